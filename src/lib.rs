@@ -1,0 +1,2 @@
+//! molrg
+pub mod scalar;
