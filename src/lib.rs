@@ -1,2 +1,10 @@
-//! molrg
+//! molrg: exact tools for the question why diffusion models generalize.
+
+pub mod blocks;
+pub mod denoiser;
+pub mod flow;
+pub mod linalg;
+pub mod mixture;
+pub mod random;
 pub mod scalar;
+pub mod schedule;

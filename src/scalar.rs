@@ -5,8 +5,9 @@
 
 use std::fmt::{Debug, Display};
 use std::iter::Sum;
-use std::ops::{AddAssign, MulAssign, SubAssign};
+use std::ops::{AddAssign, DivAssign, MulAssign, SubAssign};
 
+use ndarray::ScalarOperand;
 use num_traits::Float;
 
 /// Which of the two types, as a value: read from a file's header or `--dtype`.
@@ -37,19 +38,35 @@ impl Display for Dtype {
 
 /// `f32` or `f64`.
 pub trait Scalar:
-    Float + Sum + AddAssign + SubAssign + MulAssign + Debug + Display + Default + Send + Sync + 'static
+    Float
+    + Sum
+    + AddAssign
+    + SubAssign
+    + MulAssign
+    + DivAssign
+    + ScalarOperand
+    + Debug
+    + Display
+    + Default
+    + Send
+    + Sync
+    + 'static
 {
     const DTYPE: Dtype;
     /// Rounds to this type.
     fn of(x: f64) -> Self;
     /// Widens, exactly.
     fn wide(self) -> f64;
+    /// eˣ for x ≤ 0 or slightly above, to a few units of rounding; exactly 0
+    /// below x = −80, so that no product after it meets a denormal number
+    /// (which would make it thirty times slower).
+    fn exp_flushed(self) -> Self;
     /// Appends the little-endian bytes of `values` to `bytes`.
     fn extend_le(values: &[Self], bytes: &mut Vec<u8>);
 }
 
 macro_rules! scalar {
-    ($t:ty, $dtype:expr) => {
+    ($t:ty, $dtype:expr, $exp:expr) => {
         impl Scalar for $t {
             const DTYPE: Dtype = $dtype;
             #[inline]
@@ -59,6 +76,10 @@ macro_rules! scalar {
             #[inline]
             fn wide(self) -> f64 {
                 self as f64
+            }
+            #[inline]
+            fn exp_flushed(self) -> Self {
+                if self < -80.0 { 0.0 } else { $exp(self) }
             }
             fn extend_le(values: &[Self], bytes: &mut Vec<u8>) {
                 bytes.reserve(std::mem::size_of_val(values));
@@ -70,8 +91,29 @@ macro_rules! scalar {
     };
 }
 
-scalar!(f32, Dtype::F32);
-scalar!(f64, Dtype::F64);
+scalar!(f32, Dtype::F32, exp_f32);
+scalar!(f64, Dtype::F64, f64::exp);
+
+/// eˣ for −87 < x < 88 by a degree-6 polynomial after reduction by ln 2 (the
+/// coefficients are those of Cephes' `expf`); relative error under 2e-7. Unlike
+/// the standard library's, loops over it become vector instructions.
+#[inline]
+fn exp_f32(x: f32) -> f32 {
+    // Adding 1.5·2²³ rounds to the nearest integer and leaves it in the low bits.
+    const ROUND: f32 = 12_582_912.0;
+    let shifted = x * std::f32::consts::LOG2_E + ROUND;
+    let n = shifted - ROUND;
+    let r = x - n * 0.693_359_4 + n * 2.121_944_4e-4;
+    let p = 1.987_569_1e-4;
+    let p = p * r + 1.398_199_9e-3;
+    let p = p * r + 8.333_452e-3;
+    let p = p * r + 4.166_579_5e-2;
+    let p = p * r + 0.166_666_65;
+    let p = p * r + 0.5;
+    let p = p * r * r + r + 1.0;
+    let exponent = shifted.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127);
+    p * f32::from_bits(exponent << 23)
+}
 
 /// Runs a generic function for the type a [`Dtype`] names:
 /// `with_dtype!(dtype, T => run::<T>(args))`.

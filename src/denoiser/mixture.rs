@@ -1,0 +1,425 @@
+//! The posterior mean of a mixture of low-rank Gaussians, and its Jacobian.
+//!
+//! With c = x − μ_k, z = U_kᵀc, s_k = δ_k/(δ_k+σ²):
+//!
+//! * component mean m_k = μ_k + s_k c + U_k diag(λ/(λ+σ²) − s_k) z
+//! * log weight ln π_k − ½[Σ ln(λ_i+σ²) + (d−r_k) ln(δ_k+σ²)
+//!   + Σ z_i²/(λ_i+σ²) + (‖c‖²−‖z‖²)/(δ_k+σ²)]
+//! * D = Σ w_k m_k, w the softmax of the log weights
+//! * J = Σ w_k J_k + σ⁻² Σ w_k (m_k − D)(m_k − D)ᵀ,
+//!   J_k = s_k I + U_k diag(λ/(λ+σ²) − s_k) U_kᵀ
+//!
+//! For λ = 1, δ = 0, μ = 0 and equal ranks this is Lemma 1 of arXiv 2409.02426.
+//! The cost is that of two products, 4·n·d·Σr_k operations for n rows.
+
+use std::sync::OnceLock;
+
+use anyhow::Result;
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, CowArray, concatenate, s};
+
+use super::{Denoiser, Singular};
+use crate::linalg::{cast, dot, leading_right_vectors, product, squared_norms, symmetric_eigen};
+use crate::mixture::Mixture;
+use crate::scalar::Scalar;
+
+/// Two log weights further apart than this leave the smaller component a share
+/// below 1e-17, under the rounding of f64.
+const DECIDED: f64 = 40.0;
+
+/// A mixture's denoiser, computing in T.
+pub struct MixtureDenoiser<T: Scalar> {
+    mixture: Mixture,
+    /// [U_1 … U_K | μ_1 … μ_K] in T, (d, R) or (d, R + K); means only when there are any.
+    frame: Array2<T>,
+    /// The same in f64, for rows that T cannot decide and for spectra.
+    frame64: Array2<f64>,
+    /// Where component k's columns start in the frame; the last is R.
+    starts: Vec<usize>,
+    /// U_kᵀμ_k of all components in a row, (R).
+    centres: Array1<f64>,
+    /// ‖μ_k‖².
+    mean_norms: Vec<f64>,
+    has_means: bool,
+    /// Coordinates for spectra, found when the first one is asked for.
+    span: OnceLock<Span>,
+}
+
+/// Orthonormal columns F spanning the frame, (d, p), and FᵀU, (p, R).
+struct Span {
+    frame: Array2<f64>,
+    basis: Array2<f64>,
+}
+
+/// Coefficients of one noise level that no row changes.
+struct Level {
+    sigma2: f64,
+    /// Per frame column i of component k: ½(1/(δ+σ²) − 1/(λ_i+σ²)), what z_i² adds to the log weight.
+    gain: Vec<f64>,
+    /// Per frame column: λ_i/(λ_i+σ²) − s_k.
+    shrink: Vec<f64>,
+    /// s_k = δ_k/(δ_k+σ²).
+    slack: Vec<f64>,
+    /// ½/(δ_k+σ²).
+    half_precision: Vec<f64>,
+    /// ln π_k − ½[Σ ln(λ_i+σ²) + (d−r) ln(δ_k+σ²)], less that of the first component's ln(δ_0+σ²)·d.
+    offset: Vec<f64>,
+}
+
+/// What the posterior says about one row.
+struct Posterior {
+    /// w_k.
+    weights: Vec<f64>,
+    /// U_kᵀ(x − μ_k) of all components in a row.
+    coordinates: Vec<f64>,
+}
+
+impl<T: Scalar> MixtureDenoiser<T> {
+    pub fn new(mixture: Mixture) -> MixtureDenoiser<T> {
+        let has_means = mixture.has_means();
+        let d = mixture.dim();
+        let mut frame64 = mixture.joint_basis();
+        let mut starts = vec![0];
+        let mut centres = Vec::new();
+        for c in &mixture.components {
+            starts.push(starts[starts.len() - 1] + c.basis.ncols());
+            centres.extend(c.basis.t().dot(&c.mean));
+        }
+        if has_means {
+            let k = mixture.components.len();
+            let means = Array2::from_shape_fn((d, k), |(i, k)| mixture.components[k].mean[i]);
+            frame64 = concatenate![Axis(1), frame64, means];
+        }
+        MixtureDenoiser {
+            frame: cast(frame64.view()),
+            mean_norms: mixture.components.iter().map(|c| c.mean.dot(&c.mean)).collect(),
+            centres: centres.into(),
+            frame64,
+            starts,
+            has_means,
+            span: OnceLock::new(),
+            mixture,
+        }
+    }
+
+    fn level(&self, sigma: f64) -> Level {
+        let sigma2 = sigma * sigma;
+        let d = self.mixture.dim() as f64;
+        let reference = (self.mixture.components[0].noise_variance + sigma2).ln();
+        let mut level = Level {
+            sigma2,
+            gain: Vec::with_capacity(self.centres.len()),
+            shrink: Vec::with_capacity(self.centres.len()),
+            slack: Vec::new(),
+            half_precision: Vec::new(),
+            offset: Vec::new(),
+        };
+        for c in &self.mixture.components {
+            let off = c.noise_variance + sigma2;
+            let mut logs = 0.0;
+            for &variance in &c.variances {
+                let on = variance + sigma2;
+                // Differences of fractions in one piece: exact where they cancel.
+                level.gain.push(0.5 * (variance - c.noise_variance) / (on * off));
+                level.shrink.push(sigma2 * (variance - c.noise_variance) / (on * off));
+                logs += (on / off).ln();
+            }
+            level.slack.push(c.noise_variance / off);
+            level.half_precision.push(0.5 / off);
+            level.offset.push(c.weight.ln() - 0.5 * (logs + d * (off.ln() - reference)));
+        }
+        level
+    }
+
+    /// The log weights of a row, less ½‖x‖²/(δ_0+σ²), which all share. `z` are
+    /// the coordinates, `distance(k)` is ‖x−μ_k‖² less something that all share
+    /// and that `norm` (‖x‖² less the same) shares too.
+    fn log_weights(
+        &self,
+        level: &Level,
+        z: &[f64],
+        norm: f64,
+        distance: impl Fn(usize) -> f64,
+        out: &mut [f64],
+    ) {
+        let first = level.half_precision[0];
+        for (k, log_weight) in out.iter_mut().enumerate() {
+            let columns = self.starts[k]..self.starts[k + 1];
+            let gained: f64 =
+                z[columns.clone()].iter().zip(&level.gain[columns]).map(|(z, g)| g * z * z).sum();
+            let half = level.half_precision[k];
+            *log_weight = level.offset[k] + gained
+                - half * (distance(k) - norm)
+                - (half - first) * norm;
+        }
+    }
+
+    /// The posterior of every row of x, given P = x·frame.
+    fn posteriors(&self, x: ArrayView2<T>, projected: ArrayView2<T>, level: &Level) -> Vec<Posterior> {
+        let count = self.mixture.components.len();
+        let rank = self.centres.len();
+        // ‖x‖² matters only where noise variances differ: elsewhere it cancels,
+        // and is better not formed.
+        let even = level.half_precision.iter().all(|h| *h == level.half_precision[0]);
+        let norms = if even && !self.has_means {
+            Array1::zeros(x.nrows())
+        } else {
+            squared_norms(x)
+        };
+        let mut undecided = Vec::new();
+        let mut out: Vec<Posterior> = projected
+            .outer_iter()
+            .enumerate()
+            .map(|(i, p)| {
+                let coordinates: Vec<f64> =
+                    p.iter().zip(&self.centres).map(|(p, c)| p.wide() - c).collect();
+                let mut weights = vec![0.0; count];
+                let norm = if even { 0.0 } else { norms[i] };
+                let distance = |k: usize| {
+                    let cross = if self.has_means { p[rank + k].wide() } else { 0.0 };
+                    norm + self.mean_norms[k] - 2.0 * cross
+                };
+                self.log_weights(level, &coordinates, norm, distance, &mut weights);
+                if count > 1 && self.rounding_matters(level, &weights, &coordinates, norms[i]) {
+                    undecided.push(i);
+                }
+                softmax(&mut weights);
+                Posterior { weights, coordinates }
+            })
+            .collect();
+        if !undecided.is_empty() {
+            let exact = self.exact_weights(cast(x.select(Axis(0), &undecided).view()).view(), level);
+            for (i, weights) in undecided.into_iter().zip(exact) {
+                out[i].weights = weights;
+            }
+        }
+        out
+    }
+
+    /// Whether the log weights of a row are so large and so near each other
+    /// that the rounding of T's products shows in the weights: decided by T's
+    /// precision, so never in f64.
+    fn rounding_matters(&self, level: &Level, log_weights: &[f64], z: &[f64], norm: f64) -> bool {
+        let unit = T::epsilon().wide();
+        if unit < 1e-10 {
+            return false;
+        }
+        // Each product U_kᵀx and μᵀx carries a few units of rounding.
+        let mut size = 0.0f64;
+        for (k, half) in level.half_precision.iter().enumerate() {
+            let gained: f64 = (self.starts[k]..self.starts[k + 1])
+                .map(|i| level.gain[i].abs() * (z[i].abs() + self.centres[i].abs()).powi(2))
+                .sum();
+            size = size.max(gained + half * 2.0 * (self.mean_norms[k] * norm).sqrt());
+        }
+        let rounding = 4.0 * unit * size;
+        let best = log_weights.iter().fold(f64::NEG_INFINITY, |a, &b| a.max(b));
+        let near = log_weights.iter().filter(|&&l| l > best - DECIDED - rounding).count();
+        // Below 2e-6 the weights are as exact as the products after them.
+        near > 1 && rounding > 2e-6
+    }
+
+    /// The weights of rows in f64, by differences from the means.
+    fn exact_weights(&self, x: ArrayView2<f64>, level: &Level) -> Vec<Vec<f64>> {
+        let rank = self.centres.len();
+        let projected = product(x, self.frame64.slice(s![.., ..rank]));
+        let first = &self.mixture.components[0].mean;
+        x.outer_iter()
+            .zip(projected.outer_iter())
+            .map(|(x, p)| {
+                let z: Vec<f64> = p.iter().zip(&self.centres).map(|(p, c)| p - c).collect();
+                // Relative to ‖x − μ_0‖²: (μ_0 − μ_k)·(2x − μ_0 − μ_k).
+                let distance = |k: usize| -> f64 {
+                    let mean = &self.mixture.components[k].mean;
+                    x.iter().zip(first).zip(mean).map(|((x, a), b)| (a - b) * (2.0 * x - a - b)).sum()
+                };
+                let base: f64 = x.iter().zip(first).map(|(x, a)| (x - a) * (x - a)).sum();
+                let mut weights = vec![0.0; level.offset.len()];
+                self.log_weights(level, &z, 0.0, distance, &mut weights);
+                for (l, half) in weights.iter_mut().zip(&level.half_precision) {
+                    *l -= (half - level.half_precision[0]) * base;
+                }
+                softmax(&mut weights);
+                weights
+            })
+            .collect()
+    }
+
+    /// Fills the row of coefficients by which the frame makes D − (Σ w s) x,
+    /// and returns Σ w_k s_k.
+    fn coefficients(&self, level: &Level, posterior: &Posterior, mut out: impl FnMut(usize, f64)) -> f64 {
+        let rank = self.centres.len();
+        let mut slack = 0.0;
+        for (k, &w) in posterior.weights.iter().enumerate() {
+            for i in self.starts[k]..self.starts[k + 1] {
+                out(i, w * level.shrink[i] * posterior.coordinates[i]);
+            }
+            if self.has_means {
+                // 1 − s = σ²/(δ+σ²).
+                out(rank + k, w * 2.0 * level.half_precision[k] * level.sigma2);
+            }
+            slack += w * level.slack[k];
+        }
+        slack
+    }
+
+    /// The posterior of one point, and rows √w_k (m_k − D) as (K, d), in f64.
+    fn deviations(&self, x: ArrayView1<f64>, level: &Level) -> (Posterior, Array2<f64>) {
+        let rank = self.centres.len();
+        let x2 = x.insert_axis(Axis(0));
+        let p = product(x2, self.frame64.slice(s![.., ..rank]));
+        let coordinates: Vec<f64> = p.iter().zip(&self.centres).map(|(p, c)| p - c).collect();
+        let weights = self.exact_weights(x2, level).swap_remove(0);
+        let mut means = Array2::zeros((weights.len(), x.len()));
+        for (k, c) in self.mixture.components.iter().enumerate() {
+            let columns = self.starts[k]..self.starts[k + 1];
+            let shrunk = Array1::from_iter(columns.map(|i| level.shrink[i] * coordinates[i]));
+            let mut m = c.basis.dot(&shrunk);
+            m.zip_mut_with(&c.mean, |m, &mu| *m += mu * (1.0 - level.slack[k]));
+            m.scaled_add(level.slack[k], &x);
+            means.row_mut(k).assign(&m);
+        }
+        let mean = Array1::from(weights.clone()).dot(&means);
+        for (mut row, w) in means.outer_iter_mut().zip(&weights) {
+            row -= &mean;
+            row *= w.sqrt();
+        }
+        (Posterior { weights, coordinates }, means)
+    }
+}
+
+impl<T: Scalar> Denoiser<T> for MixtureDenoiser<T> {
+    fn dim(&self) -> usize {
+        self.mixture.dim()
+    }
+
+    fn denoise(&self, x: ArrayView2<T>, sigma: f64) -> Array2<T> {
+        let level = self.level(sigma);
+        let mut projected = product(x, self.frame.view());
+        let posteriors = self.posteriors(x, projected.view(), &level);
+        let mut slacks = Vec::with_capacity(x.nrows());
+        for (mut row, posterior) in projected.outer_iter_mut().zip(&posteriors) {
+            slacks.push(self.coefficients(&level, posterior, |i, c| row[i] = T::of(c)));
+        }
+        let mut d = product(projected.view(), self.frame.t());
+        for ((mut d, x), slack) in d.outer_iter_mut().zip(x.outer_iter()).zip(slacks) {
+            if slack != 0.0 {
+                d.scaled_add(T::of(slack), &x);
+            }
+        }
+        d
+    }
+
+    fn jvp(&self, x: ArrayView1<T>, directions: ArrayView2<T>, sigma: f64) -> Array2<T> {
+        let level = self.level(sigma);
+        let (posterior, deviations) = self.deviations(x.mapv(Scalar::wide).view(), &level);
+        let rank = self.centres.len();
+        let basis = self.frame64.slice(s![.., ..rank]);
+        let v = cast::<T, f64>(directions);
+        let mut along = product(v.view(), basis);
+        let mut slack = 0.0;
+        for (k, w) in posterior.weights.iter().enumerate() {
+            for i in self.starts[k]..self.starts[k + 1] {
+                along.column_mut(i).mapv_inplace(|a| a * w * level.shrink[i]);
+            }
+            slack += w * level.slack[k];
+        }
+        let mut out = product(along.view(), basis.t());
+        out.scaled_add(slack, &v);
+        let spread = product(v.view(), deviations.t());
+        out.scaled_add(1.0 / level.sigma2, &product(spread.view(), deviations.view()));
+        cast(out.view())
+    }
+
+    /// In coordinates of span{U_1 … U_K, μ_1 … μ_K, x}, which holds all but a
+    /// multiple of the identity: a problem of size Σr_k + K + 1, never d.
+    fn spectrum(&self, x: ArrayView1<T>, sigma: f64, vectors: bool) -> Result<Singular> {
+        let level = self.level(sigma);
+        let x = x.mapv(Scalar::wide);
+        let (posterior, deviations) = self.deviations(x.view(), &level);
+        let span = self.span()?;
+        let d = self.mixture.dim();
+        // Only noise off the subspaces brings in x itself.
+        let noisy = self.mixture.components.iter().any(|c| c.noise_variance > 0.0);
+        let mut frame = CowArray::from(span.frame.view());
+        let mut u = CowArray::from(span.basis.view());
+        if noisy && frame.ncols() < d {
+            let frame2 = complete_by(span.frame.view(), x.view());
+            u = CowArray::from(product(frame2.t(), self.frame64.slice(s![.., ..self.centres.len()])));
+            frame = CowArray::from(frame2);
+        }
+        let p = frame.ncols();
+        let mut scaled = u.to_owned();
+        let mut slack = 0.0;
+        for (k, w) in posterior.weights.iter().enumerate() {
+            for i in self.starts[k]..self.starts[k + 1] {
+                scaled.column_mut(i).mapv_inplace(|a| a * w * level.shrink[i]);
+            }
+            slack += w * level.slack[k];
+        }
+        let mut small = product(scaled.view(), u.t());
+        let m = product(deviations.view(), frame.view());
+        small.scaled_add(1.0 / level.sigma2, &product(m.t(), m.view()));
+        for i in 0..p {
+            small[[i, i]] += slack;
+        }
+        let (values, rotation) = symmetric_eigen(small.view())?;
+        let rotation = rotation.slice(s![.., ..if vectors { p } else { 0 }]);
+        Ok(Singular {
+            // J is positive semi-definite; what rounding leaves below 0 is 0.
+            values: values.mapv(|v| v.max(0.0)),
+            right: product(frame.view(), rotation),
+            rest: (slack, d - p),
+        })
+    }
+}
+
+impl<T: Scalar> MixtureDenoiser<T> {
+    fn span(&self) -> Result<&Span> {
+        if let Some(span) = self.span.get() {
+            return Ok(span);
+        }
+        let columns = scaled_rows(self.frame64.t().to_owned());
+        let (frame, _) = leading_right_vectors(columns.view(), self.mixture.dim())?;
+        let basis = product(frame.t(), self.frame64.slice(s![.., ..self.centres.len()]));
+        // Two threads may both have computed it; they computed the same.
+        Ok(self.span.get_or_init(|| Span { frame, basis }))
+    }
+}
+
+/// Orthonormal columns and the direction of x that they leave out, if any.
+fn complete_by(frame: ArrayView2<f64>, x: ArrayView1<f64>) -> Array2<f64> {
+    let mut rest = x.to_owned();
+    // Twice, because once leaves rounding that may not be orthogonal.
+    for _ in 0..2 {
+        rest = &rest - &frame.dot(&frame.t().dot(&rest));
+    }
+    let norm = rest.dot(&rest).sqrt();
+    if norm <= 1e-13 * x.dot(&x).sqrt() {
+        return frame.to_owned();
+    }
+    concatenate![Axis(1), frame, (rest / norm).insert_axis(Axis(1))]
+}
+
+/// Rows scaled to unit norm (zero rows stay zero), so that the span of large
+/// and small ones alike is found.
+fn scaled_rows(mut rows: Array2<f64>) -> Array2<f64> {
+    for mut row in rows.outer_iter_mut() {
+        let norm = dot(row.view(), row.view()).sqrt();
+        if norm > 0.0 {
+            row /= norm;
+        }
+    }
+    rows
+}
+
+/// Log weights become weights that sum to 1.
+fn softmax(log_weights: &mut [f64]) {
+    let best = log_weights.iter().fold(f64::NEG_INFINITY, |a, &b| a.max(b));
+    for l in log_weights.iter_mut() {
+        *l = (*l - best).exp();
+    }
+    let total: f64 = log_weights.iter().sum();
+    for w in log_weights.iter_mut() {
+        *w /= total;
+    }
+}

@@ -1,0 +1,86 @@
+//! What everything else sees of a model: its denoiser D(x̂; σ) = E[x_0 | x̂],
+//! and the denoiser's Jacobian as products.
+//!
+//! * [`mixture`]: the posterior mean of a mixture of low-rank Gaussians (Lemma 1
+//!   of arXiv 2409.02426 in its general form);
+//! * [`empirical`]: the optimal denoiser of a finite set (arXiv 2310.05264);
+//! * [`guided`]: two denoisers combined (classifier-free guidance);
+//! * [`model`]: the model file.
+
+pub mod empirical;
+pub mod guided;
+pub mod mixture;
+
+
+pub use empirical::EmpiricalDenoiser;
+pub use guided::Guided;
+pub use mixture::MixtureDenoiser;
+
+
+use anyhow::Result;
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
+
+use crate::linalg::{cast, thin_svd};
+use crate::scalar::Scalar;
+
+/// A denoiser in σ-space: x̂ = x_t/α_t, σ = β_t/α_t.
+///
+/// A row's result depends on that row alone, to the byte: callers cut rows
+/// into blocks as suits them. Methods compute on the calling thread.
+pub trait Denoiser<T: Scalar>: Sync + Send {
+    /// d.
+    fn dim(&self) -> usize;
+
+    /// D(x; σ) for every row of x, (n, d), at one σ > 0.
+    fn denoise(&self, x: ArrayView2<T>, sigma: f64) -> Array2<T>;
+
+    /// J v for every row v of `directions` (m, d), J the Jacobian of D(·; σ)
+    /// at the one point `x`.
+    fn jvp(&self, x: ArrayView1<T>, directions: ArrayView2<T>, sigma: f64) -> Array2<T>;
+
+    /// Jᵀu for every row u of `directions`. The Jacobian of a posterior mean is
+    /// σ⁻² times a covariance, so symmetric; trained networks override this.
+    fn vjp(&self, x: ArrayView1<T>, directions: ArrayView2<T>, sigma: f64) -> Array2<T> {
+        self.jvp(x, directions, sigma)
+    }
+
+    /// Singular values of the Jacobian at `x`, with their right vectors if asked
+    /// for. The default forms J by d products; closed forms override it with a
+    /// problem of their own size.
+    fn spectrum(&self, x: ArrayView1<T>, sigma: f64, vectors: bool) -> Result<Singular> {
+        let _ = vectors;
+        spectrum_by_products(self, x, sigma)
+    }
+}
+
+/// Singular values of a Jacobian and their right singular vectors.
+#[derive(Clone, Debug)]
+pub struct Singular {
+    /// Largest first. Fewer than d mean that the others equal `rest`.
+    pub values: Array1<f64>,
+    /// Right singular vectors as columns, (d, values.len()); (d, 0) if not asked for.
+    pub right: Array2<f64>,
+    /// The singular value of every direction not listed, and how many there are.
+    pub rest: (f64, usize),
+}
+
+impl Singular {
+    /// All d singular values, largest first.
+    pub fn all(&self) -> Vec<f64> {
+        let mut all: Vec<f64> = self.values.to_vec();
+        all.extend(std::iter::repeat_n(self.rest.0, self.rest.1));
+        all.sort_by(|a, b| b.total_cmp(a));
+        all
+    }
+}
+
+/// The spectrum of any denoiser: J row by row (eᵢᵀJ by `vjp`), then an SVD of (d, d).
+pub fn spectrum_by_products<T: Scalar>(
+    denoiser: &(impl Denoiser<T> + ?Sized),
+    x: ArrayView1<T>,
+    sigma: f64,
+) -> Result<Singular> {
+    let jacobian = denoiser.vjp(x, Array2::eye(denoiser.dim()).view(), sigma);
+    let (_, values, right) = thin_svd(cast::<T, f64>(jacobian.view()).view())?;
+    Ok(Singular { values, right, rest: (0.0, 0) })
+}

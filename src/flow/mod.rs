@@ -1,0 +1,193 @@
+//! The probability flow dx̂/dσ = (x̂ − D(x̂; σ))/σ: from latents to samples and
+//! back.
+//!
+//! [`solvers`] holds the integrators, one short function a step; this module
+//! the loop over noise levels, the stochastic sampler of EDM (arXiv
+//! 2206.00364, algorithm 2) and the work in blocks of rows.
+
+pub mod solvers;
+
+use std::ops::Range;
+
+use anyhow::{Result, ensure};
+use clap::ValueEnum;
+use ndarray::{Array2, ArrayView2, Axis};
+use rand_chacha::ChaCha8Rng;
+
+use crate::denoiser::Denoiser;
+use crate::random::{Purpose, fill_normal, normal_rows, row_rng};
+use crate::scalar::Scalar;
+use solvers::{Drift, RungeKutta45};
+
+/// The integrators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Solver {
+    /// Order 1; the same as DDIM and DPM-Solver-1 in σ-space
+    #[value(alias = "ddim", alias = "dpm1")]
+    Euler,
+    /// Order 2, two evaluations a step (EDM's sampler)
+    Heun,
+    /// DPM-Solver-2: order 2, two evaluations, in ln σ
+    Dpm2,
+    /// DPM-Solver-3: order 3, three evaluations, in ln σ
+    Dpm3,
+    /// DPM-Solver++(2M): order 2, one evaluation, multistep
+    Dpmpp2m,
+    /// Classical Runge-Kutta: order 4, four evaluations
+    Rk4,
+    /// Dormand-Prince 5(4), step adapted row by row to --rtol and --atol
+    Rk45,
+}
+
+/// EDM's stochasticity: noise added before the steps at σ in [min, max].
+#[derive(Clone, Copy, Debug)]
+pub struct Churn {
+    /// S_churn; 0 is the deterministic flow.
+    pub strength: f64,
+    /// S_min.
+    pub min: f64,
+    /// S_max.
+    pub max: f64,
+    /// S_noise, the standard deviation of what is added.
+    pub noise: f64,
+}
+
+/// How to integrate: the noise levels, the solver and its settings.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// σ_0 > σ_1 > … ; the last may be 0. For encoding, increasing.
+    pub sigmas: Vec<f64>,
+    pub solver: Solver,
+    pub churn: Option<Churn>,
+    pub rtol: f64,
+    pub atol: f64,
+}
+
+/// Work done for a block of rows, in evaluations and steps of one row each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    pub evaluations: u64,
+    pub accepted: u64,
+    pub rejected: u64,
+}
+
+impl std::ops::AddAssign for Work {
+    fn add_assign(&mut self, other: Work) {
+        self.evaluations += other.evaluations;
+        self.accepted += other.accepted;
+        self.rejected += other.rejected;
+    }
+}
+
+impl Plan {
+    /// Turns a descending grid round, for the flow from data to latents. The
+    /// flow has no direction at σ = 0, so data count as points at the smallest
+    /// positive level.
+    pub fn reversed(mut self) -> Result<Plan> {
+        ensure!(self.churn.is_none(), "--churn with --encode: only the deterministic flow can be reversed");
+        self.sigmas.retain(|s| *s > 0.0);
+        ensure!(self.sigmas.len() >= 2, "--encode: needs at least two positive noise levels");
+        self.sigmas.reverse();
+        Ok(self)
+    }
+
+    /// Carries the rows of `x`, points at σ_0, along the flow to the last
+    /// level. `first_row` is the index of row 0, by which injected noise is
+    /// keyed with `seed`. `visit` sees (step, σ, x) before each step and at the end.
+    pub fn run<T: Scalar>(
+        &self,
+        denoiser: &dyn Denoiser<T>,
+        x: &mut Array2<T>,
+        first_row: u64,
+        seed: u64,
+        mut visit: impl FnMut(usize, f64, ArrayView2<T>) -> Result<()>,
+    ) -> Result<Work> {
+        let mut drift = Drift::new(denoiser);
+        let mut work = Work::default();
+        let rows = x.nrows() as u64;
+        let mut noise: Vec<ChaCha8Rng> = match self.churn {
+            Some(_) => (0..rows).map(|i| row_rng(seed, Purpose::Churn, first_row + i)).collect(),
+            None => Vec::new(),
+        };
+        let mut multistep = None;
+        let mut adaptive = RungeKutta45::new(self.rtol, self.atol, x.nrows());
+        for (step, pair) in self.sigmas.windows(2).enumerate() {
+            let (mut from, to) = (pair[0], pair[1]);
+            visit(step, from, x.view())?;
+            if let Some(churn) = self.churn {
+                from = self.inject(churn, from, x, &mut noise);
+            }
+            if to == 0.0 {
+                // The one step that ends at 0 is D itself for every solver.
+                *x = drift.denoise(x.view(), from);
+                work.accepted += rows;
+                continue;
+            }
+            match self.solver {
+                Solver::Euler => solvers::euler(&mut drift, x, from, to),
+                Solver::Heun => solvers::heun(&mut drift, x, from, to),
+                Solver::Dpm2 => solvers::dpm2(&mut drift, x, from, to),
+                Solver::Dpm3 => solvers::dpm3(&mut drift, x, from, to),
+                Solver::Dpmpp2m => solvers::dpmpp2m(&mut drift, x, from, to, &mut multistep),
+                Solver::Rk4 => solvers::rk4(&mut drift, x, from, to),
+                Solver::Rk45 => work += adaptive.advance(&mut drift, x, from, to)?,
+            }
+            if self.solver != Solver::Rk45 {
+                work.accepted += rows;
+            }
+        }
+        let last = self.sigmas.len() - 1;
+        visit(last, self.sigmas[last], x.view())?;
+        work.evaluations += drift.evaluations;
+        Ok(work)
+    }
+
+    /// Raises the noise level from σ to σ̂ = σ(1+γ) by adding noise; returns σ̂.
+    fn inject<T: Scalar>(&self, churn: Churn, sigma: f64, x: &mut Array2<T>, rngs: &mut [ChaCha8Rng]) -> f64 {
+        if churn.strength <= 0.0 || sigma < churn.min || sigma > churn.max {
+            return sigma;
+        }
+        // EDM divides by the number of positive levels.
+        let positive = self.sigmas.iter().filter(|s| **s > 0.0).count();
+        let gamma = (churn.strength / positive as f64).min(std::f64::consts::SQRT_2 - 1.0);
+        let raised = sigma * (1.0 + gamma);
+        let std = T::of((raised * raised - sigma * sigma).sqrt() * churn.noise);
+        let mut z = vec![T::zero(); x.ncols()];
+        for (mut row, rng) in x.outer_iter_mut().zip(rngs) {
+            fill_normal(rng, &mut z);
+            row.iter_mut().zip(&z).for_each(|(x, z)| *x += std * *z);
+        }
+        raised
+    }
+
+    /// Latents ε of the given rows, scaled to the first level: x = σ_0 ε.
+    pub fn start<T: Scalar>(&self, seed: u64, rows: Range<u64>, dim: usize) -> Array2<T> {
+        let sigma = T::of(self.sigmas[0]);
+        normal_rows::<T>(seed, Purpose::Latents, rows, dim) * sigma
+    }
+}
+
+/// Rows of one block of flow: the fewer, the larger an item of the data, so
+/// that a block and a solver's stages stay small.
+pub fn block_size(rows: usize, dim: usize) -> usize {
+    crate::blocks::block_size(rows).min(((4 << 20) / dim.max(1)).max(16))
+}
+
+/// A trajectory as one array: (n, steps + 1, d) flattened to (n, (steps + 1)·d).
+pub struct Trajectory<T> {
+    pub points: Array2<T>,
+}
+
+impl<T: Scalar> Trajectory<T> {
+    pub fn new(rows: usize, levels: usize, dim: usize) -> Trajectory<T> {
+        Trajectory { points: Array2::zeros((rows, levels * dim)) }
+    }
+
+    /// Stores the points of one level.
+    pub fn record(&mut self, step: usize, x: ArrayView2<T>) {
+        let dim = x.ncols();
+        for (mut row, x) in self.points.axis_iter_mut(Axis(0)).zip(x.outer_iter()) {
+            row.slice_mut(ndarray::s![step * dim..(step + 1) * dim]).assign(&x);
+        }
+    }
+}

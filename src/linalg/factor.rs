@@ -1,0 +1,138 @@
+//! Factorizations, in f64: eigenvalues, singular values, orthonormal bases.
+
+use anyhow::{Result, anyhow};
+use faer::{Mat, MatRef, Side};
+use ndarray::{Array1, Array2, ArrayView2, concatenate, s, Axis};
+use rand::Rng;
+
+use super::product;
+use crate::random::standard_normals;
+
+fn to_faer(a: ArrayView2<f64>) -> Mat<f64> {
+    Mat::from_fn(a.nrows(), a.ncols(), |i, j| a[[i, j]])
+}
+
+fn from_faer(a: MatRef<f64>) -> Array2<f64> {
+    Array2::from_shape_fn((a.nrows(), a.ncols()), |(i, j)| a[(i, j)])
+}
+
+/// Eigenvalues of a symmetric matrix, largest first, and its eigenvectors as
+/// columns in that order. The sign of each vector is fixed by making its
+/// entry of largest magnitude positive.
+///
+/// # Errors
+/// When the iteration does not converge, which takes non-finite entries.
+pub fn symmetric_eigen(a: ArrayView2<f64>) -> Result<(Array1<f64>, Array2<f64>)> {
+    let evd = to_faer(a)
+        .self_adjoint_eigen(Side::Lower)
+        .map_err(|e| anyhow!("eigenvalues of a {0}×{0} matrix: {e:?}", a.nrows()))?;
+    let (values, vectors) = (evd.S().column_vector(), evd.U());
+    let n = a.nrows();
+    let values = Array1::from_shape_fn(n, |i| values[n - 1 - i]);
+    let mut vectors = Array2::from_shape_fn((n, n), |(i, j)| vectors[(i, n - 1 - j)]);
+    fix_signs(&mut vectors);
+    Ok((values, vectors))
+}
+
+/// A = U diag(s) Vᵀ with min(m, n) singular values, largest first; returns
+/// (U, s, V), vectors as columns.
+pub fn thin_svd(a: ArrayView2<f64>) -> Result<(Array2<f64>, Array1<f64>, Array2<f64>)> {
+    let svd = to_faer(a)
+        .thin_svd()
+        .map_err(|e| anyhow!("singular values of a {}×{} matrix: {e:?}", a.nrows(), a.ncols()))?;
+    let s = svd.S().column_vector();
+    let s = Array1::from_shape_fn(s.nrows(), |i| s[i]);
+    Ok((from_faer(svd.U()), s, from_faer(svd.V())))
+}
+
+/// Singular values alone, largest first.
+pub fn singular_values(a: ArrayView2<f64>) -> Result<Array1<f64>> {
+    let s = to_faer(a)
+        .singular_values()
+        .map_err(|e| anyhow!("singular values of a {}×{} matrix: {e:?}", a.nrows(), a.ncols()))?;
+    Ok(Array1::from(s))
+}
+
+/// The factor Q of A = QR whose R has a positive diagonal: for a Gaussian
+/// matrix A this is uniform on the orthonormal frames, and its first columns
+/// do not depend on the later ones of A.
+pub fn orthonormalize(a: ArrayView2<f64>) -> Array2<f64> {
+    let qr = to_faer(a).qr();
+    let mut q = from_faer(qr.compute_thin_Q().as_ref());
+    let r = qr.thin_R();
+    for j in 0..q.ncols() {
+        if r[(j, j)] < 0.0 {
+            q.column_mut(j).mapv_inplace(|v| -v);
+        }
+    }
+    q
+}
+
+/// The nearest matrix with orthonormal columns: U Vᵀ of A = U S Vᵀ.
+pub fn polar(a: ArrayView2<f64>) -> Result<Array2<f64>> {
+    let (u, _, v) = thin_svd(a)?;
+    Ok(product(u.view(), v.t()))
+}
+
+/// The `r` leading right singular vectors of the rows of X (n, d) as columns
+/// (d, ≤ r), with the squared singular values, largest first. Directions
+/// that hold no data, below the rounding of the largest, are left out: fewer
+/// than `r` columns mean that the data span fewer dimensions.
+///
+/// Works on the smaller of XᵀX and XXᵀ when that loses nothing, that is, for
+/// the eigenvalues of a covariance; a singular value below 1e-7 of the largest
+/// is taken as zero.
+pub fn leading_right_vectors(x: ArrayView2<f64>, r: usize) -> Result<(Array2<f64>, Array1<f64>)> {
+    let (n, d) = x.dim();
+    if n == 0 || r == 0 {
+        return Ok((Array2::zeros((d, 0)), Array1::zeros(0)));
+    }
+    let (mut v, s) = if n <= 4 * d && n.max(d) <= 512 {
+        let (_, s, v) = thin_svd(x)?;
+        (v, s.mapv(|s| s * s))
+    } else if d <= n {
+        let (values, vectors) = symmetric_eigen(product(x.t(), x).view())?;
+        (vectors, values)
+    } else {
+        let (values, w) = symmetric_eigen(product(x, x.t()).view())?;
+        let keep = values.iter().filter(|&&l| l > 1e-14 * values[0]).count().min(r);
+        let v = product(x.t(), w.slice(s![.., ..keep]));
+        (orthonormalize(v.view()), values.slice(s![..keep]).to_owned())
+    };
+    let top = s.first().copied().unwrap_or(0.0);
+    let rank = s.iter().take_while(|&&l| l > 1e-14 * top && l > 0.0).count().min(r).min(v.ncols());
+    fix_signs(&mut v);
+    Ok((v.slice(s![.., ..rank]).to_owned(), s.slice(s![..rank]).to_owned()))
+}
+
+/// Completes the orthonormal columns of `basis` (d, q) to (d, r) by random
+/// directions orthogonal to them and to the columns of `avoid`.
+pub fn complete_basis(
+    basis: ArrayView2<f64>,
+    r: usize,
+    avoid: ArrayView2<f64>,
+    rng: &mut impl Rng,
+) -> Array2<f64> {
+    let (d, q) = basis.dim();
+    let missing = r.saturating_sub(q);
+    if missing == 0 {
+        return basis.to_owned();
+    }
+    let drawn = standard_normals::<f64>(rng, missing * d);
+    let drawn = Array2::from_shape_fn((d, missing), |(i, j)| drawn[j * d + i]);
+    let known = concatenate![Axis(1), basis, avoid];
+    // One QR of everything known and then the draws makes the draws orthogonal.
+    // (`avoid` need not be orthogonal to `basis`; QR does not mind.)
+    let all = concatenate![Axis(1), known, drawn];
+    let q_all = orthonormalize(all.view());
+    concatenate![Axis(1), basis, q_all.slice(s![.., known.ncols()..])]
+}
+
+fn fix_signs(vectors: &mut Array2<f64>) {
+    for mut v in vectors.columns_mut() {
+        let largest = v.iter().fold(0.0f64, |m, &x| if x.abs() > m.abs() { x } else { m });
+        if largest < 0.0 {
+            v.mapv_inplace(|x| -x);
+        }
+    }
+}

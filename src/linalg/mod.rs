@@ -1,0 +1,164 @@
+//! The one door to matrix products and factorizations.
+//!
+//! Products run on [`gemm`] sequentially: parallel work is over blocks of rows
+//! ([`crate::blocks`]). Every entry of a product is one fixed sequence of
+//! fused multiply-adds along the inner dimension, whatever the number of rows
+//! or columns around it, so a row's result is the same bits alone, in a block
+//! and in a shard. Factorizations are `f64`, by `faer`, one thread each,
+//! because their last bits depend on the thread count.
+
+mod factor;
+
+pub use factor::{
+    complete_basis, leading_right_vectors, orthonormalize, polar, singular_values, symmetric_eigen,
+    thin_svd,
+};
+
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, CowArray, s};
+
+use crate::scalar::Scalar;
+
+/// Longest inner dimension given to the kernel at once. `gemm` splits longer
+/// ones by a rule that depends on the shape and the processor, which would
+/// change the order of additions; we split them ourselves, evenly.
+const MAX_INNER: usize = 512;
+
+/// Below this many entries `gemm` takes a dot-product kernel, with another
+/// order of additions, when both factors run along the inner dimension.
+const DOT_KERNEL_ENTRIES: usize = 16 * 16;
+
+/// A·B, for A of (m, k) and B of (k, n) in any memory layout.
+pub fn product<T: Scalar>(a: ArrayView2<T>, b: ArrayView2<T>) -> Array2<T> {
+    let mut c = Array2::zeros((a.nrows(), b.ncols()));
+    accumulate(c.view_mut(), a, b);
+    c
+}
+
+/// C ← C + A·B.
+///
+/// # Panics
+/// When the shapes do not fit: a programming error, never a matter of data.
+pub fn accumulate<T: Scalar>(mut c: ArrayViewMut2<T>, a: ArrayView2<T>, b: ArrayView2<T>) {
+    let (m, k) = a.dim();
+    let n = b.ncols();
+    assert!(b.nrows() == k && c.dim() == (m, n), "shapes of a product");
+    if m == 0 || n == 0 || k == 0 {
+        return;
+    }
+    // Single rows and columns, and very short sums, take kernels of their own
+    // with another rounding: give them the general one.
+    if k <= 2 {
+        return outer_sum(c, a, b);
+    }
+    if m == 1 {
+        let a2 = stacked(a.row(0));
+        let mut c2 = stacked(c.row(0));
+        accumulate(c2.view_mut(), a2.view(), b);
+        return c.row_mut(0).assign(&c2.row(0));
+    }
+    if n == 1 {
+        let b2 = stacked(b.column(0));
+        let mut c2 = stacked(c.column(0));
+        accumulate(c2.view_mut().reversed_axes(), a, b2.t());
+        return c.column_mut(0).assign(&c2.row(0));
+    }
+    // As the kernel looks at it, either factor may be the left one.
+    let b = if m * n <= DOT_KERNEL_ENTRIES && b.strides()[0] == 1 {
+        CowArray::from(b.as_standard_layout().into_owned())
+    } else {
+        CowArray::from(b)
+    };
+    let pieces = k.div_ceil(MAX_INNER);
+    for piece in 0..pieces {
+        let (from, to) = (piece * k / pieces, (piece + 1) * k / pieces);
+        kernel(c.view_mut(), a.slice(s![.., from..to]), b.slice(s![from..to, ..]));
+    }
+}
+
+/// The vector twice, as the rows of a matrix.
+fn stacked<T: Scalar>(v: ArrayView1<T>) -> Array2<T> {
+    let mut two = Array2::zeros((2, v.len()));
+    two.axis_iter_mut(Axis(0)).for_each(|mut row| row.assign(&v));
+    two
+}
+
+fn outer_sum<T: Scalar>(mut c: ArrayViewMut2<T>, a: ArrayView2<T>, b: ArrayView2<T>) {
+    for (mut ci, ai) in c.outer_iter_mut().zip(a.outer_iter()) {
+        for (&w, bl) in ai.iter().zip(b.outer_iter()) {
+            ci.zip_mut_with(&bl, |x, &y| *x += w * y);
+        }
+    }
+}
+
+fn kernel<T: Scalar>(mut c: ArrayViewMut2<T>, a: ArrayView2<T>, b: ArrayView2<T>) {
+    let (m, k) = a.dim();
+    let n = b.ncols();
+    let (c_rows, c_cols) = (c.strides()[0], c.strides()[1]);
+    // SAFETY: `gemm` reads a[i, l] and b[l, j] and reads and writes c[i, j] for
+    // i < m, l < k, j < n at pointer + i·row stride + j·column stride. The
+    // three views are live for the call and have exactly those shapes (checked
+    // in `accumulate`) and strides; `c` is borrowed mutably, so it overlaps
+    // neither factor, and a mutable view never maps two entries to one place.
+    // T is f32 or f64, the types `gemm` dispatches on.
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            k,
+            c.as_mut_ptr(),
+            c_cols,
+            c_rows,
+            true,
+            a.as_ptr(),
+            a.strides()[1],
+            a.strides()[0],
+            b.as_ptr(),
+            b.strides()[1],
+            b.strides()[0],
+            T::one(),
+            T::one(),
+            false,
+            false,
+            false,
+            gemm::Parallelism::None,
+        );
+    }
+}
+
+/// Euclidean norms squared of the rows, summed in f64.
+pub fn squared_norms<T: Scalar>(x: ArrayView2<T>) -> Array1<f64> {
+    x.outer_iter().map(|row| dot(row, row)).collect()
+}
+
+/// Inner product, summed in f64 in eight interleaved parts (so that it
+/// vectorizes and its order is fixed).
+pub fn dot<T: Scalar>(a: ArrayView1<T>, b: ArrayView1<T>) -> f64 {
+    sum_of(a, b, |x, y| x * y)
+}
+
+/// ‖a − b‖², by differences: no digits are lost when a is near b.
+pub fn squared_distance<T: Scalar>(a: ArrayView1<T>, b: ArrayView1<T>) -> f64 {
+    sum_of(a, b, |x, y| (x - y) * (x - y))
+}
+
+fn sum_of<T: Scalar>(a: ArrayView1<T>, b: ArrayView1<T>, term: impl Fn(f64, f64) -> f64) -> f64 {
+    let (Some(a), Some(b)) = (a.as_slice(), b.as_slice()) else {
+        return sum_of(a.to_owned().view(), b.to_owned().view(), term);
+    };
+    const LANES: usize = 8;
+    let mut parts = [0.0; LANES];
+    let (a8, a_rest) = a.as_chunks::<LANES>();
+    let (b8, b_rest) = b.as_chunks::<LANES>();
+    for (x, y) in a8.iter().zip(b8) {
+        for l in 0..LANES {
+            parts[l] += term(x[l].wide(), y[l].wide());
+        }
+    }
+    let rest: f64 = a_rest.iter().zip(b_rest).map(|(&x, &y)| term(x.wide(), y.wide())).sum();
+    parts.iter().sum::<f64>() + rest
+}
+
+/// The matrix in another number type.
+pub fn cast<A: Scalar, B: Scalar>(x: ArrayView2<A>) -> Array2<B> {
+    x.mapv(|v| B::of(v.wide()))
+}

@@ -1,0 +1,433 @@
+//! The mixture of low-rank Gaussians (MoLRG) itself: parameters, planting one
+//! at random, drawing rows from it.
+//!
+//! p = Σ_k π_k N(μ_k, Σ_k), Σ_k = U_k diag(λ_k) U_kᵀ + δ_k (I − U_k U_kᵀ),
+//! U_k of (d, r_k) with orthonormal columns. MoLRG proper (arXiv 2409.02426)
+//! has μ = 0, λ = 1, δ = 0 and mutually orthogonal U_k. Parameters are f64.
+
+use std::ops::Range;
+
+use anyhow::{Result, bail, ensure};
+use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
+
+use crate::linalg::{cast, orthonormalize, product};
+use crate::random::{Purpose, fill_normal, normal_rows, row_rng, standard_normals, uniform};
+use crate::scalar::Scalar;
+
+/// One Gaussian of the mixture.
+#[derive(Clone, Debug)]
+pub struct Component {
+    /// π_k; the weights of a mixture sum to 1.
+    pub weight: f64,
+    /// μ_k, (d).
+    pub mean: Array1<f64>,
+    /// U_k, (d, r_k).
+    pub basis: Array2<f64>,
+    /// λ_k, the covariance's eigenvalues on the subspace, (r_k).
+    pub variances: Array1<f64>,
+    /// δ_k, the eigenvalue off the subspace.
+    pub noise_variance: f64,
+}
+
+/// A mixture of low-rank Gaussians on R^d.
+#[derive(Clone, Debug)]
+pub struct Mixture {
+    pub components: Vec<Component>,
+}
+
+impl Mixture {
+    /// MoLRG proper on the given bases: equal weights, zero means, unit
+    /// variances, no noise.
+    pub fn of_bases(bases: Vec<Array2<f64>>) -> Mixture {
+        let weight = 1.0 / bases.len() as f64;
+        let components = bases
+            .into_iter()
+            .map(|basis| Component {
+                weight,
+                mean: Array1::zeros(basis.nrows()),
+                variances: Array1::ones(basis.ncols()),
+                basis,
+                noise_variance: 0.0,
+            })
+            .collect();
+        Mixture { components }
+    }
+
+    /// d.
+    pub fn dim(&self) -> usize {
+        self.components[0].mean.len()
+    }
+
+    /// r_k of every component.
+    pub fn ranks(&self) -> Vec<usize> {
+        self.components.iter().map(|c| c.basis.ncols()).collect()
+    }
+
+    /// [U_1 … U_K], (d, Σ r_k).
+    pub fn joint_basis(&self) -> Array2<f64> {
+        joined(self.components.iter().map(|c| c.basis.view()), self.dim())
+    }
+
+    /// Whether any mean is not zero.
+    pub fn has_means(&self) -> bool {
+        self.components.iter().any(|c| c.mean.iter().any(|&m| m != 0.0))
+    }
+
+    /// Checks the invariants that everything else relies on; for mixtures that
+    /// come from a file.
+    pub fn check(&self) -> Result<()> {
+        let d = self.dim();
+        let total: f64 = self.components.iter().map(|c| c.weight).sum();
+        ensure!((total - 1.0).abs() < 1e-6, "weights sum to {total}, not to 1");
+        for (k, c) in self.components.iter().enumerate() {
+            ensure!(c.weight >= 0.0, "component {k}: weight {} is negative", c.weight);
+            ensure!(
+                c.noise_variance >= 0.0 && c.variances.iter().all(|&v| v >= 0.0),
+                "component {k}: a variance is negative"
+            );
+            ensure!(
+                c.mean.len() == d && c.basis.nrows() == d,
+                "component {k}: its width is not that of the others"
+            );
+            let gram = product(c.basis.t(), c.basis.view());
+            // f32 bases are orthonormal to about 1e-6; a basis worse than 1e-3
+            // was not meant to be one.
+            for ((i, j), &g) in gram.indexed_iter() {
+                let expected = if i == j { 1.0 } else { 0.0 };
+                ensure!(
+                    (g - expected).abs() < 1e-3,
+                    "component {k}: columns {i} and {j} of its basis have inner product {g}, not {expected}"
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Matrices of d rows, side by side.
+pub fn joined<'a>(parts: impl Iterator<Item = ArrayView2<'a, f64>>, d: usize) -> Array2<f64> {
+    let parts: Vec<_> = parts.collect();
+    if parts.is_empty() {
+        return Array2::zeros((d, 0));
+    }
+    // The parts have d rows each, so they fit.
+    concatenate(Axis(1), &parts).unwrap_or_else(|_| Array2::zeros((d, 0)))
+}
+
+/// Variances within a subspace, largest first.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Spectrum {
+    /// All 1.
+    Flat,
+    /// Evenly spaced from 1 down to the given value.
+    Linear(f64),
+    /// 1, q, q², …
+    Geometric(f64),
+    /// i^−a for i = 1, 2, …
+    Power(f64),
+    /// As given, one a dimension.
+    Values(Vec<f64>),
+}
+
+impl Spectrum {
+    /// λ_1 … λ_r.
+    ///
+    /// # Errors
+    /// When a list has another length than `r`, or a variance is not positive.
+    pub fn variances(&self, r: usize) -> Result<Array1<f64>> {
+        let values: Vec<f64> = match self {
+            Spectrum::Flat => vec![1.0; r],
+            Spectrum::Linear(low) => (0..r)
+                .map(|i| if r == 1 { 1.0 } else { 1.0 + (low - 1.0) * i as f64 / (r - 1) as f64 })
+                .collect(),
+            Spectrum::Geometric(q) => (0..r).map(|i| q.powi(i as i32)).collect(),
+            Spectrum::Power(a) => (0..r).map(|i| ((i + 1) as f64).powf(-a)).collect(),
+            Spectrum::Values(v) => {
+                ensure!(
+                    v.len() == r,
+                    "--spectrum: {} variances for a component of rank {r}; give one a dimension",
+                    v.len()
+                );
+                v.clone()
+            }
+        };
+        if let Some(v) = values.iter().find(|v| !(v.is_finite() && **v > 0.0)) {
+            bail!("--spectrum: variance {v}; every variance must be positive");
+        }
+        Ok(values.into())
+    }
+}
+
+impl std::str::FromStr for Spectrum {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = |s: &str| s.trim().parse::<f64>().map_err(|_| format!("{s:?} is not a number"));
+        match text.split_once(':') {
+            Some(("linear", v)) => Ok(Spectrum::Linear(number(v)?)),
+            Some(("geometric", v)) => Ok(Spectrum::Geometric(number(v)?)),
+            Some(("power", v)) => Ok(Spectrum::Power(number(v)?)),
+            Some((name, _)) => Err(format!("no spectrum is called {name:?}")),
+            None if text == "flat" => Ok(Spectrum::Flat),
+            None => text.split(',').map(number).collect::<Result<_, _>>().map(Spectrum::Values),
+        }
+    }
+}
+
+/// What to plant: everything about a random mixture but its seed.
+#[derive(Clone, Debug)]
+pub struct Design {
+    /// d.
+    pub dim: usize,
+    /// r_k.
+    pub ranks: Vec<usize>,
+    /// π_k; normalized when planted.
+    pub weights: Vec<f64>,
+    pub spectrum: Spectrum,
+    /// Standard deviation of isotropic noise, on and off the subspaces.
+    pub noise_std: f64,
+    /// Principal angle between consecutive subspaces, in degrees; 90 makes all
+    /// mutually orthogonal.
+    pub angle: f64,
+    /// ‖μ_k‖, in random directions.
+    pub mean_norm: f64,
+}
+
+impl Design {
+    /// MoLRG proper: `k` mutually orthogonal subspaces of rank `r`.
+    pub fn molrg(dim: usize, r: usize, k: usize) -> Design {
+        Design {
+            dim,
+            ranks: vec![r; k],
+            weights: vec![1.0; k],
+            spectrum: Spectrum::Flat,
+            noise_std: 0.0,
+            angle: 90.0,
+            mean_norm: 0.0,
+        }
+    }
+
+    /// Refuses what cannot be planted.
+    pub fn check(&self) -> Result<()> {
+        let Design { dim, ranks, weights, angle, .. } = self;
+        ensure!(*dim > 0, "--dim 0: data need at least one dimension");
+        ensure!(!ranks.is_empty(), "--components 0: a mixture needs at least one");
+        for (k, &r) in ranks.iter().enumerate() {
+            ensure!(r > 0, "--rank 0 (component {k}): a subspace needs at least one dimension");
+            ensure!(
+                r <= *dim,
+                "--rank {r} exceeds --dim {dim}; a subspace has at most as many dimensions as the data"
+            );
+        }
+        ensure!(
+            weights.len() == ranks.len(),
+            "--weights: {} for {} components; give one each",
+            weights.len(),
+            ranks.len()
+        );
+        for w in weights {
+            ensure!(w.is_finite() && *w >= 0.0, "--weights: {w}; weights must not be negative");
+        }
+        ensure!(weights.iter().sum::<f64>() > 0.0, "--weights: all are zero");
+        ensure!(
+            (0.0..=90.0).contains(angle),
+            "--angle {angle}: an angle between subspaces is 0 to 90 degrees"
+        );
+        ensure!(
+            self.noise_std.is_finite() && self.noise_std >= 0.0,
+            "--noise-std {}: must not be negative",
+            self.noise_std
+        );
+        ensure!(
+            self.mean_norm.is_finite() && self.mean_norm >= 0.0,
+            "--mean-norm {}: must not be negative",
+            self.mean_norm
+        );
+        let total: usize = ranks.iter().sum();
+        if *angle == 90.0 {
+            ensure!(
+                total <= *dim,
+                "--rank: {total} dimensions in all exceed --dim {dim}, so the subspaces cannot be mutually \
+                 orthogonal; lower the ranks or give --angle below 90"
+            );
+        } else {
+            for pair in ranks.windows(2) {
+                ensure!(
+                    pair[0] + pair[1] <= *dim,
+                    "--angle {angle}: consecutive ranks {} and {} exceed --dim {dim} together; lower the ranks",
+                    pair[0],
+                    pair[1]
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Draws the bases and means of (design, seed). Column j of the Gaussian
+    /// matrix behind the bases is row j of the purpose "bases", so more
+    /// components leave the first ones as they are.
+    pub fn plant(&self, seed: u64) -> Result<Mixture> {
+        self.check()?;
+        let d = self.dim;
+        let total: usize = self.ranks.iter().sum();
+        let drawn = normal_rows::<f64>(seed, Purpose::Bases, 0..total as u64, d);
+        let starts: Vec<usize> = self
+            .ranks
+            .iter()
+            .scan(0, |at, &r| {
+                *at += r;
+                Some(*at - r)
+            })
+            .collect();
+        let mut bases: Vec<Array2<f64>> = Vec::new();
+        if total <= d {
+            let frame = orthonormalize(drawn.t());
+            for (&start, &r) in starts.iter().zip(&self.ranks) {
+                bases.push(frame.slice(s![.., start..start + r]).to_owned());
+            }
+        } else {
+            // Not all can be orthogonal: fresh directions avoid only the
+            // subspace just before, which is all that the angle speaks of.
+            for (&start, &r) in starts.iter().zip(&self.ranks) {
+                let fresh = drawn.slice(s![start..start + r, ..]);
+                bases.push(match bases.last() {
+                    None => orthonormalize(fresh.t()),
+                    Some(before) => {
+                        let both = concatenate![Axis(1), before.view(), fresh.t()];
+                        orthonormalize(both.view()).slice(s![.., before.ncols()..]).to_owned()
+                    }
+                });
+            }
+        }
+        if self.angle < 90.0 {
+            // U_{k+1} = cos θ U_k + sin θ E_{k+1} with E_{k+1} ⟂ U_k has all
+            // principal angles θ with U_k; what a larger rank has more stays
+            // orthogonal.
+            let (sin, cos) = self.angle.to_radians().sin_cos();
+            for k in 1..bases.len() {
+                let shared = bases[k - 1].ncols().min(bases[k].ncols());
+                let before = bases[k - 1].slice(s![.., ..shared]).to_owned();
+                let mut columns = bases[k].slice_mut(s![.., ..shared]);
+                columns.zip_mut_with(&before, |e, &u| *e = cos * u + sin * *e);
+                bases[k] = orthonormalize(bases[k].view());
+            }
+        }
+        let noise_variance = self.noise_std * self.noise_std;
+        let weights: f64 = self.weights.iter().sum();
+        let components = bases
+            .into_iter()
+            .enumerate()
+            .map(|(k, basis)| {
+                Ok(Component {
+                    weight: self.weights[k] / weights,
+                    mean: random_direction(seed, k as u64, d) * self.mean_norm,
+                    variances: self.spectrum.variances(basis.ncols())? + noise_variance,
+                    basis,
+                    noise_variance,
+                })
+            })
+            .collect::<Result<_>>()?;
+        Ok(Mixture { components })
+    }
+}
+
+fn random_direction(seed: u64, k: u64, d: usize) -> Array1<f64> {
+    let v = Array1::from(standard_normals::<f64>(&mut row_rng(seed, Purpose::Means, k), d));
+    let norm = v.dot(&v).sqrt();
+    v / norm
+}
+
+/// Draws rows from a mixture, any of them at any time.
+pub struct Sampler<T: Scalar> {
+    seed: u64,
+    balanced: bool,
+    cumulative: Vec<f64>,
+    parts: Vec<Part<T>>,
+    dim: usize,
+}
+
+/// One component, ready to be drawn from in T.
+struct Part<T> {
+    mean: Option<Array1<T>>,
+    /// Uᵀ, (r, d).
+    basis_t: Array2<T>,
+    std: Array1<f64>,
+    noise_std: f64,
+}
+
+impl<T: Scalar> Sampler<T> {
+    /// `balanced`: row i comes from component i mod K instead of a random one.
+    pub fn new(mixture: &Mixture, seed: u64, balanced: bool) -> Sampler<T> {
+        let mut total = 0.0;
+        let cumulative = mixture
+            .components
+            .iter()
+            .map(|c| {
+                total += c.weight;
+                total
+            })
+            .collect();
+        let parts = mixture
+            .components
+            .iter()
+            .map(|c| Part {
+                mean: c.mean.iter().any(|&m| m != 0.0).then(|| c.mean.mapv(T::of)),
+                basis_t: cast(c.basis.t()).as_standard_layout().into_owned(),
+                std: c.variances.mapv(f64::sqrt),
+                noise_std: c.noise_variance.sqrt(),
+            })
+            .collect();
+        Sampler { seed, balanced, cumulative, parts, dim: mixture.dim() }
+    }
+
+    /// The component of row `i`.
+    pub fn label(&self, i: u64) -> usize {
+        if self.balanced {
+            return (i % self.parts.len() as u64) as usize;
+        }
+        let u = uniform(&mut row_rng(self.seed, Purpose::Labels, i));
+        // The last sum is 1 but for rounding, so it stands for everything above.
+        self.cumulative[..self.parts.len() - 1].iter().filter(|&&c| u >= c).count()
+    }
+
+    /// Rows `rows`, (n, d), and their components: x = μ + U diag(√λ) a +
+    /// √δ (I − UUᵀ) ε, with a and ε standard normal.
+    pub fn draw(&self, rows: Range<u64>) -> (Array2<T>, Vec<usize>) {
+        let labels: Vec<usize> = rows.clone().map(|i| self.label(i)).collect();
+        let mut x = Array2::zeros((labels.len(), self.dim));
+        for (k, part) in self.parts.iter().enumerate() {
+            let mine: Vec<usize> = (0..labels.len()).filter(|&i| labels[i] == k).collect();
+            let noisy = part.noise_std > 0.0;
+            let r = part.std.len();
+            let mut coefficients = Array2::<T>::zeros((mine.len(), r));
+            for (mut a, &i) in coefficients.outer_iter_mut().zip(&mine) {
+                let mut rng = row_rng(self.seed, Purpose::Coefficients, rows.start + i as u64);
+                let drawn = standard_normals::<f64>(&mut rng, r);
+                for ((a, z), s) in a.iter_mut().zip(drawn).zip(&part.std) {
+                    *a = T::of(s * z);
+                }
+            }
+            let mut noise = Array2::<T>::zeros((if noisy { mine.len() } else { 0 }, self.dim));
+            if noisy {
+                for (mut e, &i) in noise.outer_iter_mut().zip(&mine) {
+                    let mut rng = row_rng(self.seed, Purpose::Noise, rows.start + i as u64);
+                    if let Some(e) = e.as_slice_mut() {
+                        fill_normal(&mut rng, e);
+                    }
+                }
+                noise.mapv_inplace(|e| e * T::of(part.noise_std));
+                coefficients -= &product(noise.view(), part.basis_t.t());
+            }
+            let mut drawn = product(coefficients.view(), part.basis_t.view());
+            if noisy {
+                drawn += &noise;
+            }
+            if let Some(mean) = &part.mean {
+                drawn += mean;
+            }
+            for (row, &i) in drawn.outer_iter().zip(&mine) {
+                x.row_mut(i).assign(&row);
+            }
+        }
+        (x, labels)
+    }
+}

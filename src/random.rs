@@ -1,0 +1,123 @@
+//! Row-keyed random numbers: row i of anything random depends only on
+//! (seed, purpose, i).
+//!
+//! The recipe, which is a promise (golden bytes in `tests/random.rs`):
+//!
+//! * the generator is ChaCha with 8 rounds;
+//! * its 32-byte key is the seed as 8 little-endian bytes, then the purpose's
+//!   ASCII name, zero-padded to 24 bytes;
+//! * its 64-bit stream number is the row, its counter starts at 0;
+//! * a uniform number in [0, 1) is the upper 53 bits of one 64-bit output
+//!   times 2⁻⁵³;
+//! * normal numbers are `rand_distr` 0.6's ziggurat in f64, one after the
+//!   other, rounded to f32 where that is asked for: both types see the same
+//!   draws.
+//!
+//! Nothing depends on how many rows are drawn, in which order, by how many
+//! threads: `--samples 100` gives the first 100 rows of `--samples 1000`.
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
+
+use crate::scalar::Scalar;
+
+/// What a stream of random numbers is for: keeps apart the streams that one
+/// seed feeds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Columns of the Gaussian matrix behind the planted bases.
+    Bases,
+    /// Means of the planted components, one row each.
+    Means,
+    /// Which component a sample comes from.
+    Labels,
+    /// A sample's coordinates within its subspace.
+    Coefficients,
+    /// A sample's isotropic noise.
+    Noise,
+    /// Where a probability flow starts.
+    Latents,
+    /// Noise added to points before they are denoised.
+    PointNoise,
+    /// Noise injected by the stochastic sampler, in the order of its steps.
+    Churn,
+    /// Starting points of a fit, one row per restart.
+    Restarts,
+    /// Directions that complete a basis the data leave short, one row per component.
+    Completion,
+    /// Noise levels and noise of a denoising loss, one row per (step, sample).
+    Training,
+    /// Probe directions of a randomized factorization.
+    Probes,
+    /// Resampled rows of a bootstrap.
+    Bootstrap,
+}
+
+impl Purpose {
+    fn name(self) -> &'static str {
+        match self {
+            Purpose::Bases => "bases",
+            Purpose::Means => "means",
+            Purpose::Labels => "labels",
+            Purpose::Coefficients => "coefficients",
+            Purpose::Noise => "noise",
+            Purpose::Latents => "latents",
+            Purpose::PointNoise => "point-noise",
+            Purpose::Churn => "churn",
+            Purpose::Restarts => "restarts",
+            Purpose::Completion => "completion",
+            Purpose::Training => "training",
+            Purpose::Probes => "probes",
+            Purpose::Bootstrap => "bootstrap",
+        }
+    }
+}
+
+/// The generator of one row.
+pub fn row_rng(seed: u64, purpose: Purpose, row: u64) -> ChaCha8Rng {
+    let mut key = [0u8; 32];
+    key[..8].copy_from_slice(&seed.to_le_bytes());
+    let name = purpose.name().as_bytes();
+    key[8..8 + name.len()].copy_from_slice(name);
+    let mut rng = ChaCha8Rng::from_seed(key);
+    rng.set_stream(row);
+    rng
+}
+
+/// A uniform number in [0, 1).
+pub fn uniform(rng: &mut impl Rng) -> f64 {
+    (rng.next_u64() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
+}
+
+/// Fills `out` with independent standard normal numbers.
+pub fn fill_normal<T: Scalar>(rng: &mut impl Rng, out: &mut [T]) {
+    for v in out {
+        let z: f64 = StandardNormal.sample(rng);
+        *v = T::of(z);
+    }
+}
+
+/// `n` independent standard normal numbers.
+pub fn standard_normals<T: Scalar>(rng: &mut impl Rng, n: usize) -> Vec<T> {
+    let mut out = vec![T::zero(); n];
+    fill_normal(rng, &mut out);
+    out
+}
+
+/// Standard normal rows `rows` of the matrix that (seed, purpose) names,
+/// (rows, width).
+pub fn normal_rows<T: Scalar>(
+    seed: u64,
+    purpose: Purpose,
+    rows: std::ops::Range<u64>,
+    width: usize,
+) -> ndarray::Array2<T> {
+    let mut x = ndarray::Array2::zeros(((rows.end - rows.start) as usize, width));
+    for (mut row, i) in x.outer_iter_mut().zip(rows) {
+        if let Some(row) = row.as_slice_mut() {
+            fill_normal(&mut row_rng(seed, purpose, i), row);
+        }
+    }
+    x
+}
