@@ -1,2 +1,3 @@
 //! molrg
 pub mod scalar;
+pub mod stream;
