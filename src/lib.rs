@@ -8,3 +8,4 @@ pub mod mixture;
 pub mod random;
 pub mod scalar;
 pub mod schedule;
+pub mod stream;

@@ -1,0 +1,35 @@
+//! Arrays and tables in and out: what every program reads and writes.
+//!
+//! Knows nothing of mathematics. An array is a sequence of rows: [`Rows`] reads
+//! it in blocks from whatever it is stored in, [`ArrayWriter`] writes it. Tables
+//! of results go through [`Table`]. All bytes out pass through [`Output`], so that
+//! a file appears complete or not at all, and all bytes can be recorded in a
+//! [`Ledger`].
+//!
+//! Every error is one line that names the file: `where: what: why; what to do`.
+
+mod array;
+mod bytes;
+mod delimited;
+mod element;
+mod header;
+mod input;
+mod ledger;
+mod output;
+mod paired;
+mod rows;
+mod table;
+
+pub use array::ArrayWriter;
+pub use input::{Content, Input};
+pub use ledger::{Ledger, Record};
+pub use output::{Format, Output};
+pub use paired::Paired;
+pub use rows::{NanPolicy, ReadOptions, RowRange, Rows};
+pub use table::{Table, Value};
+
+/// Rows of `width` numbers that one block of work holds: about 4 MiB of `f64`,
+/// at least 1, at most 4096.
+pub fn block_rows(width: usize) -> usize {
+    ((4 << 20) / 8 / width.max(1)).clamp(1, 4096)
+}

@@ -1,0 +1,196 @@
+//! Writing arrays, row block by row block.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Seek, Write};
+use std::marker::PhantomData;
+
+use anyhow::{Result, anyhow, ensure};
+use ndarray::ArrayView2;
+
+use super::header::npy_header;
+use super::output::{Format, Output};
+use super::table::write_number;
+use crate::scalar::{Dtype, Scalar};
+
+/// Numbers encoded at a time.
+const CHUNK: usize = 32 << 10;
+
+/// Writes one array of rows.
+///
+/// - npy: version 1.0, as NumPy writes it, little endian, C order, `<f4` or `<f8`.
+/// - csv: a line a row, no header, the shortest digits that read back the same;
+///   `nan`, `inf`, `-inf`.
+/// - json: an array a line; what is not finite is `null`.
+pub struct ArrayWriter<T: Scalar> {
+    output: Output,
+    format: Format,
+    /// Rows promised in the header.
+    declared: Option<usize>,
+    written: usize,
+    item_shape: Vec<usize>,
+    width: usize,
+    /// Holds the numbers of an npy array until their count is known.
+    spool: Option<BufWriter<File>>,
+    bytes: Vec<u8>,
+    numbers: PhantomData<T>,
+}
+
+impl<T: Scalar> ArrayWriter<T> {
+    /// Starts an array of `rows` items. With `None` the numbers of an npy array
+    /// wait in an unnamed temporary file until [`ArrayWriter::finish`], when
+    /// their count is known.
+    ///
+    /// # Errors
+    /// npy for a terminal; the first write.
+    pub fn new(
+        output: Output,
+        format: Format,
+        rows: Option<usize>,
+        item_shape: &[usize],
+    ) -> Result<ArrayWriter<T>> {
+        ensure!(
+            format != Format::Npy || !output.is_terminal(),
+            "{}: refusing to write binary to a terminal; use --output FILE or --format csv",
+            output.name()
+        );
+        let mut writer = ArrayWriter {
+            output,
+            format,
+            declared: rows,
+            written: 0,
+            item_shape: item_shape.to_vec(),
+            width: item_shape.iter().product(),
+            spool: None,
+            bytes: Vec::new(),
+            numbers: PhantomData,
+        };
+        match (format, rows) {
+            (Format::Npy, Some(rows)) => writer.header(rows)?,
+            (Format::Npy, None) => {
+                let file = tempfile::tempfile().map_err(|e| writer.spool_failed(e))?;
+                writer.spool = Some(BufWriter::with_capacity(256 << 10, file));
+            }
+            (Format::Csv | Format::Json, _) => {}
+        }
+        Ok(writer)
+    }
+
+    /// Writes rows, `(n, width)`, in any memory layout.
+    ///
+    /// # Errors
+    /// The write; more rows than declared or of another width, which is a bug.
+    pub fn write(&mut self, rows: ArrayView2<T>) -> Result<()> {
+        ensure!(
+            rows.ncols() == self.width,
+            "{}: bug: rows of {} numbers written to an array of {}",
+            self.output.name(),
+            rows.ncols(),
+            self.width
+        );
+        self.written += rows.nrows();
+        ensure!(
+            self.declared
+                .is_none_or(|declared| self.written <= declared),
+            "{}: bug: more rows written than the {} declared",
+            self.output.name(),
+            self.declared.unwrap_or(0)
+        );
+        let rows = rows.as_standard_layout();
+        let values = rows.as_slice().unwrap_or(&[]);
+        match self.format {
+            Format::Npy => {
+                for chunk in values.chunks(CHUNK) {
+                    self.bytes.clear();
+                    T::extend_le(chunk, &mut self.bytes);
+                    self.put()?;
+                }
+            }
+            Format::Csv => self.lines(values, "", "\n", "nan")?,
+            Format::Json => self.lines(values, "[", "]\n", "null")?,
+        }
+        Ok(())
+    }
+
+    /// Writes what is left, and finishes the output.
+    ///
+    /// # Errors
+    /// The write; fewer rows than declared, which is a bug. The file then does not
+    /// appear.
+    pub fn finish(mut self) -> Result<()> {
+        if let Some(declared) = self.declared {
+            ensure!(
+                self.written == declared,
+                "{}: bug: {} rows written of {declared} declared",
+                self.output.name(),
+                self.written
+            );
+        }
+        if let Some(spool) = self.spool.take() {
+            self.header(self.written)?;
+            let mut file = spool
+                .into_inner()
+                .map_err(|e| self.spool_failed(e.into_error()))?;
+            file.rewind().map_err(|e| self.spool_failed(e))?;
+            io::copy(&mut file, &mut self.output)?;
+        }
+        let dtype = match self.format {
+            Format::Npy => descr(T::DTYPE),
+            Format::Csv => "csv",
+            Format::Json => "json",
+        };
+        let rows = Some(self.written as u64);
+        self.output.note.describe(rows, &self.item_shape, dtype);
+        self.output.finish()
+    }
+
+    fn header(&mut self, rows: usize) -> Result<()> {
+        let mut shape = vec![rows];
+        shape.extend(&self.item_shape);
+        let header = npy_header(descr(T::DTYPE), &shape);
+        Ok(self.output.write_all(&header)?)
+    }
+
+    fn lines(&mut self, values: &[T], open: &str, close: &str, nan: &str) -> Result<()> {
+        for row in values.chunks(self.width) {
+            self.bytes.clear();
+            self.bytes.extend_from_slice(open.as_bytes());
+            for (i, value) in row.iter().enumerate() {
+                if i > 0 {
+                    self.bytes.push(b',');
+                }
+                if nan == "null" && !value.is_finite() {
+                    self.bytes.extend_from_slice(nan.as_bytes());
+                } else {
+                    write_number(*value, &mut self.bytes);
+                }
+            }
+            self.bytes.extend_from_slice(close.as_bytes());
+            self.put()?;
+        }
+        Ok(())
+    }
+
+    fn put(&mut self) -> Result<()> {
+        match &mut self.spool {
+            Some(spool) => {
+                let result = spool.write_all(&self.bytes);
+                result.map_err(|e| self.spool_failed(e))
+            }
+            None => Ok(self.output.write_all(&self.bytes)?),
+        }
+    }
+
+    fn spool_failed(&self, error: io::Error) -> anyhow::Error {
+        anyhow!(
+            "{}: cannot spool to a temporary file: {error}; set TMPDIR to a place with room",
+            self.output.name()
+        )
+    }
+}
+
+fn descr(dtype: Dtype) -> &'static str {
+    match dtype {
+        Dtype::F32 => "<f4",
+        Dtype::F64 => "<f8",
+    }
+}

@@ -1,0 +1,138 @@
+//! Bytes in: a buffered reader that can jump forward where the file allows it.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+
+use super::ledger::Note;
+
+const BUFFER: usize = 64 << 10;
+
+/// Where the bytes of an input come from.
+pub(super) enum Bytes {
+    /// A regular file, at its start: one can jump in it.
+    File(File),
+    /// A pipe, standard input, or what is uncompressed on the way.
+    Stream(Box<dyn Read + Send>),
+}
+
+/// A reader whose bytes are noted in the ledger as they pass.
+pub(super) struct Tap<R> {
+    inner: R,
+    note: Note,
+}
+
+/// A buffered reader over [`Bytes`].
+pub(super) enum Reader {
+    File(BufReader<Tap<File>>),
+    Stream(BufReader<Box<dyn Read + Send>>),
+}
+
+impl<R> Tap<R> {
+    pub(super) fn new(inner: R, note: Note) -> Tap<R> {
+        Tap { inner, note }
+    }
+}
+
+impl<R: Read> Read for Tap<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(buf)?;
+        if n > 0 {
+            self.note.pass(&buf[..n]);
+        } else if !buf.is_empty() {
+            self.note.end();
+        }
+        Ok(n)
+    }
+}
+
+impl Reader {
+    /// `note` is where bytes of a regular file are noted; a stream is tapped
+    /// before it is uncompressed, by whoever opened it.
+    pub(super) fn new(bytes: Bytes, note: Note) -> Reader {
+        match bytes {
+            Bytes::File(file) => {
+                Reader::File(BufReader::with_capacity(BUFFER, Tap::new(file, note)))
+            }
+            Bytes::Stream(stream) => Reader::Stream(BufReader::with_capacity(BUFFER, stream)),
+        }
+    }
+
+    /// Whether the bytes can be read through at little cost.
+    pub(super) fn is_file(&self) -> bool {
+        matches!(self, Reader::File(_))
+    }
+
+    /// Reads until `buf` is full or the input ends; says how much was read.
+    pub(super) fn fill(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let mut filled = 0;
+        while filled < buf.len() {
+            match self.read(&mut buf[filled..]) {
+                Ok(0) => break,
+                Ok(n) => filled += n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(filled)
+    }
+
+    /// Whether all bytes have been read.
+    pub(super) fn at_end(&mut self) -> io::Result<bool> {
+        loop {
+            match self.fill_buf() {
+                Ok(buffer) => return Ok(buffer.is_empty()),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    /// Passes over `n` bytes; says how many there were before the end.
+    pub(super) fn skip(&mut self, n: u64) -> io::Result<u64> {
+        match self {
+            Reader::File(reader) => {
+                let buffered = n.min(reader.buffer().len() as u64);
+                reader.consume(buffered as usize);
+                if buffered == n {
+                    return Ok(n);
+                }
+                // The buffer is empty: reader and file are at the same place.
+                let Tap { inner: file, note } = reader.get_mut();
+                let ahead = file
+                    .metadata()?
+                    .len()
+                    .saturating_sub(file.stream_position()?);
+                let step = ahead.min(n - buffered);
+                file.seek(SeekFrom::Current(step as i64))?;
+                note.skip();
+                Ok(buffered + step)
+            }
+            Reader::Stream(reader) => io::copy(&mut reader.take(n), &mut io::sink()),
+        }
+    }
+}
+
+impl Read for Reader {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Reader::File(reader) => reader.read(buf),
+            Reader::Stream(reader) => reader.read(buf),
+        }
+    }
+}
+
+impl BufRead for Reader {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        match self {
+            Reader::File(reader) => reader.fill_buf(),
+            Reader::Stream(reader) => reader.fill_buf(),
+        }
+    }
+
+    fn consume(&mut self, n: usize) {
+        match self {
+            Reader::File(reader) => reader.consume(n),
+            Reader::Stream(reader) => reader.consume(n),
+        }
+    }
+}

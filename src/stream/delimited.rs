@@ -1,0 +1,132 @@
+//! Reading arrays from comma-separated text, one row a line.
+
+use anyhow::{Result, anyhow, bail, ensure};
+use csv::{ByteRecord, ReaderBuilder, Trim};
+
+use super::bytes::Reader;
+use super::input::one_line;
+use crate::scalar::Scalar;
+
+/// Characters of an offending field that a message shows.
+const SHOWN: usize = 40;
+
+/// Rows of numbers in text. A first line with a field that is no number is a
+/// header; blank lines and lines that begin with `#` are passed over.
+pub(super) struct Lines {
+    reader: csv::Reader<Reader>,
+    record: ByteRecord,
+    /// The first line, when it holds numbers: read to learn the width.
+    pending: bool,
+    width: usize,
+}
+
+impl Lines {
+    pub(super) fn new(reader: Reader) -> Result<Lines> {
+        let mut lines = Lines {
+            reader: ReaderBuilder::new()
+                .has_headers(false)
+                // Rows of another length are refused here, in our own words.
+                .flexible(true)
+                .trim(Trim::All)
+                .comment(Some(b'#'))
+                .from_reader(reader),
+            record: ByteRecord::new(),
+            pending: true,
+            width: 0,
+        };
+        ensure!(
+            lines.advance()?,
+            "holds no rows, only blank lines or comments"
+        );
+        lines.width = lines.record.len();
+        let header = lines
+            .record
+            .iter()
+            .any(|field| !field.is_empty() && number(field).is_none());
+        lines.pending = !header;
+        Ok(lines)
+    }
+
+    /// Numbers in each row.
+    pub(super) fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Appends up to `max_rows` rows; fewer only at the end.
+    pub(super) fn read<T: Scalar>(&mut self, max_rows: usize, out: &mut Vec<T>) -> Result<usize> {
+        for row in 0..max_rows {
+            if !self.next_row()? {
+                return Ok(row);
+            }
+            out.try_reserve(self.width)
+                .map_err(|_| anyhow!("its rows do not fit in memory"))?;
+            for (column, field) in self.record.iter().enumerate() {
+                match number(field) {
+                    Some(value) => out.push(T::of(value)),
+                    None => return Err(self.no_number(column, field)),
+                }
+            }
+        }
+        Ok(max_rows)
+    }
+
+    /// Passes over up to `n` rows.
+    pub(super) fn skip(&mut self, n: u64) -> Result<u64> {
+        for row in 0..n {
+            if !self.next_row()? {
+                return Ok(row);
+            }
+        }
+        Ok(n)
+    }
+
+    fn next_row(&mut self) -> Result<bool> {
+        if std::mem::take(&mut self.pending) {
+            return Ok(true);
+        }
+        if !self.advance()? {
+            return Ok(false);
+        }
+        let found = self.record.len();
+        ensure!(
+            found == self.width,
+            "line {}: has {found} fields, the first line has {}; give every row the same number",
+            self.line(),
+            self.width
+        );
+        Ok(true)
+    }
+
+    /// Reads the next record that is not blank.
+    fn advance(&mut self) -> Result<bool> {
+        loop {
+            match self.reader.read_byte_record(&mut self.record) {
+                Ok(false) => return Ok(false),
+                Ok(true) if self.record.len() == 1 && self.record[0].is_empty() => {}
+                Ok(true) => return Ok(true),
+                Err(e) => bail!("cannot read: {e}"),
+            }
+        }
+    }
+
+    fn line(&self) -> u64 {
+        self.record.position().map_or(0, csv::Position::line)
+    }
+
+    fn no_number(&self, column: usize, field: &[u8]) -> anyhow::Error {
+        let (line, column) = (self.line(), column + 1);
+        if field.is_empty() {
+            return anyhow!("line {line}: field {column} is empty; write nan for a missing number");
+        }
+        let text = String::from_utf8_lossy(field);
+        let shown: String = text.chars().take(SHOWN).collect();
+        anyhow!(
+            "line {line}: field {column}, '{}', is not a number; separate numbers by commas",
+            one_line(&shown)
+        )
+    }
+}
+
+fn number(field: &[u8]) -> Option<f64> {
+    std::str::from_utf8(field).ok()?.parse().ok()
+}

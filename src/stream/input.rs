@@ -1,0 +1,380 @@
+//! Opening inputs, and telling by their first bytes what they hold.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, BufReader, Cursor, Read, Seek};
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use flate2::read::MultiGzDecoder;
+use zip::ZipArchive;
+
+use super::bytes::{Bytes, Reader, Tap};
+use super::header::{NPY_MAGIC, idx_kind};
+use super::ledger::{Ledger, Note};
+
+/// Bytes looked at to tell what an input is.
+const SNIFFED: u64 = 64;
+
+/// Keys listed in an error; an archive may hold thousands.
+const LISTED_KEYS: usize = 12;
+
+/// What an input holds. Compression by gzip is undone before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// One or more NumPy arrays, back to back.
+    Npy,
+    /// A zip archive of NumPy arrays.
+    Npz,
+    /// The format MNIST comes in.
+    Idx,
+    /// A model file.
+    Safetensors,
+    /// Anything that looks like text.
+    Csv,
+}
+
+/// An opened input.
+pub struct Input {
+    pub(super) name: String,
+    content: Content,
+    bytes: Bytes,
+    /// The member asked for with `FILE.npz:KEY`.
+    key: Option<String>,
+    pub(super) note: Note,
+}
+
+impl Input {
+    /// Opens `FILE`, `-` (standard input) or `FILE.npz:KEY`, and tells its content
+    /// by its first bytes, never by its name.
+    ///
+    /// # Errors
+    /// A missing file, a directory, an empty input, and bytes that are nothing
+    /// known; each names the file.
+    pub fn open(name: &OsStr, ledger: &Ledger) -> Result<Input> {
+        if name == "-" {
+            let name = "<stdin>".to_string();
+            let note = ledger.input(&name, || None);
+            return Input::stream(name, Box::new(io::stdin()), None, note);
+        }
+        let (path, key) = split_key(name);
+        let shown = printable(path);
+        let file = File::open(path).map_err(|e| match e.kind() {
+            io::ErrorKind::NotFound => anyhow!("{shown}: no such file; check its name"),
+            _ => anyhow!("{shown}: cannot open: {e}"),
+        })?;
+        let about = file
+            .metadata()
+            .map_err(|e| anyhow!("{shown}: cannot read: {e}"))?;
+        ensure!(
+            !about.is_dir(),
+            "{shown}: is a directory; name a file in it"
+        );
+        let note = ledger.input(&shown, || {
+            about.is_file().then(|| File::open(path).ok()).flatten()
+        });
+        if about.is_file() {
+            Input::file(shown, file, key, note)
+        } else {
+            Input::stream(shown, Box::new(file), key, note)
+        }
+    }
+
+    fn file(name: String, mut file: File, key: Option<String>, note: Note) -> Result<Input> {
+        let fail = |e| anyhow!("{name}: cannot read: {e}");
+        let start = first_bytes(&mut file).map_err(fail)?;
+        file.rewind().map_err(fail)?;
+        if is_gzip(&start) {
+            return Input::gunzip(name, Box::new(Tap::new(file, note.clone())), key, note);
+        }
+        Input::sniffed(name, &start, Bytes::File(file), key, note)
+    }
+
+    fn stream(
+        name: String,
+        stream: Box<dyn Read + Send>,
+        key: Option<String>,
+        note: Note,
+    ) -> Result<Input> {
+        let mut stream = Tap::new(stream, note.clone());
+        let start = first_bytes(&mut stream).map_err(|e| anyhow!("{name}: cannot read: {e}"))?;
+        let whole = Box::new(Cursor::new(start.clone()).chain(stream));
+        if is_gzip(&start) {
+            return Input::gunzip(name, whole, key, note);
+        }
+        Input::sniffed(name, &start, Bytes::Stream(whole), key, note)
+    }
+
+    fn gunzip(
+        name: String,
+        compressed: Box<dyn Read + Send>,
+        key: Option<String>,
+        note: Note,
+    ) -> Result<Input> {
+        // Several members are one content, as gzip itself has it.
+        let mut plain = MultiGzDecoder::new(BufReader::with_capacity(64 << 10, compressed));
+        let start = first_bytes(&mut plain)
+            .map_err(|e| anyhow!("{name}: damaged: cannot uncompress it: {e}"))?;
+        let whole = Box::new(Cursor::new(start.clone()).chain(plain));
+        Input::sniffed(name, &start, Bytes::Stream(whole), key, note)
+    }
+
+    fn sniffed(
+        name: String,
+        start: &[u8],
+        bytes: Bytes,
+        key: Option<String>,
+        note: Note,
+    ) -> Result<Input> {
+        ensure!(
+            !start.is_empty(),
+            "{name}: is empty; the program that should have written it failed"
+        );
+        let content = sniff(start).with_context(|| {
+            format!("{name}: is not an array, table or model this reads; give npy, npz, IDX, csv or safetensors")
+        })?;
+        if let (Some(key), false) = (&key, content == Content::Npz) {
+            bail!("{name}: is no npz archive; leave out ':{key}'");
+        }
+        Ok(Input {
+            name,
+            content,
+            bytes,
+            key,
+            note,
+        })
+    }
+
+    /// As shown in messages; standard input is `<stdin>`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it holds.
+    pub fn content(&self) -> Content {
+        self.content
+    }
+
+    /// All its bytes, from the first on, uncompressed if they were gzipped. They
+    /// enter the ledger as they are read.
+    pub fn into_reader(self) -> Box<dyn Read + Send> {
+        Box::new(self.into_buffered())
+    }
+
+    pub(super) fn into_buffered(self) -> Reader {
+        Reader::new(self.bytes, self.note)
+    }
+
+    /// The regular file behind it, at its start.
+    pub(super) fn file_mut(&mut self) -> Option<&mut File> {
+        match &mut self.bytes {
+            Bytes::File(file) => Some(file),
+            Bytes::Stream(_) => None,
+        }
+    }
+
+    /// The array asked for of an npz archive, as an input of its own.
+    ///
+    /// An archive's list of members is at its end, so one from a pipe is spooled to
+    /// an unnamed temporary file. So is the member, which checks its checksum
+    /// before its first row is used.
+    pub(super) fn into_member(self) -> Result<Input> {
+        let Input {
+            name,
+            bytes,
+            key,
+            note,
+            ..
+        } = self;
+        let spool_failed = |e| anyhow!("{name}: cannot spool it to a temporary file: {e}");
+        let archive = match bytes {
+            Bytes::File(file) => {
+                note.skip();
+                file
+            }
+            Bytes::Stream(mut stream) => {
+                let mut spool = tempfile::tempfile().map_err(spool_failed)?;
+                io::copy(&mut stream, &mut spool).map_err(spool_failed)?;
+                spool
+            }
+        };
+        let damaged = |e| anyhow!("{name}: damaged zip archive: {e}");
+        let mut archive = ZipArchive::new(BufReader::new(archive)).map_err(damaged)?;
+        let (index, key) = member(&name, &archive, key.as_deref())?;
+        let mut packed = archive.by_index(index).map_err(damaged)?;
+        let mut member = tempfile::tempfile().map_err(spool_failed)?;
+        io::copy(&mut packed, &mut member)
+            .map_err(|e| anyhow!("{name}: cannot unpack '{key}': {e}"))?;
+        member.rewind().map_err(spool_failed)?;
+        let name = format!("{name}:{key}");
+        let start = first_bytes(&mut member).map_err(spool_failed)?;
+        ensure!(
+            start.starts_with(NPY_MAGIC),
+            "{name}: is not an npy array; was the archive written by numpy.savez?"
+        );
+        member.rewind().map_err(spool_failed)?;
+        Ok(Input {
+            name,
+            content: Content::Npy,
+            bytes: Bytes::File(member),
+            key: None,
+            note: note.of_content(),
+        })
+    }
+}
+
+/// Index and key of the member to read: the one asked for, or the only one.
+fn member<R: Read + Seek>(
+    name: &str,
+    archive: &ZipArchive<R>,
+    asked: Option<&str>,
+) -> Result<(usize, String)> {
+    let mut arrays: Vec<(usize, String)> = Vec::new();
+    for index in 0..archive.len() {
+        if let Some(Ok(file)) = archive.name_for_index(index)
+            && let Some(key) = file.strip_suffix(".npy")
+        {
+            arrays.push((index, key.to_string()));
+        }
+    }
+    let keys = || {
+        let listed: Vec<&str> = arrays
+            .iter()
+            .take(LISTED_KEYS)
+            .map(|(_, k)| k.as_str())
+            .collect();
+        let more = if arrays.len() > LISTED_KEYS {
+            ", …"
+        } else {
+            ""
+        };
+        format!("{}{more}", one_line(&listed.join(", ")))
+    };
+    match (asked, arrays.as_slice()) {
+        (_, []) => bail!("{name}: holds no arrays; is it an npz archive?"),
+        (None, [(index, key)]) => Ok((*index, one_line(key))),
+        (None, _) => bail!(
+            "{name}: holds {} arrays: {}; name one, as in {name}:{}",
+            arrays.len(),
+            keys(),
+            one_line(&arrays[0].1)
+        ),
+        (Some(asked), _) => {
+            let wanted = asked.strip_suffix(".npy").unwrap_or(asked);
+            arrays
+                .iter()
+                .find(|(_, key)| *key == asked || *key == wanted)
+                .map(|(index, key)| (*index, one_line(key)))
+                .with_context(|| format!("{name}: has no array '{asked}'; it holds {}", keys()))
+        }
+    }
+}
+
+/// Splits `FILE.npz:KEY`, unless there is a file of that whole name.
+fn split_key(name: &OsStr) -> (&Path, Option<String>) {
+    let whole = Path::new(name);
+    let text = name.to_str().filter(|_| !whole.exists()).unwrap_or("");
+    text.match_indices(':')
+        .map(|(at, _)| (Path::new(&text[..at]), text[at + 1..].to_string()))
+        .find(|(file, key)| !key.is_empty() && file.is_file())
+        .map_or((whole, None), |(file, key)| (file, Some(key)))
+}
+
+/// The name in messages: one line, whatever the file is called.
+pub(super) fn printable(path: &Path) -> String {
+    one_line(&path.to_string_lossy())
+}
+
+pub(super) fn one_line(text: &str) -> String {
+    text.chars()
+        .flat_map(|c| {
+            let escape = c.is_control();
+            c.escape_default()
+                .filter(move |_| escape)
+                .chain((!escape).then_some(c))
+        })
+        .collect()
+}
+
+fn first_bytes(reader: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut start = Vec::new();
+    reader.take(SNIFFED).read_to_end(&mut start)?;
+    Ok(start)
+}
+
+fn is_gzip(start: &[u8]) -> bool {
+    start.starts_with(b"\x1f\x8b")
+}
+
+fn sniff(start: &[u8]) -> Option<Content> {
+    if start.starts_with(NPY_MAGIC) {
+        return Some(Content::Npy);
+    }
+    if start.starts_with(b"PK\x03\x04") || start.starts_with(b"PK\x05\x06") {
+        return Some(Content::Npz);
+    }
+    // Length of the header, little endian, then the JSON object it holds.
+    if let Some((length, rest)) = start.split_first_chunk()
+        && u64::from_le_bytes(*length) < 100_000_000
+        && rest.first() == Some(&b'{')
+    {
+        return Some(Content::Safetensors);
+    }
+    if start
+        .first_chunk()
+        .is_some_and(|&start| idx_kind(start).is_some())
+    {
+        return Some(Content::Idx);
+    }
+    let text = !start
+        .iter()
+        .any(|b| b.is_ascii_control() && !b.is_ascii_whitespace());
+    // A character may be cut where the bytes looked at end.
+    let utf8 = match std::str::from_utf8(start) {
+        Ok(_) => true,
+        Err(e) => e.error_len().is_none(),
+    };
+    (text && utf8).then_some(Content::Csv)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contents_are_told_by_their_first_bytes() {
+        let cases: [(&[u8], Option<Content>); 12] = [
+            (b"\x93NUMPY\x01\x00", Some(Content::Npy)),
+            (b"\x93NUMP", None),
+            (b"PK\x03\x04....", Some(Content::Npz)),
+            (b"PK\x05\x06", Some(Content::Npz)),
+            (b"\x00\x00\x08\x03\x00\x00\xea\x60", Some(Content::Idx)),
+            (b"\x00\x00\x0a\x03\x00\x00\xea\x60", None),
+            (b"\x00\x00\x08\x00", None),
+            (
+                b"\x40\x00\x00\x00\x00\x00\x00\x00{\"",
+                Some(Content::Safetensors),
+            ),
+            (b"\xff\xff\xff\xff\x00\x00\x00\x00{\"", None),
+            (b"1,2,3\n", Some(Content::Csv)),
+            (
+                "größe,ä".as_bytes().split_last().unwrap().1,
+                Some(Content::Csv),
+            ),
+            (b"\x7fELF\x02\x01", None),
+        ];
+        for (start, content) in cases {
+            assert_eq!(
+                sniff(start),
+                content,
+                "{:?}",
+                start.escape_ascii().to_string()
+            );
+        }
+    }
+
+    #[test]
+    fn names_are_shown_on_one_line() {
+        assert_eq!(one_line("a\nb\x1bé"), "a\\nb\\u{1b}é");
+    }
+}

@@ -1,0 +1,194 @@
+//! Bytes out: to a file that appears complete or not at all, or straight through.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, anyhow, bail, ensure};
+use atomic_write_file::AtomicWriteFile;
+use atomic_write_file::unix::OpenOptionsExt;
+
+use super::input::printable;
+use super::ledger::{Ledger, Note};
+
+const BUFFER: usize = 256 << 10;
+
+/// Links followed from one name, as many as Linux itself follows.
+const MAX_LINKS: usize = 40;
+
+/// Encoding of what is written.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    Npy,
+    Csv,
+    Json,
+}
+
+/// Where bytes go: a file that appears complete or not at all, standard output,
+/// or a special file (a pipe, a device) written straight through.
+///
+/// Writing is buffered. Errors name the file and keep their [`io::ErrorKind`], so
+/// that a closed pipe can be told from a full disk. What is dropped before
+/// [`Output::finish`] leaves no file, and its buffer unwritten.
+pub struct Output {
+    name: String,
+    target: Target,
+    buffer: Vec<u8>,
+    pub(super) note: Note,
+}
+
+enum Target {
+    Straight(File),
+    Atomic(AtomicWriteFile),
+}
+
+impl Output {
+    /// Opens `path`; `None` or `-` is standard output.
+    ///
+    /// A new file takes its place at [`Output::finish`], with permissions as the
+    /// umask has them; through a symbolic link, the place of what the link points
+    /// to. Pipes and devices are opened and written as they are.
+    ///
+    /// # Errors
+    /// A directory that is missing or cannot be written, a path that is a
+    /// directory, a file that is protected from writing: all before any work.
+    pub fn create(path: Option<&Path>, ledger: &Ledger) -> Result<Output> {
+        let Some(path) = path.filter(|path| *path != Path::new("-")) else {
+            // The file itself, since `Stdout` looks through all bytes for newlines.
+            let stdout = io::stdout().as_fd().try_clone_to_owned();
+            let stdout = stdout.map_err(|e| anyhow!("<stdout>: cannot write: {e}"))?;
+            let target = Target::Straight(File::from(stdout));
+            return Ok(Output::new("<stdout>".to_string(), target, ledger));
+        };
+        let name = printable(path);
+        let target = open(path).map_err(|e| anyhow!("{name}: {e:#}"))?;
+        Ok(Output::new(name, target, ledger))
+    }
+
+    fn new(name: String, target: Target, ledger: &Ledger) -> Output {
+        Output {
+            note: ledger.output(&name),
+            name,
+            target,
+            buffer: Vec::new(),
+        }
+    }
+
+    /// As shown in messages; standard output is `<stdout>`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether a person would see the bytes.
+    pub fn is_terminal(&self) -> bool {
+        match &self.target {
+            Target::Straight(file) => file.is_terminal(),
+            Target::Atomic(_) => false,
+        }
+    }
+
+    /// Writes what is buffered, makes it last, and gives the file its name.
+    ///
+    /// # Errors
+    /// Everything the file system reports; then the file does not appear.
+    pub fn finish(mut self) -> Result<()> {
+        self.flush()?;
+        let Output {
+            name, target, note, ..
+        } = self;
+        if let Target::Atomic(file) = target {
+            file.commit().map_err(|e| cannot_write(&name, e))?;
+        }
+        note.end();
+        Ok(())
+    }
+
+    fn write_through(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.target {
+            Target::Straight(file) => file.write_all(bytes),
+            Target::Atomic(file) => file.write_all(bytes),
+        }
+        .map_err(|e| cannot_write(&self.name, e))?;
+        self.note.pass(bytes);
+        Ok(())
+    }
+
+    fn write_buffer(&mut self) -> io::Result<()> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let result = self.write_through(&buffer);
+        buffer.clear();
+        self.buffer = buffer;
+        result
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.buffer.len() + bytes.len() > BUFFER {
+            self.write_buffer()?;
+        }
+        if bytes.len() >= BUFFER {
+            self.write_through(bytes)?;
+        } else {
+            self.buffer.extend_from_slice(bytes);
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.write_buffer()
+    }
+}
+
+/// The name goes into the `io::Error` itself: it then survives every `?`, and
+/// its kind still tells a closed pipe.
+fn cannot_write(name: &str, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{name}: cannot write: {error}"))
+}
+
+fn open(path: &Path) -> Result<Target> {
+    let trailing_slash = path.as_os_str().as_encoded_bytes().ends_with(b"/");
+    ensure!(
+        !path.is_dir() && !trailing_slash && path.file_name().is_some(),
+        "is a directory; name a file in it"
+    );
+    let path = follow_links(path)?;
+    if let Ok(about) = fs::metadata(&path) {
+        // Also tells whether an existing file is protected: renaming would not.
+        let existing = OpenOptions::new().write(true).open(&path);
+        let existing = existing.map_err(|e| anyhow!("cannot write: {e}"))?;
+        if !about.is_file() {
+            return Ok(Target::Straight(existing));
+        }
+    }
+    let file = AtomicWriteFile::options()
+        .preserve_mode(false)
+        .preserve_owner(false)
+        .open(&path);
+    file.map(Target::Atomic).map_err(|e| {
+        let directory = match path.parent() {
+            Some(parent) if parent != Path::new("") => printable(parent),
+            _ => ".".to_string(),
+        };
+        match e.kind() {
+            io::ErrorKind::NotFound => {
+                anyhow!("there is no directory {directory}; create it first")
+            }
+            _ => anyhow!("cannot write in directory {directory}: {e}"),
+        }
+    })
+}
+
+/// What a symbolic link points to in the end, whether or not that exists.
+fn follow_links(path: &Path) -> Result<PathBuf> {
+    let mut path = path.to_path_buf();
+    for _ in 0..MAX_LINKS {
+        match fs::read_link(&path) {
+            // A relative target is relative to the link's directory.
+            Ok(target) => path = path.parent().unwrap_or(Path::new("")).join(target),
+            Err(_) => return Ok(path),
+        }
+    }
+    bail!("is a symbolic link that leads nowhere")
+}

@@ -1,0 +1,170 @@
+//! Several inputs read in lockstep, row i of each belonging together.
+
+use anyhow::{Result, bail, ensure};
+use ndarray::Array2;
+
+use super::block_rows;
+use super::rows::{NanPolicy, Rows, finite_rows, keep_rows};
+use crate::scalar::{Dtype, Scalar};
+
+/// Inputs whose rows belong together. Their widths and row counts agree, and a
+/// row that is not finite in one is dropped, or refused, in all.
+pub struct Paired {
+    inputs: Vec<Rows>,
+    nan: NanPolicy,
+    width: usize,
+    dropped: u64,
+}
+
+impl Paired {
+    /// Pairs inputs; what to do with numbers that are not finite is taken from
+    /// the first one's options.
+    ///
+    /// # Errors
+    /// No inputs; widths, or row counts where known beforehand, that differ.
+    pub fn new(mut inputs: Vec<Rows>) -> Result<Paired> {
+        let Some(first) = inputs.first() else {
+            bail!("nothing to pair: no inputs; name at least one");
+        };
+        let (nan, width) = (first.nan, first.width());
+        // Only the pair decides what is left out.
+        inputs
+            .iter_mut()
+            .for_each(|rows| rows.nan = NanPolicy::Pass);
+        let first = &inputs[0];
+        for other in &inputs[1..] {
+            ensure!(
+                other.width() == width,
+                "{} and {}: rows of {width} and of {} numbers do not pair; \
+                 give outputs of the same shape",
+                first.name(),
+                other.name(),
+                other.width()
+            );
+            if let (Some(a), Some(b)) = (first.len(), other.len()) {
+                ensure!(a == b, counts_differ(first, a as u64, other, b as u64));
+            }
+        }
+        Ok(Paired {
+            inputs,
+            nan,
+            width,
+            dropped: 0,
+        })
+    }
+
+    /// Numbers in one row.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// The inputs' names, in order.
+    pub fn names(&self) -> Vec<&str> {
+        self.inputs.iter().map(Rows::name).collect()
+    }
+
+    /// The widest of the inputs' types.
+    pub fn dtype(&self) -> Dtype {
+        let wide = self.inputs.iter().any(|rows| rows.dtype() == Dtype::F64);
+        if wide { Dtype::F64 } else { Dtype::F32 }
+    }
+
+    /// Rows of each input this yields, where one of them tells beforehand and none
+    /// may be dropped.
+    pub fn len(&self) -> Option<usize> {
+        let known = self.inputs.iter().find_map(Rows::len);
+        known.filter(|_| self.nan != NanPolicy::Drop)
+    }
+
+    /// Whether it is known to yield no rows.
+    pub fn is_empty(&self) -> bool {
+        self.len() == Some(0)
+    }
+
+    /// Rows left out so far, counted once for all inputs.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// The next rows of every input, one `(n, width)` matrix each,
+    /// `1 ≤ n ≤ max_rows`, with fewer than `max_rows` only at the end; `None` when
+    /// there are no more.
+    ///
+    /// # Errors
+    /// As [`Rows::next_block`]; inputs of which one ends before another.
+    pub fn next_blocks<T: Scalar>(&mut self, max_rows: usize) -> Result<Option<Vec<Array2<T>>>> {
+        let mut blocks: Vec<Vec<T>> = vec![Vec::new(); self.inputs.len()];
+        let mut got = 0;
+        while got < max_rows {
+            let step = block_rows(self.width).min(max_rows - got);
+            let from = blocks[0].len();
+            let read = self.read_on(step, &mut blocks)?;
+            if read == 0 {
+                break;
+            }
+            got += match self.nan {
+                NanPolicy::Pass | NanPolicy::Error => read,
+                NanPolicy::Drop => {
+                    let mut keep = vec![true; read];
+                    for block in &blocks {
+                        let finite = finite_rows(&block[from..], self.width);
+                        keep.iter_mut().zip(finite).for_each(|(k, f)| *k &= f);
+                    }
+                    for block in &mut blocks {
+                        keep_rows(block, from, self.width, &keep);
+                    }
+                    let kept = keep.iter().filter(|&&k| k).count();
+                    self.dropped += (read - kept) as u64;
+                    kept
+                }
+            };
+        }
+        if got == 0 {
+            return Ok(None);
+        }
+        let shape = (got, self.width);
+        let blocks = blocks.into_iter().map(|b| Array2::from_shape_vec(shape, b));
+        Ok(Some(blocks.collect::<Result<_, _>>()?))
+    }
+
+    /// Appends up to `step` rows of each input to its block.
+    fn read_on<T: Scalar>(&mut self, step: usize, blocks: &mut [Vec<T>]) -> Result<usize> {
+        let mut first = 0;
+        for (i, (rows, block)) in self.inputs.iter_mut().zip(blocks).enumerate() {
+            let (row, from) = (rows.position(), block.len());
+            let read = rows.read_on(step, block)?;
+            if i == 0 {
+                first = read;
+            } else if read != first {
+                return Err(self.unequal(i));
+            }
+            if self.nan == NanPolicy::Error
+                && let Some(found) = rows.not_finite(row, &block[from..])
+            {
+                return Err(rows.refuse::<T>(found));
+            }
+        }
+        Ok(first)
+    }
+
+    /// The error for input `i` having another number of rows than the first.
+    fn unequal(&mut self, i: usize) -> anyhow::Error {
+        let counts = self.inputs[0]
+            .count_out()
+            .and_then(|a| Ok((a, self.inputs[i].count_out()?)));
+        match counts {
+            Ok((a, b)) => {
+                anyhow::anyhow!(counts_differ(&self.inputs[0], a, &self.inputs[i], b))
+            }
+            Err(e) => e,
+        }
+    }
+}
+
+fn counts_differ(first: &Rows, a: u64, other: &Rows, b: u64) -> String {
+    format!(
+        "{} and {}: {a} and {b} rows do not pair; give outputs made from the same latents",
+        first.name(),
+        other.name()
+    )
+}

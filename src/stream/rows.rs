@@ -1,0 +1,726 @@
+//! Rows of numbers, read in blocks from whatever they are stored in.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Seek, SeekFrom};
+use std::ops::Range;
+use std::str::FromStr;
+
+use anyhow::{Result, anyhow, bail, ensure};
+use ndarray::Array2;
+
+use super::block_rows;
+use super::bytes::Reader;
+use super::delimited::Lines;
+use super::header::{Header, NPY_MAGIC, tuple};
+use super::input::{Content, Input};
+use super::ledger::{Ledger, Note};
+use crate::scalar::{Dtype, Scalar};
+
+/// Bytes read at a time: memory follows what has arrived, not what is declared.
+const CHUNK: usize = 1 << 20;
+
+/// A half-open range of rows, as `--rows` takes it. The default is all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RowRange {
+    pub start: u64,
+    /// `None`: to the end.
+    pub end: Option<u64>,
+}
+
+/// What to do with a row that holds a number which is not finite.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NanPolicy {
+    /// Stop, and say where it is.
+    #[default]
+    Error,
+    /// Leave the row out.
+    Drop,
+    /// Take it as it is.
+    Pass,
+}
+
+/// What to read, and how.
+#[derive(Clone, Debug, Default)]
+pub struct ReadOptions {
+    pub rows: RowRange,
+    pub nan: NanPolicy,
+    /// Shape of one row, in place of the stored one; the product must agree.
+    pub item_shape: Option<Vec<usize>>,
+}
+
+/// The rows of one input.
+pub struct Rows {
+    name: String,
+    source: Source,
+    source_dtype: String,
+    dtype: Dtype,
+    item_shape: Vec<usize>,
+    width: usize,
+    range: RowRange,
+    pub(super) nan: NanPolicy,
+    /// Index of the row that is read next.
+    position: u64,
+    /// Rows of the whole input, when known.
+    total: Option<u64>,
+    dropped: u64,
+    note: Note,
+}
+
+enum Source {
+    Blocks(Blocks),
+    Lines(Lines),
+}
+
+impl Rows {
+    /// Opens `FILE`, `-` or `FILE.npz:KEY` and reads its header, or its first line.
+    ///
+    /// # Errors
+    /// As [`Input::open`]; a model file; a damaged header; a number type that is
+    /// refused; an item shape that does not fit.
+    pub fn open(name: &OsStr, options: &ReadOptions, ledger: &Ledger) -> Result<Rows> {
+        Rows::from_input(Input::open(name, ledger)?, options)
+    }
+
+    /// The rows of an opened input.
+    ///
+    /// # Errors
+    /// As [`Rows::open`].
+    pub fn from_input(input: Input, options: &ReadOptions) -> Result<Rows> {
+        let input = match input.content() {
+            Content::Npz => input.into_member()?,
+            _ => input,
+        };
+        let name = input.name().to_string();
+        Rows::start(input, options).map_err(|e| at(&name, e))
+    }
+
+    fn start(mut input: Input, options: &ReadOptions) -> Result<Rows> {
+        let (name, note) = (input.name.clone(), input.note.clone());
+        let content = input.content();
+        let mut total = None;
+        let (source, source_dtype, dtype, stored_shape) = match content {
+            Content::Safetensors => {
+                bail!("is a model, not samples; give it where a model is expected")
+            }
+            Content::Csv => {
+                let lines = Lines::new(input.into_buffered())?;
+                let shape = vec![lines.width()];
+                (Source::Lines(lines), "csv".to_string(), Dtype::F64, shape)
+            }
+            Content::Npy | Content::Npz | Content::Idx => {
+                if let (Content::Npy, Some(file)) = (content, input.file_mut()) {
+                    total = count_rows(file)?;
+                }
+                let mut reader = input.into_buffered();
+                let header = if content == Content::Idx {
+                    Header::read_idx(&mut reader)?
+                } else {
+                    Header::read_npy(&mut reader)?
+                };
+                if content == Content::Idx {
+                    total = Some(header.rows);
+                }
+                let shape = header.item_shape.clone();
+                let (dtype, descr) = (header.element.dtype(), header.element.to_string());
+                let blocks = Blocks::new(reader, header, content == Content::Npy);
+                (Source::Blocks(blocks), descr, dtype, shape)
+            }
+        };
+        let width = stored_shape.iter().product();
+        let item_shape = match &options.item_shape {
+            Some(shape) => {
+                let numbers = shape.iter().try_fold(1usize, |n, &m| n.checked_mul(m));
+                ensure!(
+                    numbers == Some(width),
+                    "a row of it has {width} numbers, which do not make items of shape {}; \
+                     give another shape",
+                    shape_text(shape)
+                );
+                shape.clone()
+            }
+            None => stored_shape,
+        };
+        note.describe(total, &item_shape, &source_dtype);
+        Ok(Rows {
+            name,
+            source,
+            source_dtype,
+            dtype,
+            item_shape,
+            width,
+            range: options.rows,
+            nan: options.nan,
+            position: 0,
+            total,
+            dropped: 0,
+            note,
+        })
+    }
+
+    /// As shown in messages.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The type to compute in: `f32` where it holds every stored value exactly
+    /// (halves, singles, integers of 8 and 16 bits), else `f64`.
+    pub fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    /// The type as stored: `<f4`, `|u1`, `>f8`, `csv`.
+    pub fn source_dtype(&self) -> &str {
+        &self.source_dtype
+    }
+
+    /// Shape of one row: `[d]` for a matrix, `[1]` for an array of one axis.
+    pub fn item_shape(&self) -> &[usize] {
+        &self.item_shape
+    }
+
+    /// Numbers in one row.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Rows this yields from its beginning, where that is known without reading
+    /// them: not for pipes, csv, or where rows may be dropped.
+    pub fn len(&self) -> Option<usize> {
+        let total = usize::try_from(self.total?).ok()?;
+        (self.nan != NanPolicy::Drop).then(|| self.range.clamp(total).len())
+    }
+
+    /// Whether it is known to yield no rows.
+    pub fn is_empty(&self) -> bool {
+        self.len() == Some(0)
+    }
+
+    /// Index of the row that is read next, in the whole input.
+    pub(super) fn position(&self) -> u64 {
+        self.position.max(self.range.start)
+    }
+
+    /// Rows that were left out so far because of numbers that are not finite.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// The next rows as an `(n, width)` matrix, `1 ≤ n ≤ max_rows`, with fewer than
+    /// `max_rows` only at the end; `None` when there are no more.
+    ///
+    /// # Errors
+    /// A truncated or damaged input, and by policy a number that is not finite.
+    pub fn next_block<T: Scalar>(&mut self, max_rows: usize) -> Result<Option<Array2<T>>> {
+        let mut values = Vec::new();
+        self.fill(max_rows, &mut values)?;
+        if values.is_empty() {
+            return Ok(None);
+        }
+        self.matrix(values).map(Some)
+    }
+
+    /// All rows that are left, as one matrix. It grows as they arrive.
+    ///
+    /// # Errors
+    /// As [`Rows::next_block`], and when they do not fit in memory.
+    pub fn read_all<T: Scalar>(&mut self) -> Result<Array2<T>> {
+        let mut values = Vec::new();
+        if let Some(rows) = self.len().filter(|_| self.on_disk()) {
+            // The bytes are there, so this is no empty promise of a header.
+            reserve(&mut values, rows.saturating_mul(self.width)).map_err(|e| at(&self.name, e))?;
+        }
+        self.fill(usize::MAX, &mut values)?;
+        self.matrix(values)
+    }
+
+    fn matrix<T: Scalar>(&self, values: Vec<T>) -> Result<Array2<T>> {
+        Ok(Array2::from_shape_vec(
+            (values.len() / self.width, self.width),
+            values,
+        )?)
+    }
+
+    fn on_disk(&self) -> bool {
+        matches!(&self.source, Source::Blocks(blocks) if blocks.several && blocks.reader.is_file())
+    }
+
+    /// Appends rows that the policy lets through until there are `max_rows` or the
+    /// input ends.
+    fn fill<T: Scalar>(&mut self, max_rows: usize, out: &mut Vec<T>) -> Result<()> {
+        let mut got = 0;
+        while got < max_rows {
+            let (row, from) = (self.position(), out.len());
+            let step = block_rows(self.width).min(max_rows - got);
+            let read = self.read_on(step, out)?;
+            if read == 0 {
+                break;
+            }
+            got += match self.nan {
+                NanPolicy::Pass => read,
+                NanPolicy::Error => match self.not_finite(row, &out[from..]) {
+                    Some(found) => return Err(self.refuse::<T>(found)),
+                    None => read,
+                },
+                NanPolicy::Drop => {
+                    let keep = finite_rows(&out[from..], self.width);
+                    let kept = keep_rows(out, from, self.width, &keep);
+                    self.dropped += (read - kept) as u64;
+                    kept
+                }
+            };
+        }
+        Ok(())
+    }
+
+    /// Appends up to `max_rows` rows of the range, whatever they hold; says how
+    /// many, 0 only at the end.
+    pub(super) fn read_on<T: Scalar>(
+        &mut self,
+        max_rows: usize,
+        out: &mut Vec<T>,
+    ) -> Result<usize> {
+        if self.position < self.range.start {
+            self.skip(self.range.start - self.position)?;
+        }
+        let left = self
+            .range
+            .end
+            .map_or(u64::MAX, |end| end.saturating_sub(self.position));
+        let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(max_rows);
+        let read = match &mut self.source {
+            Source::Blocks(blocks) => blocks.read(wanted, out),
+            Source::Lines(lines) => lines.read(wanted, out),
+        }
+        .map_err(|e| at(&self.name, e))?;
+        self.position += read as u64;
+        if read < wanted {
+            self.end();
+        }
+        Ok(read)
+    }
+
+    /// Reads to the end of the range without looking at the numbers; says how many
+    /// rows the range had.
+    pub(super) fn count_out(&mut self) -> Result<u64> {
+        let end = self.range.end.unwrap_or(u64::MAX);
+        self.skip(end.saturating_sub(self.position))?;
+        Ok(self.position.saturating_sub(self.range.start))
+    }
+
+    fn skip(&mut self, n: u64) -> Result<()> {
+        let skipped = match &mut self.source {
+            Source::Blocks(blocks) => blocks.skip(n),
+            Source::Lines(lines) => lines.skip(n),
+        }
+        .map_err(|e| at(&self.name, e))?;
+        self.position += skipped;
+        if skipped < n {
+            self.end();
+        }
+        Ok(())
+    }
+
+    /// The end of the input has been seen.
+    fn end(&mut self) {
+        self.total = Some(self.position);
+        self.note
+            .describe(self.total, &self.item_shape, &self.source_dtype);
+    }
+
+    /// The first number that is not finite among rows that begin with row `row`,
+    /// and how many there are.
+    pub(super) fn not_finite<T: Scalar>(&self, row: u64, values: &[T]) -> Option<NotFinite> {
+        let first = values.iter().position(|v| !v.is_finite())?;
+        Some(NotFinite {
+            row: row + (first / self.width) as u64,
+            column: first % self.width,
+            value: values[first].wide(),
+            count: count_not_finite(values),
+        })
+    }
+
+    /// The error for numbers that are not finite. Counts those to come where that
+    /// takes no waiting for another program.
+    pub(super) fn refuse<T: Scalar>(&mut self, mut found: NotFinite) -> anyhow::Error {
+        let mut counted = false;
+        let waits = matches!(&self.source, Source::Blocks(blocks) if !blocks.reader.is_file());
+        if !waits {
+            let mut values: Vec<T> = Vec::new();
+            while let Ok(read) = self.read_on(block_rows(self.width), &mut values) {
+                if read == 0 {
+                    counted = true;
+                    break;
+                }
+                found.count += count_not_finite(&values);
+                values.clear();
+            }
+        }
+        let NotFinite {
+            row,
+            column,
+            value,
+            count,
+        } = found;
+        let value = value.to_string().to_lowercase();
+        let rounded = match (T::DTYPE, self.dtype) {
+            (Dtype::F32, Dtype::F64) => " in f32",
+            _ => "",
+        };
+        let least = if counted { "" } else { "at least " };
+        anyhow!(
+            "{}: row {row}, column {column}: is {value}{rounded}; {least}{count} {} not finite; \
+             leave such rows out with --nan drop, or correct them",
+            self.name,
+            if count == 1 {
+                "number is"
+            } else {
+                "numbers are"
+            },
+        )
+    }
+}
+
+/// Where numbers that are not finite were found; indices from 0.
+pub(super) struct NotFinite {
+    row: u64,
+    column: usize,
+    value: f64,
+    count: usize,
+}
+
+fn count_not_finite<T: Scalar>(values: &[T]) -> usize {
+    values.iter().filter(|v| !v.is_finite()).count()
+}
+
+/// For each row of `width` numbers, whether all are finite.
+pub(super) fn finite_rows<T: Scalar>(values: &[T], width: usize) -> Vec<bool> {
+    values
+        .chunks_exact(width)
+        .map(|row| row.iter().all(|v| v.is_finite()))
+        .collect()
+}
+
+/// Moves the rows to keep, of those from index `from` on, together; says how many.
+pub(super) fn keep_rows<T: Scalar>(
+    values: &mut Vec<T>,
+    from: usize,
+    width: usize,
+    keep: &[bool],
+) -> usize {
+    let mut kept = 0;
+    for row in (0..keep.len()).filter(|&row| keep[row]) {
+        let start = from + row * width;
+        if row != kept {
+            values.copy_within(start..start + width, from + kept * width);
+        }
+        kept += 1;
+    }
+    values.truncate(from + kept * width);
+    kept
+}
+
+/// Puts the input's name before an error.
+fn at(name: &str, error: anyhow::Error) -> anyhow::Error {
+    anyhow!("{name}: {error:#}")
+}
+
+fn shape_text(shape: &[usize]) -> String {
+    tuple(&shape.iter().map(|&n| n as u64).collect::<Vec<_>>())
+}
+
+fn reserve<T>(values: &mut Vec<T>, more: usize) -> Result<()> {
+    values
+        .try_reserve(more)
+        .map_err(|_| anyhow!("its rows do not fit in memory; read fewer with --rows"))
+}
+
+/// Complete blocks of rows, back to back. All that is read of the numbers passes
+/// through one buffer of at most [`CHUNK`] bytes, save for Fortran order, where
+/// the first row is complete only when the last column has arrived.
+struct Blocks {
+    reader: Reader,
+    header: Header,
+    /// Whether further blocks may follow: in npy, not in IDX.
+    several: bool,
+    /// Which block this is, from 1.
+    number: usize,
+    /// Rows of this block not read yet.
+    left: u64,
+    /// A Fortran-ordered block, as stored.
+    columns: Vec<u8>,
+    buffer: Vec<u8>,
+}
+
+impl Blocks {
+    fn new(reader: Reader, header: Header, several: bool) -> Blocks {
+        Blocks {
+            reader,
+            left: header.rows,
+            header,
+            several,
+            number: 1,
+            columns: Vec::new(),
+            buffer: Vec::new(),
+        }
+    }
+
+    /// Appends up to `max_rows` rows, from as many blocks as it takes; fewer only
+    /// at the end.
+    fn read<T: Scalar>(&mut self, max_rows: usize, out: &mut Vec<T>) -> Result<usize> {
+        let mut got = 0;
+        while got < max_rows && self.advance()? {
+            let rows = usize::try_from(self.left)
+                .unwrap_or(usize::MAX)
+                .min(max_rows - got);
+            if self.header.fortran {
+                self.read_columns(rows, out)?;
+            } else {
+                self.read_rows(rows, out)?;
+            }
+            self.left -= rows as u64;
+            got += rows;
+        }
+        Ok(got)
+    }
+
+    /// Passes over up to `n` rows; fewer only at the end.
+    fn skip(&mut self, n: u64) -> Result<u64> {
+        let mut skipped = 0;
+        while skipped < n && self.advance()? {
+            let rows = self.left.min(n - skipped);
+            if self.header.fortran {
+                self.load_columns()?;
+            } else {
+                let bytes = rows * self.header.row_bytes() as u64;
+                let found = self.reader.skip(bytes).map_err(cannot_read)?;
+                if found < bytes {
+                    return Err(self.truncated(found));
+                }
+            }
+            self.left -= rows;
+            skipped += rows;
+        }
+        Ok(skipped)
+    }
+
+    /// Goes to the block the next row is in; false when there is none.
+    fn advance(&mut self) -> Result<bool> {
+        while self.left == 0 {
+            self.columns = Vec::new();
+            if self.reader.at_end().map_err(cannot_read)? {
+                return Ok(false);
+            }
+            let number = self.number + 1;
+            let header = self
+                .next_header()
+                .map_err(|e| anyhow!("block {number}: {e:#}"))?;
+            let (first, now) = (&self.header, &header);
+            ensure!(
+                first.element == now.element && first.item_shape == now.item_shape,
+                "block {number}: has rows of shape {} and type {}, those before have {} and {}; \
+                 only equal ones can be joined",
+                shape_text(&now.item_shape),
+                now.element,
+                shape_text(&first.item_shape),
+                first.element,
+            );
+            self.left = header.rows;
+            self.header = header;
+            self.number = number;
+        }
+        Ok(true)
+    }
+
+    fn next_header(&mut self) -> Result<Header> {
+        use io::BufRead;
+        let ahead = self.reader.fill_buf().map_err(cannot_read)?;
+        // A pipe may deliver the magic in parts; its first byte is in no text.
+        ensure!(
+            self.several && ahead.first() == NPY_MAGIC.first(),
+            "damaged: bytes follow the last row which are no further array; \
+             write the file again"
+        );
+        Header::read_npy(&mut self.reader)
+    }
+
+    fn read_rows<T: Scalar>(&mut self, rows: usize, out: &mut Vec<T>) -> Result<()> {
+        let element = self.header.element;
+        let bytes = rows * self.header.row_bytes();
+        let mut done = 0;
+        while done < bytes {
+            let step = CHUNK.min(bytes - done);
+            if self.buffer.len() < step {
+                self.buffer.resize(step, 0);
+            }
+            let found = self
+                .reader
+                .fill(&mut self.buffer[..step])
+                .map_err(cannot_read)?;
+            if found < step {
+                return Err(self.truncated((done + found) as u64));
+            }
+            reserve(out, step / element.size())?;
+            element.decode(&self.buffer[..step], out);
+            done += step;
+        }
+        Ok(())
+    }
+
+    /// Reads a Fortran-ordered block whole, if it has not been yet.
+    fn load_columns(&mut self) -> Result<()> {
+        if !self.columns.is_empty() {
+            return Ok(());
+        }
+        let bytes = self.header.data_bytes();
+        let mut columns = Vec::new();
+        while (columns.len() as u64) < bytes {
+            let from = columns.len();
+            let step = CHUNK.min((bytes - from as u64) as usize);
+            reserve(&mut columns, step)?;
+            columns.resize(from + step, 0);
+            let found = self
+                .reader
+                .fill(&mut columns[from..])
+                .map_err(cannot_read)?;
+            if found < step {
+                bail!(
+                    "truncated: {} of {bytes} bytes of its columns read; \
+                     the producer stopped early, run it again",
+                    from + found
+                );
+            }
+        }
+        self.columns = columns;
+        Ok(())
+    }
+
+    /// Transposes the next rows of a Fortran-ordered block.
+    fn read_columns<T: Scalar>(&mut self, rows: usize, out: &mut Vec<T>) -> Result<()> {
+        self.load_columns()?;
+        let Header {
+            element,
+            rows: height,
+            ref item_shape,
+            ..
+        } = self.header;
+        let (height, width) = (height as usize, self.header.width());
+        let first = height - self.left as usize;
+        let base = out.len();
+        reserve(out, rows * width)?;
+        out.resize(base + rows * width, T::zero());
+        let mut column = Vec::with_capacity(rows);
+        for stored in 0..width {
+            let start = (stored * height + first) * element.size();
+            let end = start + rows * element.size();
+            column.clear();
+            element.decode(&self.columns[start..end], &mut column);
+            let place = base + row_major(stored, item_shape);
+            for (target, value) in out[place..].iter_mut().step_by(width).zip(&column) {
+                *target = *value;
+            }
+        }
+        Ok(())
+    }
+
+    /// The error for a block of which `bytes` further bytes were there.
+    fn truncated(&self, bytes: u64) -> anyhow::Error {
+        let before = self.header.rows - self.left;
+        let read = before + bytes / self.header.row_bytes() as u64;
+        let place = if self.number > 1 {
+            format!("block {}: ", self.number)
+        } else {
+            String::new()
+        };
+        anyhow!(
+            "{place}truncated: {read} of {} rows read; the producer stopped early, run it again",
+            self.header.rows
+        )
+    }
+}
+
+/// Where in a row the number is that comes at `stored` in Fortran order.
+fn row_major(mut stored: usize, shape: &[usize]) -> usize {
+    let mut stride: usize = shape.iter().product();
+    let mut place = 0;
+    for &n in shape {
+        stride /= n;
+        place += stored % n * stride;
+        stored /= n;
+    }
+    place
+}
+
+fn cannot_read(error: io::Error) -> anyhow::Error {
+    anyhow!("cannot read: {error}")
+}
+
+/// Rows in all blocks of a regular `.npy` file, by walking their headers; `None`
+/// where something is amiss, which reading will come upon. Leaves the file at its
+/// start.
+fn count_rows(file: &mut File) -> Result<Option<u64>> {
+    let rows = walk(file);
+    file.rewind().map_err(cannot_read)?;
+    Ok(rows)
+}
+
+fn walk(file: &mut File) -> Option<u64> {
+    let length = file.metadata().ok()?.len();
+    let mut rows = 0u64;
+    let mut position = 0;
+    while position < length {
+        let header = Header::read_npy(file).ok()?;
+        let bytes = i64::try_from(header.data_bytes()).ok()?;
+        position = file.seek(SeekFrom::Current(bytes)).ok()?;
+        rows = rows.checked_add(header.rows)?;
+    }
+    (position == length).then_some(rows)
+}
+
+impl RowRange {
+    /// The part of `n` rows it covers.
+    pub fn clamp(&self, n: usize) -> Range<usize> {
+        let within = |row: u64| usize::try_from(row).map_or(n, |row| row.min(n));
+        let start = within(self.start);
+        start..self.end.map_or(n, within).max(start)
+    }
+
+    /// Whether it leaves nothing out.
+    pub fn is_all(&self) -> bool {
+        *self == RowRange::default()
+    }
+}
+
+impl FromStr for RowRange {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<RowRange, String> {
+        let (start, end) = text
+            .split_once("..")
+            .ok_or("write A..B, A.. or ..B: rows A to B-1, counted from 0")?;
+        let row = |text: &str| {
+            text.parse::<u64>()
+                .map_err(|_| format!("'{text}' is not a row number"))
+        };
+        let start = if start.is_empty() { 0 } else { row(start)? };
+        let end = if end.is_empty() {
+            None
+        } else {
+            Some(row(end)?)
+        };
+        match end {
+            Some(end) if end < start => Err(format!("it ends at {end}, before its start {start}")),
+            _ => Ok(RowRange { start, end }),
+        }
+    }
+}
+
+impl fmt::Display for RowRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.end {
+            Some(end) => write!(f, "{}..{end}", self.start),
+            None => write!(f, "{}..", self.start),
+        }
+    }
+}

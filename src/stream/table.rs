@@ -1,0 +1,182 @@
+//! Tables of results: a header of names, then one observation a row.
+
+use std::fmt::Debug;
+use std::io::Write;
+
+use anyhow::{Result, bail, ensure};
+use num_traits::Float;
+
+use super::output::{Format, Output};
+
+/// One field of a table.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    Text(String),
+    Number(f64),
+    Integer(i64),
+    Bool(bool),
+}
+
+/// Writes a table as csv, or as JSON lines.
+pub struct Table {
+    output: Output,
+    format: Format,
+    columns: Vec<String>,
+    line: Vec<u8>,
+}
+
+impl Table {
+    /// Starts a table; `columns` are names in lower_snake_case.
+    ///
+    /// # Errors
+    /// npy, which holds numbers only; the first write.
+    pub fn new(output: Output, format: Format, columns: &[&str]) -> Result<Table> {
+        if format == Format::Npy {
+            bail!(
+                "{}: a table cannot be written as npy; use --format csv or json",
+                output.name()
+            );
+        }
+        let mut table = Table {
+            output,
+            format,
+            columns: columns.iter().map(|name| name.to_string()).collect(),
+            line: Vec::new(),
+        };
+        if format == Format::Csv {
+            let names: Vec<Value> = columns.iter().copied().map(Value::from).collect();
+            table.row(&names)?;
+        }
+        Ok(table)
+    }
+
+    /// Writes one row, a value for each column.
+    ///
+    /// # Errors
+    /// The write; another number of values than columns, which is a bug.
+    pub fn row(&mut self, values: &[Value]) -> Result<()> {
+        ensure!(
+            values.len() == self.columns.len(),
+            "{}: bug: {} values for {} columns",
+            self.output.name(),
+            values.len(),
+            self.columns.len()
+        );
+        self.line.clear();
+        match self.format {
+            Format::Csv | Format::Npy => {
+                for (i, value) in values.iter().enumerate() {
+                    if i > 0 {
+                        self.line.push(b',');
+                    }
+                    write_field(value, &mut self.line);
+                }
+            }
+            Format::Json => {
+                self.line.push(b'{');
+                for (i, (name, value)) in self.columns.iter().zip(values).enumerate() {
+                    if i > 0 {
+                        self.line.push(b',');
+                    }
+                    self.line.extend(json_string(name).bytes());
+                    self.line.push(b':');
+                    write_json(value, &mut self.line);
+                }
+                self.line.push(b'}');
+            }
+        }
+        self.line.push(b'\n');
+        Ok(self.output.write_all(&self.line)?)
+    }
+
+    /// Finishes the output.
+    ///
+    /// # Errors
+    /// As [`Output::finish`].
+    pub fn finish(self) -> Result<()> {
+        self.output.finish()
+    }
+}
+
+fn write_field(value: &Value, line: &mut Vec<u8>) {
+    match value {
+        Value::Text(text) if text.contains(['"', ',', '\n', '\r', '#']) => {
+            line.push(b'"');
+            line.extend(text.replace('"', "\"\"").bytes());
+            line.push(b'"');
+        }
+        Value::Text(text) => line.extend(text.bytes()),
+        Value::Number(x) => write_number(*x, line),
+        Value::Integer(n) => line.extend(n.to_string().bytes()),
+        Value::Bool(b) => line.extend(b.to_string().bytes()),
+    }
+}
+
+fn write_json(value: &Value, line: &mut Vec<u8>) {
+    match value {
+        Value::Text(text) => line.extend(json_string(text).bytes()),
+        Value::Number(x) if !x.is_finite() => line.extend(b"null"),
+        number => write_field(number, line),
+    }
+}
+
+fn json_string(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// Appends the shortest digits that read back as the same number, without `.0`,
+/// with an exponent where it is shorter; `nan`, `inf`, `-inf` as NumPy spells them.
+pub(super) fn write_number<T: Float + Debug>(x: T, line: &mut Vec<u8>) {
+    if x.is_nan() {
+        line.extend(b"nan");
+        return;
+    }
+    // Writing to a vector does not fail.
+    let _ = write!(line, "{x:?}");
+    if line.ends_with(b".0") {
+        line.truncate(line.len() - 2);
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Value {
+        Value::Text(text.to_string())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Value {
+        Value::Text(text)
+    }
+}
+
+impl From<f64> for Value {
+    fn from(x: f64) -> Value {
+        Value::Number(x)
+    }
+}
+
+impl From<i64> for Value {
+    fn from(n: i64) -> Value {
+        Value::Integer(n)
+    }
+}
+
+/// Beyond `i64` as text: as a number, most readers of JSON would round it.
+impl From<u64> for Value {
+    fn from(n: u64) -> Value {
+        i64::try_from(n).map_or_else(|_| Value::Text(n.to_string()), Value::Integer)
+    }
+}
+
+impl From<usize> for Value {
+    fn from(n: usize) -> Value {
+        Value::from(n as u64)
+    }
+}
+
+impl From<bool> for Value {
+    fn from(b: bool) -> Value {
+        Value::Bool(b)
+    }
+}
