@@ -1,6 +1,7 @@
 //! molrg: exact tools for the question why diffusion models generalize.
 
 pub mod blocks;
+pub mod cli;
 pub mod denoiser;
 pub mod flow;
 pub mod linalg;

@@ -10,11 +10,13 @@
 pub mod empirical;
 pub mod guided;
 pub mod mixture;
+pub mod model;
 
 
 pub use empirical::EmpiricalDenoiser;
 pub use guided::Guided;
 pub use mixture::MixtureDenoiser;
+pub use model::Model;
 
 
 use anyhow::Result;

@@ -1,0 +1,184 @@
+//! molrg-gen: draw from a mixture of low-rank Gaussians.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Result, bail, ensure};
+use clap::Parser;
+use molrg::blocks::in_order;
+use molrg::cli::{self, Job, Program, Shared, parse_list, usage};
+use molrg::denoiser::Model;
+use molrg::mixture::{Design, Mixture, Sampler, Spectrum};
+use molrg::scalar::{Dtype, Scalar};
+use molrg::stream::block_rows;
+use molrg::with_dtype;
+
+/// Draw samples from a mixture of low-rank Gaussians.
+///
+/// Component k is N(μ_k, U_k diag(λ) U_kᵀ + δ² I). Row i depends only on the seed and i: more
+/// samples, other threads, shards (--rows) or a later start (--skip) give the same rows.
+///
+/// Memory: a few blocks of rows and the bases, whatever N is.
+#[derive(Parser)]
+#[command(name = "molrg-gen", after_help = "\
+Examples:
+  $ molrg-gen -d 48 -r 6 -k 2 -n 1000 --seed 1 --truth truth.st | npy info -
+  $ molrg-gen -d 48 -r 6 -k 2 -n 1200 | dae-fit --kind molrg -r 6 -k 2 | pf-sample -n 100 | npy info -")]
+struct Arguments {
+    /// Dimension of the data
+    #[arg(short, long, value_name = "d")]
+    dim: Option<usize>,
+    /// Rank of every component, or a list of one rank each
+    #[arg(short, long, value_name = "r", value_delimiter = ',')]
+    rank: Vec<usize>,
+    /// Number of components (default: as many as ranks)
+    #[arg(short = 'k', long, value_name = "K")]
+    components: Option<usize>,
+    /// Number of samples
+    #[arg(short = 'n', long, value_name = "N")]
+    samples: usize,
+    /// Share of each component (default: equal; normalized)
+    #[arg(long, value_name = "W1,…,WK", value_parser = parse_list)]
+    weights: Option<cli::Numbers>,
+    /// Row i comes from component i mod K instead of a random one
+    #[arg(long, conflicts_with = "weights")]
+    balanced: bool,
+    /// Variances within a component: flat, linear:LO, geometric:Q, power:A or a list
+    #[arg(long, value_name = "SPECTRUM", default_value = "flat")]
+    spectrum: Spectrum,
+    /// Standard deviation of isotropic noise, on and off the subspaces
+    #[arg(long, value_name = "DELTA", default_value_t = 0.0)]
+    noise_std: f64,
+    /// Principal angle between consecutive subspaces; 90 makes all mutually orthogonal
+    #[arg(long, value_name = "DEG", default_value_t = 90.0)]
+    angle: f64,
+    /// Norm of the components' means, in random directions
+    #[arg(long, value_name = "M", default_value_t = 0.0)]
+    mean_norm: f64,
+    /// Draw from this mixture instead of a new one
+    #[arg(long, value_name = "MODEL",
+          conflicts_with_all = ["dim", "rank", "components", "weights", "spectrum", "noise_std", "angle", "mean_norm"])]
+    from: Option<std::ffi::OsString>,
+    /// Write the component of each row there
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
+    /// Write the mixture there, as a model: the teacher
+    #[arg(long, value_name = "FILE")]
+    truth: Option<PathBuf>,
+    /// Start at row S, so that test data follow training data
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    skip: u64,
+    #[command(flatten)]
+    shared: Shared,
+}
+
+impl Arguments {
+    fn design(&self) -> Result<Design> {
+        let Some(dim) = self.dim else { bail!("--dim: give the dimension of the data (or --from MODEL)") };
+        ensure!(!self.rank.is_empty(), "--rank: give the rank of the components (or --from MODEL)");
+        let count = self.components.unwrap_or(self.rank.len());
+        let ranks = match self.rank[..] {
+            [r] => vec![r; count],
+            _ => self.rank.clone(),
+        };
+        ensure!(
+            ranks.len() == count,
+            "--rank: {} ranks for --components {count}; give one rank, or one each",
+            ranks.len()
+        );
+        let weights = self.weights.as_ref().map_or(vec![1.0; count], |w| w.0.clone());
+        let design = Design {
+            dim,
+            ranks,
+            weights,
+            spectrum: self.spectrum.clone(),
+            noise_std: self.noise_std,
+            angle: self.angle,
+            mean_norm: self.mean_norm,
+        };
+        design.check()?;
+        Ok(design)
+    }
+
+    /// The mixture to draw from, the shape of its items and its number type.
+    fn mixture(&self, job: &Job) -> Result<(Mixture, Vec<usize>, Dtype)> {
+        let (mixture, shape, dtype) = match &self.from {
+            Some(name) => {
+                let model = job.model(Some(name))?;
+                let (shape, dtype) = (model.item_shape.clone(), model.dtype);
+                (model.into_mixture(&name.to_string_lossy())?, shape, dtype)
+            }
+            None => {
+                let mixture = self.design().and_then(|d| d.plant(self.shared.seed)).map_err(usage)?;
+                let dim = mixture.dim();
+                (mixture, vec![dim], Dtype::F32)
+            }
+        };
+        let shape = self.shared.shape.as_ref().map_or(shape, |s| s.0.clone());
+        if shape.iter().product::<usize>() != mixture.dim() {
+            return Err(usage(anyhow::anyhow!(
+                "--shape: {shape:?} holds {} numbers, but --dim is {}",
+                shape.iter().product::<usize>(),
+                mixture.dim()
+            )));
+        }
+        Ok((mixture, shape, job.dtype(&[dtype])))
+    }
+}
+
+impl Program for Arguments {
+    fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    fn run(self, job: &Job) -> Result<()> {
+        let (mixture, shape, dtype) = self.mixture(job)?;
+        with_dtype!(dtype, T => self.generate::<T>(job, mixture, shape))
+    }
+}
+
+impl Arguments {
+    fn generate<T: Scalar>(&self, job: &Job, mixture: Mixture, shape: Vec<usize>) -> Result<()> {
+        let rows = job.selected(self.samples);
+        let count = (rows.end - rows.start) as usize;
+        let mut out = job.array::<T>(Some(count), &shape)?;
+        let mut labels = match &self.labels {
+            Some(path) => Some(job.side_table(path, &["row", "component"])?),
+            None => None,
+        };
+        let truth = match &self.truth {
+            Some(path) => Some(job.side_output(path)?),
+            None => None,
+        };
+        let sampler = Sampler::<T>::new(&mixture, self.shared.seed, self.balanced);
+        if let Some(mut file) = truth {
+            Model::molrg(mixture, shape.clone(), T::DTYPE).write(&mut file)?;
+            file.finish()?;
+        }
+        let mut progress = job.progress(Some(count as u64), "samples");
+        let block = block_rows(shape.iter().product()).min(1024);
+        in_order(
+            rows.start + self.skip..rows.end + self.skip,
+            block,
+            |rows| Ok((rows.start, sampler.draw(rows))),
+            |(first, (x, components))| {
+                out.write(x.view())?;
+                if let Some(labels) = &mut labels {
+                    for (i, component) in components.iter().enumerate() {
+                        labels.row(&[(first + i as u64).into(), (*component).into()])?;
+                    }
+                }
+                progress.advance(x.nrows());
+                Ok(())
+            },
+        )?;
+        if let Some(labels) = labels {
+            labels.finish()?;
+        }
+        out.finish()
+    }
+}
+
+fn main() -> ExitCode {
+    cli::main::<Arguments>()
+}

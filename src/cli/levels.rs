@@ -1,0 +1,76 @@
+//! Noise levels as arguments name them: σ, SNR = 1/σ, a schedule's time, or a
+//! schedule's grid.
+
+use anyhow::{Result, anyhow};
+use clap::Args;
+
+use super::usage;
+use crate::schedule::{Grid, Schedule};
+
+/// A comma-separated list of numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Numbers(pub Vec<f64>);
+
+/// Parses "1,0.5,2e-3".
+pub fn parse_list(text: &str) -> Result<Numbers, String> {
+    text.split(',')
+        .map(|n| n.trim().parse::<f64>().map_err(|_| format!("{n:?} is not a number")))
+        .collect::<Result<_, _>>()
+        .map(Numbers)
+}
+
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Noise levels")]
+pub struct LevelArgs {
+    /// Noise levels σ
+    #[arg(long, value_name = "LIST", value_parser = parse_list, conflicts_with_all = ["snr", "time", "levels"])]
+    pub sigma: Option<Numbers>,
+    /// Signal-to-noise ratios 1/σ
+    #[arg(long, value_name = "LIST", value_parser = parse_list, conflicts_with_all = ["time", "levels"])]
+    pub snr: Option<Numbers>,
+    /// Times of --schedule
+    #[arg(long, value_name = "LIST", value_parser = parse_list, conflicts_with = "levels")]
+    pub time: Option<Numbers>,
+    /// All positive levels of a grid of N steps, like edm:18
+    #[arg(long, value_name = "SCHEDULE:N")]
+    pub levels: Option<String>,
+}
+
+impl LevelArgs {
+    /// The levels σ, in the order given; `schedule` is that of `--time`.
+    ///
+    /// # Errors
+    /// Usage errors: no level, or one that is not positive and finite.
+    pub fn sigmas(&self, schedule: Schedule) -> Result<Vec<f64>> {
+        self.parse(schedule).map_err(usage)
+    }
+
+    fn parse(&self, schedule: Schedule) -> Result<Vec<f64>> {
+        let positive = |flag: &str, v: f64| {
+            if v > 0.0 && v.is_finite() {
+                Ok(v)
+            } else {
+                Err(anyhow!("{flag} {v}: a noise level must be positive and finite"))
+            }
+        };
+        if let Some(list) = &self.sigma {
+            list.0.iter().map(|&s| positive("--sigma", s)).collect()
+        } else if let Some(list) = &self.snr {
+            list.0.iter().map(|&s| positive("--snr", s).map(|s| 1.0 / s)).collect()
+        } else if let Some(list) = &self.time {
+            list.0.iter().map(|&t| schedule.checked_sigma(t)).collect()
+        } else if let Some(text) = &self.levels {
+            let (name, steps) = text
+                .split_once(':')
+                .ok_or_else(|| anyhow!("--levels {text:?}: write a schedule and a number of steps, like edm:18"))?;
+            let schedule = <Schedule as clap::ValueEnum>::from_str(name, true)
+                .map_err(|_| anyhow!("--levels {text:?}: no schedule is called {name:?}"))?;
+            let steps = steps.parse().map_err(|_| anyhow!("--levels {text:?}: {steps:?} is not a number of steps"))?;
+            let mut levels = Grid { schedule, steps, ..Grid::default() }.levels()?;
+            levels.pop();
+            Ok(levels)
+        } else {
+            Err(anyhow!("no noise level given; give --sigma, --snr, --time or --levels"))
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! What all programs share: flags, exit codes, one-line errors, closed pipes,
+//! progress, the manifest. A program is a [`Program`]; [`main`] runs it.
+
+mod generate;
+mod levels;
+mod manifest;
+mod progress;
+mod sampling;
+
+pub use levels::{LevelArgs, Numbers, parse_list};
+pub use progress::Progress;
+pub use sampling::SamplerArgs;
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
+
+use crate::denoiser::Model;
+use crate::scalar::{Dtype, Scalar};
+use crate::stream::{
+    ArrayWriter, Format, Input, Ledger, NanPolicy, Output, ReadOptions, RowRange, Rows, Table,
+};
+
+/// Exit code for a wrong call.
+const USAGE: u8 = 2;
+
+/// Version and git revision, as `--version` prints them.
+pub const VERSION: &str =
+    concat!(env!("CARGO_PKG_VERSION"), " (", env!("MOLRG_REVISION"), ")");
+
+/// Flags every program has.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Shared flags")]
+pub struct Shared {
+    /// Write there instead of standard output; the file appears complete or not at all
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Encoding of the output (default: by the ending of --output, else npy for arrays, csv for tables)
+    #[arg(short, long, value_enum)]
+    pub format: Option<Format>,
+    /// Arithmetic and output (default: that of the input; f32 without input)
+    #[arg(long, value_enum)]
+    pub dtype: Option<DtypeFlag>,
+    /// Every random draw follows from it
+    #[arg(long, value_name = "U64", default_value_t = 0)]
+    pub seed: u64,
+    /// Threads to use (default: all granted by SLURM_CPUS_PER_TASK, OMP_NUM_THREADS or the system); never changes a byte
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub threads: Option<u16>,
+    /// Do only these rows of the work, half-open; either end may be left out
+    #[arg(long, value_name = "A..B", default_value = "..", hide_default_value = true)]
+    pub rows: RowRange,
+    /// What to do with a row that holds a number which is not finite
+    #[arg(long, value_enum, default_value = "error")]
+    pub nan: NanPolicy,
+    /// Shape of one item, where the input does not say it (csv)
+    #[arg(long, value_name = "H,W,C", value_parser = parse_shape)]
+    pub shape: Option<Shape>,
+    /// Record the run as JSON: arguments, inputs and outputs with SHA-256, time, memory
+    #[arg(long, value_name = "FILE")]
+    pub manifest: Option<PathBuf>,
+    /// No progress on standard error
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// `--dtype` as written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum DtypeFlag {
+    F32,
+    F64,
+}
+
+/// The shape of one item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shape(pub Vec<usize>);
+
+fn parse_shape(text: &str) -> Result<Shape, String> {
+    text.split(',')
+        .map(|n| n.trim().parse::<usize>().ok().filter(|n| *n > 0))
+        .collect::<Option<Vec<_>>>()
+        .map(Shape)
+        .ok_or_else(|| format!("{text:?} is not a list of positive sizes like 28,28,1"))
+}
+
+/// A program: its arguments, and what it does with them.
+pub trait Program: Parser {
+    fn shared(&self) -> &Shared;
+    fn run(self, job: &Job) -> Result<()>;
+}
+
+/// A wrong call: exit code 2.
+#[derive(Debug)]
+pub struct Usage(pub String);
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
+/// Marks an error as one of the call: what the flags alone show to be wrong.
+pub fn usage(error: anyhow::Error) -> anyhow::Error {
+    Usage(format!("{error:#}")).into()
+}
+
+/// One run of a program: its shared flags, and the doors to its inputs and outputs.
+pub struct Job {
+    pub program: &'static str,
+    pub shared: Shared,
+    ledger: Ledger,
+}
+
+impl Job {
+    /// `--dtype`, or else that of the inputs (the widest).
+    pub fn dtype(&self, inputs: &[Dtype]) -> Dtype {
+        match self.shared.dtype {
+            Some(DtypeFlag::F32) => Dtype::F32,
+            Some(DtypeFlag::F64) => Dtype::F64,
+            None if inputs.contains(&Dtype::F64) => Dtype::F64,
+            None => Dtype::F32,
+        }
+    }
+
+    /// Opens an input whose content is not known beforehand. No name is standard input.
+    pub fn open(&self, name: Option<&OsStr>) -> Result<Input> {
+        let name = name.unwrap_or(OsStr::new("-"));
+        if name == "-" && io::stdin().is_terminal() {
+            bail!(Usage("standard input is a terminal; name an input file or pipe one in (see --help)".into()));
+        }
+        Input::open(name, &self.ledger)
+    }
+
+    /// Samples, of which `--rows` are the work.
+    pub fn rows(&self, name: Option<&OsStr>) -> Result<Rows> {
+        Rows::from_input(self.open(name)?, &self.read_options(self.shared.rows))
+    }
+
+    /// Samples that are all needed, whatever `--rows` says.
+    pub fn all_rows(&self, name: Option<&OsStr>) -> Result<Rows> {
+        Rows::from_input(self.open(name)?, &self.read_options(RowRange::default()))
+    }
+
+    /// How `--nan` and `--shape` have inputs read.
+    pub fn read_options(&self, rows: RowRange) -> ReadOptions {
+        ReadOptions { rows, nan: self.shared.nan, item_shape: self.shared.shape.as_ref().map(|s| s.0.clone()) }
+    }
+
+    pub fn model(&self, name: Option<&OsStr>) -> Result<Model> {
+        Model::read(self.open(name)?)
+    }
+
+    /// The output, opened before the work so that a bad path fails at once.
+    pub fn output(&self) -> Result<Output> {
+        Output::create(self.shared.output.as_deref(), &self.ledger)
+    }
+
+    /// A further file that a flag names.
+    pub fn side_output(&self, path: &Path) -> Result<Output> {
+        Output::create(Some(path), &self.ledger)
+    }
+
+    /// The output as an array of `rows` items (`None`: not known beforehand).
+    pub fn array<T: Scalar>(&self, rows: Option<usize>, item_shape: &[usize]) -> Result<ArrayWriter<T>> {
+        ArrayWriter::new(self.output()?, self.format_or(Format::Npy), rows, item_shape)
+    }
+
+    /// The output as a table.
+    pub fn table(&self, columns: &[&str]) -> Result<Table> {
+        let format = self.format_or(Format::Csv);
+        if format == Format::Npy && self.shared.format.is_some() {
+            bail!(Usage("--format npy: the result is a table; give csv or json".into()));
+        }
+        let format = if format == Format::Npy { Format::Csv } else { format };
+        Table::new(self.output()?, format, columns)
+    }
+
+    /// A table in a file of its own, csv unless its name ends in .json.
+    pub fn side_table(&self, path: &Path, columns: &[&str]) -> Result<Table> {
+        let format = by_ending(path).filter(|f| *f != Format::Npy).unwrap_or(Format::Csv);
+        Table::new(self.side_output(path)?, format, columns)
+    }
+
+    /// An array in a file of its own, npy unless its name ends otherwise.
+    pub fn side_array<T: Scalar>(
+        &self,
+        path: &Path,
+        rows: Option<usize>,
+        item_shape: &[usize],
+    ) -> Result<ArrayWriter<T>> {
+        let format = by_ending(path).unwrap_or(Format::Npy);
+        ArrayWriter::new(self.side_output(path)?, format, rows, item_shape)
+    }
+
+    fn format_or(&self, default: Format) -> Format {
+        let by_name = || self.shared.output.as_deref().and_then(by_ending);
+        self.shared.format.or_else(by_name).unwrap_or(default)
+    }
+
+    /// Refuses to write a model to a terminal.
+    pub fn model_output(&self) -> Result<Output> {
+        let output = self.output()?;
+        if output.is_terminal() {
+            bail!(Usage("refusing to write a model to a terminal; use --output FILE or a pipe".into()));
+        }
+        Ok(output)
+    }
+
+    /// Progress over `total` units of work, shown after a second on a terminal.
+    pub fn progress(&self, total: Option<u64>, what: &'static str) -> Progress {
+        Progress::new(total, what, self.shared.quiet)
+    }
+
+    /// The rows of work out of `n` that `--rows` selects.
+    pub fn selected(&self, n: usize) -> std::ops::Range<u64> {
+        let range = self.shared.rows.clamp(n);
+        range.start as u64..range.end as u64
+    }
+
+    /// A warning: one line on standard error that does not change the exit code.
+    pub fn warn(&self, text: &str) {
+        // If standard error is gone there is nobody to warn.
+        let _ = writeln!(io::stderr(), "{}: warning: {text}", self.program);
+    }
+}
+
+fn by_ending(path: &Path) -> Option<Format> {
+    match path.extension()?.to_str()? {
+        "npy" => Some(Format::Npy),
+        "csv" => Some(Format::Csv),
+        "json" | "jsonl" => Some(Format::Json),
+        _ => None,
+    }
+}
+
+/// Parses the arguments, runs the program, reports how it ended.
+pub fn main<P: Program>() -> ExitCode {
+    let command = P::command().version(VERSION);
+    let program: &'static str = Box::leak(command.get_name().to_string().into_boxed_str());
+    report_panics_in_one_line(program);
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    if arguments.get(1).is_some_and(|a| a == "--generate") {
+        return end(program, generate::print(command, arguments.get(2)));
+    }
+    let parsed = command.clone().try_get_matches_from(&arguments).and_then(|matches| {
+        let arguments = P::from_arg_matches(&matches)?;
+        Ok((arguments, matches))
+    });
+    let (arguments, matches) = match parsed {
+        Ok(parsed) => parsed,
+        Err(e) => return end_of_parsing(program, &e),
+    };
+    let shared = arguments.shared().clone();
+    let started = Instant::now();
+    let threads = set_threads(shared.threads);
+    let ledger = if shared.manifest.is_some() { Ledger::on() } else { Ledger::off() };
+    let job = Job { program, shared, ledger };
+    // The manifest's path is tried before the work, its content written after.
+    let result = (|| {
+        let manifest = job.shared.manifest.as_deref().map(|path| Output::create(Some(path), &Ledger::off()));
+        let manifest = manifest.transpose()?;
+        arguments.run(&job)?;
+        if let Some(output) = manifest {
+            let record = manifest::Run { command: &command, matches: &matches, job: &job, threads, started };
+            record.write(output)?;
+        }
+        Ok(())
+    })();
+    end(program, result)
+}
+
+fn end(program: &str, result: Result<()>) -> ExitCode {
+    let Err(error) = result else {
+        return ExitCode::SUCCESS;
+    };
+    let closed_pipe = |e: &(dyn std::error::Error + 'static)| {
+        e.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
+    };
+    if error.chain().any(closed_pipe) {
+        return ExitCode::SUCCESS;
+    }
+    let text = format!("{error:#}").replace('\n', " ");
+    let _ = writeln!(io::stderr(), "{program}: {text}");
+    match error.downcast_ref::<Usage>() {
+        Some(_) => ExitCode::from(USAGE),
+        None => ExitCode::FAILURE,
+    }
+}
+
+/// `--help` and `--version` go to standard output; anything else is one line.
+fn end_of_parsing(program: &str, error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        let printed = write!(io::stdout(), "{}", error.render()).and_then(|()| io::stdout().flush());
+        return end(program, printed.context("cannot write the help"));
+    }
+    let text = error.render().to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    let first: Vec<&str> = text.lines().take_while(|l| !l.trim().is_empty()).map(str::trim).collect();
+    end(program, Err(Usage(format!("{}; see --help", first.join(" "))).into()))
+}
+
+fn report_panics_in_one_line(program: &'static str) {
+    std::panic::set_hook(Box::new(move |panic| {
+        let text = panic.to_string().replace('\n', " ");
+        let _ = writeln!(io::stderr(), "{program}: internal error: {text}; please report it");
+    }));
+}
+
+/// Sets the number of threads: the flag, or what a batch system grants, or all
+/// that the system lets this process have.
+fn set_threads(flag: Option<u16>) -> usize {
+    let granted = |name: &str| std::env::var(name).ok()?.parse::<usize>().ok().filter(|n| *n > 0);
+    let threads = flag
+        .map(usize::from)
+        .or_else(|| granted("SLURM_CPUS_PER_TASK"))
+        .or_else(|| granted("OMP_NUM_THREADS"))
+        .or_else(|| std::thread::available_parallelism().ok().map(usize::from))
+        .unwrap_or(1);
+    // It fails only when a pool exists already, which nothing made.
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+    threads
+}

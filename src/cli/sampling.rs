@@ -1,0 +1,98 @@
+//! The flags that say how a probability flow is integrated: the same for every
+//! program that runs one.
+
+use anyhow::Result;
+use clap::Args;
+
+use super::levels::parse_list;
+use super::usage;
+use crate::flow::{Churn, Plan, Solver};
+use crate::schedule::{Grid, Schedule, check_levels};
+
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Sampler")]
+pub struct SamplerArgs {
+    /// Integrator of the flow
+    #[arg(long, value_enum, default_value = "heun")]
+    pub solver: Solver,
+    /// Where the noise levels lie
+    #[arg(long, value_enum, default_value = "edm")]
+    pub schedule: Schedule,
+    /// Number of positive noise levels; 0 follows them, so heun costs 2·STEPS − 1 evaluations
+    #[arg(long, default_value_t = 18)]
+    pub steps: usize,
+    /// Smallest positive noise level
+    #[arg(long, default_value_t = 0.002)]
+    pub sigma_min: f64,
+    /// Noise level of the latents: the flow starts at SIGMA_MAX · ε
+    #[arg(long, default_value_t = 80.0)]
+    pub sigma_max: f64,
+    /// Exponent of the edm grid
+    #[arg(long, default_value_t = 7.0)]
+    pub rho: f64,
+    /// An explicit grid instead, decreasing, used as it is; end it with 0 to end at 0
+    #[arg(long, value_name = "S0,S1,…", value_parser = parse_list,
+          conflicts_with_all = ["schedule", "steps", "sigma_min", "sigma_max", "rho"])]
+    pub sigmas: Option<Levels>,
+    /// Relative tolerance of rk45
+    #[arg(long, default_value_t = 1e-5)]
+    pub rtol: f64,
+    /// Absolute tolerance of rk45
+    #[arg(long, default_value_t = 1e-5)]
+    pub atol: f64,
+    /// S_churn of EDM's stochastic sampler; 0 is the deterministic flow
+    #[arg(long, value_name = "S", default_value_t = 0.0)]
+    pub churn: f64,
+    /// S_min: no noise is added below
+    #[arg(long, value_name = "SIGMA", default_value_t = 0.0)]
+    pub churn_min: f64,
+    /// S_max: no noise is added above
+    #[arg(long, value_name = "SIGMA", default_value_t = f64::INFINITY)]
+    pub churn_max: f64,
+    /// S_noise: standard deviation of the added noise
+    #[arg(long, value_name = "STD", default_value_t = 1.0)]
+    pub churn_noise: f64,
+}
+
+/// A list of numbers from one argument.
+pub type Levels = super::levels::Numbers;
+
+impl SamplerArgs {
+    /// The plan these flags ask for.
+    ///
+    /// # Errors
+    /// Usage errors on levels or tolerances that make no flow.
+    pub fn plan(&self) -> Result<Plan> {
+        let sigmas = match &self.sigmas {
+            Some(sigmas) => {
+                check_levels(&sigmas.0).map_err(usage)?;
+                sigmas.0.clone()
+            }
+            None => {
+                let grid = Grid {
+                    schedule: self.schedule,
+                    steps: self.steps,
+                    sigma_min: self.sigma_min,
+                    sigma_max: self.sigma_max,
+                    rho: self.rho,
+                };
+                grid.levels().map_err(usage)?
+            }
+        };
+        for (name, value) in [("--rtol", self.rtol), ("--atol", self.atol)] {
+            if !(value > 0.0 && value.is_finite()) {
+                return Err(usage(anyhow::anyhow!("{name} {value}: must be positive")));
+            }
+        }
+        if !(self.churn >= 0.0 && self.churn_noise >= 0.0) {
+            return Err(usage(anyhow::anyhow!("--churn and --churn-noise must not be negative")));
+        }
+        let churn = (self.churn > 0.0).then_some(Churn {
+            strength: self.churn,
+            min: self.churn_min,
+            max: self.churn_max,
+            noise: self.churn_noise,
+        });
+        Ok(Plan { sigmas, solver: self.solver, churn, rtol: self.rtol, atol: self.atol })
+    }
+}
