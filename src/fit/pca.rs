@@ -1,0 +1,109 @@
+//! One component: principal directions, and the Gaussian of streamed moments.
+
+use anyhow::{Result, ensure};
+use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis, s};
+use rayon::prelude::*;
+
+use super::{Fit, Found, Iteration, Settings, component, finished, leading_basis, rows_of};
+use crate::linalg::{accumulate, cast, symmetric_eigen};
+use crate::mixture::Mixture;
+use crate::scalar::Scalar;
+
+/// max ‖UᵀX‖_F² over orthonormal U of rank r: the leading right singular vectors.
+pub fn fit<T: Scalar>(x: ArrayView2<T>, settings: &Settings) -> Result<Fit> {
+    let labels = vec![0; x.nrows()];
+    let mean = settings.parts.means.then(|| {
+        let total = x.fold_axis(Axis(0), 0.0, |sum, v| sum + v.wide());
+        total / x.nrows() as f64
+    });
+    let rows = rows_of(x, &labels, 0, mean.as_ref());
+    let nothing = Array2::zeros((x.ncols(), 0));
+    let (basis, missing) = leading_basis(rows.view(), settings.ranks[0], nothing.view(), settings.seed, 0)?;
+    let energy = rows.dot(&basis).mapv(|z| z * z).sum() / x.nrows() as f64;
+    let found = Found { bases: vec![basis], completed: vec![missing], labels };
+    Ok(Fit {
+        mixture: finished(x, &found, settings.parts)?,
+        history: vec![Iteration { restart: 0, iteration: 0, objective: energy }],
+        chosen: 0,
+        converged: true,
+        completed: found.completed,
+    })
+}
+
+/// Width of the tiles of the second moment that threads work on.
+const TILE: usize = 256;
+
+/// Count, sum and second moment of rows, streamed: memory d².
+pub struct Moments {
+    count: usize,
+    sum: Array1<f64>,
+    /// Σ (x−s)(x−s)ᵀ, lower triangle of tiles; s is the shift.
+    gram: Array2<f64>,
+    /// The first row, subtracted throughout: a covariance does not lose the
+    /// digits that a mean far from 0 would cost.
+    shift: Option<Array1<f64>>,
+}
+
+impl Moments {
+    pub fn new(dim: usize) -> Moments {
+        Moments { count: 0, sum: Array1::zeros(dim), gram: Array2::zeros((dim, dim)), shift: None }
+    }
+
+    /// Takes in a block of rows. The same rows in blocks of other sizes give
+    /// other roundings: callers read blocks of a fixed size.
+    pub fn add<T: Scalar>(&mut self, block: ArrayView2<T>) {
+        if block.nrows() == 0 {
+            return;
+        }
+        let mut rows = cast::<T, f64>(block);
+        let shift = self.shift.get_or_insert_with(|| rows.row(0).to_owned());
+        rows -= &*shift;
+        self.count += rows.nrows();
+        self.sum += &rows.sum_axis(Axis(0));
+        let rows = rows.view();
+        self.gram.axis_chunks_iter_mut(Axis(0), TILE).into_par_iter().enumerate().for_each(|(i, mut strip)| {
+            let (from, to) = (i * TILE, i * TILE + strip.nrows());
+            let lower: ArrayViewMut2<f64> = strip.slice_mut(s![.., ..to]);
+            accumulate(lower, rows.slice(s![.., from..to]).t(), rows.slice(s![.., ..to]));
+        });
+    }
+
+    /// The Gaussian with these moments: mean, and covariance (divisor N) as
+    /// eigenvalues. With `rank`, the leading ones; what is left is spread
+    /// evenly as noise, as probabilistic PCA has it.
+    pub fn gaussian(self, rank: Option<usize>) -> Result<Mixture> {
+        let d = self.sum.len();
+        let Some(shift) = self.shift else {
+            anyhow::bail!("no rows to fit; give samples");
+        };
+        ensure!(
+            rank.is_none_or(|r| r > 0 && r <= d),
+            "--rank {}: must be 1 to {d}, the data's dimension",
+            rank.unwrap_or(0)
+        );
+        let n = self.count as f64;
+        let mean = self.sum / n;
+        let mut covariance = self.gram / n;
+        for i in 0..d {
+            for j in 0..=i {
+                covariance[[i, j]] -= mean[i] * mean[j];
+                covariance[[j, i]] = covariance[[i, j]];
+            }
+        }
+        let (values, vectors) = symmetric_eigen(covariance.view())?;
+        // Eigenvalues below the rounding of the largest are zero: so many rows
+        // span no more dimensions.
+        let positive = values.iter().filter(|&&v| v > 1e-13 * values[0] && v > 0.0).count();
+        let kept = rank.unwrap_or(d).min(positive).max(1);
+        let rest: f64 = values.slice(s![kept..positive.max(kept)]).sum();
+        let noise = if kept < d { rest / (d - kept) as f64 } else { 0.0 };
+        Ok(Mixture {
+            components: vec![component(
+                vectors.slice(s![.., ..kept]).to_owned(),
+                shift + mean,
+                values.slice(s![..kept]).mapv(|v| v.max(0.0)),
+                noise,
+            )],
+        })
+    }
+}

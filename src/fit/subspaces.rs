@@ -1,0 +1,272 @@
+//! K-subspaces: max (1/N) Σ_k Σ_{i∈C_k} ‖U_kᵀx_i‖² with
+//! C_k = {i : U_k captures most of x_i} (Theorem 3 of arXiv 2409.02426).
+//!
+//! Both constraints, every U_k orthonormal by itself or [U_1 … U_K] jointly,
+//! share one step: with z_i = U_kᵀx_i and W_k = Σ_{i∈C_k} x_i z_iᵀ, the
+//! orthonormal matrix nearest to W_k (or to [W_1 … W_K]) captures at least as
+//! much as U did, because the objective is convex in U and W is its gradient.
+
+use anyhow::Result;
+use ndarray::{Array1, Array2, ArrayView2, Axis, s};
+use rayon::prelude::*;
+
+use super::{Fit, Found, Iteration, Settings, finished, join, leading_basis, rows_of, split, start};
+use crate::linalg::{cast, product, squared_norms, thin_svd};
+use crate::mixture::joined;
+use crate::scalar::Scalar;
+
+/// Rows whose part of W is summed at a time; sums of blocks are added in order.
+const BLOCK: usize = 1024;
+
+/// Growth of the objective, relative to itself, below which the bases rest.
+const RESTING: f64 = 1e-10;
+
+/// Fits by K-subspaces; of several restarts the best objective is kept.
+pub fn fit<T: Scalar>(x: ArrayView2<T>, settings: &Settings) -> Result<Fit> {
+    let mut history = Vec::new();
+    let mut best: Option<(f64, usize, bool, Found)> = None;
+    let data = Data::new(x, settings);
+    for restart in 0..settings.restarts.max(1) {
+        let (found, objective, converged) = data.climb(restart, &mut history)?;
+        // Captured to rounding: no other start can do better.
+        let complete = objective >= data.energy * (1.0 - 1e-12) && settings.orthogonal;
+        if best.as_ref().is_none_or(|(o, ..)| objective > *o) {
+            best = Some((objective, restart, converged, found));
+        }
+        if complete {
+            break;
+        }
+    }
+    let Some((_, chosen, converged, found)) = best else {
+        anyhow::bail!("--restarts 0: a fit needs at least one start");
+    };
+    Ok(Fit {
+        mixture: finished(x, &found, settings.parts)?,
+        history,
+        chosen,
+        converged,
+        completed: found.completed,
+    })
+}
+
+struct Data<'a, T: Scalar> {
+    x: ArrayView2<'a, T>,
+    settings: &'a Settings,
+    /// Mean ‖x_i‖².
+    energy: f64,
+}
+
+/// What one pass over the data finds.
+struct Pass {
+    labels: Vec<usize>,
+    /// Mean captured energy (less ‖x − μ‖² with means, so that more is better in both).
+    objective: f64,
+    /// [W_1 … W_K], (d, R).
+    w: Array2<f64>,
+    /// Sum of the rows of each component, (K, d); only with means.
+    sums: Array2<f64>,
+}
+
+impl<'a, T: Scalar> Data<'a, T> {
+    fn new(x: ArrayView2<'a, T>, settings: &'a Settings) -> Self {
+        Data { x, settings, energy: squared_norms(x).sum() / x.nrows() as f64 }
+    }
+
+    /// One start, climbed to rest.
+    fn climb(&self, restart: usize, history: &mut Vec<Iteration>) -> Result<(Found, f64, bool)> {
+        let settings = self.settings;
+        let mut bases = start::bases(self.x, settings, restart)?;
+        let mut means = settings.parts.means.then(|| Array2::zeros((bases.len(), self.x.ncols())));
+        let mut labels = Vec::new();
+        let mut last = f64::NEG_INFINITY;
+        let mut converged = false;
+        for iteration in 0..settings.iterations {
+            let pass = self.pass(&bases, means.as_ref());
+            history.push(Iteration { restart, iteration, objective: pass.objective });
+            let resting = (pass.objective - last).abs() <= RESTING * self.energy.max(f64::MIN_POSITIVE);
+            if resting && pass.labels == labels {
+                converged = true;
+                break;
+            }
+            last = pass.objective;
+            bases = self.updated(&pass, &bases)?;
+            if let Some(means) = &mut means {
+                self.update_means(means, &pass);
+            }
+            labels = pass.labels;
+        }
+        self.settled(bases, means, restart, converged, history)
+    }
+
+    /// Labels, objective and W for the bases.
+    fn pass(&self, bases: &[Array2<f64>], means: Option<&Array2<f64>>) -> Pass {
+        let (n, d) = self.x.dim();
+        let joint = join(bases);
+        let u: Array2<T> = cast(joint.view());
+        let offsets: Vec<Array1<f64>> = match means {
+            Some(m) => bases.iter().zip(m.outer_iter()).map(|(b, m)| b.t().dot(&m)).collect(),
+            None => bases.iter().map(|b| Array1::zeros(b.ncols())).collect(),
+        };
+        let blocks: Vec<(Vec<usize>, f64, Array2<f64>, Array2<f64>)> = self
+            .x
+            .axis_chunks_iter(Axis(0), BLOCK)
+            .into_par_iter()
+            .map(|x| {
+                let mut z = product(x, u.view());
+                let mut labels = Vec::with_capacity(x.nrows());
+                let mut objective = 0.0;
+                let mut sums = Array2::zeros((if means.is_some() { bases.len() } else { 0 }, d));
+                for (x, mut z) in x.outer_iter().zip(z.outer_iter_mut()) {
+                    let mut best = (f64::NEG_INFINITY, 0);
+                    let mut at = 0;
+                    for (k, offset) in offsets.iter().enumerate() {
+                        let mut captured = 0.0;
+                        for (i, o) in offset.iter().enumerate() {
+                            let c = z[at + i].wide() - o;
+                            captured += c * c;
+                        }
+                        if let Some(means) = means {
+                            captured -=
+                                x.iter().zip(means.row(k)).map(|(x, m)| (x.wide() - m).powi(2)).sum::<f64>();
+                        }
+                        if captured > best.0 {
+                            best = (captured, k);
+                        }
+                        at += offset.len();
+                    }
+                    objective += best.0;
+                    labels.push(best.1);
+                    // Only the row's own component keeps its coordinates.
+                    let mut at = 0;
+                    for (k, offset) in offsets.iter().enumerate() {
+                        for (i, o) in offset.iter().enumerate() {
+                            z[at + i] = if k == best.1 { T::of(z[at + i].wide() - o) } else { T::zero() };
+                        }
+                        at += offset.len();
+                    }
+                    if means.is_some() {
+                        sums.row_mut(best.1).zip_mut_with(&x, |s, v| *s += v.wide());
+                    }
+                }
+                (labels, objective, cast(product(x.t(), z.view()).view()), sums)
+            })
+            .collect();
+        let mut pass = Pass {
+            labels: Vec::with_capacity(n),
+            objective: 0.0,
+            w: Array2::zeros(joint.raw_dim()),
+            sums: Array2::zeros((if means.is_some() { bases.len() } else { 0 }, d)),
+        };
+        for (labels, objective, w, sums) in blocks {
+            pass.labels.extend(labels);
+            pass.objective += objective;
+            pass.w += &w;
+            pass.sums += &sums;
+        }
+        pass.objective /= n as f64;
+        pass
+    }
+
+    /// The orthonormal matrices nearest to W.
+    fn updated(&self, pass: &Pass, bases: &[Array2<f64>]) -> Result<Vec<Array2<f64>>> {
+        let ranks = &self.settings.ranks;
+        if self.settings.orthogonal {
+            return Ok(split(nearest_orthonormal(pass.w.view(), join(bases).view())?.view(), ranks));
+        }
+        split(pass.w.view(), ranks)
+            .iter()
+            .zip(bases)
+            .map(|(w, old)| nearest_orthonormal(w.view(), old.view()))
+            .collect()
+    }
+
+    fn update_means(&self, means: &mut Array2<f64>, pass: &Pass) {
+        for (k, mut mean) in means.outer_iter_mut().enumerate() {
+            let count = pass.labels.iter().filter(|&&l| l == k).count();
+            if count > 0 {
+                mean.assign(&(&pass.sums.row(k) / count as f64));
+            }
+        }
+    }
+
+    /// The exact optimum for the labels that the climb came to rest with: the
+    /// principal directions of every component's rows, and labels once more,
+    /// until neither changes. Directions the data do not determine are drawn.
+    fn settled(
+        &self,
+        mut bases: Vec<Array2<f64>>,
+        mut means: Option<Array2<f64>>,
+        restart: usize,
+        converged: bool,
+        history: &mut Vec<Iteration>,
+    ) -> Result<(Found, f64, bool)> {
+        let settings = self.settings;
+        let mut pass = self.pass(&bases, means.as_ref());
+        let mut completed = vec![0; bases.len()];
+        for _ in 0..20 {
+            if let Some(means) = &mut means {
+                self.update_means(means, &pass);
+            }
+            if settings.orthogonal {
+                (bases, completed) = self.determined(&bases, &pass)?;
+            } else {
+                for (k, basis) in bases.iter_mut().enumerate() {
+                    let mean = means.as_ref().map(|m| m.row(k).to_owned());
+                    let rows = rows_of(self.x, &pass.labels, k, mean.as_ref());
+                    let nothing = Array2::zeros((self.x.ncols(), 0));
+                    (*basis, completed[k]) =
+                        leading_basis(rows.view(), settings.ranks[k], nothing.view(), settings.seed, k)?;
+                }
+            }
+            let next = self.pass(&bases, means.as_ref());
+            let rests = next.labels == pass.labels;
+            pass = next;
+            if rests {
+                break;
+            }
+        }
+        let iteration = history.last().map_or(0, |i| i.iteration + 1);
+        history.push(Iteration { restart, iteration, objective: pass.objective });
+        Ok((Found { bases, completed, labels: pass.labels }, pass.objective, converged))
+    }
+
+    /// Under the joint constraint: keeps of every basis the directions that its
+    /// rows determine and draws the others, orthogonal to everything kept.
+    fn determined(&self, bases: &[Array2<f64>], pass: &Pass) -> Result<(Vec<Array2<f64>>, Vec<usize>)> {
+        let d = self.x.ncols();
+        let mut kept = Vec::new();
+        for (k, basis) in bases.iter().enumerate() {
+            let rows = rows_of(self.x, &pass.labels, k, None);
+            let inside = product(rows.view(), basis.view());
+            let (axes, _) = crate::linalg::leading_right_vectors(inside.view(), basis.ncols())?;
+            kept.push(product(basis.view(), axes.view()));
+        }
+        let mut out: Vec<Array2<f64>> = Vec::new();
+        let mut completed = Vec::new();
+        for (k, &r) in self.settings.ranks.iter().enumerate() {
+            let others = kept[k + 1..].iter().chain(&out).map(|b| b.view());
+            let avoid = joined(others, d);
+            let mut rng = crate::random::row_rng(
+                self.settings.seed,
+                crate::random::Purpose::Completion,
+                k as u64,
+            );
+            completed.push(r - kept[k].ncols());
+            out.push(crate::linalg::complete_basis(kept[k].view(), r, avoid.view(), &mut rng));
+        }
+        Ok((out, completed))
+    }
+}
+
+/// The orthonormal matrix nearest to W; where W says nothing (rank-deficient),
+/// the old basis has the word.
+fn nearest_orthonormal(w: ArrayView2<f64>, old: ArrayView2<f64>) -> Result<Array2<f64>> {
+    let scale = w.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+    if scale == 0.0 {
+        return Ok(old.to_owned());
+    }
+    // A trace of the old basis decides what W leaves open and changes nothing else.
+    let nudged = &w + &(&old * (1e-9 * scale));
+    let (u, _, v) = thin_svd(nudged.view())?;
+    Ok(product(u.view(), v.slice(s![.., ..]).t()))
+}
