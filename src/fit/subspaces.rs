@@ -18,8 +18,11 @@ use crate::scalar::Scalar;
 /// Rows whose part of W is summed at a time; sums of blocks are added in order.
 const BLOCK: usize = 1024;
 
-/// Growth of the objective, relative to itself, below which the bases rest.
-const RESTING: f64 = 1e-10;
+/// Growth of the objective, relative to the data's energy, below which the
+/// bases rest: far under what shows in them, but over the rounding of T.
+fn resting<T: Scalar>() -> f64 {
+    (4.0 * T::epsilon().wide()).max(1e-10)
+}
 
 /// Fits by K-subspaces; of several restarts the best objective is kept.
 pub fn fit<T: Scalar>(x: ArrayView2<T>, settings: &Settings) -> Result<Fit> {
@@ -28,8 +31,8 @@ pub fn fit<T: Scalar>(x: ArrayView2<T>, settings: &Settings) -> Result<Fit> {
     let data = Data::new(x, settings);
     for restart in 0..settings.restarts.max(1) {
         let (found, objective, converged) = data.climb(restart, &mut history)?;
-        // Captured to rounding: no other start can do better.
-        let complete = objective >= data.energy * (1.0 - 1e-12) && settings.orthogonal;
+        // All captured, to rounding: no other start can do better.
+        let complete = objective >= data.energy * (1.0 - 4.0 * T::epsilon().wide());
         if best.as_ref().is_none_or(|(o, ..)| objective > *o) {
             best = Some((objective, restart, converged, found));
         }
@@ -83,7 +86,7 @@ impl<'a, T: Scalar> Data<'a, T> {
         for iteration in 0..settings.iterations {
             let pass = self.pass(&bases, means.as_ref());
             history.push(Iteration { restart, iteration, objective: pass.objective });
-            let resting = (pass.objective - last).abs() <= RESTING * self.energy.max(f64::MIN_POSITIVE);
+            let resting = (pass.objective - last).abs() <= resting::<T>() * self.energy.max(f64::MIN_POSITIVE);
             if resting && pass.labels == labels {
                 converged = true;
                 break;

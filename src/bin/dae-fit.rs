@@ -1,0 +1,252 @@
+//! dae-fit: fit a denoising autoencoder.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Result, bail, ensure};
+use clap::{Parser, ValueEnum};
+use molrg::cli::{self, Job, Program, Shared, usage};
+use molrg::denoiser::Model;
+use molrg::denoiser::model::{Kind as ModelKind, Points};
+use molrg::fit::pca::Moments;
+use molrg::fit::{Fit, Init, Parts, Settings, Solver, Weighting, fit_mixture};
+use molrg::scalar::Scalar;
+use molrg::stream::Rows;
+use molrg::with_dtype;
+
+/// Rows of one step of streamed moments: fixed, so that the bytes do not depend on how rows arrive.
+const MOMENT_ROWS: usize = 2048;
+
+/// Fit a denoising autoencoder to samples.
+///
+/// molrg: the bases U_1 … U_K of a mixture of low-rank Gaussians (one component: PCA; several: subspace
+/// clustering). gaussian: mean and covariance. empirical: the training set itself, whose optimal denoiser
+/// memorizes. Fewer samples than dimensions are no error: what the data leave open is completed at random
+/// and counted in the report.
+///
+/// Memory: molrg and empirical hold the samples; gaussian streams them and holds d².
+#[derive(Parser)]
+#[command(name = "dae-fit", after_help = "\
+Examples:
+  $ molrg-gen -d 48 -r 6 -k 2 -n 1200 --seed 1 | dae-fit --kind molrg -r 6 -k 2 --report fit.csv -o student.st
+  $ molrg-gen -d 48 -r 6 -k 2 -n 500 | dae-fit --kind gaussian | pf-sample -n 100 | npy info -")]
+struct Arguments {
+    /// Samples, one per row (default: standard input)
+    samples: Option<OsString>,
+    /// What to fit
+    #[arg(long, value_enum)]
+    kind: Kind,
+    #[command(flatten)]
+    mixture: MixtureArgs,
+    /// Write how the fit went: the objective per iteration, restarts, convergence
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    #[command(flatten)]
+    shared: Shared,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// Mixture of low-rank Gaussians
+    Molrg,
+    /// One Gaussian: mean and covariance
+    Gaussian,
+    /// The training set itself
+    Empirical,
+}
+
+#[derive(clap::Args)]
+#[command(next_help_heading = "Mixture")]
+struct MixtureArgs {
+    /// Rank of every component, or a list of one rank each (gaussian: eigenvalues to keep, default all;
+    /// what the others hold is spread evenly as noise)
+    #[arg(short, long, value_name = "r", value_delimiter = ',')]
+    rank: Vec<usize>,
+    /// Number of components (default: as many as ranks)
+    #[arg(short = 'k', long, value_name = "K")]
+    components: Option<usize>,
+    /// Solver (default: pca for one component, subspaces for several)
+    #[arg(long, value_enum)]
+    solver: Option<Solver>,
+    /// Keep all bases mutually orthogonal, as the theory does (subspaces, gradient)
+    #[arg(long)]
+    orthogonal: bool,
+    /// What to fit besides the bases: means, variances, weights, noise
+    /// (default: none, that is zero means, unit variances, equal weights, no noise)
+    #[arg(long, value_name = "LIST", value_enum, value_delimiter = ',')]
+    fit: Vec<Part>,
+    /// Starts, of which the best is kept
+    #[arg(long, default_value_t = 10)]
+    restarts: usize,
+    /// Where to start
+    #[arg(long, value_enum, default_value = "spectral")]
+    init: Init,
+    /// Weights over components in the loss of gradient
+    #[arg(long, value_enum, default_value = "hardmax")]
+    weighting: Weighting,
+    /// Iterations at most; for gradient, its steps
+    #[arg(long, default_value_t = 1000)]
+    iterations: usize,
+    /// Learning rate of gradient, decaying to 0 along a cosine
+    #[arg(long, default_value_t = 0.05)]
+    lr: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    Means,
+    Variances,
+    Weights,
+    Noise,
+}
+
+impl MixtureArgs {
+    fn settings(&self, seed: u64) -> Result<Settings> {
+        ensure!(!self.rank.is_empty(), "--rank: --kind molrg needs the rank of its components");
+        let count = self.components.unwrap_or(self.rank.len());
+        ensure!(count > 0, "--components 0: a mixture needs at least one");
+        let ranks = match self.rank[..] {
+            [r] => vec![r; count],
+            _ => self.rank.clone(),
+        };
+        ensure!(
+            ranks.len() == count,
+            "--rank: {} ranks for --components {count}; give one rank, or one each",
+            ranks.len()
+        );
+        ensure!(ranks.iter().all(|r| *r > 0), "--rank 0: a subspace needs at least one dimension");
+        ensure!(self.restarts > 0, "--restarts 0: a fit needs at least one start");
+        ensure!(self.iterations > 0, "--iterations 0: a fit needs at least one");
+        ensure!(self.lr > 0.0 && self.lr.is_finite(), "--lr {}: must be positive", self.lr);
+        if let Some(Solver::Pca) = self.solver {
+            ensure!(count == 1, "--solver pca fits one component, not {count}; use subspaces, em or gradient");
+        }
+        let has = |part| self.fit.contains(&part);
+        let defaults = Settings::new(ranks);
+        let settings = Settings {
+            solver: self.solver.unwrap_or(defaults.solver),
+            orthogonal: self.orthogonal,
+            init: self.init,
+            restarts: self.restarts,
+            iterations: self.iterations,
+            parts: Parts {
+                means: has(Part::Means),
+                variances: has(Part::Variances),
+                weights: has(Part::Weights),
+                noise: has(Part::Noise),
+            },
+            weighting: self.weighting,
+            lr: self.lr,
+            seed,
+            ..defaults
+        };
+        let one_mean_for_all = matches!(settings.solver, Solver::Gradient) || settings.orthogonal;
+        ensure!(
+            !(settings.parts.means && one_mean_for_all),
+            "--fit means: gradient and --orthogonal fit subspaces through the origin; leave out means or use \
+             subspaces or em without --orthogonal"
+        );
+        ensure!(
+            !(settings.orthogonal && settings.solver == Solver::Em),
+            "--orthogonal: em fits every basis by itself; use subspaces or gradient"
+        );
+        Ok(settings)
+    }
+}
+
+impl Program for Arguments {
+    fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    fn run(self, job: &Job) -> Result<()> {
+        // Wrong flags and bad paths first, data after.
+        let settings = match self.kind {
+            Kind::Molrg => Some(self.mixture.settings(self.shared.seed).map_err(usage)?),
+            _ => None,
+        };
+        let mut output = job.model_output()?;
+        let rows = job.rows(self.samples.as_deref())?;
+        let dtype = job.dtype(&[rows.dtype()]);
+        let model = with_dtype!(dtype, T => self.fit::<T>(job, rows, settings))?;
+        model.write(&mut output)?;
+        output.finish()
+    }
+}
+
+impl Arguments {
+    fn fit<T: Scalar>(&self, job: &Job, mut rows: Rows, settings: Option<Settings>) -> Result<Model> {
+        let item_shape = rows.item_shape().to_vec();
+        let name = rows.name().to_string();
+        let context = |e: anyhow::Error| anyhow::anyhow!("{name}: {e:#}");
+        let kind = match self.kind {
+            Kind::Molrg => {
+                let Some(settings) = settings else { bail!("no settings for a mixture") };
+                let report = self.report.as_deref().map(|p| job.side_table(p, REPORT)).transpose()?;
+                let x = rows.read_all::<T>()?;
+                let fit = fit_mixture(x.view(), &settings).map_err(context)?;
+                if !fit.converged {
+                    job.warn("the fit did not come to rest; give more --iterations (see --report)");
+                }
+                if let Some(report) = report {
+                    write_report(report, &fit)?;
+                }
+                ModelKind::Molrg(fit.mixture)
+            }
+            Kind::Gaussian => {
+                let rank = match self.mixture.rank[..] {
+                    [] => None,
+                    [r] => Some(r),
+                    _ => return Err(usage(anyhow::anyhow!("--rank: a Gaussian has one rank"))),
+                };
+                let mut moments = Moments::new(rows.width());
+                while let Some(block) = rows.next_block::<T>(MOMENT_ROWS)? {
+                    moments.add(block.view());
+                }
+                let gaussian = moments.gaussian(rank).map_err(context)?;
+                self.report_exact(job, self.report.as_deref())?;
+                ModelKind::Molrg(gaussian)
+            }
+            Kind::Empirical => {
+                let x = rows.read_all::<T>()?;
+                ensure!(x.nrows() > 0, "{name}: no rows to fit; give samples");
+                self.report_exact(job, self.report.as_deref())?;
+                ModelKind::Empirical(Points::new(x))
+            }
+        };
+        Ok(Model { kind, item_shape, dtype: T::DTYPE })
+    }
+
+    /// The report of a fit in closed form: one row, at rest.
+    fn report_exact(&self, job: &Job, path: Option<&Path>) -> Result<()> {
+        let Some(path) = path else { return Ok(()) };
+        let mut table = job.side_table(path, REPORT)?;
+        let nothing = molrg::stream::Value::Text(String::new());
+        table.row(&[0usize.into(), 0usize.into(), nothing, true.into(), true.into(), 0usize.into()])?;
+        table.finish()
+    }
+}
+
+const REPORT: &[&str] = &["restart", "iteration", "objective", "chosen", "converged", "completed"];
+
+/// One row per iteration; `converged` and `completed` (directions the data left open) speak of the chosen
+/// restart as a whole.
+fn write_report(mut table: molrg::stream::Table, fit: &Fit) -> Result<()> {
+    let completed: usize = fit.completed.iter().sum();
+    for i in &fit.history {
+        table.row(&[
+            i.restart.into(),
+            i.iteration.into(),
+            i.objective.into(),
+            (i.restart == fit.chosen).into(),
+            fit.converged.into(),
+            completed.into(),
+        ])?;
+    }
+    table.finish()
+}
+
+fn main() -> ExitCode {
+    cli::main::<Arguments>()
+}
