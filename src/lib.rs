@@ -6,6 +6,7 @@ pub mod denoiser;
 pub mod fit;
 pub mod flow;
 pub mod linalg;
+pub mod measure;
 pub mod mixture;
 pub mod random;
 pub mod scalar;

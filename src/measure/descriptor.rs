@@ -1,0 +1,95 @@
+//! What rp-score compares: rows as they are, or less their mean, or their
+//! principal coordinates.
+//!
+//! On small images the cosine of raw pixels cannot tell copies from new images;
+//! that of whitened principal coordinates can.
+
+use anyhow::{Result, ensure};
+use ndarray::{Array1, Array2, ArrayView2};
+
+use crate::blocks::map_rows;
+use crate::linalg::{cast, product};
+use crate::mixture::Mixture;
+use crate::scalar::Scalar;
+
+/// Which descriptor, as `--descriptor` names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// The row itself.
+    Raw,
+    /// Less the mean of the data it is fitted to.
+    Center,
+    /// Coordinates along the Q leading principal axes.
+    Pca(usize),
+    /// The same, each scaled to unit variance.
+    Whiten(usize),
+}
+
+impl std::str::FromStr for Choice {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let axes = |q: &str| {
+            q.parse::<usize>().ok().filter(|q| *q > 0).ok_or(format!("{q:?} is not a number of axes"))
+        };
+        match text.split_once(':') {
+            Some(("pca", q)) => axes(q).map(Choice::Pca),
+            Some(("whiten", q)) => axes(q).map(Choice::Whiten),
+            None if text == "none" => Ok(Choice::Raw),
+            None if text == "center" => Ok(Choice::Center),
+            _ if text.ends_with(".onnx") => {
+                Err("this build reads no ONNX files; compute the features elsewhere and give them as arrays".into())
+            }
+            _ => Err("give none, center, pca:Q or whiten:Q".into()),
+        }
+    }
+}
+
+/// A descriptor fitted to data.
+pub enum Descriptor {
+    Raw,
+    Center(Array1<f64>),
+    /// Mean, and axes (d, Q) scaled as wanted.
+    Axes(Array1<f64>, Array2<f64>),
+}
+
+impl Descriptor {
+    /// The descriptor that `choice` makes of the data's mean and principal axes.
+    ///
+    /// # Errors
+    /// When more axes are asked for than the data have.
+    pub fn fitted(choice: &Choice, gaussian: &Mixture) -> Result<Descriptor> {
+        let c = &gaussian.components[0];
+        let axes = |q: usize| {
+            ensure!(
+                q <= c.variances.len(),
+                "{q} principal axes, but the data it is fitted to span only {}; ask for fewer or fit to more data",
+                c.variances.len()
+            );
+            Ok(c.basis.slice(ndarray::s![.., ..q]).to_owned())
+        };
+        Ok(match choice {
+            Choice::Raw => Descriptor::Raw,
+            Choice::Center => Descriptor::Center(c.mean.clone()),
+            Choice::Pca(q) => Descriptor::Axes(c.mean.clone(), axes(*q)?),
+            Choice::Whiten(q) => {
+                let mut scaled = axes(*q)?;
+                for (mut column, v) in scaled.columns_mut().into_iter().zip(&c.variances) {
+                    column /= v.sqrt();
+                }
+                Descriptor::Axes(c.mean.clone(), scaled)
+            }
+        })
+    }
+
+    /// The descriptors of the rows of x.
+    pub fn apply<T: Scalar>(&self, x: Array2<T>) -> Array2<T> {
+        match self {
+            Descriptor::Raw => x,
+            Descriptor::Center(mean) => x - &mean.mapv(T::of),
+            Descriptor::Axes(mean, axes) => map_rows(x.view(), axes.ncols(), |x: ArrayView2<T>| {
+                let centred = cast::<T, f64>(x) - mean;
+                cast(product(centred.view(), axes.view()).view())
+            }),
+        }
+    }
+}

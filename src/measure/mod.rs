@@ -1,0 +1,21 @@
+//! Whether a model memorized or generalized, and what it learned.
+//!
+//! * [`reproducibility`]: the RP score, the share of latents that two models turn
+//!   into the same sample (arXiv 2310.05264);
+//! * [`generalization`]: the GL score in its three forms;
+//! * [`descriptor`]: what is compared: raw rows, or their principal coordinates;
+//! * [`probability_flow_distance`]: PFD and its bias and variance (arXiv 2505.20123);
+//! * [`numerical_rank`]: of a denoiser's Jacobian;
+//! * [`subspace_error`]: the distance of fitted subspaces from the planted ones
+//!   (arXiv 2409.02426);
+//! * [`phase`]: success of learning over ranks and sample counts;
+//! * [`interval`]: standard errors and confidence intervals.
+
+pub mod descriptor;
+pub mod generalization;
+pub mod interval;
+pub mod numerical_rank;
+pub mod phase;
+pub mod probability_flow_distance;
+pub mod reproducibility;
+pub mod subspace_error;

@@ -1,0 +1,82 @@
+//! The phase diagram of learning: success of recovering planted subspaces over
+//! a grid of ranks and sample counts (figure 4 of arXiv 2409.02426).
+
+use anyhow::Result;
+use rayon::prelude::*;
+
+use super::interval::Estimate;
+use super::subspace_error::{largest, matched};
+use crate::fit::{Settings, fit_mixture};
+use crate::mixture::{Design, Mixture, Sampler};
+use crate::scalar::Scalar;
+
+/// One cell of the grid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cell {
+    /// r of every component.
+    pub rank: usize,
+    /// N_k, samples of every component.
+    pub samples: usize,
+    /// K.
+    pub components: usize,
+}
+
+/// What all cells share.
+#[derive(Clone, Debug)]
+pub struct Experiment {
+    pub dim: usize,
+    pub trials: usize,
+    /// Success is an error at most this.
+    pub tolerance: f64,
+    pub angle: f64,
+    pub noise_std: f64,
+    /// Of every fit; ranks and seed are the trial's.
+    pub fit: Settings,
+    /// Trial t plants and fits with seed + t.
+    pub seed: u64,
+}
+
+/// A cell's outcome.
+pub struct Outcome {
+    pub success: Estimate,
+    pub mean_error: f64,
+}
+
+impl Experiment {
+    /// The largest error of the components in one trial: what `molrg-gen
+    /// --balanced | dae-fit | subspace-error` with seed + trial would print in its row `all`.
+    pub fn error<T: Scalar>(&self, cell: Cell, trial: usize) -> Result<f64> {
+        let seed = self.seed.wrapping_add(trial as u64);
+        let design = Design {
+            angle: self.angle,
+            noise_std: self.noise_std,
+            ..Design::molrg(self.dim, cell.rank, cell.components)
+        };
+        let truth = design.plant(seed)?;
+        let sampler = Sampler::<T>::new(&truth, seed, true);
+        let (x, _) = sampler.draw(0..(cell.samples * cell.components) as u64);
+        let settings = Settings { ranks: vec![cell.rank; cell.components], seed, ..self.fit.clone() };
+        let fit = fit_mixture(x.view(), &settings)?;
+        let matches = matched(&stored::<T>(fit.mixture), &stored::<T>(truth))?;
+        Ok(largest(&matches).0)
+    }
+
+    /// All trials of a cell.
+    pub fn outcome<T: Scalar>(&self, cell: Cell) -> Result<Outcome> {
+        let errors: Vec<f64> =
+            (0..self.trials).into_par_iter().map(|t| self.error::<T>(cell, t)).collect::<Result<_>>()?;
+        let successes = errors.iter().filter(|e| **e <= self.tolerance).count();
+        Ok(Outcome {
+            success: Estimate::share(successes as u64, self.trials as u64),
+            mean_error: errors.iter().sum::<f64>() / self.trials as f64,
+        })
+    }
+}
+
+/// The mixture as a model file of type T gives it back.
+fn stored<T: Scalar>(mut mixture: Mixture) -> Mixture {
+    for c in &mut mixture.components {
+        c.basis.mapv_inplace(|v| T::of(v).wide());
+    }
+    mixture
+}
