@@ -61,8 +61,12 @@ impl Output {
             let target = Target::Straight(File::from(stdout));
             return Ok(Output::new("<stdout>".to_string(), target, ledger));
         };
+        ensure!(
+            !path.as_os_str().is_empty(),
+            "the output has no name; give --output a file"
+        );
         let name = printable(path);
-        let target = open(path).map_err(|e| anyhow!("{name}: {e:#}"))?;
+        let target = open(path).map_err(|e| anyhow!("{name}: {e}"))?;
         Ok(Output::new(name, target, ledger))
     }
 

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Seek, SeekFrom};
+use std::io::{self, BufRead, Seek, SeekFrom};
 use std::ops::Range;
 use std::str::FromStr;
 
@@ -423,7 +423,7 @@ pub(super) fn keep_rows<T: Scalar>(
 
 /// Puts the input's name before an error.
 fn at(name: &str, error: anyhow::Error) -> anyhow::Error {
-    anyhow!("{name}: {error:#}")
+    anyhow!("{name}: {error}")
 }
 
 fn shape_text(shape: &[usize]) -> String {
@@ -512,10 +512,16 @@ impl Blocks {
             if self.reader.at_end().map_err(cannot_read)? {
                 return Ok(false);
             }
+            // A pipe may deliver the magic in parts, so look at one byte only.
+            let next = self.reader.fill_buf().map_err(cannot_read)?.first();
+            ensure!(
+                self.several && next == NPY_MAGIC.first(),
+                "damaged: bytes follow the last row that are no further array; \
+                 write the file again"
+            );
             let number = self.number + 1;
-            let header = self
-                .next_header()
-                .map_err(|e| anyhow!("block {number}: {e:#}"))?;
+            let header =
+                Header::read_npy(&mut self.reader).map_err(|e| anyhow!("block {number}: {e}"))?;
             let (first, now) = (&self.header, &header);
             ensure!(
                 first.element == now.element && first.item_shape == now.item_shape,
@@ -531,18 +537,6 @@ impl Blocks {
             self.number = number;
         }
         Ok(true)
-    }
-
-    fn next_header(&mut self) -> Result<Header> {
-        use io::BufRead;
-        let ahead = self.reader.fill_buf().map_err(cannot_read)?;
-        // A pipe may deliver the magic in parts; its first byte is in no text.
-        ensure!(
-            self.several && ahead.first() == NPY_MAGIC.first(),
-            "damaged: bytes follow the last row which are no further array; \
-             write the file again"
-        );
-        Header::read_npy(&mut self.reader)
     }
 
     fn read_rows<T: Scalar>(&mut self, rows: usize, out: &mut Vec<T>) -> Result<()> {
