@@ -343,7 +343,9 @@ fn a_models_bytes_pass_unchanged() {
     let mut bytes = Vec::new();
     input.into_reader().read_to_end(&mut bytes).unwrap();
     assert_eq!(bytes, fs::read(&path).unwrap());
-    assert_eq!(ledger.inputs()[0].bytes, bytes.len() as u64);
+    let record = &ledger.inputs()[0];
+    assert_eq!(record.bytes, bytes.len() as u64);
+    assert_eq!(record.dtype.as_deref(), Some("safetensors"));
 }
 
 // Numbers that are not finite.
@@ -602,6 +604,19 @@ fn standard_input_is_read() {
         let rows = format!("rows {}", case.values.nrows());
         assert_eq!(found, rows, "{}", case.file);
     }
+    // An archive's array by its key, although standard input cannot be jumped in.
+    let two = child(
+        "read",
+        Path::new("-:second"),
+        "true",
+        stdin(&numpys("two.npz")),
+    );
+    assert_eq!(two, "rows 2");
+    let two = child("read", Path::new("-"), "true", stdin(&numpys("two.npz")));
+    assert!(
+        two.ends_with("first, second; name one, as in -:first"),
+        "{two}"
+    );
     let empty = testdata("damaged").join("empty");
     let found = child("read", Path::new("-"), "true", stdin(empty.as_os_str()));
     assert!(found.starts_with("<stdin>: is empty"), "{found}");
@@ -628,6 +643,20 @@ fn what_we_write_is_what_numpy_writes() {
             assert_eq!(fs::read(&path).unwrap(), fs::read(numpys(file)).unwrap());
         }
     }
+    // Items without axes make an array of one axis.
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("line.npy");
+    let line: Array2<f32> = open(numpys("line.npy"), &pass())
+        .unwrap()
+        .read_all()
+        .unwrap();
+    let mut writer = ArrayWriter::new(create(&path), Format::Npy, Some(7), &[]).unwrap();
+    writer.write(line.view()).unwrap();
+    writer.finish().unwrap();
+    assert_eq!(
+        fs::read(&path).unwrap(),
+        fs::read(numpys("line.npy")).unwrap()
+    );
     let a: Array2<f64> = read(numpys("f8-little.npy"), &pass()).unwrap();
     assert_eq!(npy(a.view()), fs::read(numpys("f8-little.npy")).unwrap());
 }
@@ -797,6 +826,10 @@ fn a_full_disk_is_reported() {
         let result = result.and_then(|()| output.finish());
         says(result, &["/dev/full: cannot write", "No space left"]);
     }
+    // Who goes on after a failed write does not get a file for it.
+    let mut output = create(full);
+    assert!(output.write_all(&vec![0; 1 << 20]).is_err());
+    says(output.finish(), &["writing it failed before"]);
     let a = Array2::<f64>::zeros((2, 2));
     for (format, rows) in [
         (Format::Npy, Some(2)),

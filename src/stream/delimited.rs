@@ -54,6 +54,10 @@ impl Lines {
         self.width
     }
 
+    pub(super) fn reader(&self) -> &Reader {
+        &self.reader.get_ref().reader
+    }
+
     /// Appends up to `max_rows` rows; fewer only at the end.
     pub(super) fn read<T: Scalar>(&mut self, max_rows: usize, out: &mut Vec<T>) -> Result<usize> {
         for row in 0..max_rows {

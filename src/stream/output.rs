@@ -35,6 +35,8 @@ pub struct Output {
     name: String,
     target: Target,
     buffer: Vec<u8>,
+    /// A write has failed: what is there is not the whole.
+    failed: bool,
     pub(super) note: Note,
 }
 
@@ -76,6 +78,7 @@ impl Output {
             name,
             target,
             buffer: Vec::new(),
+            failed: false,
         }
     }
 
@@ -98,6 +101,11 @@ impl Output {
     /// Everything the file system reports; then the file does not appear.
     pub fn finish(mut self) -> Result<()> {
         self.flush()?;
+        ensure!(
+            !self.failed,
+            "{}: not finished, since writing it failed before",
+            self.name
+        );
         let Output {
             name, target, note, ..
         } = self;
@@ -113,7 +121,10 @@ impl Output {
             Target::Straight(file) => file.write_all(bytes),
             Target::Atomic(file) => file.write_all(bytes),
         }
-        .map_err(|e| cannot_write(&self.name, e))?;
+        .map_err(|e| {
+            self.failed = true;
+            cannot_write(&self.name, e)
+        })?;
         self.note.pass(bytes);
         Ok(())
     }

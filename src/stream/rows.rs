@@ -74,7 +74,7 @@ enum Source {
 }
 
 impl Rows {
-    /// Opens `FILE`, `-` or `FILE.npz:KEY` and reads its header, or its first line.
+    /// Opens what [`Input::open`] does and reads its header, or its first line.
     ///
     /// # Errors
     /// As [`Input::open`]; a model file; a damaged header; a number type that is
@@ -332,6 +332,9 @@ impl Rows {
     /// The first number that is not finite among rows that begin with row `row`,
     /// and how many there are.
     pub(super) fn not_finite<T: Scalar>(&self, row: u64, values: &[T]) -> Option<NotFinite> {
+        if all_finite(values) {
+            return None;
+        }
         let first = values.iter().position(|v| !v.is_finite())?;
         Some(NotFinite {
             row: row + (first / self.width) as u64,
@@ -345,8 +348,11 @@ impl Rows {
     /// takes no waiting for another program.
     pub(super) fn refuse<T: Scalar>(&mut self, mut found: NotFinite) -> anyhow::Error {
         let mut counted = false;
-        let waits = matches!(&self.source, Source::Blocks(blocks) if !blocks.reader.is_file());
-        if !waits {
+        let reader = match &self.source {
+            Source::Blocks(blocks) => &blocks.reader,
+            Source::Lines(lines) => lines.reader(),
+        };
+        if reader.is_file() {
             let mut values: Vec<T> = Vec::new();
             while let Ok(read) = self.read_on(block_rows(self.width), &mut values) {
                 if read == 0 {
@@ -390,16 +396,18 @@ pub(super) struct NotFinite {
     count: usize,
 }
 
+/// Looks at all numbers, which in vectors is faster than to stop at the first.
+fn all_finite<T: Scalar>(values: &[T]) -> bool {
+    values.iter().fold(true, |all, v| all & v.is_finite())
+}
+
 fn count_not_finite<T: Scalar>(values: &[T]) -> usize {
     values.iter().filter(|v| !v.is_finite()).count()
 }
 
 /// For each row of `width` numbers, whether all are finite.
 pub(super) fn finite_rows<T: Scalar>(values: &[T], width: usize) -> Vec<bool> {
-    values
-        .chunks_exact(width)
-        .map(|row| row.iter().all(|v| v.is_finite()))
-        .collect()
+    values.chunks_exact(width).map(all_finite).collect()
 }
 
 /// Moves the rows to keep, of those from index `from` on, together; says how many.
