@@ -36,12 +36,13 @@ pub struct ArrayWriter<T: Scalar> {
 }
 
 impl<T: Scalar> ArrayWriter<T> {
-    /// Starts an array of `rows` items. With `None` the numbers of an npy array
+    /// Starts an array of `rows` items, each of shape `item_shape`: of `(rows, d)`
+    /// for `[d]`, of one axis, `(rows,)`, for `[]`. With `None` the numbers of an npy array
     /// wait in an unnamed temporary file until [`ArrayWriter::finish`], when
     /// their count is known.
     ///
     /// # Errors
-    /// npy for a terminal; the first write.
+    /// npy for a terminal; the first write; items of no numbers, which is a bug.
     pub fn new(
         output: Output,
         format: Format,
@@ -51,6 +52,11 @@ impl<T: Scalar> ArrayWriter<T> {
         ensure!(
             format != Format::Npy || !output.is_terminal(),
             "{}: refusing to write binary to a terminal; use --output FILE or --format csv",
+            output.name()
+        );
+        ensure!(
+            !item_shape.contains(&0),
+            "{}: bug: items of shape {item_shape:?} hold no numbers",
             output.name()
         );
         let mut writer = ArrayWriter {

@@ -136,3 +136,58 @@ impl BufRead for Reader {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stream::Ledger;
+
+    /// A pipe at its worst: a byte at a time, interrupted before each.
+    struct Halting<'a>(&'a [u8], bool);
+
+    impl Read for Halting<'_> {
+        fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+            self.1 = !self.1;
+            if self.1 {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            let n = buf.len().min(1);
+            self.0.read(&mut buf[..n])
+        }
+    }
+
+    fn halting(bytes: &'static [u8]) -> Reader {
+        let note = Ledger::off().input("", || None);
+        Reader::new(Bytes::Stream(Box::new(Halting(bytes, false))), note)
+    }
+
+    #[test]
+    fn interrupted_and_partial_reads_are_continued() {
+        let mut reader = halting(b"0123456789");
+        let mut buf = [0; 4];
+        assert_eq!(reader.fill(&mut buf).unwrap(), 4);
+        assert_eq!(&buf, b"0123");
+        assert_eq!(reader.skip(3).unwrap(), 3);
+        assert!(!reader.at_end().unwrap());
+        assert_eq!(reader.fill(&mut buf).unwrap(), 3);
+        assert_eq!(&buf[..3], b"789");
+        assert!(reader.at_end().unwrap());
+        assert_eq!(reader.skip(1).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_file_is_skipped_no_further_than_its_end() {
+        let mut file = tempfile::tempfile().unwrap();
+        io::Write::write_all(&mut file, &[7; 200_000]).unwrap();
+        file.rewind().unwrap();
+        let note = Ledger::off().input("", || None);
+        let mut reader = Reader::new(Bytes::File(file), note);
+        let mut buf = [0; 10];
+        assert_eq!(reader.fill(&mut buf).unwrap(), 10);
+        // Within the buffer, beyond it, and beyond the end.
+        assert_eq!(reader.skip(20).unwrap(), 20);
+        assert_eq!(reader.skip(150_000).unwrap(), 150_000);
+        assert_eq!(reader.skip(u64::MAX).unwrap(), 49_970);
+        assert!(reader.at_end().unwrap());
+    }
+}

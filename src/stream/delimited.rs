@@ -1,5 +1,7 @@
 //! Reading arrays from comma-separated text, one row a line.
 
+use std::io::{self, BufRead, Read};
+
 use anyhow::{Result, anyhow, bail, ensure};
 use csv::{ByteRecord, ReaderBuilder, Trim};
 
@@ -13,7 +15,7 @@ const SHOWN: usize = 40;
 /// Rows of numbers in text. A first line with a field that is no number is a
 /// header; blank lines and lines that begin with `#` are passed over.
 pub(super) struct Lines {
-    reader: csv::Reader<Reader>,
+    reader: csv::Reader<LineByLine>,
     record: ByteRecord,
     /// The first line, when it holds numbers: read to learn the width.
     pending: bool,
@@ -29,7 +31,7 @@ impl Lines {
                 .flexible(true)
                 .trim(Trim::All)
                 .comment(Some(b'#'))
-                .from_reader(reader),
+                .from_reader(LineByLine::new(reader)),
             record: ByteRecord::new(),
             pending: true,
             width: 0,
@@ -50,6 +52,10 @@ impl Lines {
     /// Numbers in each row.
     pub(super) fn width(&self) -> usize {
         self.width
+    }
+
+    pub(super) fn reader(&self) -> &Reader {
+        &self.reader.get_ref().reader
     }
 
     /// Appends up to `max_rows` rows; fewer only at the end.
@@ -109,8 +115,9 @@ impl Lines {
         }
     }
 
+    /// The line of the record just read, from 1.
     fn line(&self) -> u64 {
-        self.record.position().map_or(0, csv::Position::line)
+        self.reader.get_ref().line
     }
 
     fn no_number(&self, column: usize, field: &[u8]) -> anyhow::Error {
@@ -129,4 +136,56 @@ impl Lines {
 
 fn number(field: &[u8]) -> Option<f64> {
     std::str::from_utf8(field).ok()?.parse().ok()
+}
+
+/// Hands out no more than a line at a time, so that the record just parsed ends in
+/// the line just handed out: the parser's own count takes blank lines and comments
+/// for part of the record after them. And a quote must close in its line, lest one
+/// that is left open swallow all that follows.
+struct LineByLine {
+    reader: Reader,
+    /// The line now handed out, from 1.
+    line: u64,
+    /// The next byte begins a line.
+    fresh: bool,
+    comment: bool,
+    quoted: bool,
+}
+
+impl LineByLine {
+    fn new(reader: Reader) -> LineByLine {
+        LineByLine {
+            reader,
+            line: 0,
+            fresh: true,
+            comment: false,
+            quoted: false,
+        }
+    }
+}
+
+impl Read for LineByLine {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let ahead = self.reader.fill_buf()?;
+        let ahead = &ahead[..ahead.len().min(buf.len())];
+        let newline = ahead.iter().position(|&b| b == b'\n');
+        let part = &ahead[..newline.map_or(ahead.len(), |at| at + 1)];
+        if std::mem::replace(&mut self.fresh, newline.is_some()) && !part.is_empty() {
+            self.line += 1;
+            self.comment = part[0] == b'#';
+        }
+        let quotes = part.iter().filter(|&&b| b == b'"').count();
+        self.quoted ^= quotes % 2 == 1 && !self.comment;
+        if self.quoted && (newline.is_some() || part.is_empty()) {
+            let line = self.line;
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("line {line}: a quote is opened and not closed"),
+            ));
+        }
+        let n = part.len();
+        buf[..n].copy_from_slice(part);
+        self.reader.consume(n);
+        Ok(n)
+    }
 }

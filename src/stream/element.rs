@@ -37,9 +37,8 @@ impl Element {
     ///
     /// Errors say why a type that is no plain real number is refused.
     pub(super) fn parse(descr: &str) -> Result<Element> {
-        let mut chars = descr.chars();
-        let order = chars.next();
-        let code = chars.as_str();
+        let code = descr.trim_start_matches(['<', '>', '|', '=']);
+        let order = &descr[..descr.len() - code.len()];
         let kind = match code {
             "f2" => Kind::F2,
             "f4" => Kind::F4,
@@ -64,16 +63,16 @@ impl Element {
                     }
                     Some('V') => "raw or structured records; save its fields as columns",
                     Some('M' | 'm') => "dates or durations; save it as numbers with astype('f8')",
-                    Some('f') => "numbers of a size that differs between machines; save it as f8",
+                    Some('f' | 'g') => "floats of another size than 2, 4 or 8 bytes; save it as f8",
                     _ => "of a type this does not know; save it as f4 or f8",
                 };
                 bail!("dtype '{}' is refused: it is {why}", descr.escape_debug());
             }
         };
         let big_endian = match order {
-            Some('<') => false,
-            Some('>') => true,
-            Some('|') if kind.size() == 1 => false,
+            "<" => false,
+            ">" => true,
+            "|" if kind.size() == 1 => false,
             _ => bail!(
                 "dtype '{}' is refused: it does not say its byte order; save it as '<{code}'",
                 descr.escape_debug()

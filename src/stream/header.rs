@@ -30,7 +30,10 @@ impl Header {
         let mut start = [0; 8];
         exact(reader, &mut start)?;
         let [magic @ .., major, minor] = start;
-        ensure!(&magic == NPY_MAGIC, "not an npy header");
+        ensure!(
+            &magic == NPY_MAGIC,
+            "damaged: its first bytes are not those of an npy array"
+        );
         let length = match (major, minor) {
             (1, 0) => {
                 let mut length = [0; 2];
@@ -58,7 +61,8 @@ impl Header {
     pub(super) fn read_idx(reader: &mut impl Read) -> Result<Header> {
         let mut start = [0; 4];
         exact(reader, &mut start)?;
-        let kind = idx_kind(start).ok_or_else(|| anyhow!("not an IDX header"))?;
+        let kind = idx_kind(start)
+            .ok_or_else(|| anyhow!("damaged: its first bytes are not those of an IDX file"))?;
         let mut shape = Vec::new();
         for _ in 0..start[3] {
             let mut length = [0; 4];
@@ -334,7 +338,36 @@ impl<'a> Cursor<'a> {
                 self.at += usize::from(rest.get(digits) == Some(&b'L'));
                 Ok(number)
             }
-            None => self.fail("a length from 0 to 18446744073709551615"),
+            None => self.fail("a whole number below 2^64"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// headers.csv is written by NumPy itself (testdata/npy/make.py).
+    #[test]
+    fn headers_are_numpys_byte_for_byte() {
+        let table = include_str!("../../testdata/npy/headers.csv");
+        for line in table.lines().skip(1) {
+            let fields: Vec<&str> = line.split(',').collect();
+            let shape: Vec<usize> = fields[1].split(' ').map(|n| n.parse().unwrap()).collect();
+            let bytes = npy_header(fields[0], &shape);
+            let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
+            assert_eq!(hex, fields[2], "{} {shape:?}", fields[0]);
+        }
+    }
+
+    #[test]
+    fn a_written_header_reads_back() {
+        let bytes = npy_header("<f4", &[60000, 28, 28]);
+        assert_eq!(bytes.len() % 64, 0);
+        let header = Header::read_npy(&mut bytes.as_slice()).unwrap();
+        assert_eq!((header.rows, header.width()), (60000, 784));
+        assert_eq!(header.item_shape, [28, 28]);
+        assert_eq!(header.element.to_string(), "<f4");
+        assert_eq!(header.data_bytes(), 60000 * 784 * 4);
     }
 }

@@ -13,6 +13,8 @@ use super::bytes::{Bytes, Reader, Tap};
 use super::header::{NPY_MAGIC, idx_kind};
 use super::ledger::{Ledger, Note};
 
+const STDIN: &str = "<stdin>";
+
 /// Bytes looked at to tell what an input is.
 const SNIFFED: u64 = 64;
 
@@ -45,19 +47,18 @@ pub struct Input {
 }
 
 impl Input {
-    /// Opens `FILE`, `-` (standard input) or `FILE.npz:KEY`, and tells its content
-    /// by its first bytes, never by its name.
+    /// Opens `FILE`, `-` (standard input), `FILE.npz:KEY` or `-:KEY`, and tells its
+    /// content by its first bytes, never by its name.
     ///
     /// # Errors
     /// A missing file, a directory, an empty input, and bytes that are nothing
     /// known; each names the file.
     pub fn open(name: &OsStr, ledger: &Ledger) -> Result<Input> {
-        if name == "-" {
-            let name = "<stdin>".to_string();
-            let note = ledger.input(&name, || None);
-            return Input::stream(name, Box::new(io::stdin()), None, note);
-        }
         let (path, key) = split_key(name);
+        if path == Path::new("-") {
+            let note = ledger.input(STDIN, || None);
+            return Input::stream(STDIN.to_string(), Box::new(io::stdin()), key, note);
+        }
         let shown = printable(path);
         let file = File::open(path).map_err(|e| match e.kind() {
             io::ErrorKind::NotFound => anyhow!("{shown}: no such file; check its name"),
@@ -135,6 +136,9 @@ impl Input {
         })?;
         if let (Some(key), false) = (&key, content == Content::Npz) {
             bail!("{name}: is no npz archive; leave out ':{key}'");
+        }
+        if content == Content::Safetensors {
+            note.describe(None, &[], "safetensors");
         }
         Ok(Input {
             name,
@@ -254,9 +258,10 @@ fn member<R: Read + Seek>(
         (_, []) => bail!("{name}: holds no arrays; is it an npz archive?"),
         (None, [(index, key)]) => Ok((*index, one_line(key))),
         (None, _) => bail!(
-            "{name}: holds {} arrays: {}; name one, as in {name}:{}",
+            "{name}: holds {} arrays: {}; name one, as in {}:{}",
             arrays.len(),
             keys(),
+            if name == STDIN { "-" } else { name },
             one_line(&arrays[0].1)
         ),
         (Some(asked), _) => {
@@ -270,13 +275,15 @@ fn member<R: Read + Seek>(
     }
 }
 
-/// Splits `FILE.npz:KEY`, unless there is a file of that whole name.
+/// Splits `FILE:KEY`, unless there is a file of that whole name.
 fn split_key(name: &OsStr) -> (&Path, Option<String>) {
     let whole = Path::new(name);
     let text = name.to_str().filter(|_| !whole.exists()).unwrap_or("");
     text.match_indices(':')
         .map(|(at, _)| (Path::new(&text[..at]), text[at + 1..].to_string()))
-        .find(|(file, key)| !key.is_empty() && file.is_file())
+        .find(|(file, key)| {
+            !key.is_empty() && (*file == Path::new("-") || (file.exists() && !file.is_dir()))
+        })
         .map_or((whole, None), |(file, key)| (file, Some(key)))
 }
 
@@ -326,15 +333,13 @@ fn sniff(start: &[u8]) -> Option<Content> {
     {
         return Some(Content::Idx);
     }
+    // In any encoding, since names of columns and comments are not used; but these
+    // bytes are no letters in UTF-8 or Latin-1, and one begins a cut-off npy file.
+    let letter = !matches!(start.first(), Some(0x80..=0xbf));
     let text = !start
         .iter()
         .any(|b| b.is_ascii_control() && !b.is_ascii_whitespace());
-    // A character may be cut where the bytes looked at end.
-    let utf8 = match std::str::from_utf8(start) {
-        Ok(_) => true,
-        Err(e) => e.error_len().is_none(),
-    };
-    (text && utf8).then_some(Content::Csv)
+    (letter && text).then_some(Content::Csv)
 }
 
 #[cfg(test)]
@@ -357,10 +362,7 @@ mod tests {
             ),
             (b"\xff\xff\xff\xff\x00\x00\x00\x00{\"", None),
             (b"1,2,3\n", Some(Content::Csv)),
-            (
-                "größe,ä".as_bytes().split_last().unwrap().1,
-                Some(Content::Csv),
-            ),
+            (b"gr\xf6\xdfe,a", Some(Content::Csv)),
             (b"\x7fELF\x02\x01", None),
         ];
         for (start, content) in cases {

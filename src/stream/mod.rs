@@ -9,6 +9,7 @@
 //! Every error is one line that names the file: `where: what: why; what to do`.
 
 mod array;
+mod blocks;
 mod bytes;
 mod delimited;
 mod element;

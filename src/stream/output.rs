@@ -35,6 +35,8 @@ pub struct Output {
     name: String,
     target: Target,
     buffer: Vec<u8>,
+    /// A write has failed: what is there is not the whole.
+    failed: bool,
     pub(super) note: Note,
 }
 
@@ -61,8 +63,12 @@ impl Output {
             let target = Target::Straight(File::from(stdout));
             return Ok(Output::new("<stdout>".to_string(), target, ledger));
         };
+        ensure!(
+            !path.as_os_str().is_empty(),
+            "the output has no name; give --output a file"
+        );
         let name = printable(path);
-        let target = open(path).map_err(|e| anyhow!("{name}: {e:#}"))?;
+        let target = open(path).map_err(|e| anyhow!("{name}: {e}"))?;
         Ok(Output::new(name, target, ledger))
     }
 
@@ -72,6 +78,7 @@ impl Output {
             name,
             target,
             buffer: Vec::new(),
+            failed: false,
         }
     }
 
@@ -94,6 +101,11 @@ impl Output {
     /// Everything the file system reports; then the file does not appear.
     pub fn finish(mut self) -> Result<()> {
         self.flush()?;
+        ensure!(
+            !self.failed,
+            "{}: not finished, since writing it failed before",
+            self.name
+        );
         let Output {
             name, target, note, ..
         } = self;
@@ -109,7 +121,10 @@ impl Output {
             Target::Straight(file) => file.write_all(bytes),
             Target::Atomic(file) => file.write_all(bytes),
         }
-        .map_err(|e| cannot_write(&self.name, e))?;
+        .map_err(|e| {
+            self.failed = true;
+            cannot_write(&self.name, e)
+        })?;
         self.note.pass(bytes);
         Ok(())
     }

@@ -2,8 +2,6 @@
 
 use std::ffi::OsStr;
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Seek, SeekFrom};
 use std::ops::Range;
 use std::str::FromStr;
 
@@ -11,15 +9,12 @@ use anyhow::{Result, anyhow, bail, ensure};
 use ndarray::Array2;
 
 use super::block_rows;
-use super::bytes::Reader;
+use super::blocks::{Blocks, count_rows, reserve, shape_text};
 use super::delimited::Lines;
-use super::header::{Header, NPY_MAGIC, tuple};
+use super::header::Header;
 use super::input::{Content, Input};
 use super::ledger::{Ledger, Note};
 use crate::scalar::{Dtype, Scalar};
-
-/// Bytes read at a time: memory follows what has arrived, not what is declared.
-const CHUNK: usize = 1 << 20;
 
 /// A half-open range of rows, as `--rows` takes it. The default is all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,7 +69,7 @@ enum Source {
 }
 
 impl Rows {
-    /// Opens `FILE`, `-` or `FILE.npz:KEY` and reads its header, or its first line.
+    /// Opens what [`Input::open`] does and reads its header, or its first line.
     ///
     /// # Errors
     /// As [`Input::open`]; a model file; a damaged header; a number type that is
@@ -332,6 +327,9 @@ impl Rows {
     /// The first number that is not finite among rows that begin with row `row`,
     /// and how many there are.
     pub(super) fn not_finite<T: Scalar>(&self, row: u64, values: &[T]) -> Option<NotFinite> {
+        if all_finite(values) {
+            return None;
+        }
         let first = values.iter().position(|v| !v.is_finite())?;
         Some(NotFinite {
             row: row + (first / self.width) as u64,
@@ -345,8 +343,11 @@ impl Rows {
     /// takes no waiting for another program.
     pub(super) fn refuse<T: Scalar>(&mut self, mut found: NotFinite) -> anyhow::Error {
         let mut counted = false;
-        let waits = matches!(&self.source, Source::Blocks(blocks) if !blocks.reader.is_file());
-        if !waits {
+        let reader = match &self.source {
+            Source::Blocks(blocks) => &blocks.reader,
+            Source::Lines(lines) => lines.reader(),
+        };
+        if reader.is_file() {
             let mut values: Vec<T> = Vec::new();
             while let Ok(read) = self.read_on(block_rows(self.width), &mut values) {
                 if read == 0 {
@@ -390,16 +391,18 @@ pub(super) struct NotFinite {
     count: usize,
 }
 
+/// Looks at all numbers, which in vectors is faster than to stop at the first.
+fn all_finite<T: Scalar>(values: &[T]) -> bool {
+    values.iter().fold(true, |all, v| all & v.is_finite())
+}
+
 fn count_not_finite<T: Scalar>(values: &[T]) -> usize {
     values.iter().filter(|v| !v.is_finite()).count()
 }
 
 /// For each row of `width` numbers, whether all are finite.
 pub(super) fn finite_rows<T: Scalar>(values: &[T], width: usize) -> Vec<bool> {
-    values
-        .chunks_exact(width)
-        .map(|row| row.iter().all(|v| v.is_finite()))
-        .collect()
+    values.chunks_exact(width).map(all_finite).collect()
 }
 
 /// Moves the rows to keep, of those from index `from` on, together; says how many.
@@ -423,259 +426,7 @@ pub(super) fn keep_rows<T: Scalar>(
 
 /// Puts the input's name before an error.
 fn at(name: &str, error: anyhow::Error) -> anyhow::Error {
-    anyhow!("{name}: {error:#}")
-}
-
-fn shape_text(shape: &[usize]) -> String {
-    tuple(&shape.iter().map(|&n| n as u64).collect::<Vec<_>>())
-}
-
-fn reserve<T>(values: &mut Vec<T>, more: usize) -> Result<()> {
-    values
-        .try_reserve(more)
-        .map_err(|_| anyhow!("its rows do not fit in memory; read fewer with --rows"))
-}
-
-/// Complete blocks of rows, back to back. All that is read of the numbers passes
-/// through one buffer of at most [`CHUNK`] bytes, save for Fortran order, where
-/// the first row is complete only when the last column has arrived.
-struct Blocks {
-    reader: Reader,
-    header: Header,
-    /// Whether further blocks may follow: in npy, not in IDX.
-    several: bool,
-    /// Which block this is, from 1.
-    number: usize,
-    /// Rows of this block not read yet.
-    left: u64,
-    /// A Fortran-ordered block, as stored.
-    columns: Vec<u8>,
-    buffer: Vec<u8>,
-}
-
-impl Blocks {
-    fn new(reader: Reader, header: Header, several: bool) -> Blocks {
-        Blocks {
-            reader,
-            left: header.rows,
-            header,
-            several,
-            number: 1,
-            columns: Vec::new(),
-            buffer: Vec::new(),
-        }
-    }
-
-    /// Appends up to `max_rows` rows, from as many blocks as it takes; fewer only
-    /// at the end.
-    fn read<T: Scalar>(&mut self, max_rows: usize, out: &mut Vec<T>) -> Result<usize> {
-        let mut got = 0;
-        while got < max_rows && self.advance()? {
-            let rows = usize::try_from(self.left)
-                .unwrap_or(usize::MAX)
-                .min(max_rows - got);
-            if self.header.fortran {
-                self.read_columns(rows, out)?;
-            } else {
-                self.read_rows(rows, out)?;
-            }
-            self.left -= rows as u64;
-            got += rows;
-        }
-        Ok(got)
-    }
-
-    /// Passes over up to `n` rows; fewer only at the end.
-    fn skip(&mut self, n: u64) -> Result<u64> {
-        let mut skipped = 0;
-        while skipped < n && self.advance()? {
-            let rows = self.left.min(n - skipped);
-            if self.header.fortran {
-                self.load_columns()?;
-            } else {
-                let bytes = rows * self.header.row_bytes() as u64;
-                let found = self.reader.skip(bytes).map_err(cannot_read)?;
-                if found < bytes {
-                    return Err(self.truncated(found));
-                }
-            }
-            self.left -= rows;
-            skipped += rows;
-        }
-        Ok(skipped)
-    }
-
-    /// Goes to the block the next row is in; false when there is none.
-    fn advance(&mut self) -> Result<bool> {
-        while self.left == 0 {
-            self.columns = Vec::new();
-            if self.reader.at_end().map_err(cannot_read)? {
-                return Ok(false);
-            }
-            let number = self.number + 1;
-            let header = self
-                .next_header()
-                .map_err(|e| anyhow!("block {number}: {e:#}"))?;
-            let (first, now) = (&self.header, &header);
-            ensure!(
-                first.element == now.element && first.item_shape == now.item_shape,
-                "block {number}: has rows of shape {} and type {}, those before have {} and {}; \
-                 only equal ones can be joined",
-                shape_text(&now.item_shape),
-                now.element,
-                shape_text(&first.item_shape),
-                first.element,
-            );
-            self.left = header.rows;
-            self.header = header;
-            self.number = number;
-        }
-        Ok(true)
-    }
-
-    fn next_header(&mut self) -> Result<Header> {
-        use io::BufRead;
-        let ahead = self.reader.fill_buf().map_err(cannot_read)?;
-        // A pipe may deliver the magic in parts; its first byte is in no text.
-        ensure!(
-            self.several && ahead.first() == NPY_MAGIC.first(),
-            "damaged: bytes follow the last row which are no further array; \
-             write the file again"
-        );
-        Header::read_npy(&mut self.reader)
-    }
-
-    fn read_rows<T: Scalar>(&mut self, rows: usize, out: &mut Vec<T>) -> Result<()> {
-        let element = self.header.element;
-        let bytes = rows * self.header.row_bytes();
-        let mut done = 0;
-        while done < bytes {
-            let step = CHUNK.min(bytes - done);
-            if self.buffer.len() < step {
-                self.buffer.resize(step, 0);
-            }
-            let found = self
-                .reader
-                .fill(&mut self.buffer[..step])
-                .map_err(cannot_read)?;
-            if found < step {
-                return Err(self.truncated((done + found) as u64));
-            }
-            reserve(out, step / element.size())?;
-            element.decode(&self.buffer[..step], out);
-            done += step;
-        }
-        Ok(())
-    }
-
-    /// Reads a Fortran-ordered block whole, if it has not been yet.
-    fn load_columns(&mut self) -> Result<()> {
-        if !self.columns.is_empty() {
-            return Ok(());
-        }
-        let bytes = self.header.data_bytes();
-        let mut columns = Vec::new();
-        while (columns.len() as u64) < bytes {
-            let from = columns.len();
-            let step = CHUNK.min((bytes - from as u64) as usize);
-            reserve(&mut columns, step)?;
-            columns.resize(from + step, 0);
-            let found = self
-                .reader
-                .fill(&mut columns[from..])
-                .map_err(cannot_read)?;
-            if found < step {
-                bail!(
-                    "truncated: {} of {bytes} bytes of its columns read; \
-                     the producer stopped early, run it again",
-                    from + found
-                );
-            }
-        }
-        self.columns = columns;
-        Ok(())
-    }
-
-    /// Transposes the next rows of a Fortran-ordered block.
-    fn read_columns<T: Scalar>(&mut self, rows: usize, out: &mut Vec<T>) -> Result<()> {
-        self.load_columns()?;
-        let Header {
-            element,
-            rows: height,
-            ref item_shape,
-            ..
-        } = self.header;
-        let (height, width) = (height as usize, self.header.width());
-        let first = height - self.left as usize;
-        let base = out.len();
-        reserve(out, rows * width)?;
-        out.resize(base + rows * width, T::zero());
-        let mut column = Vec::with_capacity(rows);
-        for stored in 0..width {
-            let start = (stored * height + first) * element.size();
-            let end = start + rows * element.size();
-            column.clear();
-            element.decode(&self.columns[start..end], &mut column);
-            let place = base + row_major(stored, item_shape);
-            for (target, value) in out[place..].iter_mut().step_by(width).zip(&column) {
-                *target = *value;
-            }
-        }
-        Ok(())
-    }
-
-    /// The error for a block of which `bytes` further bytes were there.
-    fn truncated(&self, bytes: u64) -> anyhow::Error {
-        let before = self.header.rows - self.left;
-        let read = before + bytes / self.header.row_bytes() as u64;
-        let place = if self.number > 1 {
-            format!("block {}: ", self.number)
-        } else {
-            String::new()
-        };
-        anyhow!(
-            "{place}truncated: {read} of {} rows read; the producer stopped early, run it again",
-            self.header.rows
-        )
-    }
-}
-
-/// Where in a row the number is that comes at `stored` in Fortran order.
-fn row_major(mut stored: usize, shape: &[usize]) -> usize {
-    let mut stride: usize = shape.iter().product();
-    let mut place = 0;
-    for &n in shape {
-        stride /= n;
-        place += stored % n * stride;
-        stored /= n;
-    }
-    place
-}
-
-fn cannot_read(error: io::Error) -> anyhow::Error {
-    anyhow!("cannot read: {error}")
-}
-
-/// Rows in all blocks of a regular `.npy` file, by walking their headers; `None`
-/// where something is amiss, which reading will come upon. Leaves the file at its
-/// start.
-fn count_rows(file: &mut File) -> Result<Option<u64>> {
-    let rows = walk(file);
-    file.rewind().map_err(cannot_read)?;
-    Ok(rows)
-}
-
-fn walk(file: &mut File) -> Option<u64> {
-    let length = file.metadata().ok()?.len();
-    let mut rows = 0u64;
-    let mut position = 0;
-    while position < length {
-        let header = Header::read_npy(file).ok()?;
-        let bytes = i64::try_from(header.data_bytes()).ok()?;
-        position = file.seek(SeekFrom::Current(bytes)).ok()?;
-        rows = rows.checked_add(header.rows)?;
-    }
-    (position == length).then_some(rows)
+    anyhow!("{name}: {error}")
 }
 
 impl RowRange {

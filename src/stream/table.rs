@@ -22,6 +22,7 @@ pub struct Table {
     output: Output,
     format: Format,
     columns: Vec<String>,
+    rows: u64,
     line: Vec<u8>,
 }
 
@@ -41,11 +42,12 @@ impl Table {
             output,
             format,
             columns: columns.iter().map(|name| name.to_string()).collect(),
+            rows: 0,
             line: Vec::new(),
         };
         if format == Format::Csv {
             let names: Vec<Value> = columns.iter().copied().map(Value::from).collect();
-            table.row(&names)?;
+            table.line(&names)?;
         }
         Ok(table)
     }
@@ -62,6 +64,27 @@ impl Table {
             values.len(),
             self.columns.len()
         );
+        self.rows += 1;
+        self.line(values)
+    }
+
+    /// Finishes the output.
+    ///
+    /// # Errors
+    /// As [`Output::finish`].
+    pub fn finish(self) -> Result<()> {
+        let encoding = match self.format {
+            Format::Json => "json",
+            Format::Csv | Format::Npy => "csv",
+        };
+        let columns = [self.columns.len()];
+        self.output
+            .note
+            .describe(Some(self.rows), &columns, encoding);
+        self.output.finish()
+    }
+
+    fn line(&mut self, values: &[Value]) -> Result<()> {
         self.line.clear();
         match self.format {
             Format::Csv | Format::Npy => {
@@ -87,14 +110,6 @@ impl Table {
         }
         self.line.push(b'\n');
         Ok(self.output.write_all(&self.line)?)
-    }
-
-    /// Finishes the output.
-    ///
-    /// # Errors
-    /// As [`Output::finish`].
-    pub fn finish(self) -> Result<()> {
-        self.output.finish()
     }
 }
 
