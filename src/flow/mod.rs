@@ -13,6 +13,7 @@ use anyhow::{Result, ensure};
 use clap::ValueEnum;
 use ndarray::{Array2, ArrayView2, Axis};
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 
 use crate::denoiser::Denoiser;
 use crate::random::{Purpose, fill_normal, normal_rows, row_rng};
@@ -140,6 +141,29 @@ impl Plan {
         visit(last, self.sigmas[last], x.view())?;
         work.evaluations += drift.evaluations;
         Ok(work)
+    }
+
+    /// What the flow makes of the latents `rows` of `seed`, on all threads.
+    pub fn samples<T: Scalar>(
+        &self,
+        denoiser: &dyn Denoiser<T>,
+        seed: u64,
+        rows: Range<u64>,
+    ) -> Result<Array2<T>> {
+        let first = rows.start;
+        let mut x = self.start::<T>(seed, rows, denoiser.dim());
+        let block = block_size(x.nrows(), denoiser.dim());
+        x.axis_chunks_iter_mut(Axis(0), block)
+            .into_par_iter()
+            .enumerate()
+            .map(|(i, mut part)| {
+                let mut points = part.to_owned();
+                self.run(denoiser, &mut points, first + (i * block) as u64, seed, |_, _, _| Ok(()))?;
+                part.assign(&points);
+                Ok(())
+            })
+            .collect::<Result<()>>()?;
+        Ok(x)
     }
 
     /// Raises the noise level from σ to σ̂ = σ(1+γ) by adding noise; returns σ̂.

@@ -74,6 +74,18 @@ impl Mean {
         Estimate::normal(self.mean, self.std_error(), floor, self.n)
     }
 
+    /// The ratio of two independent means, with the delta method's error; `None`
+    /// when the other is 0.
+    pub fn over(&self, other: &Mean) -> Option<Estimate> {
+        if other.mean <= 0.0 {
+            return None;
+        }
+        let value = self.mean / other.mean;
+        let relative = other.std_error() / other.mean;
+        let std_error = (self.std_error() / other.mean).hypot(value * relative);
+        Some(Estimate::normal(value, std_error, 0.0, self.n))
+    }
+
     /// Its square root with the delta method's error: var √m = var m/(4m).
     pub fn root(&self) -> Estimate {
         let value = self.mean.sqrt();

@@ -1,0 +1,325 @@
+//! jacobian-rank: numerical rank of the denoiser's Jacobian.
+
+use std::ffi::OsString;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Result, ensure};
+use clap::{Parser, ValueEnum};
+use molrg::blocks::in_order;
+use molrg::cli::{self, Job, LevelArgs, Program, SamplerArgs, Shared, usage};
+use molrg::denoiser::{Denoiser, Model};
+use molrg::flow::Plan;
+use molrg::measure::interval::Mean;
+use molrg::measure::numerical_rank::{Rank, numerical_rank, randomized};
+use molrg::random::{Purpose, normal_rows};
+use molrg::scalar::Scalar;
+use molrg::stream::{ArrayWriter, Rows};
+use molrg::with_dtype;
+use ndarray::{Array2, ArrayView1, Axis, s};
+
+/// Measure the numerical rank of a denoiser's Jacobian over noise levels.
+///
+/// The rank is the smallest r whose leading singular values hold √Σ s² above eta of the whole, strictly.
+/// Points lie along the probability flow from --samples latents, at every level asked for (levels that the
+/// sampler's grid lacks are added to it), or are those of --points, with noise of the level if --add-noise.
+/// rank_ratio is the mean rank over d; gap is s_(r+1)/s_r, near 1 where a rank hangs on the threshold.
+///
+/// Memory: the model; with --spectrum or --basis, what they write.
+#[derive(Parser)]
+#[command(name = "jacobian-rank", after_help = "\
+Examples:
+  $ molrg-gen -d 48 -r 6 -k 2 -n 10 --truth truth.st | npy info - && jacobian-rank truth.st --levels edm:18 -n 15
+  $ molrg-gen -d 48 -r 6 -k 2 -n 300 | dae-fit --kind molrg -r 6 -k 2 | jacobian-rank - --snr 10,1,0.1 -n 5 --per-sample")]
+struct Arguments {
+    /// The model (default: standard input)
+    model: Option<OsString>,
+    #[command(flatten)]
+    levels: LevelArgs,
+    /// Number of latents whose flows are followed
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 15)]
+    samples: usize,
+    /// Take these points at every level instead
+    #[arg(long, value_name = "FILE", conflicts_with = "samples")]
+    points: Option<OsString>,
+    /// Add σ·ε to the points at each level, ε drawn per row from the seed
+    #[arg(long, requires = "points")]
+    add_noise: bool,
+    /// Share of √Σ s² that the rank must exceed
+    #[arg(long, default_value_t = 0.99)]
+    eta: f64,
+    /// Set the threshold on Σ s² itself (eta²) instead
+    #[arg(long, value_name = "E", conflicts_with = "eta")]
+    energy: Option<f64>,
+    /// How to find singular values (default: exact up to dimension 4096)
+    #[arg(long, value_enum)]
+    method: Option<Method>,
+    /// Singular values to look for (randomized; default 64) or to write
+    #[arg(long, value_name = "q")]
+    top: Option<usize>,
+    /// One row per level and sample instead
+    #[arg(long)]
+    per_sample: bool,
+    /// Write singular values there, (levels, n, q)
+    #[arg(long, value_name = "FILE")]
+    spectrum: Option<PathBuf>,
+    /// Write right singular vectors there, (levels, n, q, d)
+    #[arg(long, value_name = "FILE")]
+    basis: Option<PathBuf>,
+    #[command(flatten)]
+    sampler: SamplerArgs,
+    #[command(flatten)]
+    shared: Shared,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Method {
+    /// All singular values, in closed form where there is one
+    Exact,
+    /// The leading ones by random products; the table's energy says what share they hold
+    Randomized,
+}
+
+/// Singular values that the randomized method looks for by default.
+const DEFAULT_TOP: usize = 64;
+
+/// Right singular vectors written by default.
+const DEFAULT_BASIS: usize = 16;
+
+impl Program for Arguments {
+    fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    fn run(self, job: &Job) -> Result<()> {
+        let levels = self.levels.sigmas(self.sampler.schedule)?;
+        let plan = self.plan(&levels)?;
+        let threshold = self.threshold().map_err(usage)?;
+        let model = job.model(self.model.as_deref())?;
+        let points = self.points.as_deref().map(|p| job.rows(Some(p))).transpose()?;
+        let mut dtypes = vec![model.dtype];
+        if let Some(points) = &points {
+            ensure!(
+                points.width() == model.dim(),
+                "{}: rows of width {}, but the model is of dimension {}",
+                points.name(),
+                points.width(),
+                model.dim()
+            );
+            dtypes.push(points.dtype());
+        }
+        let dtype = job.dtype(&dtypes);
+        with_dtype!(dtype, T => self.measure::<T>(job, &levels, &plan, threshold, model, points))
+    }
+}
+
+impl Arguments {
+    /// The threshold on Σ s².
+    fn threshold(&self) -> Result<f64> {
+        let value = self.energy.unwrap_or(self.eta * self.eta);
+        ensure!(value > 0.0 && value < 1.0, "--eta or --energy: must lie strictly between 0 and 1");
+        ensure!(self.samples > 0, "--samples 0: a rank needs at least one point");
+        ensure!(self.top != Some(0), "--top 0: look for at least one singular value");
+        Ok(value)
+    }
+
+    /// The sampler's plan with the wanted levels among its own.
+    fn plan(&self, levels: &[f64]) -> Result<Plan> {
+        let mut plan = self.sampler.plan()?;
+        for &level in levels {
+            if !plan.sigmas.iter().any(|s| same_level(*s, level)) {
+                plan.sigmas.push(level);
+            }
+        }
+        plan.sigmas.sort_by(|a, b| b.total_cmp(a));
+        Ok(plan)
+    }
+
+    fn measure<T: Scalar>(
+        &self,
+        job: &Job,
+        levels: &[f64],
+        plan: &Plan,
+        threshold: f64,
+        model: Model,
+        points: Option<Rows>,
+    ) -> Result<()> {
+        let points = points.map(|mut p| p.read_all::<T>()).transpose()?;
+        let denoiser = model.into_denoiser::<T>();
+        let d = denoiser.dim();
+        let rows = match &points {
+            Some(p) => self.shared.rows.start..self.shared.rows.start + p.nrows() as u64,
+            None => job.selected(self.samples),
+        };
+        ensure!(rows.start < rows.end, "no points to measure at; give --samples or --points with rows");
+        let n = (rows.end - rows.start) as usize;
+        let kept = self.top.unwrap_or(d).min(d);
+        let vectors = self.top.unwrap_or(DEFAULT_BASIS).min(d);
+        let sheet = Sheet {
+            arguments: self,
+            levels,
+            plan,
+            threshold,
+            denoiser: denoiser.as_ref(),
+            points: points.as_ref(),
+            first: rows.start,
+            randomized: self.method.map_or(d > 4096, |m| m == Method::Randomized),
+            kept: if self.spectrum.is_some() { kept } else { 0 },
+            vectors: if self.basis.is_some() { vectors } else { 0 },
+        };
+        let columns: &[&str] = if self.per_sample {
+            &["sigma", "snr", "sample", "rank", "rank_ratio", "energy", "gap"]
+        } else {
+            &["sigma", "snr", "rank_mean", "rank_std", "rank_min", "rank_max", "rank_ratio", "n"]
+        };
+        let mut table = job.table(columns)?;
+        let spectrum = match &self.spectrum {
+            Some(path) => Some(job.side_array::<f64>(path, Some(levels.len()), &[n, kept])?),
+            None => None,
+        };
+        let basis = match &self.basis {
+            Some(path) => Some(job.side_array::<f64>(path, Some(levels.len()), &[n, vectors, d])?),
+            None => None,
+        };
+        // One point a block: each costs a flow and a factorization a level.
+        let mut columns: Vec<Vec<Cell>> = Vec::new();
+        let mut progress = job.progress(Some(n as u64), "points");
+        in_order(rows.clone(), 1, |row| sheet.column(row), |cells| {
+            columns.push(cells);
+            progress.advance(1);
+            Ok(())
+        })?;
+        write_levels(spectrum, levels.len(), |l| columns.iter().flat_map(|c| c[l].spectrum.clone()).collect())?;
+        write_levels(basis, levels.len(), |l| columns.iter().flat_map(|c| c[l].vectors.clone()).collect())?;
+        for (l, &sigma) in levels.iter().enumerate() {
+            if self.per_sample {
+                for (sample, column) in rows.clone().zip(&columns) {
+                    let Rank { rank, energy, gap } = column[l].rank;
+                    table.row(&[
+                        sigma.into(),
+                        (1.0 / sigma).into(),
+                        sample.into(),
+                        rank.into(),
+                        (rank as f64 / d as f64).into(),
+                        energy.into(),
+                        gap.into(),
+                    ])?;
+                }
+                continue;
+            }
+            let mut mean = Mean::default();
+            let ranks: Vec<usize> = columns.iter().map(|c| c[l].rank.rank).collect();
+            ranks.iter().for_each(|r| mean.add(*r as f64));
+            table.row(&[
+                sigma.into(),
+                (1.0 / sigma).into(),
+                mean.mean.into(),
+                mean.variance().sqrt().into(),
+                ranks.iter().min().copied().unwrap_or(0).into(),
+                ranks.iter().max().copied().unwrap_or(0).into(),
+                (mean.mean / d as f64).into(),
+                n.into(),
+            ])?;
+        }
+        table.finish()
+    }
+}
+
+/// Two levels that differ by rounding are one.
+fn same_level(a: f64, b: f64) -> bool {
+    (a - b).abs() <= 1e-9 * b
+}
+
+/// Writes one row per level.
+fn write_levels(
+    writer: Option<ArrayWriter<f64>>,
+    levels: usize,
+    values: impl Fn(usize) -> Vec<f64>,
+) -> Result<()> {
+    let Some(mut writer) = writer else { return Ok(()) };
+    for l in 0..levels {
+        let values = values(l);
+        let width = values.len();
+        writer.write(Array2::from_shape_vec((1, width), values)?.view())?;
+    }
+    writer.finish()
+}
+
+/// Everything that measuring at one point needs.
+struct Sheet<'a, T: Scalar> {
+    arguments: &'a Arguments,
+    levels: &'a [f64],
+    plan: &'a Plan,
+    threshold: f64,
+    denoiser: &'a dyn Denoiser<T>,
+    points: Option<&'a Array2<T>>,
+    first: u64,
+    randomized: bool,
+    kept: usize,
+    vectors: usize,
+}
+
+/// One level at one point.
+struct Cell {
+    rank: Rank,
+    spectrum: Vec<f64>,
+    /// Row by row.
+    vectors: Vec<f64>,
+}
+
+impl<T: Scalar> Sheet<'_, T> {
+    /// All levels at one point, in the order asked for.
+    fn column(&self, row: Range<u64>) -> Result<Vec<Cell>> {
+        let seed = self.arguments.shared.seed;
+        if let Some(points) = self.points {
+            let point = points.row((row.start - self.first) as usize);
+            let noise = normal_rows::<T>(seed, Purpose::PointNoise, row.clone(), point.len());
+            return self
+                .levels
+                .iter()
+                .map(|&sigma| {
+                    let mut x = point.to_owned();
+                    if self.arguments.add_noise {
+                        x.scaled_add(T::of(sigma), &noise.row(0));
+                    }
+                    self.cell(x.view(), sigma, row.start)
+                })
+                .collect();
+        }
+        let mut cells: Vec<Option<Cell>> = self.levels.iter().map(|_| None).collect();
+        let mut x = self.plan.start::<T>(seed, row.clone(), self.denoiser.dim());
+        self.plan.run(self.denoiser, &mut x, row.start, seed, |_, sigma, x| {
+            for (cell, &level) in cells.iter_mut().zip(self.levels) {
+                if same_level(sigma, level) {
+                    *cell = Some(self.cell(x.index_axis(Axis(0), 0), level, row.start)?);
+                }
+            }
+            Ok(())
+        })?;
+        // Every level is in the plan, and a run visits all of the plan.
+        Ok(cells.into_iter().flatten().collect())
+    }
+
+    fn cell(&self, x: ArrayView1<T>, sigma: f64, row: u64) -> Result<Cell> {
+        let (singular, total) = if self.randomized {
+            let q = self.arguments.top.unwrap_or(DEFAULT_TOP).min(x.len());
+            randomized(self.denoiser, x, sigma, q, self.arguments.shared.seed, row)?
+        } else {
+            let singular = self.denoiser.spectrum(x, sigma, self.vectors > 0)?;
+            let total = singular.all().iter().map(|s| s * s).sum();
+            (singular, total)
+        };
+        let all = singular.all();
+        let mut spectrum = all[..self.kept.min(all.len())].to_vec();
+        spectrum.resize(self.kept, 0.0);
+        let found = self.vectors.min(singular.right.ncols());
+        let mut vectors: Vec<f64> = singular.right.slice(s![.., ..found]).t().iter().copied().collect();
+        vectors.resize(self.vectors * x.len(), 0.0);
+        Ok(Cell { rank: numerical_rank(&all, total, self.threshold), spectrum, vectors })
+    }
+}
+
+fn main() -> ExitCode {
+    cli::main::<Arguments>()
+}

@@ -1,0 +1,199 @@
+//! phase-grid: success of learning over a grid of ranks and sample counts.
+
+use std::process::ExitCode;
+use std::str::FromStr;
+
+use anyhow::{Result, ensure};
+use clap::Parser;
+use molrg::cli::{self, Job, Program, Shared, usage};
+use molrg::fit::{Init, Settings, Solver, Weighting};
+use molrg::measure::phase::{Cell, Experiment};
+use molrg::mixture::Design;
+use molrg::with_dtype;
+
+/// Measure how often learning recovers planted subspaces, over ranks and sample counts.
+///
+/// One row per cell (components, rank, samples of each component). Trial t of every cell plants, draws and
+/// fits with seed + t, exactly as molrg-gen --balanced | dae-fit | subspace-error with that seed.
+///
+/// Memory: one trial's samples a thread.
+#[derive(Parser)]
+#[command(name = "phase-grid", after_help = "\
+Examples:
+  $ phase-grid --dim 48 --ranks 2-4 --samples 2-6 --components 1 --trials 5 --solver pca -o phase.csv
+  $ phase-grid --dim 48 --ranks 3 --samples 2-5 --components 2 --trials 5 --solver subspaces --orthogonal | head -3")]
+struct Arguments {
+    /// Dimension of the data
+    #[arg(long, default_value_t = 48)]
+    dim: usize,
+    /// Ranks: a range with both ends, or a list
+    #[arg(long, value_name = "LIST")]
+    ranks: Integers,
+    /// Samples of each component
+    #[arg(long, value_name = "LIST")]
+    samples: Integers,
+    /// Numbers of components
+    #[arg(long, value_name = "LIST", default_value = "1")]
+    components: Integers,
+    /// Trials of every cell
+    #[arg(long, default_value_t = 20)]
+    trials: usize,
+    /// Solver of the fit
+    #[arg(long, value_enum)]
+    solver: Solver,
+    /// A trial succeeds when every component's error is at most this
+    #[arg(long, default_value_t = 0.01)]
+    tol: f64,
+    /// Fit with all bases mutually orthogonal
+    #[arg(long)]
+    orthogonal: bool,
+    /// Principal angle between consecutive planted subspaces
+    #[arg(long, value_name = "DEG", default_value_t = 90.0)]
+    angle: f64,
+    /// Standard deviation of isotropic noise
+    #[arg(long, value_name = "DELTA", default_value_t = 0.0)]
+    noise_std: f64,
+    /// As in dae-fit
+    #[arg(long, default_value_t = 10)]
+    restarts: usize,
+    /// As in dae-fit
+    #[arg(long, value_enum, default_value = "spectral")]
+    init: Init,
+    /// As in dae-fit
+    #[arg(long, value_enum, default_value = "hardmax")]
+    weighting: Weighting,
+    /// As in dae-fit
+    #[arg(long, default_value_t = 1000)]
+    iterations: usize,
+    /// As in dae-fit
+    #[arg(long, default_value_t = 0.05)]
+    lr: f64,
+    #[command(flatten)]
+    shared: Shared,
+}
+
+/// "2-8" (both ends) or "2,4,8".
+#[derive(Clone, Debug)]
+struct Integers(Vec<usize>);
+
+impl FromStr for Integers {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = |n: &str| {
+            n.trim().parse::<usize>().ok().filter(|n| (1..=1_000_000).contains(n)).ok_or(format!(
+                "{n:?} is not an integer from 1 to 1000000; write a range like 2-8 or a list like 2,4,8"
+            ))
+        };
+        let mut all = Vec::new();
+        for part in text.split(',') {
+            match part.split_once('-') {
+                Some((from, to)) => {
+                    let (from, to) = (number(from)?, number(to)?);
+                    if from > to {
+                        return Err(format!("{part:?} runs backwards; write {to}-{from}"));
+                    }
+                    all.extend(from..=to);
+                }
+                None => all.push(number(part)?),
+            }
+        }
+        Ok(Integers(all))
+    }
+}
+
+impl Arguments {
+    fn cells(&self) -> Vec<Cell> {
+        let mut cells = Vec::new();
+        for &components in &self.components.0 {
+            for &rank in &self.ranks.0 {
+                for &samples in &self.samples.0 {
+                    cells.push(Cell { rank, samples, components });
+                }
+            }
+        }
+        cells
+    }
+
+    fn experiment(&self) -> Result<Experiment> {
+        ensure!(self.trials > 0, "--trials 0: a success rate needs at least one");
+        ensure!(self.restarts > 0 && self.iterations > 0, "--restarts and --iterations must be at least 1");
+        ensure!(self.tol >= 0.0, "--tol {}: must not be negative", self.tol);
+        ensure!(self.lr > 0.0 && self.lr.is_finite(), "--lr {}: must be positive", self.lr);
+        // A design that cannot be planted, or a fit that cannot be asked for, is a wrong call.
+        for cell in self.cells() {
+            let design = Design {
+                angle: self.angle,
+                noise_std: self.noise_std,
+                ..Design::molrg(self.dim, cell.rank, cell.components)
+            };
+            design.check()?;
+            ensure!(
+                self.solver != Solver::Pca || cell.components == 1,
+                "--solver pca fits one component, not {}; use subspaces, em or gradient",
+                cell.components
+            );
+            ensure!(
+                !self.orthogonal || cell.rank * cell.components <= self.dim,
+                "--orthogonal: {} components of rank {} exceed --dim {}",
+                cell.components,
+                cell.rank,
+                self.dim
+            );
+        }
+        Ok(Experiment {
+            dim: self.dim,
+            trials: self.trials,
+            tolerance: self.tol,
+            angle: self.angle,
+            noise_std: self.noise_std,
+            fit: Settings {
+                solver: self.solver,
+                orthogonal: self.orthogonal,
+                restarts: self.restarts,
+                init: self.init,
+                weighting: self.weighting,
+                iterations: self.iterations,
+                lr: self.lr,
+                ..Settings::new(vec![1])
+            },
+            seed: self.shared.seed,
+        })
+    }
+}
+
+impl Program for Arguments {
+    fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    fn run(self, job: &Job) -> Result<()> {
+        let experiment = self.experiment().map_err(usage)?;
+        let cells = self.cells();
+        let selected = job.selected(cells.len());
+        let mut table = job.table(&[
+            "rank", "samples", "components", "solver", "trials", "success", "mean_error", "ci_low", "ci_high",
+        ])?;
+        let solver = clap::ValueEnum::to_possible_value(&self.solver).map_or(String::new(), |v| v.get_name().into());
+        let mut progress = job.progress(Some(selected.end - selected.start), "cells");
+        for &cell in &cells[selected.start as usize..selected.end as usize] {
+            let outcome = with_dtype!(job.dtype(&[]), T => experiment.outcome::<T>(cell))?;
+            table.row(&[
+                cell.rank.into(),
+                cell.samples.into(),
+                cell.components.into(),
+                solver.as_str().into(),
+                self.trials.into(),
+                outcome.success.value.into(),
+                outcome.mean_error.into(),
+                outcome.success.ci_low.into(),
+                outcome.success.ci_high.into(),
+            ])?;
+            progress.advance(1);
+        }
+        table.finish()
+    }
+}
+
+fn main() -> ExitCode {
+    cli::main::<Arguments>()
+}

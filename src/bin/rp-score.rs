@@ -1,0 +1,384 @@
+//! rp-score: reproducibility and generalization.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Result, bail, ensure};
+use clap::{Parser, ValueEnum};
+use molrg::cli::{self, Job, Numbers, Program, Shared, parse_list, usage};
+use molrg::fit::pca::Moments;
+use molrg::measure::descriptor::{Choice, Descriptor};
+use molrg::measure::generalization::{Training, is_copy};
+use molrg::measure::interval::{Estimate, Mean};
+use molrg::measure::reproducibility::Similarity;
+use molrg::scalar::{Dtype, Scalar};
+use molrg::stream::{NanPolicy, Paired, Rows, Table, Value, block_rows};
+use molrg::with_dtype;
+use ndarray::Array2;
+
+/// Rows of one step of the descriptor's moments: fixed, so that the bytes do not depend on how rows arrive.
+const MOMENT_ROWS: usize = 2048;
+
+/// Score the reproducibility of samples (RP), and their generalization (GL).
+///
+/// RP, for every pair of inputs: the share of rows i whose similarity exceeds the threshold, strictly; row i
+/// of each input came from the same latent. GL, with --train, for every input: similarity form, 1 − the
+/// share whose best similarity to a training row exceeds the threshold; ratio form, 1 − the share of copies;
+/// distance form, with --reference, Σ min‖x − t‖ over the same for fresh samples. Zero rows have
+/// similarity 0 with everything. Shares have 95 % Wilson intervals, the distance form the delta method's.
+///
+/// Memory: the training set and fixed-size tiles, however many rows are scored.
+#[derive(Parser)]
+#[command(name = "rp-score", after_help = "\
+Examples:
+  $ molrg-gen -d 48 -r 6 -k 2 -n 200 --truth t.st | dae-fit --kind molrg -r 6 -k 2 -o s.st && pf-sample s.st -n 500 -o s.npy && pf-sample t.st -n 500 | rp-score s.npy -
+  $ molrg-gen -d 48 -r 6 -k 2 -n 600 -o x.npy && molrg-gen -d 48 -r 6 -k 2 -n 100 --skip 600 | rp-score - --train x.npy --gl similarity,ratio")]
+struct Arguments {
+    /// Samples, paired by row; FILE.npz:KEY selects an array
+    #[arg(required = true, value_name = "INPUT")]
+    inputs: Vec<OsString>,
+    /// How alike two rows are
+    #[arg(long, value_enum, default_value = "cosine")]
+    similarity: Similarity,
+    /// Threshold of being alike (default: 0.6 for cosine, 15 for mae)
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    threshold: Option<f64>,
+    /// Range of the data, of which mae counts 1/255
+    #[arg(long, value_name = "LO,HI", value_parser = parse_list, allow_hyphen_values = true, default_value = "-1,1")]
+    data_range: Numbers,
+    /// What is compared: none (rows as they are), center, pca:Q or whiten:Q
+    #[arg(long, default_value = "none")]
+    descriptor: Choice,
+    /// Data whose mean and principal axes the descriptor uses (default: the training set)
+    #[arg(long, value_name = "FILE")]
+    fit: Option<OsString>,
+    /// Training set: adds GL of every input
+    #[arg(long, value_name = "FILE")]
+    train: Option<OsString>,
+    /// Forms of GL
+    #[arg(long, value_name = "FORMS", value_enum, value_delimiter = ',', default_value = "similarity", requires = "train")]
+    gl: Vec<Form>,
+    /// A copy is nearer to its nearest training row than this share of the distance to the second nearest
+    #[arg(long, value_name = "SHARE", value_parser = parse_share, default_value = "1/3")]
+    ratio: f64,
+    /// Fresh samples of the true distribution, for the distance form
+    #[arg(long, value_name = "FILE", requires = "train")]
+    reference: Option<OsString>,
+    /// Write similarity and nearest training row of every sample there
+    #[arg(long, value_name = "FILE")]
+    per_sample: Option<PathBuf>,
+    #[command(flatten)]
+    shared: Shared,
+}
+
+/// The three forms of GL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Form {
+    Similarity,
+    Distance,
+    Ratio,
+}
+
+/// "1/3" or "0.33".
+fn parse_share(text: &str) -> Result<f64, String> {
+    let number = |s: &str| s.trim().parse::<f64>().map_err(|_| format!("{s:?} is not a number"));
+    let value = match text.split_once('/') {
+        Some((a, b)) => number(a)? / number(b)?,
+        None => number(text)?,
+    };
+    if value > 0.0 && value <= 1.0 { Ok(value) } else { Err(format!("{text:?} is not in (0, 1]")) }
+}
+
+impl Arguments {
+    /// What the flags alone show to be wrong.
+    fn check(&self) -> Result<f64> {
+        let names = self.inputs.iter().chain(&self.train).chain(&self.fit).chain(&self.reference);
+        ensure!(
+            names.filter(|n| *n == "-").count() <= 1,
+            "standard input is named more than once; name files for the others"
+        );
+        ensure!(
+            self.inputs.len() >= 2 || self.train.is_some(),
+            "one input has nothing to be compared with; give a second, or --train"
+        );
+        ensure!(
+            self.descriptor == Choice::Raw || self.fit.is_some() || self.train.is_some(),
+            "--descriptor: its mean and axes come from data; give --fit or --train"
+        );
+        ensure!(
+            !self.gl.contains(&Form::Distance) || self.reference.is_some(),
+            "--gl distance: give --reference, fresh samples of the true distribution"
+        );
+        ensure!(
+            matches!(self.data_range.0[..], [lo, hi] if lo < hi),
+            "--data-range: give two numbers LO,HI with LO < HI"
+        );
+        let Some(threshold) = self.threshold.or(self.similarity.default_threshold()) else {
+            bail!("--similarity l2 has no published threshold; give --threshold");
+        };
+        ensure!(threshold.is_finite(), "--threshold {threshold}: must be finite");
+        Ok(threshold)
+    }
+
+    fn label(name: &OsStr) -> String {
+        name.to_string_lossy().into_owned()
+    }
+}
+
+impl Program for Arguments {
+    fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    fn run(self, job: &Job) -> Result<()> {
+        let threshold = self.check().map_err(usage)?;
+        let inputs: Vec<Rows> = self.inputs.iter().map(|n| job.rows(Some(n))).collect::<Result<_>>()?;
+        let whole = |name: &Option<OsString>| -> Result<Option<Rows>> {
+            name.as_deref().map(|n| job.all_rows(Some(n))).transpose()
+        };
+        let (train, fit, reference) = (whole(&self.train)?, whole(&self.fit)?, whole(&self.reference)?);
+        for other in [&train, &fit, &reference].into_iter().flatten() {
+            ensure!(
+                other.width() == inputs[0].width(),
+                "{}: rows of width {}, but those of {} have {}; compare samples of the same data",
+                other.name(),
+                other.width(),
+                inputs[0].name(),
+                inputs[0].width()
+            );
+        }
+        let dtypes: Vec<Dtype> = inputs.iter().chain(&train).map(Rows::dtype).collect();
+        let inputs = Paired::new(inputs)?;
+        with_dtype!(job.dtype(&dtypes), T => self.score::<T>(job, threshold, inputs, train, fit, reference))
+    }
+}
+
+impl Arguments {
+    fn score<T: Scalar>(
+        &self,
+        job: &Job,
+        threshold: f64,
+        mut inputs: Paired,
+        train: Option<Rows>,
+        fit: Option<Rows>,
+        reference: Option<Rows>,
+    ) -> Result<()> {
+        let table =
+            job.table(&["score", "a", "b", "value", "std_error", "ci_low", "ci_high", "n", "threshold"])?;
+        let per_sample = match &self.per_sample {
+            Some(path) => Some(job.side_table(path, PER_SAMPLE)?),
+            None => None,
+        };
+        let train = match train {
+            Some(mut rows) => {
+                let x = rows.read_all::<T>()?;
+                ensure!(x.nrows() > 0, "{}: no rows; GL needs a training set", rows.name());
+                Some(x)
+            }
+            None => None,
+        };
+        let descriptor = self.fitted_descriptor(fit, train.as_ref())?;
+        let train = train.map(|x| Training::new(descriptor.apply(x)));
+        let unit = (self.data_range.0[1] - self.data_range.0[0]) / 255.0;
+        let mut scores = Scores::new(self, threshold, unit, per_sample);
+        let mut progress = job.progress(inputs.len().map(|n| n as u64), "rows");
+        while let Some(blocks) = inputs.next_blocks::<T>(block_rows(inputs.width()))? {
+            let n = blocks[0].nrows();
+            let blocks: Vec<Array2<T>> = blocks.into_iter().map(|b| descriptor.apply(b)).collect();
+            scores.add(&blocks, train.as_ref())?;
+            progress.advance(n);
+        }
+        if job.shared.nan == NanPolicy::Drop && inputs.dropped() > 0 {
+            job.warn(&format!("{} rows with non-finite numbers were left out", inputs.dropped()));
+        }
+        if let (Some(mut rows), Some(train)) = (reference, &train) {
+            while let Some(x) = rows.next_block::<T>(block_rows(rows.width()))? {
+                let x = descriptor.apply(x);
+                for nearest in train.nearest(x.view()) {
+                    scores.reference.add(nearest.distance);
+                }
+            }
+        }
+        scores.write(table)
+    }
+
+    /// The descriptor fitted to --fit, or else to the training set.
+    fn fitted_descriptor<T: Scalar>(&self, fit: Option<Rows>, train: Option<&Array2<T>>) -> Result<Descriptor> {
+        if self.descriptor == Choice::Raw {
+            return Ok(Descriptor::Raw);
+        }
+        let mut moments = Moments::new(fit.as_ref().map_or_else(|| train.map_or(0, Array2::ncols), Rows::width));
+        match (fit, train) {
+            (Some(mut rows), _) => {
+                while let Some(block) = rows.next_block::<T>(MOMENT_ROWS)? {
+                    moments.add(block.view());
+                }
+            }
+            (None, Some(train)) => {
+                for block in train.axis_chunks_iter(ndarray::Axis(0), MOMENT_ROWS) {
+                    moments.add(block);
+                }
+            }
+            (None, None) => bail!("--descriptor: no data to fit it to"),
+        }
+        Descriptor::fitted(&self.descriptor, &moments.gaussian(None)?)
+    }
+}
+
+const PER_SAMPLE: &[&str] =
+    &["row", "score", "a", "b", "similarity", "nearest", "distance", "second_distance"];
+
+/// Counts that grow as blocks come in.
+struct Scores<'a> {
+    arguments: &'a Arguments,
+    threshold: f64,
+    unit: f64,
+    rows: u64,
+    /// Alike rows of every pair of inputs (a < b).
+    alike: Vec<(usize, usize, u64)>,
+    /// Per input: samples like a training row, copies, distances to the nearest.
+    copied: Vec<(u64, u64, Mean)>,
+    reference: Mean,
+    per_sample: Option<Table>,
+}
+
+impl<'a> Scores<'a> {
+    fn new(arguments: &'a Arguments, threshold: f64, unit: f64, per_sample: Option<Table>) -> Self {
+        let m = arguments.inputs.len();
+        let pairs = (0..m).flat_map(|a| (a + 1..m).map(move |b| (a, b, 0)));
+        Scores {
+            arguments,
+            threshold,
+            unit,
+            rows: 0,
+            alike: pairs.collect(),
+            copied: vec![(0, 0, Mean::default()); m],
+            reference: Mean::default(),
+            per_sample,
+        }
+    }
+
+    fn add<T: Scalar>(&mut self, blocks: &[Array2<T>], train: Option<&Training<T>>) -> Result<()> {
+        let similarity = self.arguments.similarity;
+        let names: Vec<String> = self.arguments.inputs.iter().map(|n| Arguments::label(n)).collect();
+        let first = self.arguments.shared.rows.start + self.rows;
+        for (a, b, alike) in &mut self.alike {
+            let values = similarity.rowwise(blocks[*a].view(), blocks[*b].view(), self.unit);
+            *alike += values.iter().filter(|v| similarity.alike(**v, self.threshold)).count() as u64;
+            if let Some(table) = &mut self.per_sample {
+                for (i, value) in values.iter().enumerate() {
+                    let (row, none) = (first + i as u64, || Value::Text(String::new()));
+                    let (a, b) = (names[*a].as_str().into(), names[*b].as_str().into());
+                    table.row(&[row.into(), "rp".into(), a, b, (*value).into(), none(), none(), none()])?;
+                }
+            }
+        }
+        if let Some(train) = train {
+            self.add_generalization(blocks, train, &names, first)?;
+        }
+        self.rows += blocks[0].nrows() as u64;
+        Ok(())
+    }
+
+    fn add_generalization<T: Scalar>(
+        &mut self,
+        blocks: &[Array2<T>],
+        train: &Training<T>,
+        names: &[String],
+        first: u64,
+    ) -> Result<()> {
+        let similarity = self.arguments.similarity;
+        let wants = |form| self.arguments.gl.contains(&form);
+        let distances = wants(Form::Distance) || wants(Form::Ratio) || self.per_sample.is_some();
+        let train_name = self.arguments.train.as_deref().map_or(String::new(), Arguments::label);
+        for ((x, (like, copies, mean)), name) in blocks.iter().zip(&mut self.copied).zip(names) {
+            let best = train.best(x.view(), similarity, self.unit);
+            *like += best.iter().filter(|b| similarity.alike(b.similarity, self.threshold)).count() as u64;
+            let nearest = if distances { train.nearest(x.view()) } else { Vec::new() };
+            for n in &nearest {
+                *copies += u64::from(is_copy(n, self.arguments.ratio));
+                mean.add(n.distance);
+            }
+            if let Some(table) = &mut self.per_sample {
+                for (i, (b, n)) in best.iter().zip(&nearest).enumerate() {
+                    table.row(&[
+                        (first + i as u64).into(),
+                        "gl".into(),
+                        name.as_str().into(),
+                        train_name.as_str().into(),
+                        b.similarity.into(),
+                        n.row.into(),
+                        n.distance.into(),
+                        n.second.into(),
+                    ])?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn write(self, mut table: Table) -> Result<()> {
+        ensure!(
+            self.rows > 0,
+            "{}: no rows to score; give samples",
+            Arguments::label(&self.arguments.inputs[0])
+        );
+        let name = |i: usize| Arguments::label(&self.arguments.inputs[i]);
+        let mut row = |score: &str, a: String, b: String, e: Estimate, threshold: Value| {
+            table.row(&[
+                score.into(),
+                a.into(),
+                b.into(),
+                e.value.into(),
+                e.std_error.into(),
+                e.ci_low.into(),
+                e.ci_high.into(),
+                e.n.into(),
+                threshold,
+            ])
+        };
+        for &(a, b, alike) in &self.alike {
+            row("rp", name(a), name(b), Estimate::share(alike, self.rows), self.threshold.into())?;
+        }
+        if let Some(train) = &self.arguments.train {
+            let train = Arguments::label(train);
+            for (i, (like, copies, mean)) in self.copied.iter().enumerate() {
+                for form in &self.arguments.gl {
+                    match form {
+                        Form::Similarity => row(
+                            "gl",
+                            name(i),
+                            train.clone(),
+                            Estimate::share(self.rows - like, self.rows),
+                            self.threshold.into(),
+                        )?,
+                        Form::Ratio => row(
+                            "gl_ratio",
+                            name(i),
+                            train.clone(),
+                            Estimate::share(self.rows - copies, self.rows),
+                            self.arguments.ratio.into(),
+                        )?,
+                        Form::Distance => {
+                            let estimate = mean.over(&self.reference).ok_or_else(|| {
+                                anyhow::anyhow!(
+                                    "--reference: no rows, or all of them training rows; give fresh samples"
+                                )
+                            })?;
+                            row("gl_distance", name(i), train.clone(), estimate, Value::Text(String::new()))?;
+                        }
+                    }
+                }
+            }
+        }
+        if let Some(per_sample) = self.per_sample {
+            per_sample.finish()?;
+        }
+        table.finish()
+    }
+}
+
+fn main() -> ExitCode {
+    cli::main::<Arguments>()
+}

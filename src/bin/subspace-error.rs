@@ -1,0 +1,63 @@
+//! subspace-error: how far a fitted mixture is from the true one.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+use molrg::cli::{self, Job, Program, Shared, usage};
+use molrg::measure::subspace_error::{largest, matched};
+
+/// Measure how far fitted subspaces are from the true ones.
+///
+/// One row per component of TRUTH under the best one-to-one matching: error = ‖ÛÛᵀ − UUᵀ‖_F and the largest
+/// principal angle; then a row `all` with the largest of both.
+///
+/// Memory: the two models.
+#[derive(Parser)]
+#[command(name = "subspace-error", after_help = "\
+Examples:
+  $ molrg-gen -d 48 -r 6 -k 2 -n 1200 --truth truth.st | dae-fit --kind molrg -r 6 -k 2 | subspace-error - truth.st
+  $ molrg-gen -d 48 -r 6 -k 2 -n 10 --truth truth.st | dae-fit --kind molrg -r 6 -k 2 | subspace-error - truth.st -f json")]
+struct Arguments {
+    /// The fitted mixture
+    fitted: OsString,
+    /// The true one
+    truth: OsString,
+    #[command(flatten)]
+    shared: Shared,
+}
+
+impl Program for Arguments {
+    fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    fn run(self, job: &Job) -> Result<()> {
+        if self.fitted == "-" && self.truth == "-" {
+            return Err(usage(anyhow::anyhow!("both models are standard input; name a file for one")));
+        }
+        let mixture = |name: &OsString| job.model(Some(name))?.into_mixture(&name.to_string_lossy());
+        let mut table = job.table(&["component", "matched", "error", "max_angle_deg", "n_components"])?;
+        let (fitted, truth) = (mixture(&self.fitted)?, mixture(&self.truth)?);
+        let matches = matched(&fitted, &truth)?;
+        let n = matches.len();
+        let selected = job.selected(n);
+        for m in &matches[selected.start as usize..selected.end as usize] {
+            table.row(&[
+                m.component.into(),
+                m.matched.into(),
+                m.error.into(),
+                m.max_angle_deg.into(),
+                n.into(),
+            ])?;
+        }
+        let (error, angle) = largest(&matches);
+        table.row(&["all".into(), "all".into(), error.into(), angle.into(), n.into()])?;
+        table.finish()
+    }
+}
+
+fn main() -> ExitCode {
+    cli::main::<Arguments>()
+}
