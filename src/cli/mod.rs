@@ -31,8 +31,7 @@ use crate::stream::{
 const USAGE: u8 = 2;
 
 /// Version and git revision, as `--version` prints them.
-pub const VERSION: &str =
-    concat!(env!("CARGO_PKG_VERSION"), " (", env!("MOLRG_REVISION"), ")");
+pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("MOLRG_REVISION"), ")");
 
 /// Flags every program has.
 #[derive(Args, Clone, Debug)]
@@ -134,7 +133,9 @@ impl Job {
     pub fn open(&self, name: Option<&OsStr>) -> Result<Input> {
         let name = name.unwrap_or(OsStr::new("-"));
         if name == "-" && io::stdin().is_terminal() {
-            bail!(Usage("standard input is a terminal; name an input file or pipe one in (see --help)".into()));
+            bail!(Usage(
+                "standard input is a terminal; name an input file or pipe one in (see --help)".into()
+            ));
         }
         Input::open(name, &self.ledger)
     }
@@ -151,7 +152,11 @@ impl Job {
 
     /// How `--nan` and `--shape` have inputs read.
     pub fn read_options(&self, rows: RowRange) -> ReadOptions {
-        ReadOptions { rows, nan: self.shared.nan, item_shape: self.shared.shape.as_ref().map(|s| s.0.clone()) }
+        ReadOptions {
+            rows,
+            nan: self.shared.nan,
+            item_shape: self.shared.shape.as_ref().map(|s| s.0.clone()),
+        }
     }
 
     pub fn model(&self, name: Option<&OsStr>) -> Result<Model> {

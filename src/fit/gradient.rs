@@ -9,15 +9,17 @@
 //! * `softmax`: w is the posterior weight of the noisy row. Noise levels
 //!   ln σ ~ N(−1.2, 1.2²) and noise are drawn anew for every step.
 //!
-//! After every step the bases are retracted to orthonormal ones by QR.
+//! A step is Adam's along the manifold, in the metric of the coordinates z = U_kᵀx:
+//! the gradient is multiplied by (Σ z zᵀ/N)⁻¹ first. Otherwise directions in
+//! which the few rows at N_k = r happen to be short are learned 10⁴ times more
+//! slowly than the others. After every step the bases are retracted to
+//! orthonormal ones by QR.
 
 use anyhow::Result;
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis, s};
 
-use super::{
-    Fit, Found, Iteration, Settings, Weighting, finished, join, leading_basis, split, start,
-};
-use crate::linalg::{cast, orthonormalize, product};
+use super::{Fit, Found, Iteration, Settings, Weighting, finished, join, leading_basis, split, start};
+use crate::linalg::{cast, orthonormalize, product, symmetric_eigen};
 use crate::random::{Purpose, row_rng, standard_normals};
 use crate::scalar::Scalar;
 
@@ -90,7 +92,8 @@ fn train(
         let progress = step as f64 / settings.iterations as f64;
         let lr = settings.lr * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos());
         let joint = join(&bases);
-        let stepped = &joint - &(adam.direction(&tangent(&joint, &gradient, ranks, settings.orthogonal)) * lr);
+        let descent = tangent(&joint, &scaled(&gradient, x, &bases)?, ranks, settings.orthogonal);
+        let stepped = &joint - &(adam.direction(&descent) * lr);
         bases = retracted(stepped.view(), ranks, settings.orthogonal);
     }
     if settings.weighting == Weighting::Softmax {
@@ -116,12 +119,12 @@ fn beginning(x: ArrayView2<f64>, settings: &Settings, restart: usize) -> Result<
 
 /// Which subspace captures most of each row.
 fn nearest(x: ArrayView2<f64>, bases: &[Array2<f64>]) -> Vec<usize> {
-    let energies: Vec<Vec<f64>> = bases
-        .iter()
-        .map(|b| product(x, b.view()).outer_iter().map(|z| z.dot(&z)).collect())
-        .collect();
+    let energies: Vec<Vec<f64>> =
+        bases.iter().map(|b| product(x, b.view()).outer_iter().map(|z| z.dot(&z)).collect()).collect();
     (0..x.nrows())
-        .map(|i| (1..bases.len()).fold(0, |best, k| if energies[k][i] > energies[best][i] { k } else { best }))
+        .map(|i| {
+            (1..bases.len()).fold(0, |best, k| if energies[k][i] > energies[best][i] { k } else { best })
+        })
         .collect()
 }
 
@@ -148,7 +151,12 @@ fn hardmax_loss(x: ArrayView2<f64>, bases: &[Array2<f64>]) -> (f64, Array2<f64>)
 /// The loss of one draw of noise levels and noise, and its gradient. With
 /// s = 1/(1+σ²), e = D − x_0, z_k = U_kᵀx, φ = 1/(2σ²(1+σ²)):
 /// ∂/∂U_k = 2s w_k (e z_kᵀ + x (U_kᵀe)ᵀ) + 4sφ w_k (e·p_k − Σ_j w_j e·p_j) x z_kᵀ.
-pub fn softmax_loss(x0: ArrayView2<f64>, bases: &[Array2<f64>], seed: u64, step: usize) -> (f64, Array2<f64>) {
+pub fn softmax_loss(
+    x0: ArrayView2<f64>,
+    bases: &[Array2<f64>],
+    seed: u64,
+    step: usize,
+) -> (f64, Array2<f64>) {
     let (n, d) = x0.dim();
     let mut loss = 0.0;
     let mut gradients: Vec<Array2<f64>> = bases.iter().map(|b| Array2::zeros(b.raw_dim())).collect();
@@ -187,6 +195,26 @@ pub fn softmax_loss(x0: ArrayView2<f64>, bases: &[Array2<f64>], seed: u64, step:
     (loss * scale, join(&gradients) * scale)
 }
 
+/// The gradient times (Σ z zᵀ/N)⁻¹ for every basis, z the coordinates of the
+/// rows nearest to it.
+fn scaled(gradient: &Array2<f64>, x: ArrayView2<f64>, bases: &[Array2<f64>]) -> Result<Array2<f64>> {
+    let labels = nearest(x, bases);
+    let mut parts = split(gradient.view(), &bases.iter().map(|b| b.ncols()).collect::<Vec<_>>());
+    for (k, part) in parts.iter_mut().enumerate() {
+        let mine: Vec<usize> = (0..labels.len()).filter(|&i| labels[i] == k).collect();
+        let z = product(x.select(Axis(0), &mine).view(), bases[k].view());
+        let (energies, axes) = symmetric_eigen((product(z.t(), z.view()) / x.nrows() as f64).view())?;
+        // Directions without data keep a gradient of 0, whatever it is divided by.
+        let floor = 1e-10 * energies.first().copied().unwrap_or(0.0).max(f64::MIN_POSITIVE);
+        let mut along = product(part.view(), axes.view());
+        for (mut column, e) in along.columns_mut().into_iter().zip(&energies) {
+            column /= e.max(floor);
+        }
+        *part = product(along.view(), axes.t());
+    }
+    Ok(join(&parts))
+}
+
 /// The part of the gradient along the manifold: G − U sym(UᵀG), for every basis
 /// or jointly.
 fn tangent(joint: &Array2<f64>, gradient: &Array2<f64>, ranks: &[usize], orthogonal: bool) -> Array2<f64> {
@@ -215,8 +243,9 @@ fn retracted(joint: ArrayView2<f64>, ranks: &[usize], orthogonal: bool) -> Vec<A
     split(joint, ranks).iter().map(|b| orthonormalize(b.view())).collect()
 }
 
-/// Adam (arXiv 1412.6980) with one second moment for the whole matrix, so that
-/// the step does not depend on the coordinates the data come in.
+/// Adam (arXiv 1412.6980) with one second moment for the whole matrix, as its
+/// Riemannian form has it (arXiv 1810.00760): the step does not depend on the
+/// coordinates the data come in.
 struct Adam {
     first: Array2<f64>,
     second: f64,

@@ -94,7 +94,7 @@ impl Settings {
             iterations: 1000,
             parts: Parts::default(),
             weighting: Weighting::Hardmax,
-            lr: 0.05,
+            lr: 0.2,
             seed: 0,
         }
     }
@@ -252,6 +252,11 @@ pub(crate) fn join(bases: &[Array2<f64>]) -> Array2<f64> {
 
 /// Gives the model component weights, unit variances and the like for
 /// components that no completion was counted for.
-pub(crate) fn component(basis: Array2<f64>, mean: Array1<f64>, variances: Array1<f64>, noise: f64) -> Component {
+pub(crate) fn component(
+    basis: Array2<f64>,
+    mean: Array1<f64>,
+    variances: Array1<f64>,
+    noise: f64,
+) -> Component {
     Component { weight: 1.0, mean, basis, variances, noise_variance: noise }
 }

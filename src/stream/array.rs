@@ -95,8 +95,7 @@ impl<T: Scalar> ArrayWriter<T> {
         );
         self.written += rows.nrows();
         ensure!(
-            self.declared
-                .is_none_or(|declared| self.written <= declared),
+            self.declared.is_none_or(|declared| self.written <= declared),
             "{}: bug: more rows written than the {} declared",
             self.output.name(),
             self.declared.unwrap_or(0)
@@ -133,9 +132,7 @@ impl<T: Scalar> ArrayWriter<T> {
         }
         if let Some(spool) = self.spool.take() {
             self.header(self.written)?;
-            let mut file = spool
-                .into_inner()
-                .map_err(|e| self.spool_failed(e.into_error()))?;
+            let mut file = spool.into_inner().map_err(|e| self.spool_failed(e.into_error()))?;
             file.rewind().map_err(|e| self.spool_failed(e))?;
             io::copy(&mut file, &mut self.output)?;
         }

@@ -64,16 +64,9 @@ impl Input {
             io::ErrorKind::NotFound => anyhow!("{shown}: no such file; check its name"),
             _ => anyhow!("{shown}: cannot open: {e}"),
         })?;
-        let about = file
-            .metadata()
-            .map_err(|e| anyhow!("{shown}: cannot read: {e}"))?;
-        ensure!(
-            !about.is_dir(),
-            "{shown}: is a directory; name a file in it"
-        );
-        let note = ledger.input(&shown, || {
-            about.is_file().then(|| File::open(path).ok()).flatten()
-        });
+        let about = file.metadata().map_err(|e| anyhow!("{shown}: cannot read: {e}"))?;
+        ensure!(!about.is_dir(), "{shown}: is a directory; name a file in it");
+        let note = ledger.input(&shown, || about.is_file().then(|| File::open(path).ok()).flatten());
         if about.is_file() {
             Input::file(shown, file, key, note)
         } else {
@@ -91,12 +84,7 @@ impl Input {
         Input::sniffed(name, &start, Bytes::File(file), key, note)
     }
 
-    fn stream(
-        name: String,
-        stream: Box<dyn Read + Send>,
-        key: Option<String>,
-        note: Note,
-    ) -> Result<Input> {
+    fn stream(name: String, stream: Box<dyn Read + Send>, key: Option<String>, note: Note) -> Result<Input> {
         let mut stream = Tap::new(stream, note.clone());
         let start = first_bytes(&mut stream).map_err(|e| anyhow!("{name}: cannot read: {e}"))?;
         let whole = Box::new(Cursor::new(start.clone()).chain(stream));
@@ -114,25 +102,18 @@ impl Input {
     ) -> Result<Input> {
         // Several members are one content, as gzip itself has it.
         let mut plain = MultiGzDecoder::new(BufReader::with_capacity(64 << 10, compressed));
-        let start = first_bytes(&mut plain)
-            .map_err(|e| anyhow!("{name}: damaged: cannot uncompress it: {e}"))?;
+        let start =
+            first_bytes(&mut plain).map_err(|e| anyhow!("{name}: damaged: cannot uncompress it: {e}"))?;
         let whole = Box::new(Cursor::new(start.clone()).chain(plain));
         Input::sniffed(name, &start, Bytes::Stream(whole), key, note)
     }
 
-    fn sniffed(
-        name: String,
-        start: &[u8],
-        bytes: Bytes,
-        key: Option<String>,
-        note: Note,
-    ) -> Result<Input> {
-        ensure!(
-            !start.is_empty(),
-            "{name}: is empty; the program that should have written it failed"
-        );
+    fn sniffed(name: String, start: &[u8], bytes: Bytes, key: Option<String>, note: Note) -> Result<Input> {
+        ensure!(!start.is_empty(), "{name}: is empty; the program that should have written it failed");
         let content = sniff(start).with_context(|| {
-            format!("{name}: is not an array, table or model this reads; give npy, npz, IDX, csv or safetensors")
+            format!(
+                "{name}: is not an array, table or model this reads; give npy, npz, IDX, csv or safetensors"
+            )
         })?;
         if let (Some(key), false) = (&key, content == Content::Npz) {
             bail!("{name}: is no npz archive; leave out ':{key}'");
@@ -140,13 +121,7 @@ impl Input {
         if content == Content::Safetensors {
             note.describe(None, &[], "safetensors");
         }
-        Ok(Input {
-            name,
-            content,
-            bytes,
-            key,
-            note,
-        })
+        Ok(Input { name, content, bytes, key, note })
     }
 
     /// As shown in messages; standard input is `<stdin>`.
@@ -183,13 +158,7 @@ impl Input {
     /// an unnamed temporary file. So is the member, which checks its checksum
     /// before its first row is used.
     pub(super) fn into_member(self) -> Result<Input> {
-        let Input {
-            name,
-            bytes,
-            key,
-            note,
-            ..
-        } = self;
+        let Input { name, bytes, key, note, .. } = self;
         let spool_failed = |e| anyhow!("{name}: cannot spool it to a temporary file: {e}");
         let archive = match bytes {
             Bytes::File(file) => {
@@ -207,8 +176,7 @@ impl Input {
         let (index, key) = member(&name, &archive, key.as_deref())?;
         let mut packed = archive.by_index(index).map_err(damaged)?;
         let mut member = tempfile::tempfile().map_err(spool_failed)?;
-        io::copy(&mut packed, &mut member)
-            .map_err(|e| anyhow!("{name}: cannot unpack '{key}': {e}"))?;
+        io::copy(&mut packed, &mut member).map_err(|e| anyhow!("{name}: cannot unpack '{key}': {e}"))?;
         member.rewind().map_err(spool_failed)?;
         let name = format!("{name}:{key}");
         let start = first_bytes(&mut member).map_err(spool_failed)?;
@@ -242,16 +210,8 @@ fn member<R: Read + Seek>(
         }
     }
     let keys = || {
-        let listed: Vec<&str> = arrays
-            .iter()
-            .take(LISTED_KEYS)
-            .map(|(_, k)| k.as_str())
-            .collect();
-        let more = if arrays.len() > LISTED_KEYS {
-            ", …"
-        } else {
-            ""
-        };
+        let listed: Vec<&str> = arrays.iter().take(LISTED_KEYS).map(|(_, k)| k.as_str()).collect();
+        let more = if arrays.len() > LISTED_KEYS { ", …" } else { "" };
         format!("{}{more}", one_line(&listed.join(", ")))
     };
     match (asked, arrays.as_slice()) {
@@ -281,9 +241,7 @@ fn split_key(name: &OsStr) -> (&Path, Option<String>) {
     let text = name.to_str().filter(|_| !whole.exists()).unwrap_or("");
     text.match_indices(':')
         .map(|(at, _)| (Path::new(&text[..at]), text[at + 1..].to_string()))
-        .find(|(file, key)| {
-            !key.is_empty() && (*file == Path::new("-") || (file.exists() && !file.is_dir()))
-        })
+        .find(|(file, key)| !key.is_empty() && (*file == Path::new("-") || (file.exists() && !file.is_dir())))
         .map_or((whole, None), |(file, key)| (file, Some(key)))
 }
 
@@ -296,9 +254,7 @@ pub(super) fn one_line(text: &str) -> String {
     text.chars()
         .flat_map(|c| {
             let escape = c.is_control();
-            c.escape_default()
-                .filter(move |_| escape)
-                .chain((!escape).then_some(c))
+            c.escape_default().filter(move |_| escape).chain((!escape).then_some(c))
         })
         .collect()
 }
@@ -327,18 +283,13 @@ fn sniff(start: &[u8]) -> Option<Content> {
     {
         return Some(Content::Safetensors);
     }
-    if start
-        .first_chunk()
-        .is_some_and(|&start| idx_kind(start).is_some())
-    {
+    if start.first_chunk().is_some_and(|&start| idx_kind(start).is_some()) {
         return Some(Content::Idx);
     }
     // In any encoding, since names of columns and comments are not used; but these
     // bytes are no letters in UTF-8 or Latin-1, and one begins a cut-off npy file.
     let letter = !matches!(start.first(), Some(0x80..=0xbf));
-    let text = !start
-        .iter()
-        .any(|b| b.is_ascii_control() && !b.is_ascii_whitespace());
+    let text = !start.iter().any(|b| b.is_ascii_control() && !b.is_ascii_whitespace());
     (letter && text).then_some(Content::Csv)
 }
 
@@ -356,22 +307,14 @@ mod tests {
             (b"\x00\x00\x08\x03\x00\x00\xea\x60", Some(Content::Idx)),
             (b"\x00\x00\x0a\x03\x00\x00\xea\x60", None),
             (b"\x00\x00\x08\x00", None),
-            (
-                b"\x40\x00\x00\x00\x00\x00\x00\x00{\"",
-                Some(Content::Safetensors),
-            ),
+            (b"\x40\x00\x00\x00\x00\x00\x00\x00{\"", Some(Content::Safetensors)),
             (b"\xff\xff\xff\xff\x00\x00\x00\x00{\"", None),
             (b"1,2,3\n", Some(Content::Csv)),
             (b"gr\xf6\xdfe,a", Some(Content::Csv)),
             (b"\x7fELF\x02\x01", None),
         ];
         for (start, content) in cases {
-            assert_eq!(
-                sniff(start),
-                content,
-                "{:?}",
-                start.escape_ascii().to_string()
-            );
+            assert_eq!(sniff(start), content, "{:?}", start.escape_ascii().to_string());
         }
     }
 

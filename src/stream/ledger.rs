@@ -96,11 +96,8 @@ impl Ledger {
         page: impl FnOnce(&mut Pages) -> &mut Vec<Arc<Mutex<Entry>>>,
     ) -> Note {
         let entry = self.0.as_ref().map(|pages| {
-            let entry = Arc::new(Mutex::new(Entry {
-                name: name.to_string(),
-                file: file(),
-                ..Entry::default()
-            }));
+            let entry =
+                Arc::new(Mutex::new(Entry { name: name.to_string(), file: file(), ..Entry::default() }));
             page(&mut lock(pages)).push(entry.clone());
             entry
         });
@@ -134,10 +131,7 @@ impl Note {
     /// A note for what was unpacked from the input: what it is is noted, its bytes
     /// are not.
     pub(super) fn of_content(&self) -> Note {
-        Note {
-            entry: self.entry.clone(),
-            bytes: false,
-        }
+        Note { entry: self.entry.clone(), bytes: false }
     }
 
     /// These bytes have passed.

@@ -33,10 +33,7 @@ impl Table {
     /// npy, which holds numbers only; the first write.
     pub fn new(output: Output, format: Format, columns: &[&str]) -> Result<Table> {
         if format == Format::Npy {
-            bail!(
-                "{}: a table cannot be written as npy; use --format csv or json",
-                output.name()
-            );
+            bail!("{}: a table cannot be written as npy; use --format csv or json", output.name());
         }
         let mut table = Table {
             output,
@@ -78,9 +75,7 @@ impl Table {
             Format::Csv | Format::Npy => "csv",
         };
         let columns = [self.columns.len()];
-        self.output
-            .note
-            .describe(Some(self.rows), &columns, encoding);
+        self.output.note.describe(Some(self.rows), &columns, encoding);
         self.output.finish()
     }
 
