@@ -4,7 +4,7 @@ use anyhow::Result;
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 
 use super::{Init, Settings, leading_basis};
-use crate::linalg::{cast, dot, product, symmetric_eigen};
+use crate::linalg::{cast, dot, leading_right_vectors, product, symmetric_eigen};
 use crate::mixture::joined;
 use crate::random::{Purpose, row_rng, uniform};
 use crate::scalar::Scalar;
@@ -16,7 +16,7 @@ const SPECTRAL_ROWS: usize = 1024;
 /// The bases that restart `restart` begins with.
 pub fn bases<T: Scalar>(x: ArrayView2<T>, settings: &Settings, restart: usize) -> Result<Vec<Array2<f64>>> {
     let groups = if settings.init == Init::Spectral && restart == 0 {
-        spectral_groups(x, settings.ranks.len())?
+        by_dimension(x, spectral_groups(x, settings.ranks.len())?, &settings.ranks)?
     } else {
         random_groups(x.nrows(), settings, restart)
     };
@@ -104,6 +104,33 @@ fn spectral_groups<T: Scalar>(x: ArrayView2<T>, k: usize) -> Result<Vec<Vec<usiz
         }
     }
     Ok(groups)
+}
+
+/// Gives the groups in the order of the ranks: the larger the rank, the larger
+/// the effective dimension (Σe)²/Σe² of its group's energies e.
+fn by_dimension<T: Scalar>(
+    x: ArrayView2<T>,
+    mut groups: Vec<Vec<usize>>,
+    ranks: &[usize],
+) -> Result<Vec<Vec<usize>>> {
+    if ranks.windows(2).all(|pair| pair[0] == pair[1]) {
+        return Ok(groups);
+    }
+    let mut sized = Vec::new();
+    for (g, rows) in groups.iter().enumerate() {
+        let rows = cast::<T, f64>(x.select(Axis(0), rows).view());
+        let energies = leading_right_vectors(rows.view(), rows.ncols())?.1;
+        let dimension = energies.sum().powi(2) / energies.dot(&energies).max(f64::MIN_POSITIVE);
+        sized.push((dimension, g));
+    }
+    sized.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut components: Vec<usize> = (0..ranks.len()).collect();
+    components.sort_by_key(|&k| ranks[k]);
+    let mut ordered = vec![Vec::new(); ranks.len()];
+    for ((_, g), k) in sized.into_iter().zip(components) {
+        ordered[k] = std::mem::take(&mut groups[g]);
+    }
+    Ok(ordered)
 }
 
 /// Spherical k-means from centres chosen farthest first, which in the spectral
