@@ -82,9 +82,12 @@ macro_rules! scalar {
                 if self < -80.0 { 0.0 } else { $exp(self) }
             }
             fn extend_le(values: &[Self], bytes: &mut Vec<u8>) {
-                bytes.reserve(std::mem::size_of_val(values));
-                for v in values {
-                    bytes.extend_from_slice(&v.to_le_bytes());
+                // Room first, then a loop that compiles to a plain copy.
+                let start = bytes.len();
+                bytes.resize(start + std::mem::size_of_val(values), 0);
+                let (places, _) = bytes[start..].as_chunks_mut();
+                for (place, v) in places.iter_mut().zip(values) {
+                    *place = v.to_le_bytes();
                 }
             }
         }
