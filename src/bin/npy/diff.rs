@@ -23,9 +23,12 @@ use crate::inputs;
 /// Memory: a block of rows of each.
 #[derive(Args)]
 pub struct Arguments {
-    /// The two arrays; one may be -
-    #[arg(value_name = "FILE", value_names = ["A", "B"], num_args = 2, required = true)]
-    files: Vec<OsString>,
+    /// An array, or - for standard input
+    #[arg(value_name = "A")]
+    a: OsString,
+    /// The array to compare it with
+    #[arg(value_name = "B")]
+    b: OsString,
     /// Relative tolerance
     #[arg(long, value_name = "R", default_value_t = 0.0)]
     rtol: f64,
@@ -84,7 +87,7 @@ impl Arguments {
     }
 
     fn open(&self, job: &Job) -> Result<Paired> {
-        let rows: Result<Vec<_>> = inputs(&self.files)?
+        let rows: Result<Vec<_>> = inputs(&[self.a.clone(), self.b.clone()])?
             .into_iter()
             .map(|file| job.rows(file))
             .collect();
