@@ -16,9 +16,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 fn testdata(kind: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("testdata")
-        .join(kind)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata").join(kind)
 }
 
 fn numpys(name: &str) -> OsString {
@@ -26,17 +24,11 @@ fn numpys(name: &str) -> OsString {
 }
 
 fn pass() -> ReadOptions {
-    ReadOptions {
-        nan: NanPolicy::Pass,
-        ..ReadOptions::default()
-    }
+    ReadOptions { nan: NanPolicy::Pass, ..ReadOptions::default() }
 }
 
 fn with_rows(range: &str) -> ReadOptions {
-    ReadOptions {
-        rows: range.parse().unwrap(),
-        ..pass()
-    }
+    ReadOptions { rows: range.parse().unwrap(), ..pass() }
 }
 
 fn open(name: impl AsRef<OsStr>, options: &ReadOptions) -> anyhow::Result<Rows> {
@@ -88,10 +80,8 @@ fn mkfifo(dir: &TempDir) -> PathBuf {
 }
 
 fn names_in(dir: &Path) -> Vec<String> {
-    let mut names: Vec<String> = fs::read_dir(dir)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
+    let mut names: Vec<String> =
+        fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
 }
@@ -113,11 +103,7 @@ struct Expected {
 }
 
 fn expected() -> Vec<Expected> {
-    let list = |text: &str| -> Vec<f64> {
-        text.split_whitespace()
-            .map(|x| x.parse().unwrap())
-            .collect()
-    };
+    let list = |text: &str| -> Vec<f64> { text.split_whitespace().map(|x| x.parse().unwrap()).collect() };
     let mut table = csv::Reader::from_path(numpys("expected.csv")).unwrap();
     table
         .records()
@@ -321,10 +307,7 @@ fn names_need_not_be_text() {
 #[test]
 fn item_shape_can_be_given() {
     let shaped = |file: &str, shape: &[usize]| {
-        let options = ReadOptions {
-            item_shape: Some(shape.to_vec()),
-            ..pass()
-        };
+        let options = ReadOptions { item_shape: Some(shape.to_vec()), ..pass() };
         open(numpys(file), &options).map(|rows| rows.item_shape().to_vec())
     };
     assert_eq!(shaped("plain.csv", &[1, 3]).unwrap(), [1, 3]);
@@ -364,10 +347,7 @@ fn with_nan(dir: &TempDir) -> PathBuf {
 fn not_finite_is_an_error_with_place_and_count() {
     let dir = TempDir::new().unwrap();
     let path = with_nan(&dir);
-    let strict = |range: &str| ReadOptions {
-        rows: range.parse().unwrap(),
-        ..ReadOptions::default()
-    };
+    let strict = |range: &str| ReadOptions { rows: range.parse().unwrap(), ..ReadOptions::default() };
     for step in [1, 2, 100] {
         let mut rows = open(&path, &strict("..")).unwrap();
         let error = loop {
@@ -399,10 +379,7 @@ fn overflow_to_f32_is_not_finite() {
 fn rows_not_finite_can_be_dropped() {
     let dir = TempDir::new().unwrap();
     let path = with_nan(&dir);
-    let options = ReadOptions {
-        nan: NanPolicy::Drop,
-        ..ReadOptions::default()
-    };
+    let options = ReadOptions { nan: NanPolicy::Drop, ..ReadOptions::default() };
     for step in [1, 2, 3, 100] {
         let mut rows = open(&path, &options).unwrap();
         assert_eq!(rows.len(), None);
@@ -450,11 +427,7 @@ fn pairs_that_do_not_fit_are_refused_with_both_names() {
     let dir = TempDir::new().unwrap();
     let file = |name: &str, shape| {
         let path = dir.path().join(name);
-        let format = if name.ends_with("npy") {
-            Format::Npy
-        } else {
-            Format::Csv
-        };
+        let format = if name.ends_with("npy") { Format::Npy } else { Format::Csv };
         write(&path, format, None, Array2::<f64>::zeros(shape).view());
         path
     };
@@ -468,10 +441,9 @@ fn pairs_that_do_not_fit_are_refused_with_both_names() {
     // Of csv the count shows only at the end; both are then counted out.
     for (name, n) in [("short.csv", 4), ("long.csv", 5000)] {
         let csv = file(name, (n, 3));
-        for (first, second, counts) in [
-            (&a, &csv, format!("5 and {n} rows")),
-            (&csv, &a, format!("{n} and 5 rows")),
-        ] {
+        for (first, second, counts) in
+            [(&a, &csv, format!("5 and {n} rows")), (&csv, &a, format!("{n} and 5 rows"))]
+        {
             let mut pair = paired(&[first, second], &pass()).unwrap();
             let error = loop {
                 match pair.next_blocks::<f64>(2) {
@@ -497,10 +469,7 @@ fn a_row_not_finite_in_one_goes_in_all() {
     let (path_a, path_b) = (dir.path().join("a.npy"), dir.path().join("b.npy"));
     write(&path_a, Format::Npy, Some(6), a.view());
     write(&path_b, Format::Npy, Some(6), b.view());
-    let options = ReadOptions {
-        nan: NanPolicy::Drop,
-        ..ReadOptions::default()
-    };
+    let options = ReadOptions { nan: NanPolicy::Drop, ..ReadOptions::default() };
     for step in [1, 3, 100] {
         let mut pair = paired(&[&path_a, &path_b], &options).unwrap();
         let mut kept = Vec::new();
@@ -526,9 +495,7 @@ fn ranges_are_half_open() {
     assert_eq!(parse("3..7"), Ok(range(3, Some(7))));
     assert_eq!(parse("3.."), Ok(range(3, None)));
     assert_eq!(parse("..7"), Ok(range(0, Some(7))));
-    for bad in [
-        "", "3", "3-7", "a..b", "-1..", "7..3", "1...3", "1..=3", "3. .7",
-    ] {
+    for bad in ["", "3", "3-7", "a..b", "-1..", "7..3", "1...3", "1..=3", "3. .7"] {
         assert!(parse(bad).is_err(), "{bad}");
     }
     for text in ["0..", "3..7", "5..5"] {
@@ -561,11 +528,9 @@ fn declaring(shape: &str, fortran: &str) -> Vec<u8> {
 fn a_declared_size_is_not_allocated() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("hollow.npy");
-    for (shape, fortran) in [
-        ("(1250000, 1000)", "False"),
-        ("(1250000, 1000)", "True"),
-        ("(1, 1250000000)", "False"),
-    ] {
+    for (shape, fortran) in
+        [("(1250000, 1000)", "False"), ("(1250000, 1000)", "True"), ("(1, 1250000000)", "False")]
+    {
         let mut bytes = declaring(shape, fortran);
         bytes.extend([0; 20000]);
         fs::write(&path, bytes).unwrap();
@@ -605,18 +570,10 @@ fn standard_input_is_read() {
         assert_eq!(found, rows, "{}", case.file);
     }
     // An archive's array by its key, although standard input cannot be jumped in.
-    let two = child(
-        "read",
-        Path::new("-:second"),
-        "true",
-        stdin(&numpys("two.npz")),
-    );
+    let two = child("read", Path::new("-:second"), "true", stdin(&numpys("two.npz")));
     assert_eq!(two, "rows 2");
     let two = child("read", Path::new("-"), "true", stdin(&numpys("two.npz")));
-    assert!(
-        two.ends_with("first, second; name one, as in -:first"),
-        "{two}"
-    );
+    assert!(two.ends_with("first, second; name one, as in -:first"), "{two}");
     let empty = testdata("damaged").join("empty");
     let found = child("read", Path::new("-"), "true", stdin(empty.as_os_str()));
     assert!(found.starts_with("<stdin>: is empty"), "{found}");
@@ -646,17 +603,11 @@ fn what_we_write_is_what_numpy_writes() {
     // Items without axes make an array of one axis.
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("line.npy");
-    let line: Array2<f32> = open(numpys("line.npy"), &pass())
-        .unwrap()
-        .read_all()
-        .unwrap();
+    let line: Array2<f32> = open(numpys("line.npy"), &pass()).unwrap().read_all().unwrap();
     let mut writer = ArrayWriter::new(create(&path), Format::Npy, Some(7), &[]).unwrap();
     writer.write(line.view()).unwrap();
     writer.finish().unwrap();
-    assert_eq!(
-        fs::read(&path).unwrap(),
-        fs::read(numpys("line.npy")).unwrap()
-    );
+    assert_eq!(fs::read(&path).unwrap(), fs::read(numpys("line.npy")).unwrap());
     let a: Array2<f64> = read(numpys("f8-little.npy"), &pass()).unwrap();
     assert_eq!(npy(a.view()), fs::read(numpys("f8-little.npy")).unwrap());
 }
@@ -677,10 +628,7 @@ fn any_layout_is_written_row_by_row() {
 fn text_has_the_shortest_digits() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("out");
-    let a: Array2<f64> = array![
-        [1.0, -0.0, 0.1, 1e300],
-        [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e-7]
-    ];
+    let a: Array2<f64> = array![[1.0, -0.0, 0.1, 1e300], [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e-7]];
     write(&path, Format::Csv, None, a.view());
     let text = fs::read_to_string(&path).unwrap();
     assert_eq!(text, "1,-0,0.1,1e300\nnan,inf,-inf,1e-7\n");
@@ -741,12 +689,7 @@ fn a_killed_writer_leaves_the_old_file() {
 #[test]
 fn permissions_are_as_the_umask_has_them() {
     let dir = TempDir::new().unwrap();
-    for (umask, mode) in [
-        ("022", 0o644),
-        ("077", 0o600),
-        ("002", 0o664),
-        ("000", 0o666),
-    ] {
+    for (umask, mode) in [("022", 0o644), ("077", 0o600), ("002", 0o664), ("000", 0o666)] {
         let path = dir.path().join(umask);
         for _ in 0..2 {
             let setup = format!("umask {umask}");
@@ -831,11 +774,7 @@ fn a_full_disk_is_reported() {
     assert!(output.write_all(&vec![0; 1 << 20]).is_err());
     says(output.finish(), &["writing it failed before"]);
     let a = Array2::<f64>::zeros((2, 2));
-    for (format, rows) in [
-        (Format::Npy, Some(2)),
-        (Format::Npy, None),
-        (Format::Csv, None),
-    ] {
+    for (format, rows) in [(Format::Npy, Some(2)), (Format::Npy, None), (Format::Csv, None)] {
         let mut writer = ArrayWriter::new(create(full), format, rows, &[2]).unwrap();
         let result = writer.write(a.view()).and_then(|()| writer.finish());
         says(result, &["/dev/full: cannot write"]);
@@ -855,10 +794,7 @@ fn a_closed_pipe_can_be_told() {
     let mut writer = ArrayWriter::new(output, Format::Npy, Some(1000), &[1000]).unwrap();
     let rows = Array2::<f64>::zeros((1000, 1000));
     let error = writer.write(rows.view()).unwrap_err();
-    let kind = error
-        .chain()
-        .find_map(|e| e.downcast_ref::<io::Error>())
-        .map(io::Error::kind);
+    let kind = error.chain().find_map(|e| e.downcast_ref::<io::Error>()).map(io::Error::kind);
     assert_eq!(kind, Some(io::ErrorKind::BrokenPipe));
 }
 
@@ -891,20 +827,8 @@ fn tables_are_csv_or_json_lines() {
     let path = dir.path().join("table");
     let columns = ["score", "a", "n", "value", "converged"];
     let rows: [[Value; 5]; 2] = [
-        [
-            "rp".into(),
-            "x, \"y\"".into(),
-            12usize.into(),
-            0.1.into(),
-            true.into(),
-        ],
-        [
-            String::from("gl").into(),
-            "line\nbreak".into(),
-            (-3i64).into(),
-            f64::NAN.into(),
-            false.into(),
-        ],
+        ["rp".into(), "x, \"y\"".into(), 12usize.into(), 0.1.into(), true.into()],
+        [String::from("gl").into(), "line\nbreak".into(), (-3i64).into(), f64::NAN.into(), false.into()],
     ];
     for (format, text) in [
         (
@@ -949,9 +873,7 @@ fn the_ledger_knows_what_was_read() {
             let mut rows = Rows::open(&numpys(&case.file), &with_rows(range), &ledger).unwrap();
             rows.read_all::<f64>().unwrap();
             let records = ledger.inputs();
-            let [record] = records.as_slice() else {
-                panic!("{}: {records:?}", case.file)
-            };
+            let [record] = records.as_slice() else { panic!("{}: {records:?}", case.file) };
             assert_eq!(record.sha256, Some(sha256(&file)), "{} {range}", case.file);
             assert_eq!(record.bytes, fs::metadata(&file).unwrap().len());
             assert_eq!(record.dtype.as_deref(), Some(case.descr.as_str()));

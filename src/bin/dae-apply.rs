@@ -21,10 +21,13 @@ use ndarray::{Array2, ArrayView2, Axis};
 ///
 /// Memory: the model and a block of rows; with several levels, the points.
 #[derive(Parser)]
-#[command(name = "dae-apply", after_help = "\
+#[command(
+    name = "dae-apply",
+    after_help = "\
 Examples:
   $ molrg-gen -d 48 -r 6 -k 2 -n 100 --truth truth.st | dae-apply truth.st - --sigma 0.5 --add-noise | npy info -
-  $ molrg-gen -d 48 -r 6 -k 2 -n 100 --truth truth.st | dae-apply truth.st - --sigma 1,0.1 --quantity score | npy info -")]
+  $ molrg-gen -d 48 -r 6 -k 2 -n 100 --truth truth.st | dae-apply truth.st - --sigma 1,0.1 --quantity score | npy info -"
+)]
 struct Arguments {
     /// The model
     model: OsString,

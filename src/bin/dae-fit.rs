@@ -27,10 +27,13 @@ const MOMENT_ROWS: usize = 2048;
 ///
 /// Memory: molrg and empirical hold the samples; gaussian streams them and holds d².
 #[derive(Parser)]
-#[command(name = "dae-fit", after_help = "\
+#[command(
+    name = "dae-fit",
+    after_help = "\
 Examples:
   $ molrg-gen -d 48 -r 6 -k 2 -n 1200 --seed 1 | dae-fit --kind molrg -r 6 -k 2 --report fit.csv -o student.st
-  $ molrg-gen -d 48 -r 6 -k 2 -n 500 | dae-fit --kind gaussian | pf-sample -n 100 | npy info -")]
+  $ molrg-gen -d 48 -r 6 -k 2 -n 500 | dae-fit --kind gaussian | pf-sample -n 100 | npy info -"
+)]
 struct Arguments {
     /// Samples, one per row (default: standard input)
     samples: Option<OsString>,
@@ -120,7 +123,10 @@ impl MixtureArgs {
         ensure!(self.iterations > 0, "--iterations 0: a fit needs at least one");
         ensure!(self.lr > 0.0 && self.lr.is_finite(), "--lr {}: must be positive", self.lr);
         if let Some(Solver::Pca) = self.solver {
-            ensure!(count == 1, "--solver pca fits one component, not {count}; use subspaces, em or gradient");
+            ensure!(
+                count == 1,
+                "--solver pca fits one component, not {count}; use subspaces, em or gradient"
+            );
         }
         let has = |part| self.fit.contains(&part);
         let defaults = Settings::new(ranks);

@@ -28,10 +28,13 @@ use ndarray::{Array2, ArrayView1, Axis, s};
 ///
 /// Memory: the model; with --spectrum or --basis, what they write.
 #[derive(Parser)]
-#[command(name = "jacobian-rank", after_help = "\
+#[command(
+    name = "jacobian-rank",
+    after_help = "\
 Examples:
   $ molrg-gen -d 48 -r 6 -k 2 -n 10 --truth truth.st | npy info - && jacobian-rank truth.st --levels edm:18 -n 15
-  $ molrg-gen -d 48 -r 6 -k 2 -n 300 | dae-fit --kind molrg -r 6 -k 2 | jacobian-rank - --snr 10,1,0.1 -n 5 --per-sample")]
+  $ molrg-gen -d 48 -r 6 -k 2 -n 300 | dae-fit --kind molrg -r 6 -k 2 | jacobian-rank - --snr 10,1,0.1 -n 5 --per-sample"
+)]
 struct Arguments {
     /// The model (default: standard input)
     model: Option<OsString>,
@@ -185,12 +188,19 @@ impl Arguments {
         // One point a block: each costs a flow and a factorization a level.
         let mut columns: Vec<Vec<Cell>> = Vec::new();
         let mut progress = job.progress(Some(n as u64), "points");
-        in_order(rows.clone(), 1, |row| sheet.column(row), |cells| {
-            columns.push(cells);
-            progress.advance(1);
-            Ok(())
+        in_order(
+            rows.clone(),
+            1,
+            |row| sheet.column(row),
+            |cells| {
+                columns.push(cells);
+                progress.advance(1);
+                Ok(())
+            },
+        )?;
+        write_levels(spectrum, levels.len(), |l| {
+            columns.iter().flat_map(|c| c[l].spectrum.clone()).collect()
         })?;
-        write_levels(spectrum, levels.len(), |l| columns.iter().flat_map(|c| c[l].spectrum.clone()).collect())?;
         write_levels(basis, levels.len(), |l| columns.iter().flat_map(|c| c[l].vectors.clone()).collect())?;
         for (l, &sigma) in levels.iter().enumerate() {
             if self.per_sample {

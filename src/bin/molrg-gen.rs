@@ -20,10 +20,13 @@ use molrg::with_dtype;
 ///
 /// Memory: a few blocks of rows and the bases, whatever N is.
 #[derive(Parser)]
-#[command(name = "molrg-gen", after_help = "\
+#[command(
+    name = "molrg-gen",
+    after_help = "\
 Examples:
   $ molrg-gen -d 48 -r 6 -k 2 -n 1000 --seed 1 --truth truth.st | npy info -
-  $ molrg-gen -d 48 -r 6 -k 2 -n 1200 | dae-fit --kind molrg -r 6 -k 2 | pf-sample -n 100 | npy info -")]
+  $ molrg-gen -d 48 -r 6 -k 2 -n 1200 | dae-fit --kind molrg -r 6 -k 2 | pf-sample -n 100 | npy info -"
+)]
 struct Arguments {
     /// Dimension of the data
     #[arg(short, long, value_name = "d")]

@@ -23,10 +23,13 @@ use ndarray::{Array2, s};
 ///
 /// Memory: the model and a few blocks of rows, whatever N is.
 #[derive(Parser)]
-#[command(name = "pf-sample", after_help = "\
+#[command(
+    name = "pf-sample",
+    after_help = "\
 Examples:
   $ molrg-gen -d 48 -r 6 -k 2 -n 1200 | dae-fit --kind molrg -r 6 -k 2 | pf-sample -n 1000 --seed 3 | npy info -
-  $ molrg-gen -d 48 -r 6 -k 2 -n 10 --truth truth.st | pf-sample truth.st --encode --noise - | pf-sample truth.st --noise - | npy info -")]
+  $ molrg-gen -d 48 -r 6 -k 2 -n 10 --truth truth.st | pf-sample truth.st --encode --noise - | pf-sample truth.st --noise - | npy info -"
+)]
 struct Arguments {
     /// The model (default: standard input)
     model: Option<OsString>,

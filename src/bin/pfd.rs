@@ -27,10 +27,13 @@ use ndarray::{Array2, ArrayView2};
 ///
 /// Memory: the models and a few blocks of rows, whatever N is.
 #[derive(Parser)]
-#[command(name = "pfd", after_help = "\
+#[command(
+    name = "pfd",
+    after_help = "\
 Examples:
   $ molrg-gen -d 48 -r 6 -k 2 -n 60 --truth truth.st | dae-fit --kind molrg -r 6 -k 2 | pfd - truth.st -n 2000 --seed 7
-  $ molrg-gen -d 48 -r 6 -k 2 -n 50 --truth truth.st -o data.npy && dae-fit data.npy --kind empirical | pfd - truth.st -n 500")]
+  $ molrg-gen -d 48 -r 6 -k 2 -n 50 --truth truth.st -o data.npy && dae-fit data.npy --kind empirical | pfd - truth.st -n 500"
+)]
 struct Arguments {
     /// Models or samples: A B; with --bias-variance the teacher, then its students
     #[arg(required = true, num_args = 1.., value_name = "INPUT")]
@@ -285,13 +288,17 @@ impl Measures {
                 row("pfd", arguments.name(0), arguments.name(1), m.above.pfd())?;
                 row("pfd", arguments.name(1), c.clone(), m.below.pfd())?;
                 let Some(ratio) = m.ratio() else {
-                    bail!("--relative-to {c}: its distance from {} is 0, so nothing is relative to it", arguments.name(1));
+                    bail!(
+                        "--relative-to {c}: its distance from {} is 0, so nothing is relative to it",
+                        arguments.name(1)
+                    );
                 };
                 row("pfd_relative", arguments.name(0), arguments.name(1), ratio)?;
             }
             Measures::BiasVariance(m, _) => {
                 let [error, bias, variance] = m.estimates();
-                let (students, teacher) = (format!("{} students", arguments.inputs.len() - 1), arguments.name(0));
+                let (students, teacher) =
+                    (format!("{} students", arguments.inputs.len() - 1), arguments.name(0));
                 row("gen_error_sq", students.clone(), teacher.clone(), error)?;
                 row("bias_sq", students.clone(), teacher.clone(), bias)?;
                 row("variance", students, teacher, variance)?;

@@ -18,10 +18,13 @@ use molrg::with_dtype;
 ///
 /// Memory: one trial's samples a thread.
 #[derive(Parser)]
-#[command(name = "phase-grid", after_help = "\
+#[command(
+    name = "phase-grid",
+    after_help = "\
 Examples:
   $ phase-grid --dim 48 --ranks 2-4 --samples 2-6 --components 1 --trials 5 --solver pca -o phase.csv
-  $ phase-grid --dim 48 --ranks 3 --samples 2-5 --components 2 --trials 5 --solver subspaces --orthogonal | head -3")]
+  $ phase-grid --dim 48 --ranks 3 --samples 2-5 --components 2 --trials 5 --solver subspaces --orthogonal | head -3"
+)]
 struct Arguments {
     /// Dimension of the data
     #[arg(long, default_value_t = 48)]
@@ -171,9 +174,18 @@ impl Program for Arguments {
         let cells = self.cells();
         let selected = job.selected(cells.len());
         let mut table = job.table(&[
-            "rank", "samples", "components", "solver", "trials", "success", "mean_error", "ci_low", "ci_high",
+            "rank",
+            "samples",
+            "components",
+            "solver",
+            "trials",
+            "success",
+            "mean_error",
+            "ci_low",
+            "ci_high",
         ])?;
-        let solver = clap::ValueEnum::to_possible_value(&self.solver).map_or(String::new(), |v| v.get_name().into());
+        let solver =
+            clap::ValueEnum::to_possible_value(&self.solver).map_or(String::new(), |v| v.get_name().into());
         let mut progress = job.progress(Some(selected.end - selected.start), "cells");
         for &cell in &cells[selected.start as usize..selected.end as usize] {
             let outcome = with_dtype!(job.dtype(&[]), T => experiment.outcome::<T>(cell))?;

@@ -30,10 +30,13 @@ const MOMENT_ROWS: usize = 2048;
 ///
 /// Memory: the training set and fixed-size tiles, however many rows are scored.
 #[derive(Parser)]
-#[command(name = "rp-score", after_help = "\
+#[command(
+    name = "rp-score",
+    after_help = "\
 Examples:
   $ molrg-gen -d 48 -r 6 -k 2 -n 200 --truth t.st | dae-fit --kind molrg -r 6 -k 2 -o s.st && pf-sample s.st -n 500 -o s.npy && pf-sample t.st -n 500 | rp-score s.npy -
-  $ molrg-gen -d 48 -r 6 -k 2 -n 600 -o x.npy && molrg-gen -d 48 -r 6 -k 2 -n 100 --skip 600 | rp-score - --train x.npy --gl similarity,ratio")]
+  $ molrg-gen -d 48 -r 6 -k 2 -n 600 -o x.npy && molrg-gen -d 48 -r 6 -k 2 -n 100 --skip 600 | rp-score - --train x.npy --gl similarity,ratio"
+)]
 struct Arguments {
     /// Samples, paired by row; FILE.npz:KEY selects an array
     #[arg(required = true, value_name = "INPUT")]
@@ -57,7 +60,14 @@ struct Arguments {
     #[arg(long, value_name = "FILE")]
     train: Option<OsString>,
     /// Forms of GL
-    #[arg(long, value_name = "FORMS", value_enum, value_delimiter = ',', default_value = "similarity", requires = "train")]
+    #[arg(
+        long,
+        value_name = "FORMS",
+        value_enum,
+        value_delimiter = ',',
+        default_value = "similarity",
+        requires = "train"
+    )]
     gl: Vec<Form>,
     /// A copy is nearer to its nearest training row than this share of the distance to the second nearest
     #[arg(long, value_name = "SHARE", value_parser = parse_share, default_value = "1/3")]
@@ -204,11 +214,16 @@ impl Arguments {
     }
 
     /// The descriptor fitted to --fit, or else to the training set.
-    fn fitted_descriptor<T: Scalar>(&self, fit: Option<Rows>, train: Option<&Array2<T>>) -> Result<Descriptor> {
+    fn fitted_descriptor<T: Scalar>(
+        &self,
+        fit: Option<Rows>,
+        train: Option<&Array2<T>>,
+    ) -> Result<Descriptor> {
         if self.descriptor == Choice::Raw {
             return Ok(Descriptor::Raw);
         }
-        let mut moments = Moments::new(fit.as_ref().map_or_else(|| train.map_or(0, Array2::ncols), Rows::width));
+        let mut moments =
+            Moments::new(fit.as_ref().map_or_else(|| train.map_or(0, Array2::ncols), Rows::width));
         match (fit, train) {
             (Some(mut rows), _) => {
                 while let Some(block) = rows.next_block::<T>(MOMENT_ROWS)? {

@@ -15,10 +15,13 @@ use molrg::measure::subspace_error::{largest, matched};
 ///
 /// Memory: the two models.
 #[derive(Parser)]
-#[command(name = "subspace-error", after_help = "\
+#[command(
+    name = "subspace-error",
+    after_help = "\
 Examples:
   $ molrg-gen -d 48 -r 6 -k 2 -n 1200 --truth truth.st | dae-fit --kind molrg -r 6 -k 2 | subspace-error - truth.st
-  $ molrg-gen -d 48 -r 6 -k 2 -n 10 --truth truth.st | dae-fit --kind molrg -r 6 -k 2 | subspace-error - truth.st -f json")]
+  $ molrg-gen -d 48 -r 6 -k 2 -n 10 --truth truth.st | dae-fit --kind molrg -r 6 -k 2 | subspace-error - truth.st -f json"
+)]
 struct Arguments {
     /// The fitted mixture
     fitted: OsString,

@@ -60,12 +60,14 @@ impl LevelArgs {
         } else if let Some(list) = &self.time {
             list.0.iter().map(|&t| schedule.checked_sigma(t)).collect()
         } else if let Some(text) = &self.levels {
-            let (name, steps) = text
-                .split_once(':')
-                .ok_or_else(|| anyhow!("--levels {text:?}: write a schedule and a number of steps, like edm:18"))?;
+            let (name, steps) = text.split_once(':').ok_or_else(|| {
+                anyhow!("--levels {text:?}: write a schedule and a number of steps, like edm:18")
+            })?;
             let schedule = <Schedule as clap::ValueEnum>::from_str(name, true)
                 .map_err(|_| anyhow!("--levels {text:?}: no schedule is called {name:?}"))?;
-            let steps = steps.parse().map_err(|_| anyhow!("--levels {text:?}: {steps:?} is not a number of steps"))?;
+            let steps = steps
+                .parse()
+                .map_err(|_| anyhow!("--levels {text:?}: {steps:?} is not a number of steps"))?;
             let mut levels = Grid { schedule, steps, ..Grid::default() }.levels()?;
             levels.pop();
             Ok(levels)

@@ -11,9 +11,7 @@ use anyhow::Result;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
 
 use super::{Denoiser, Singular};
-use crate::linalg::{
-    accumulate, cast, dot, product, squared_distance, squared_norms, symmetric_eigen,
-};
+use crate::linalg::{accumulate, cast, dot, product, squared_distance, squared_norms, symmetric_eigen};
 use crate::scalar::Scalar;
 
 /// Rows of the data that are looked at together: the tile of weights and the
@@ -53,10 +51,8 @@ impl<T: Scalar> EmpiricalDenoiser<T> {
             sums.zip_mut_with(&row, |s, v| *s += v.wide());
         }
         let centre = sums.mapv(|s| T::of(s / n));
-        let half_norms: Vec<T> = data
-            .outer_iter()
-            .map(|row| T::of(0.5 * squared_distance(row, centre.view())))
-            .collect();
+        let half_norms: Vec<T> =
+            data.outer_iter().map(|row| T::of(0.5 * squared_distance(row, centre.view()))).collect();
         let radius = half_norms.iter().fold(0.0f64, |m, h| m.max((2.0 * h.wide()).sqrt()));
         EmpiricalDenoiser { data, centre, half_norms, radius }
     }
@@ -64,18 +60,11 @@ impl<T: Scalar> EmpiricalDenoiser<T> {
     /// Weights of all points for one x, exactly, with those under 1e-18 of the
     /// largest left out: (index, weight), weights sum to 1.
     fn weights(&self, x: ArrayView1<T>, sigma: f64) -> Vec<(usize, f64)> {
-        let logs: Vec<f64> = self
-            .data
-            .outer_iter()
-            .map(|y| -squared_distance(x, y) / (2.0 * sigma * sigma))
-            .collect();
+        let logs: Vec<f64> =
+            self.data.outer_iter().map(|y| -squared_distance(x, y) / (2.0 * sigma * sigma)).collect();
         let best = logs.iter().fold(f64::NEG_INFINITY, |a, &b| a.max(b));
-        let mut kept: Vec<(usize, f64)> = logs
-            .iter()
-            .enumerate()
-            .map(|(i, l)| (i, (l - best).exp()))
-            .filter(|(_, w)| *w > 1e-18)
-            .collect();
+        let mut kept: Vec<(usize, f64)> =
+            logs.iter().enumerate().map(|(i, l)| (i, (l - best).exp())).filter(|(_, w)| *w > 1e-18).collect();
         let total: f64 = kept.iter().map(|(_, w)| w).sum();
         kept.iter_mut().for_each(|(_, w)| *w /= total);
         kept

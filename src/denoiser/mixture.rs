@@ -147,9 +147,7 @@ impl<T: Scalar> MixtureDenoiser<T> {
             let gained: f64 =
                 z[columns.clone()].iter().zip(&level.gain[columns]).map(|(z, g)| g * z * z).sum();
             let half = level.half_precision[k];
-            *log_weight = level.offset[k] + gained
-                - half * (distance(k) - norm)
-                - (half - first) * norm;
+            *log_weight = level.offset[k] + gained - half * (distance(k) - norm) - (half - first) * norm;
         }
     }
 
@@ -160,18 +158,13 @@ impl<T: Scalar> MixtureDenoiser<T> {
         // ‖x‖² matters only where noise variances differ: elsewhere it cancels,
         // and is better not formed.
         let even = level.half_precision.iter().all(|h| *h == level.half_precision[0]);
-        let norms = if even && !self.has_means {
-            Array1::zeros(x.nrows())
-        } else {
-            squared_norms(x)
-        };
+        let norms = if even && !self.has_means { Array1::zeros(x.nrows()) } else { squared_norms(x) };
         let mut undecided = Vec::new();
         let mut out: Vec<Posterior> = projected
             .outer_iter()
             .enumerate()
             .map(|(i, p)| {
-                let coordinates: Vec<f64> =
-                    p.iter().zip(&self.centres).map(|(p, c)| p.wide() - c).collect();
+                let coordinates: Vec<f64> = p.iter().zip(&self.centres).map(|(p, c)| p.wide() - c).collect();
                 let mut weights = vec![0.0; count];
                 let norm = if even { 0.0 } else { norms[i] };
                 let distance = |k: usize| {

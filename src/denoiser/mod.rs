@@ -12,12 +12,10 @@ pub mod guided;
 pub mod mixture;
 pub mod model;
 
-
 pub use empirical::EmpiricalDenoiser;
 pub use guided::Guided;
 pub use mixture::MixtureDenoiser;
 pub use model::Model;
-
 
 use anyhow::Result;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};

@@ -167,7 +167,9 @@ impl Model {
                 let data = tensors.take("data")?;
                 (Kind::Empirical(data.into_points()?), tensors.dtype("data")?)
             }
-            other => bail!("a model of kind {other:?}, which this program does not know; it knows molrg and empirical"),
+            other => bail!(
+                "a model of kind {other:?}, which this program does not know; it knows molrg and empirical"
+            ),
         };
         let model = Model { kind, item_shape, dtype };
         let width = match &model.kind {
@@ -399,7 +401,12 @@ fn mixture_of(tensors: &mut Tensors) -> Result<Mixture> {
         bail!("damaged: tensor bases has {} axes, not 3", bases.shape.len());
     };
     ensure!(
-        k > 0 && d > 0 && weights.len() == k && means.shape == [k, d] && variances.shape == [k, r] && noise.len() == k,
+        k > 0
+            && d > 0
+            && weights.len() == k
+            && means.shape == [k, d]
+            && variances.shape == [k, r]
+            && noise.len() == k,
         "damaged: its tensors' shapes disagree"
     );
     let (means, bases, variances) = (means.wide(), bases.wide(), variances.wide());

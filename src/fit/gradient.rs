@@ -14,9 +14,7 @@
 use anyhow::Result;
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis, s};
 
-use super::{
-    Fit, Found, Iteration, Settings, Weighting, finished, join, leading_basis, split, start,
-};
+use super::{Fit, Found, Iteration, Settings, Weighting, finished, join, leading_basis, split, start};
 use crate::linalg::{cast, orthonormalize, product};
 use crate::random::{Purpose, row_rng, standard_normals};
 use crate::scalar::Scalar;
@@ -90,7 +88,8 @@ fn train(
         let progress = step as f64 / settings.iterations as f64;
         let lr = settings.lr * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos());
         let joint = join(&bases);
-        let stepped = &joint - &(adam.direction(&tangent(&joint, &gradient, ranks, settings.orthogonal)) * lr);
+        let stepped =
+            &joint - &(adam.direction(&tangent(&joint, &gradient, ranks, settings.orthogonal)) * lr);
         bases = retracted(stepped.view(), ranks, settings.orthogonal);
     }
     if settings.weighting == Weighting::Softmax {
@@ -116,12 +115,12 @@ fn beginning(x: ArrayView2<f64>, settings: &Settings, restart: usize) -> Result<
 
 /// Which subspace captures most of each row.
 fn nearest(x: ArrayView2<f64>, bases: &[Array2<f64>]) -> Vec<usize> {
-    let energies: Vec<Vec<f64>> = bases
-        .iter()
-        .map(|b| product(x, b.view()).outer_iter().map(|z| z.dot(&z)).collect())
-        .collect();
+    let energies: Vec<Vec<f64>> =
+        bases.iter().map(|b| product(x, b.view()).outer_iter().map(|z| z.dot(&z)).collect()).collect();
     (0..x.nrows())
-        .map(|i| (1..bases.len()).fold(0, |best, k| if energies[k][i] > energies[best][i] { k } else { best }))
+        .map(|i| {
+            (1..bases.len()).fold(0, |best, k| if energies[k][i] > energies[best][i] { k } else { best })
+        })
         .collect()
 }
 
@@ -148,7 +147,12 @@ fn hardmax_loss(x: ArrayView2<f64>, bases: &[Array2<f64>]) -> (f64, Array2<f64>)
 /// The loss of one draw of noise levels and noise, and its gradient. With
 /// s = 1/(1+σ²), e = D − x_0, z_k = U_kᵀx, φ = 1/(2σ²(1+σ²)):
 /// ∂/∂U_k = 2s w_k (e z_kᵀ + x (U_kᵀe)ᵀ) + 4sφ w_k (e·p_k − Σ_j w_j e·p_j) x z_kᵀ.
-pub fn softmax_loss(x0: ArrayView2<f64>, bases: &[Array2<f64>], seed: u64, step: usize) -> (f64, Array2<f64>) {
+pub fn softmax_loss(
+    x0: ArrayView2<f64>,
+    bases: &[Array2<f64>],
+    seed: u64,
+    step: usize,
+) -> (f64, Array2<f64>) {
     let (n, d) = x0.dim();
     let mut loss = 0.0;
     let mut gradients: Vec<Array2<f64>> = bases.iter().map(|b| Array2::zeros(b.raw_dim())).collect();

@@ -252,6 +252,11 @@ pub(crate) fn join(bases: &[Array2<f64>]) -> Array2<f64> {
 
 /// Gives the model component weights, unit variances and the like for
 /// components that no completion was counted for.
-pub(crate) fn component(basis: Array2<f64>, mean: Array1<f64>, variances: Array1<f64>, noise: f64) -> Component {
+pub(crate) fn component(
+    basis: Array2<f64>,
+    mean: Array1<f64>,
+    variances: Array1<f64>,
+    noise: f64,
+) -> Component {
     Component { weight: 1.0, mean, basis, variances, noise_variance: noise }
 }

@@ -61,11 +61,13 @@ impl Moments {
         self.count += rows.nrows();
         self.sum += &rows.sum_axis(Axis(0));
         let rows = rows.view();
-        self.gram.axis_chunks_iter_mut(Axis(0), TILE).into_par_iter().enumerate().for_each(|(i, mut strip)| {
-            let (from, to) = (i * TILE, i * TILE + strip.nrows());
-            let lower: ArrayViewMut2<f64> = strip.slice_mut(s![.., ..to]);
-            accumulate(lower, rows.slice(s![.., from..to]).t(), rows.slice(s![.., ..to]));
-        });
+        self.gram.axis_chunks_iter_mut(Axis(0), TILE).into_par_iter().enumerate().for_each(
+            |(i, mut strip)| {
+                let (from, to) = (i * TILE, i * TILE + strip.nrows());
+                let lower: ArrayViewMut2<f64> = strip.slice_mut(s![.., ..to]);
+                accumulate(lower, rows.slice(s![.., from..to]).t(), rows.slice(s![.., ..to]));
+            },
+        );
     }
 
     /// The Gaussian with these moments: mean, and covariance (divisor N) as

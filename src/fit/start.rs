@@ -76,7 +76,8 @@ fn spectral_groups<T: Scalar>(x: ArrayView2<T>, k: usize) -> Result<Vec<Vec<usiz
     }
     let mut affinity = product(rows.view(), rows.t());
     affinity.mapv_inplace(|c| c * c);
-    let degree: Array1<f64> = affinity.sum_axis(Axis(1)).mapv(|d| if d > 0.0 { d.sqrt().recip() } else { 0.0 });
+    let degree: Array1<f64> =
+        affinity.sum_axis(Axis(1)).mapv(|d| if d > 0.0 { d.sqrt().recip() } else { 0.0 });
     for ((i, j), a) in affinity.indexed_iter_mut() {
         *a *= degree[i] * degree[j];
     }
@@ -110,7 +111,8 @@ fn spectral_groups<T: Scalar>(x: ArrayView2<T>, k: usize) -> Result<Vec<Vec<usiz
 fn directions(points: ArrayView2<f64>, k: usize) -> Vec<usize> {
     let mut centres: Vec<Array1<f64>> = vec![points.row(0).to_owned()];
     while centres.len() < k.min(points.nrows()) {
-        let nearness = |i: usize| centres.iter().map(|c| c.dot(&points.row(i))).fold(f64::NEG_INFINITY, f64::max);
+        let nearness =
+            |i: usize| centres.iter().map(|c| c.dot(&points.row(i))).fold(f64::NEG_INFINITY, f64::max);
         let farthest = (0..points.nrows()).min_by(|&a, &b| nearness(a).total_cmp(&nearness(b))).unwrap_or(0);
         centres.push(points.row(farthest).to_owned());
     }

@@ -86,7 +86,8 @@ impl<'a, T: Scalar> Data<'a, T> {
         for iteration in 0..settings.iterations {
             let pass = self.pass(&bases, means.as_ref());
             history.push(Iteration { restart, iteration, objective: pass.objective });
-            let resting = (pass.objective - last).abs() <= resting::<T>() * self.energy.max(f64::MIN_POSITIVE);
+            let resting =
+                (pass.objective - last).abs() <= resting::<T>() * self.energy.max(f64::MIN_POSITIVE);
             if resting && pass.labels == labels {
                 converged = true;
                 break;
@@ -249,11 +250,8 @@ impl<'a, T: Scalar> Data<'a, T> {
         for (k, &r) in self.settings.ranks.iter().enumerate() {
             let others = kept[k + 1..].iter().chain(&out).map(|b| b.view());
             let avoid = joined(others, d);
-            let mut rng = crate::random::row_rng(
-                self.settings.seed,
-                crate::random::Purpose::Completion,
-                k as u64,
-            );
+            let mut rng =
+                crate::random::row_rng(self.settings.seed, crate::random::Purpose::Completion, k as u64);
             completed.push(r - kept[k].ncols());
             out.push(crate::linalg::complete_basis(kept[k].view(), r, avoid.view(), &mut rng));
         }

@@ -142,15 +142,8 @@ const DP_A: [&[f64]; 6] = [
 /// Weights of the fifth-order result, which are also the seventh stage.
 const DP_B: [f64; 6] = [35.0 / 384.0, 0.0, 500.0 / 1113.0, 125.0 / 192.0, -2187.0 / 6784.0, 11.0 / 84.0];
 /// Fifth order less fourth.
-const DP_E: [f64; 7] = [
-    71.0 / 57600.0,
-    0.0,
-    -71.0 / 16695.0,
-    71.0 / 1920.0,
-    -17253.0 / 339200.0,
-    22.0 / 525.0,
-    -1.0 / 40.0,
-];
+const DP_E: [f64; 7] =
+    [71.0 / 57600.0, 0.0, -71.0 / 16695.0, 71.0 / 1920.0, -17253.0 / 339200.0, 22.0 / 525.0, -1.0 / 40.0];
 
 /// A row whose step falls below this share of σ is not going to finish.
 const SMALLEST_STEP: f64 = 1e-10;

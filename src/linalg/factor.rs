@@ -2,7 +2,7 @@
 
 use anyhow::{Result, anyhow};
 use faer::{Mat, MatRef, Side};
-use ndarray::{Array1, Array2, ArrayView2, concatenate, s, Axis};
+use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
 use rand::Rng;
 
 use super::product;

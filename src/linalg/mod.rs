@@ -10,8 +10,7 @@
 mod factor;
 
 pub use factor::{
-    complete_basis, leading_right_vectors, orthonormalize, polar, singular_values, symmetric_eigen,
-    thin_svd,
+    complete_basis, leading_right_vectors, orthonormalize, polar, singular_values, symmetric_eigen, thin_svd,
 };
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, CowArray, s};

@@ -37,7 +37,8 @@ impl std::str::FromStr for Choice {
             None if text == "none" => Ok(Choice::Raw),
             None if text == "center" => Ok(Choice::Center),
             _ if text.ends_with(".onnx") => {
-                Err("this build reads no ONNX files; compute the features elsewhere and give them as arrays".into())
+                Err("this build reads no ONNX files; compute the features elsewhere and give them as arrays"
+                    .into())
             }
             _ => Err("give none, center, pca:Q or whiten:Q".into()),
         }

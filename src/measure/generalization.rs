@@ -55,7 +55,10 @@ impl<T: Scalar> Training<T> {
         let norms = squared_norms(rows.view());
         Training {
             half_norms: norms.iter().map(|n| T::of(0.5 * n)).collect(),
-            inverse_norms: norms.iter().map(|n| if *n > 0.0 { T::of(n.sqrt().recip()) } else { T::zero() }).collect(),
+            inverse_norms: norms
+                .iter()
+                .map(|n| if *n > 0.0 { T::of(n.sqrt().recip()) } else { T::zero() })
+                .collect(),
             rows,
         }
     }
@@ -75,11 +78,9 @@ impl<T: Scalar> Training<T> {
                     Best { row, similarity: cosine(x, self.rows.row(row)) }
                 })
             }
-            Similarity::L2 => self
-                .nearest(x)
-                .into_iter()
-                .map(|n| Best { row: n.row, similarity: n.distance })
-                .collect(),
+            Similarity::L2 => {
+                self.nearest(x).into_iter().map(|n| Best { row: n.row, similarity: n.distance }).collect()
+            }
             // No product computes absolute differences.
             Similarity::Mae => x
                 .axis_iter(Axis(0))
@@ -131,7 +132,8 @@ impl<T: Scalar> Training<T> {
                 for (tile, rows) in self.rows.axis_chunks_iter(Axis(0), TILE).enumerate() {
                     let products = product(x, rows.t());
                     for (best, products) in best.iter_mut().zip(products.outer_iter()) {
-                        let mut floor = if best.len() < count { T::neg_infinity() } else { best[count - 1].0 };
+                        let mut floor =
+                            if best.len() < count { T::neg_infinity() } else { best[count - 1].0 };
                         for (j, &xt) in products.iter().enumerate() {
                             let j = tile * TILE + j;
                             let s = score(j, xt);

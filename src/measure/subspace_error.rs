@@ -56,10 +56,7 @@ pub fn matched(fitted: &Mixture, truth: &Mixture) -> Result<Vec<Match>> {
         truth.dim()
     );
     let (k, l) = (truth.components.len(), fitted.components.len());
-    ensure!(
-        k <= l,
-        "the fitted mixture has {l} components, the truth {k}; fit at least as many"
-    );
+    ensure!(k <= l, "the fitted mixture has {l} components, the truth {k}; fit at least as many");
     let mut found = Vec::with_capacity(k * l);
     for t in &truth.components {
         for f in &fitted.components {

@@ -47,9 +47,7 @@ impl Blocks {
     pub(super) fn read<T: Scalar>(&mut self, max_rows: usize, out: &mut Vec<T>) -> Result<usize> {
         let mut got = 0;
         while got < max_rows && self.advance()? {
-            let rows = usize::try_from(self.left)
-                .unwrap_or(usize::MAX)
-                .min(max_rows - got);
+            let rows = usize::try_from(self.left).unwrap_or(usize::MAX).min(max_rows - got);
             if self.header.fortran {
                 self.read_columns(rows, out)?;
             } else {
@@ -96,8 +94,7 @@ impl Blocks {
                  write the file again"
             );
             let number = self.number + 1;
-            let header =
-                Header::read_npy(&mut self.reader).map_err(|e| anyhow!("block {number}: {e}"))?;
+            let header = Header::read_npy(&mut self.reader).map_err(|e| anyhow!("block {number}: {e}"))?;
             let (first, now) = (&self.header, &header);
             ensure!(
                 first.element == now.element && first.item_shape == now.item_shape,
@@ -124,10 +121,7 @@ impl Blocks {
             if self.buffer.len() < step {
                 self.buffer.resize(step, 0);
             }
-            let found = self
-                .reader
-                .fill(&mut self.buffer[..step])
-                .map_err(cannot_read)?;
+            let found = self.reader.fill(&mut self.buffer[..step]).map_err(cannot_read)?;
             if found < step {
                 return Err(self.truncated((done + found) as u64));
             }
@@ -150,10 +144,7 @@ impl Blocks {
             let step = CHUNK.min((bytes - from as u64) as usize);
             reserve(&mut columns, step)?;
             columns.resize(from + step, 0);
-            let found = self
-                .reader
-                .fill(&mut columns[from..])
-                .map_err(cannot_read)?;
+            let found = self.reader.fill(&mut columns[from..]).map_err(cannot_read)?;
             if found < step {
                 bail!(
                     "truncated: {} of {bytes} bytes of its columns read; \
@@ -169,12 +160,7 @@ impl Blocks {
     /// Transposes the next rows of a Fortran-ordered block.
     fn read_columns<T: Scalar>(&mut self, rows: usize, out: &mut Vec<T>) -> Result<()> {
         self.load_columns()?;
-        let Header {
-            element,
-            rows: height,
-            ref item_shape,
-            ..
-        } = self.header;
+        let Header { element, rows: height, ref item_shape, .. } = self.header;
         let (height, width) = (height as usize, self.header.width());
         let first = height - self.left as usize;
         let base = out.len();
@@ -198,11 +184,7 @@ impl Blocks {
     fn truncated(&self, bytes: u64) -> anyhow::Error {
         let before = self.header.rows - self.left;
         let read = before + bytes / self.header.row_bytes() as u64;
-        let place = if self.number > 1 {
-            format!("block {}: ", self.number)
-        } else {
-            String::new()
-        };
+        let place = if self.number > 1 { format!("block {}: ", self.number) } else { String::new() };
         anyhow!(
             "{place}truncated: {read} of {} rows read; the producer stopped early, run it again",
             self.header.rows
@@ -253,7 +235,5 @@ pub(super) fn shape_text(shape: &[usize]) -> String {
 }
 
 pub(super) fn reserve<T>(values: &mut Vec<T>, more: usize) -> Result<()> {
-    values
-        .try_reserve(more)
-        .map_err(|_| anyhow!("its rows do not fit in memory; read fewer with --rows"))
+    values.try_reserve(more).map_err(|_| anyhow!("its rows do not fit in memory; read fewer with --rows"))
 }

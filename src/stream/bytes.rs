@@ -50,9 +50,7 @@ impl Reader {
     /// before it is uncompressed, by whoever opened it.
     pub(super) fn new(bytes: Bytes, note: Note) -> Reader {
         match bytes {
-            Bytes::File(file) => {
-                Reader::File(BufReader::with_capacity(BUFFER, Tap::new(file, note)))
-            }
+            Bytes::File(file) => Reader::File(BufReader::with_capacity(BUFFER, Tap::new(file, note))),
             Bytes::Stream(stream) => Reader::Stream(BufReader::with_capacity(BUFFER, stream)),
         }
     }
@@ -98,10 +96,7 @@ impl Reader {
                 }
                 // The buffer is empty: reader and file are at the same place.
                 let Tap { inner: file, note } = reader.get_mut();
-                let ahead = file
-                    .metadata()?
-                    .len()
-                    .saturating_sub(file.stream_position()?);
+                let ahead = file.metadata()?.len().saturating_sub(file.stream_position()?);
                 let step = ahead.min(n - buffered);
                 file.seek(SeekFrom::Current(step as i64))?;
                 note.skip();

@@ -36,15 +36,9 @@ impl Lines {
             pending: true,
             width: 0,
         };
-        ensure!(
-            lines.advance()?,
-            "holds no rows, only blank lines or comments"
-        );
+        ensure!(lines.advance()?, "holds no rows, only blank lines or comments");
         lines.width = lines.record.len();
-        let header = lines
-            .record
-            .iter()
-            .any(|field| !field.is_empty() && number(field).is_none());
+        let header = lines.record.iter().any(|field| !field.is_empty() && number(field).is_none());
         lines.pending = !header;
         Ok(lines)
     }
@@ -64,8 +58,7 @@ impl Lines {
             if !self.next_row()? {
                 return Ok(row);
             }
-            out.try_reserve(self.width)
-                .map_err(|_| anyhow!("its rows do not fit in memory"))?;
+            out.try_reserve(self.width).map_err(|_| anyhow!("its rows do not fit in memory"))?;
             for (column, field) in self.record.iter().enumerate() {
                 match number(field) {
                     Some(value) => out.push(T::of(value)),
@@ -154,13 +147,7 @@ struct LineByLine {
 
 impl LineByLine {
     fn new(reader: Reader) -> LineByLine {
-        LineByLine {
-            reader,
-            line: 0,
-            fresh: true,
-            comment: false,
-            quoted: false,
-        }
+        LineByLine { reader, line: 0, fresh: true, comment: false, quoted: false }
     }
 }
 

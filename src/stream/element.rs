@@ -54,13 +54,9 @@ impl Element {
             "b1" => Kind::B1,
             _ => {
                 let why = match code.chars().next() {
-                    Some('O') => {
-                        "Python objects, which only Python can read; save it with a number dtype"
-                    }
+                    Some('O') => "Python objects, which only Python can read; save it with a number dtype",
                     Some('S' | 'U' | 'a') => "strings, not numbers",
-                    Some('c') => {
-                        "complex numbers; save real and imaginary part as two real columns"
-                    }
+                    Some('c') => "complex numbers; save real and imaginary part as two real columns",
                     Some('V') => "raw or structured records; save its fields as columns",
                     Some('M' | 'm') => "dates or durations; save it as numbers with astype('f8')",
                     Some('f' | 'g') => "floats of another size than 2, 4 or 8 bytes; save it as f8",
@@ -78,10 +74,7 @@ impl Element {
                 descr.escape_debug()
             ),
         };
-        Ok(Element {
-            kind,
-            big_endian: big_endian && kind.size() > 1,
-        })
+        Ok(Element { kind, big_endian: big_endian && kind.size() > 1 })
     }
 
     /// Bytes of one number.
@@ -92,9 +85,7 @@ impl Element {
     /// The type to compute in: `f32` where it holds every value exactly.
     pub(super) fn dtype(self) -> Dtype {
         match self.kind {
-            Kind::F2 | Kind::F4 | Kind::I1 | Kind::I2 | Kind::U1 | Kind::U2 | Kind::B1 => {
-                Dtype::F32
-            }
+            Kind::F2 | Kind::F4 | Kind::I1 | Kind::I2 | Kind::U1 | Kind::U2 | Kind::B1 => Dtype::F32,
             Kind::F8 | Kind::I4 | Kind::I8 | Kind::U4 | Kind::U8 => Dtype::F64,
         }
     }
@@ -136,11 +127,7 @@ fn each<T: Scalar, S: ToPrimitive, const N: usize>(
 ) {
     let (numbers, _) = bytes.as_chunks::<N>();
     // Casts between number types always succeed: they round or become infinite.
-    out.extend(
-        numbers
-            .iter()
-            .map(|&b| <T as NumCast>::from(number(b)).unwrap_or_else(T::nan)),
-    );
+    out.extend(numbers.iter().map(|&b| <T as NumCast>::from(number(b)).unwrap_or_else(T::nan)));
 }
 
 impl Kind {

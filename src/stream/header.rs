@@ -30,10 +30,7 @@ impl Header {
         let mut start = [0; 8];
         exact(reader, &mut start)?;
         let [magic @ .., major, minor] = start;
-        ensure!(
-            &magic == NPY_MAGIC,
-            "damaged: its first bytes are not those of an npy array"
-        );
+        ensure!(&magic == NPY_MAGIC, "damaged: its first bytes are not those of an npy array");
         let length = match (major, minor) {
             (1, 0) => {
                 let mut length = [0; 2];
@@ -47,10 +44,7 @@ impl Header {
             }
             _ => bail!("npy version {major}.{minor} is not known; save it again with NumPy"),
         };
-        ensure!(
-            length <= MAX_HEADER,
-            "damaged: its header claims {length} bytes"
-        );
+        ensure!(length <= MAX_HEADER, "damaged: its header claims {length} bytes");
         let mut text = vec![0; length as usize];
         exact(reader, &mut text)?;
         Dictionary::parse(&text)?.header()
@@ -77,21 +71,11 @@ impl Header {
         let Some((&rows, item)) = shape.split_first() else {
             bail!("is a single number without axes, not an array of rows");
         };
-        ensure!(
-            shape.len() <= MAX_AXES,
-            "has {} axes; at most {MAX_AXES} are read",
-            shape.len()
-        );
-        ensure!(
-            !item.contains(&0),
-            "its rows hold no numbers: shape {}",
-            tuple(shape)
-        );
+        ensure!(shape.len() <= MAX_AXES, "has {} axes; at most {MAX_AXES} are read", shape.len());
+        ensure!(!item.contains(&0), "its rows hold no numbers: shape {}", tuple(shape));
         // A block of no rows must still have rows that could exist.
-        let bytes = [rows.max(1)]
-            .iter()
-            .chain(item)
-            .try_fold(element.size() as u64, |size, &n| size.checked_mul(n));
+        let bytes =
+            [rows.max(1)].iter().chain(item).try_fold(element.size() as u64, |size, &n| size.checked_mul(n));
         ensure!(
             bytes.is_some_and(|bytes| isize::try_from(bytes).is_ok()),
             "damaged: shape {} is more than any memory holds",
@@ -102,12 +86,7 @@ impl Header {
             // Each factor is at most the product, which was just seen to fit.
             _ => item.iter().map(|&n| n as usize).collect(),
         };
-        Ok(Header {
-            element,
-            fortran: fortran && shape.len() > 1,
-            rows,
-            item_shape,
-        })
+        Ok(Header { element, fortran: fortran && shape.len() > 1, rows, item_shape })
     }
 
     /// Numbers in one row.
@@ -146,10 +125,7 @@ pub(super) fn idx_kind(start: [u8; 4]) -> Option<Kind> {
 /// the numbers start at a multiple of 64 bytes.
 pub(super) fn npy_header(descr: &str, shape: &[usize]) -> Vec<u8> {
     let shape: Vec<u64> = shape.iter().map(|&n| n as u64).collect();
-    let mut text = format!(
-        "{{'descr': '{descr}', 'fortran_order': False, 'shape': {}, }}",
-        tuple(&shape)
-    );
+    let mut text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {}, }}", tuple(&shape));
     // NumPy leaves room for the first axis to grow to 21 digits.
     let digits = shape.first().map_or(0, |n| n.to_string().len());
     text.push_str(&" ".repeat(21usize.saturating_sub(digits)));
@@ -180,9 +156,7 @@ pub(super) fn tuple(shape: &[u64]) -> String {
 fn exact(reader: &mut impl Read, buf: &mut [u8]) -> Result<()> {
     reader.read_exact(buf).map_err(|e| match e.kind() {
         std::io::ErrorKind::UnexpectedEof => {
-            anyhow!(
-                "truncated: it ends inside its header; the producer stopped early, run it again"
-            )
+            anyhow!("truncated: it ends inside its header; the producer stopped early, run it again")
         }
         _ => anyhow!("cannot read: {e}"),
     })
@@ -246,11 +220,7 @@ struct Cursor<'a> {
 impl<'a> Cursor<'a> {
     /// The next byte that is not white space.
     fn peek(&mut self) -> Option<u8> {
-        while self
-            .text
-            .get(self.at)
-            .is_some_and(|b| b.is_ascii_whitespace())
-        {
+        while self.text.get(self.at).is_some_and(|b| b.is_ascii_whitespace()) {
             self.at += 1;
         }
         self.text.get(self.at).copied()
@@ -270,10 +240,7 @@ impl<'a> Cursor<'a> {
     }
 
     fn fail<T>(&self, wanted: &str) -> Result<T> {
-        bail!(
-            "damaged: its header should have {wanted} at byte {}",
-            self.at
-        )
+        bail!("damaged: its header should have {wanted} at byte {}", self.at)
     }
 
     /// A quoted string of printable ASCII without escapes.
@@ -328,9 +295,7 @@ impl<'a> Cursor<'a> {
         self.peek();
         let rest = &self.text[self.at..];
         let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
-        let number = std::str::from_utf8(&rest[..digits])
-            .ok()
-            .and_then(|digits| digits.parse().ok());
+        let number = std::str::from_utf8(&rest[..digits]).ok().and_then(|digits| digits.parse().ok());
         match number {
             Some(number) => {
                 self.at += digits;

@@ -64,16 +64,9 @@ impl Input {
             io::ErrorKind::NotFound => anyhow!("{shown}: no such file; check its name"),
             _ => anyhow!("{shown}: cannot open: {e}"),
         })?;
-        let about = file
-            .metadata()
-            .map_err(|e| anyhow!("{shown}: cannot read: {e}"))?;
-        ensure!(
-            !about.is_dir(),
-            "{shown}: is a directory; name a file in it"
-        );
-        let note = ledger.input(&shown, || {
-            about.is_file().then(|| File::open(path).ok()).flatten()
-        });
+        let about = file.metadata().map_err(|e| anyhow!("{shown}: cannot read: {e}"))?;
+        ensure!(!about.is_dir(), "{shown}: is a directory; name a file in it");
+        let note = ledger.input(&shown, || about.is_file().then(|| File::open(path).ok()).flatten());
         if about.is_file() {
             Input::file(shown, file, key, note)
         } else {
@@ -91,12 +84,7 @@ impl Input {
         Input::sniffed(name, &start, Bytes::File(file), key, note)
     }
 
-    fn stream(
-        name: String,
-        stream: Box<dyn Read + Send>,
-        key: Option<String>,
-        note: Note,
-    ) -> Result<Input> {
+    fn stream(name: String, stream: Box<dyn Read + Send>, key: Option<String>, note: Note) -> Result<Input> {
         let mut stream = Tap::new(stream, note.clone());
         let start = first_bytes(&mut stream).map_err(|e| anyhow!("{name}: cannot read: {e}"))?;
         let whole = Box::new(Cursor::new(start.clone()).chain(stream));
@@ -114,25 +102,18 @@ impl Input {
     ) -> Result<Input> {
         // Several members are one content, as gzip itself has it.
         let mut plain = MultiGzDecoder::new(BufReader::with_capacity(64 << 10, compressed));
-        let start = first_bytes(&mut plain)
-            .map_err(|e| anyhow!("{name}: damaged: cannot uncompress it: {e}"))?;
+        let start =
+            first_bytes(&mut plain).map_err(|e| anyhow!("{name}: damaged: cannot uncompress it: {e}"))?;
         let whole = Box::new(Cursor::new(start.clone()).chain(plain));
         Input::sniffed(name, &start, Bytes::Stream(whole), key, note)
     }
 
-    fn sniffed(
-        name: String,
-        start: &[u8],
-        bytes: Bytes,
-        key: Option<String>,
-        note: Note,
-    ) -> Result<Input> {
-        ensure!(
-            !start.is_empty(),
-            "{name}: is empty; the program that should have written it failed"
-        );
+    fn sniffed(name: String, start: &[u8], bytes: Bytes, key: Option<String>, note: Note) -> Result<Input> {
+        ensure!(!start.is_empty(), "{name}: is empty; the program that should have written it failed");
         let content = sniff(start).with_context(|| {
-            format!("{name}: is not an array, table or model this reads; give npy, npz, IDX, csv or safetensors")
+            format!(
+                "{name}: is not an array, table or model this reads; give npy, npz, IDX, csv or safetensors"
+            )
         })?;
         if let (Some(key), false) = (&key, content == Content::Npz) {
             bail!("{name}: is no npz archive; leave out ':{key}'");
@@ -140,13 +121,7 @@ impl Input {
         if content == Content::Safetensors {
             note.describe(None, &[], "safetensors");
         }
-        Ok(Input {
-            name,
-            content,
-            bytes,
-            key,
-            note,
-        })
+        Ok(Input { name, content, bytes, key, note })
     }
 
     /// As shown in messages; standard input is `<stdin>`.
@@ -178,39 +153,111 @@ impl Input {
     }
 
     /// The array asked for of an npz archive, as an input of its own.
-    ///
-    /// An archive's list of members is at its end, so one from a pipe is spooled to
-    /// an unnamed temporary file. So is the member, which checks its checksum
-    /// before its first row is used.
     pub(super) fn into_member(self) -> Result<Input> {
-        let Input {
-            name,
-            bytes,
-            key,
-            note,
-            ..
-        } = self;
-        let spool_failed = |e| anyhow!("{name}: cannot spool it to a temporary file: {e}");
-        let archive = match bytes {
+        let mut archive = Archive::open(self)?;
+        let (index, key) = archive.member()?;
+        archive.unpack(index, &key)
+    }
+
+    /// Hands over each array of an npz archive, or the one asked for, as an input
+    /// of its own.
+    ///
+    /// # Errors
+    /// A damaged archive, or one without arrays; what `take` returns.
+    pub fn each_member(self, mut take: impl FnMut(Input) -> Result<()>) -> Result<()> {
+        let mut archive = Archive::open(self)?;
+        let members = match archive.asked {
+            Some(_) => vec![archive.member()?],
+            None => archive.members()?,
+        };
+        for (index, key) in members {
+            take(archive.unpack(index, &key)?)?;
+        }
+        Ok(())
+    }
+}
+
+/// An opened npz archive.
+///
+/// An archive's list of members is at its end, so one from a pipe is spooled to
+/// an unnamed temporary file. So is a member, which checks its checksum before
+/// its first row is used.
+struct Archive {
+    name: String,
+    zip: ZipArchive<BufReader<File>>,
+    /// The member asked for with `FILE.npz:KEY`.
+    asked: Option<String>,
+    note: Note,
+}
+
+impl Archive {
+    fn open(input: Input) -> Result<Archive> {
+        let Input { name, bytes, key: asked, note, .. } = input;
+        let file = match bytes {
             Bytes::File(file) => {
                 note.skip();
                 file
             }
             Bytes::Stream(mut stream) => {
+                let spool_failed = |e| spool_failed(&name, e);
                 let mut spool = tempfile::tempfile().map_err(spool_failed)?;
                 io::copy(&mut stream, &mut spool).map_err(spool_failed)?;
                 spool
             }
         };
-        let damaged = |e| anyhow!("{name}: damaged zip archive: {e}");
-        let mut archive = ZipArchive::new(BufReader::new(archive)).map_err(damaged)?;
-        let (index, key) = member(&name, &archive, key.as_deref())?;
-        let mut packed = archive.by_index(index).map_err(damaged)?;
+        let zip = ZipArchive::new(BufReader::new(file)).map_err(|e| damaged(&name, e))?;
+        Ok(Archive { name, zip, asked, note })
+    }
+
+    /// Index and key of every array.
+    fn members(&self) -> Result<Vec<(usize, String)>> {
+        let mut arrays = Vec::new();
+        for index in 0..self.zip.len() {
+            if let Some(Ok(file)) = self.zip.name_for_index(index)
+                && let Some(key) = file.strip_suffix(".npy")
+            {
+                arrays.push((index, key.to_string()));
+            }
+        }
+        ensure!(!arrays.is_empty(), "{}: holds no arrays; is it an npz archive?", self.name);
+        Ok(arrays)
+    }
+
+    /// Index and key of the array to read: the one asked for, or the only one.
+    fn member(&self) -> Result<(usize, String)> {
+        let name = &self.name;
+        let arrays = self.members()?;
+        let listed: Vec<&str> = arrays.iter().take(LISTED_KEYS).map(|(_, k)| k.as_str()).collect();
+        let more = if arrays.len() > LISTED_KEYS { ", …" } else { "" };
+        let keys = format!("{}{more}", one_line(&listed.join(", ")));
+        match (&self.asked, arrays.as_slice()) {
+            (None, [only]) => Ok(only.clone()),
+            (None, _) => bail!(
+                "{name}: holds {} arrays: {keys}; name one, as in {}:{}",
+                arrays.len(),
+                if name == STDIN { "-" } else { name },
+                one_line(&arrays[0].1)
+            ),
+            (Some(asked), _) => {
+                let wanted = asked.strip_suffix(".npy").unwrap_or(asked);
+                arrays
+                    .iter()
+                    .find(|(_, key)| key == asked || key == wanted)
+                    .cloned()
+                    .with_context(|| format!("{name}: has no array '{asked}'; it holds {keys}"))
+            }
+        }
+    }
+
+    /// Unpacks one array.
+    fn unpack(&mut self, index: usize, key: &str) -> Result<Input> {
+        let (archive, key) = (&self.name, one_line(key));
+        let spool_failed = |e| spool_failed(archive, e);
+        let mut packed = self.zip.by_index(index).map_err(|e| damaged(archive, e))?;
         let mut member = tempfile::tempfile().map_err(spool_failed)?;
-        io::copy(&mut packed, &mut member)
-            .map_err(|e| anyhow!("{name}: cannot unpack '{key}': {e}"))?;
+        io::copy(&mut packed, &mut member).map_err(|e| anyhow!("{archive}: cannot unpack '{key}': {e}"))?;
         member.rewind().map_err(spool_failed)?;
-        let name = format!("{name}:{key}");
+        let name = format!("{archive}:{key}");
         let start = first_bytes(&mut member).map_err(spool_failed)?;
         ensure!(
             start.starts_with(NPY_MAGIC),
@@ -222,57 +269,17 @@ impl Input {
             content: Content::Npy,
             bytes: Bytes::File(member),
             key: None,
-            note: note.of_content(),
+            note: self.note.of_content(),
         })
     }
 }
 
-/// Index and key of the member to read: the one asked for, or the only one.
-fn member<R: Read + Seek>(
-    name: &str,
-    archive: &ZipArchive<R>,
-    asked: Option<&str>,
-) -> Result<(usize, String)> {
-    let mut arrays: Vec<(usize, String)> = Vec::new();
-    for index in 0..archive.len() {
-        if let Some(Ok(file)) = archive.name_for_index(index)
-            && let Some(key) = file.strip_suffix(".npy")
-        {
-            arrays.push((index, key.to_string()));
-        }
-    }
-    let keys = || {
-        let listed: Vec<&str> = arrays
-            .iter()
-            .take(LISTED_KEYS)
-            .map(|(_, k)| k.as_str())
-            .collect();
-        let more = if arrays.len() > LISTED_KEYS {
-            ", …"
-        } else {
-            ""
-        };
-        format!("{}{more}", one_line(&listed.join(", ")))
-    };
-    match (asked, arrays.as_slice()) {
-        (_, []) => bail!("{name}: holds no arrays; is it an npz archive?"),
-        (None, [(index, key)]) => Ok((*index, one_line(key))),
-        (None, _) => bail!(
-            "{name}: holds {} arrays: {}; name one, as in {}:{}",
-            arrays.len(),
-            keys(),
-            if name == STDIN { "-" } else { name },
-            one_line(&arrays[0].1)
-        ),
-        (Some(asked), _) => {
-            let wanted = asked.strip_suffix(".npy").unwrap_or(asked);
-            arrays
-                .iter()
-                .find(|(_, key)| *key == asked || *key == wanted)
-                .map(|(index, key)| (*index, one_line(key)))
-                .with_context(|| format!("{name}: has no array '{asked}'; it holds {}", keys()))
-        }
-    }
+fn spool_failed(name: &str, error: io::Error) -> anyhow::Error {
+    anyhow!("{name}: cannot spool it to a temporary file: {error}")
+}
+
+fn damaged(name: &str, error: zip::result::ZipError) -> anyhow::Error {
+    anyhow!("{name}: damaged zip archive: {error}")
 }
 
 /// Splits `FILE:KEY`, unless there is a file of that whole name.
@@ -281,9 +288,7 @@ fn split_key(name: &OsStr) -> (&Path, Option<String>) {
     let text = name.to_str().filter(|_| !whole.exists()).unwrap_or("");
     text.match_indices(':')
         .map(|(at, _)| (Path::new(&text[..at]), text[at + 1..].to_string()))
-        .find(|(file, key)| {
-            !key.is_empty() && (*file == Path::new("-") || (file.exists() && !file.is_dir()))
-        })
+        .find(|(file, key)| !key.is_empty() && (*file == Path::new("-") || (file.exists() && !file.is_dir())))
         .map_or((whole, None), |(file, key)| (file, Some(key)))
 }
 
@@ -296,9 +301,7 @@ pub(super) fn one_line(text: &str) -> String {
     text.chars()
         .flat_map(|c| {
             let escape = c.is_control();
-            c.escape_default()
-                .filter(move |_| escape)
-                .chain((!escape).then_some(c))
+            c.escape_default().filter(move |_| escape).chain((!escape).then_some(c))
         })
         .collect()
 }
@@ -327,18 +330,13 @@ fn sniff(start: &[u8]) -> Option<Content> {
     {
         return Some(Content::Safetensors);
     }
-    if start
-        .first_chunk()
-        .is_some_and(|&start| idx_kind(start).is_some())
-    {
+    if start.first_chunk().is_some_and(|&start| idx_kind(start).is_some()) {
         return Some(Content::Idx);
     }
     // In any encoding, since names of columns and comments are not used; but these
     // bytes are no letters in UTF-8 or Latin-1, and one begins a cut-off npy file.
     let letter = !matches!(start.first(), Some(0x80..=0xbf));
-    let text = !start
-        .iter()
-        .any(|b| b.is_ascii_control() && !b.is_ascii_whitespace());
+    let text = !start.iter().any(|b| b.is_ascii_control() && !b.is_ascii_whitespace());
     (letter && text).then_some(Content::Csv)
 }
 
@@ -356,22 +354,14 @@ mod tests {
             (b"\x00\x00\x08\x03\x00\x00\xea\x60", Some(Content::Idx)),
             (b"\x00\x00\x0a\x03\x00\x00\xea\x60", None),
             (b"\x00\x00\x08\x00", None),
-            (
-                b"\x40\x00\x00\x00\x00\x00\x00\x00{\"",
-                Some(Content::Safetensors),
-            ),
+            (b"\x40\x00\x00\x00\x00\x00\x00\x00{\"", Some(Content::Safetensors)),
             (b"\xff\xff\xff\xff\x00\x00\x00\x00{\"", None),
             (b"1,2,3\n", Some(Content::Csv)),
             (b"gr\xf6\xdfe,a", Some(Content::Csv)),
             (b"\x7fELF\x02\x01", None),
         ];
         for (start, content) in cases {
-            assert_eq!(
-                sniff(start),
-                content,
-                "{:?}",
-                start.escape_ascii().to_string()
-            );
+            assert_eq!(sniff(start), content, "{:?}", start.escape_ascii().to_string());
         }
     }
 

@@ -63,23 +63,14 @@ impl Output {
             let target = Target::Straight(File::from(stdout));
             return Ok(Output::new("<stdout>".to_string(), target, ledger));
         };
-        ensure!(
-            !path.as_os_str().is_empty(),
-            "the output has no name; give --output a file"
-        );
+        ensure!(!path.as_os_str().is_empty(), "the output has no name; give --output a file");
         let name = printable(path);
         let target = open(path).map_err(|e| anyhow!("{name}: {e}"))?;
         Ok(Output::new(name, target, ledger))
     }
 
     fn new(name: String, target: Target, ledger: &Ledger) -> Output {
-        Output {
-            note: ledger.output(&name),
-            name,
-            target,
-            buffer: Vec::new(),
-            failed: false,
-        }
+        Output { note: ledger.output(&name), name, target, buffer: Vec::new(), failed: false }
     }
 
     /// As shown in messages; standard output is `<stdout>`.
@@ -101,14 +92,8 @@ impl Output {
     /// Everything the file system reports; then the file does not appear.
     pub fn finish(mut self) -> Result<()> {
         self.flush()?;
-        ensure!(
-            !self.failed,
-            "{}: not finished, since writing it failed before",
-            self.name
-        );
-        let Output {
-            name, target, note, ..
-        } = self;
+        ensure!(!self.failed, "{}: not finished, since writing it failed before", self.name);
+        let Output { name, target, note, .. } = self;
         if let Target::Atomic(file) = target {
             file.commit().map_err(|e| cannot_write(&name, e))?;
         }
@@ -177,10 +162,7 @@ fn open(path: &Path) -> Result<Target> {
             return Ok(Target::Straight(existing));
         }
     }
-    let file = AtomicWriteFile::options()
-        .preserve_mode(false)
-        .preserve_owner(false)
-        .open(&path);
+    let file = AtomicWriteFile::options().preserve_mode(false).preserve_owner(false).open(&path);
     file.map(Target::Atomic).map_err(|e| {
         let directory = match path.parent() {
             Some(parent) if parent != Path::new("") => printable(parent),

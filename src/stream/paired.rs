@@ -28,9 +28,7 @@ impl Paired {
         };
         let (nan, width) = (first.nan, first.width());
         // Only the pair decides what is left out.
-        inputs
-            .iter_mut()
-            .for_each(|rows| rows.nan = NanPolicy::Pass);
+        inputs.iter_mut().for_each(|rows| rows.nan = NanPolicy::Pass);
         let first = &inputs[0];
         for other in &inputs[1..] {
             ensure!(
@@ -45,12 +43,7 @@ impl Paired {
                 ensure!(a == b, counts_differ(first, a as u64, other, b as u64));
             }
         }
-        Ok(Paired {
-            inputs,
-            nan,
-            width,
-            dropped: 0,
-        })
+        Ok(Paired { inputs, nan, width, dropped: 0 })
     }
 
     /// Numbers in one row.
@@ -149,9 +142,7 @@ impl Paired {
 
     /// The error for input `i` having another number of rows than the first.
     fn unequal(&mut self, i: usize) -> anyhow::Error {
-        let counts = self.inputs[0]
-            .count_out()
-            .and_then(|a| Ok((a, self.inputs[i].count_out()?)));
+        let counts = self.inputs[0].count_out().and_then(|a| Ok((a, self.inputs[i].count_out()?)));
         match counts {
             Ok((a, b)) => {
                 anyhow::anyhow!(counts_differ(&self.inputs[0], a, &self.inputs[i], b))

@@ -231,10 +231,7 @@ impl Rows {
     }
 
     fn matrix<T: Scalar>(&self, values: Vec<T>) -> Result<Array2<T>> {
-        Ok(Array2::from_shape_vec(
-            (values.len() / self.width, self.width),
-            values,
-        )?)
+        Ok(Array2::from_shape_vec((values.len() / self.width, self.width), values)?)
     }
 
     fn on_disk(&self) -> bool {
@@ -271,18 +268,11 @@ impl Rows {
 
     /// Appends up to `max_rows` rows of the range, whatever they hold; says how
     /// many, 0 only at the end.
-    pub(super) fn read_on<T: Scalar>(
-        &mut self,
-        max_rows: usize,
-        out: &mut Vec<T>,
-    ) -> Result<usize> {
+    pub(super) fn read_on<T: Scalar>(&mut self, max_rows: usize, out: &mut Vec<T>) -> Result<usize> {
         if self.position < self.range.start {
             self.skip(self.range.start - self.position)?;
         }
-        let left = self
-            .range
-            .end
-            .map_or(u64::MAX, |end| end.saturating_sub(self.position));
+        let left = self.range.end.map_or(u64::MAX, |end| end.saturating_sub(self.position));
         let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(max_rows);
         let read = match &mut self.source {
             Source::Blocks(blocks) => blocks.read(wanted, out),
@@ -304,6 +294,27 @@ impl Rows {
         Ok(self.position.saturating_sub(self.range.start))
     }
 
+    /// Narrows what is read, before the first row is, to these rows of the whole.
+    pub(super) fn restrict(&mut self, range: RowRange) {
+        self.range = range;
+    }
+
+    /// Reads to the end of the input, past that of the range, without looking at
+    /// the numbers; says how many rows the whole input has.
+    ///
+    /// # Errors
+    /// A truncated or damaged input.
+    pub fn read_out(&mut self) -> Result<u64> {
+        self.skip(u64::MAX - self.position)?;
+        Ok(self.position)
+    }
+
+    /// SHA-256 of the input as stored, in hexadecimal, where the ledger it was
+    /// opened with records; of a pipe only once it is read to its end.
+    pub fn sha256(&self) -> Option<String> {
+        self.note.sha256()
+    }
+
     fn skip(&mut self, n: u64) -> Result<()> {
         let skipped = match &mut self.source {
             Source::Blocks(blocks) => blocks.skip(n),
@@ -320,8 +331,7 @@ impl Rows {
     /// The end of the input has been seen.
     fn end(&mut self) {
         self.total = Some(self.position);
-        self.note
-            .describe(self.total, &self.item_shape, &self.source_dtype);
+        self.note.describe(self.total, &self.item_shape, &self.source_dtype);
     }
 
     /// The first number that is not finite among rows that begin with row `row`,
@@ -358,12 +368,7 @@ impl Rows {
                 values.clear();
             }
         }
-        let NotFinite {
-            row,
-            column,
-            value,
-            count,
-        } = found;
+        let NotFinite { row, column, value, count } = found;
         let value = value.to_string().to_lowercase();
         let rounded = match (T::DTYPE, self.dtype) {
             (Dtype::F32, Dtype::F64) => " in f32",
@@ -374,11 +379,7 @@ impl Rows {
             "{}: row {row}, column {column}: is {value}{rounded}; {least}{count} {} not finite; \
              leave such rows out with --nan drop, or correct them",
             self.name,
-            if count == 1 {
-                "number is"
-            } else {
-                "numbers are"
-            },
+            if count == 1 { "number is" } else { "numbers are" },
         )
     }
 }
@@ -406,12 +407,7 @@ pub(super) fn finite_rows<T: Scalar>(values: &[T], width: usize) -> Vec<bool> {
 }
 
 /// Moves the rows to keep, of those from index `from` on, together; says how many.
-pub(super) fn keep_rows<T: Scalar>(
-    values: &mut Vec<T>,
-    from: usize,
-    width: usize,
-    keep: &[bool],
-) -> usize {
+pub(super) fn keep_rows<T: Scalar>(values: &mut Vec<T>, from: usize, width: usize, keep: &[bool]) -> usize {
     let mut kept = 0;
     for row in (0..keep.len()).filter(|&row| keep[row]) {
         let start = from + row * width;
@@ -447,19 +443,12 @@ impl FromStr for RowRange {
     type Err = String;
 
     fn from_str(text: &str) -> Result<RowRange, String> {
-        let (start, end) = text
-            .split_once("..")
-            .ok_or("write A..B, A.. or ..B: rows A to B-1, counted from 0")?;
-        let row = |text: &str| {
-            text.parse::<u64>()
-                .map_err(|_| format!("'{text}' is not a row number"))
-        };
-        let start = if start.is_empty() { 0 } else { row(start)? };
-        let end = if end.is_empty() {
-            None
-        } else {
-            Some(row(end)?)
-        };
+        let (start, end) =
+            text.split_once("..").ok_or("write A..B, A.. or ..B: from A to B-1, counted from 0")?;
+        let index =
+            |text: &str| text.parse::<u64>().map_err(|_| format!("'{text}' is not a whole number from 0 up"));
+        let start = if start.is_empty() { 0 } else { index(start)? };
+        let end = if end.is_empty() { None } else { Some(index(end)?) };
         match end {
             Some(end) if end < start => Err(format!("it ends at {end}, before its start {start}")),
             _ => Ok(RowRange { start, end }),
