@@ -131,18 +131,28 @@ impl Job {
 
     /// Opens an input whose content is not known beforehand. No name is standard input.
     pub fn open(&self, name: Option<&OsStr>) -> Result<Input> {
+        self.open_in(name, &self.ledger)
+    }
+
+    fn open_in(&self, name: Option<&OsStr>, ledger: &Ledger) -> Result<Input> {
         let name = name.unwrap_or(OsStr::new("-"));
         if name == "-" && io::stdin().is_terminal() {
             bail!(Usage(
                 "standard input is a terminal; name an input file or pipe one in (see --help)".into()
             ));
         }
-        Input::open(name, &self.ledger)
+        Input::open(name, ledger)
     }
 
     /// Samples, of which `--rows` are the work.
     pub fn rows(&self, name: Option<&OsStr>) -> Result<Rows> {
         Rows::from_input(self.open(name)?, &self.read_options(self.shared.rows))
+    }
+
+    /// As [`Job::rows`], hashed as they pass even without `--manifest`: see [`Rows::sha256`].
+    pub fn hashed_rows(&self, name: Option<&OsStr>) -> Result<Rows> {
+        let input = self.open_in(name, &self.ledger.or_on())?;
+        Rows::from_input(input, &self.read_options(self.shared.rows))
     }
 
     /// Samples that are all needed, whatever `--rows` says.
@@ -176,6 +186,16 @@ impl Job {
     /// The output as an array of `rows` items (`None`: not known beforehand).
     pub fn array<T: Scalar>(&self, rows: Option<usize>, item_shape: &[usize]) -> Result<ArrayWriter<T>> {
         ArrayWriter::new(self.output()?, self.format_or(Format::Npy), rows, item_shape)
+    }
+
+    /// The output as `count` arrays of `rows` items each, stacked on a new leading axis.
+    pub fn stack<T: Scalar>(
+        &self,
+        count: usize,
+        rows: Option<usize>,
+        item_shape: &[usize],
+    ) -> Result<ArrayWriter<T>> {
+        ArrayWriter::stack(self.output()?, self.format_or(Format::Npy), count, rows, item_shape)
     }
 
     /// The output as a table.

@@ -29,6 +29,10 @@ pub struct ArrayWriter<T: Scalar> {
     written: usize,
     item_shape: Vec<usize>,
     width: usize,
+    /// Items of the new leading axis, when arrays are stacked.
+    stacked: Option<usize>,
+    /// Whether a line of text has begun that further rows go on.
+    within_line: bool,
     /// Holds the numbers of an npy array until their count is known.
     spool: Option<BufWriter<File>>,
     bytes: Vec<u8>,
@@ -49,6 +53,33 @@ impl<T: Scalar> ArrayWriter<T> {
         rows: Option<usize>,
         item_shape: &[usize],
     ) -> Result<ArrayWriter<T>> {
+        ArrayWriter::start(output, format, rows, item_shape, None)
+    }
+
+    /// Starts a stack of `count` arrays of `rows` items each, whose shape is
+    /// `(count, rows, …)`. The rows of all are written one after the other, with
+    /// [`ArrayWriter::end_stacked`] after each array's last.
+    ///
+    /// # Errors
+    /// As [`ArrayWriter::new`].
+    pub fn stack(
+        output: Output,
+        format: Format,
+        count: usize,
+        rows: Option<usize>,
+        item_shape: &[usize],
+    ) -> Result<ArrayWriter<T>> {
+        let rows = rows.map(|rows| rows * count);
+        ArrayWriter::start(output, format, rows, item_shape, Some(count))
+    }
+
+    fn start(
+        output: Output,
+        format: Format,
+        rows: Option<usize>,
+        item_shape: &[usize],
+        stacked: Option<usize>,
+    ) -> Result<ArrayWriter<T>> {
         ensure!(
             format != Format::Npy || !output.is_terminal(),
             "{}: refusing to write binary to a terminal; use --output FILE or --format csv",
@@ -66,6 +97,8 @@ impl<T: Scalar> ArrayWriter<T> {
             written: 0,
             item_shape: item_shape.to_vec(),
             width: item_shape.iter().product(),
+            stacked,
+            within_line: false,
             spool: None,
             bytes: Vec::new(),
             numbers: PhantomData,
@@ -116,6 +149,20 @@ impl<T: Scalar> ArrayWriter<T> {
         Ok(())
     }
 
+    /// The last row of one of the stacked arrays has been written: an item is complete.
+    ///
+    /// # Errors
+    /// The write.
+    pub fn end_stacked(&mut self) -> Result<()> {
+        let close = match self.format {
+            Format::Npy => return Ok(()),
+            Format::Csv => "\n",
+            Format::Json => "]\n",
+        };
+        self.within_line = false;
+        Ok(self.output.write_all(close.as_bytes())?)
+    }
+
     /// Writes what is left, and finishes the output.
     ///
     /// # Errors
@@ -141,22 +188,32 @@ impl<T: Scalar> ArrayWriter<T> {
             Format::Csv => "csv",
             Format::Json => "json",
         };
-        let rows = Some(self.written as u64);
-        self.output.note.describe(rows, &self.item_shape, dtype);
+        let shape = self.shape(self.written);
+        let rows = Some(shape[0] as u64);
+        self.output.note.describe(rows, &shape[1..], dtype);
         self.output.finish()
     }
 
     fn header(&mut self, rows: usize) -> Result<()> {
-        let mut shape = vec![rows];
-        shape.extend(&self.item_shape);
-        let header = npy_header(descr(T::DTYPE), &shape);
+        let header = npy_header(descr(T::DTYPE), &self.shape(rows));
         Ok(self.output.write_all(&header)?)
+    }
+
+    /// Shape of the whole array once it has this many rows.
+    fn shape(&self, rows: usize) -> Vec<usize> {
+        let mut shape = match self.stacked {
+            Some(count) => vec![count, rows / count.max(1)],
+            None => vec![rows],
+        };
+        shape.extend(&self.item_shape);
+        shape
     }
 
     fn lines(&mut self, values: &[T], open: &str, close: &str, nan: &str) -> Result<()> {
         for row in values.chunks(self.width) {
             self.bytes.clear();
-            self.bytes.extend_from_slice(open.as_bytes());
+            let before = if self.within_line { "," } else { open };
+            self.bytes.extend_from_slice(before.as_bytes());
             for (i, value) in row.iter().enumerate() {
                 if i > 0 {
                     self.bytes.push(b',');
@@ -167,7 +224,10 @@ impl<T: Scalar> ArrayWriter<T> {
                     write_number(*value, &mut self.bytes);
                 }
             }
-            self.bytes.extend_from_slice(close.as_bytes());
+            self.within_line = self.stacked.is_some();
+            if !self.within_line {
+                self.bytes.extend_from_slice(close.as_bytes());
+            }
             self.put()?;
         }
         Ok(())

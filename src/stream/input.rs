@@ -153,32 +153,111 @@ impl Input {
     }
 
     /// The array asked for of an npz archive, as an input of its own.
-    ///
-    /// An archive's list of members is at its end, so one from a pipe is spooled to
-    /// an unnamed temporary file. So is the member, which checks its checksum
-    /// before its first row is used.
     pub(super) fn into_member(self) -> Result<Input> {
-        let Input { name, bytes, key, note, .. } = self;
-        let spool_failed = |e| anyhow!("{name}: cannot spool it to a temporary file: {e}");
-        let archive = match bytes {
+        let mut archive = Archive::open(self)?;
+        let (index, key) = archive.member()?;
+        archive.unpack(index, &key)
+    }
+
+    /// Hands over each array of an npz archive, or the one asked for, as an input
+    /// of its own.
+    ///
+    /// # Errors
+    /// A damaged archive, or one without arrays; what `take` returns.
+    pub fn each_member(self, mut take: impl FnMut(Input) -> Result<()>) -> Result<()> {
+        let mut archive = Archive::open(self)?;
+        let members = match archive.asked {
+            Some(_) => vec![archive.member()?],
+            None => archive.members()?,
+        };
+        for (index, key) in members {
+            take(archive.unpack(index, &key)?)?;
+        }
+        Ok(())
+    }
+}
+
+/// An opened npz archive.
+///
+/// An archive's list of members is at its end, so one from a pipe is spooled to
+/// an unnamed temporary file. So is a member, which checks its checksum before
+/// its first row is used.
+struct Archive {
+    name: String,
+    zip: ZipArchive<BufReader<File>>,
+    /// The member asked for with `FILE.npz:KEY`.
+    asked: Option<String>,
+    note: Note,
+}
+
+impl Archive {
+    fn open(input: Input) -> Result<Archive> {
+        let Input { name, bytes, key: asked, note, .. } = input;
+        let file = match bytes {
             Bytes::File(file) => {
                 note.skip();
                 file
             }
             Bytes::Stream(mut stream) => {
+                let spool_failed = |e| spool_failed(&name, e);
                 let mut spool = tempfile::tempfile().map_err(spool_failed)?;
                 io::copy(&mut stream, &mut spool).map_err(spool_failed)?;
                 spool
             }
         };
-        let damaged = |e| anyhow!("{name}: damaged zip archive: {e}");
-        let mut archive = ZipArchive::new(BufReader::new(archive)).map_err(damaged)?;
-        let (index, key) = member(&name, &archive, key.as_deref())?;
-        let mut packed = archive.by_index(index).map_err(damaged)?;
+        let zip = ZipArchive::new(BufReader::new(file)).map_err(|e| damaged(&name, e))?;
+        Ok(Archive { name, zip, asked, note })
+    }
+
+    /// Index and key of every array.
+    fn members(&self) -> Result<Vec<(usize, String)>> {
+        let mut arrays = Vec::new();
+        for index in 0..self.zip.len() {
+            if let Some(Ok(file)) = self.zip.name_for_index(index)
+                && let Some(key) = file.strip_suffix(".npy")
+            {
+                arrays.push((index, key.to_string()));
+            }
+        }
+        ensure!(!arrays.is_empty(), "{}: holds no arrays; is it an npz archive?", self.name);
+        Ok(arrays)
+    }
+
+    /// Index and key of the array to read: the one asked for, or the only one.
+    fn member(&self) -> Result<(usize, String)> {
+        let name = &self.name;
+        let arrays = self.members()?;
+        let listed: Vec<&str> = arrays.iter().take(LISTED_KEYS).map(|(_, k)| k.as_str()).collect();
+        let more = if arrays.len() > LISTED_KEYS { ", …" } else { "" };
+        let keys = format!("{}{more}", one_line(&listed.join(", ")));
+        match (&self.asked, arrays.as_slice()) {
+            (None, [only]) => Ok(only.clone()),
+            (None, _) => bail!(
+                "{name}: holds {} arrays: {keys}; name one, as in {}:{}",
+                arrays.len(),
+                if name == STDIN { "-" } else { name },
+                one_line(&arrays[0].1)
+            ),
+            (Some(asked), _) => {
+                let wanted = asked.strip_suffix(".npy").unwrap_or(asked);
+                arrays
+                    .iter()
+                    .find(|(_, key)| key == asked || key == wanted)
+                    .cloned()
+                    .with_context(|| format!("{name}: has no array '{asked}'; it holds {keys}"))
+            }
+        }
+    }
+
+    /// Unpacks one array.
+    fn unpack(&mut self, index: usize, key: &str) -> Result<Input> {
+        let (archive, key) = (&self.name, one_line(key));
+        let spool_failed = |e| spool_failed(archive, e);
+        let mut packed = self.zip.by_index(index).map_err(|e| damaged(archive, e))?;
         let mut member = tempfile::tempfile().map_err(spool_failed)?;
-        io::copy(&mut packed, &mut member).map_err(|e| anyhow!("{name}: cannot unpack '{key}': {e}"))?;
+        io::copy(&mut packed, &mut member).map_err(|e| anyhow!("{archive}: cannot unpack '{key}': {e}"))?;
         member.rewind().map_err(spool_failed)?;
-        let name = format!("{name}:{key}");
+        let name = format!("{archive}:{key}");
         let start = first_bytes(&mut member).map_err(spool_failed)?;
         ensure!(
             start.starts_with(NPY_MAGIC),
@@ -190,49 +269,17 @@ impl Input {
             content: Content::Npy,
             bytes: Bytes::File(member),
             key: None,
-            note: note.of_content(),
+            note: self.note.of_content(),
         })
     }
 }
 
-/// Index and key of the member to read: the one asked for, or the only one.
-fn member<R: Read + Seek>(
-    name: &str,
-    archive: &ZipArchive<R>,
-    asked: Option<&str>,
-) -> Result<(usize, String)> {
-    let mut arrays: Vec<(usize, String)> = Vec::new();
-    for index in 0..archive.len() {
-        if let Some(Ok(file)) = archive.name_for_index(index)
-            && let Some(key) = file.strip_suffix(".npy")
-        {
-            arrays.push((index, key.to_string()));
-        }
-    }
-    let keys = || {
-        let listed: Vec<&str> = arrays.iter().take(LISTED_KEYS).map(|(_, k)| k.as_str()).collect();
-        let more = if arrays.len() > LISTED_KEYS { ", …" } else { "" };
-        format!("{}{more}", one_line(&listed.join(", ")))
-    };
-    match (asked, arrays.as_slice()) {
-        (_, []) => bail!("{name}: holds no arrays; is it an npz archive?"),
-        (None, [(index, key)]) => Ok((*index, one_line(key))),
-        (None, _) => bail!(
-            "{name}: holds {} arrays: {}; name one, as in {}:{}",
-            arrays.len(),
-            keys(),
-            if name == STDIN { "-" } else { name },
-            one_line(&arrays[0].1)
-        ),
-        (Some(asked), _) => {
-            let wanted = asked.strip_suffix(".npy").unwrap_or(asked);
-            arrays
-                .iter()
-                .find(|(_, key)| *key == asked || *key == wanted)
-                .map(|(index, key)| (*index, one_line(key)))
-                .with_context(|| format!("{name}: has no array '{asked}'; it holds {}", keys()))
-        }
-    }
+fn spool_failed(name: &str, error: io::Error) -> anyhow::Error {
+    anyhow!("{name}: cannot spool it to a temporary file: {error}")
+}
+
+fn damaged(name: &str, error: zip::result::ZipError) -> anyhow::Error {
+    anyhow!("{name}: damaged zip archive: {error}")
 }
 
 /// Splits `FILE:KEY`, unless there is a file of that whole name.

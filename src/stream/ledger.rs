@@ -69,6 +69,14 @@ impl Ledger {
         Ledger(Some(Arc::default()))
     }
 
+    /// This ledger if it records, else one that does, of its own.
+    pub fn or_on(&self) -> Ledger {
+        match &self.0 {
+            Some(_) => self.clone(),
+            None => Ledger::on(),
+        }
+    }
+
     /// Inputs in the order of their opening. A regular file that was read in part
     /// is now hashed whole.
     pub fn inputs(&self) -> Vec<Record> {
@@ -147,6 +155,11 @@ impl Note {
     /// Bytes were jumped over, so those that pass are not the whole.
     pub(super) fn skip(&self) {
         self.with_bytes(|entry| entry.skipped = true);
+    }
+
+    /// Of all bytes, as [`Record::sha256`].
+    pub(super) fn sha256(&self) -> Option<String> {
+        lock(self.entry.as_ref()?).record().sha256
     }
 
     /// All bytes have passed.

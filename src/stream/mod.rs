@@ -15,6 +15,7 @@ mod delimited;
 mod element;
 mod header;
 mod input;
+mod joined;
 mod ledger;
 mod output;
 mod paired;
@@ -23,6 +24,7 @@ mod table;
 
 pub use array::ArrayWriter;
 pub use input::{Content, Input};
+pub use joined::Joined;
 pub use ledger::{Ledger, Record};
 pub use output::{Format, Output};
 pub use paired::Paired;

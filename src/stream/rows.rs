@@ -294,6 +294,27 @@ impl Rows {
         Ok(self.position.saturating_sub(self.range.start))
     }
 
+    /// Narrows what is read, before the first row is, to these rows of the whole.
+    pub(super) fn restrict(&mut self, range: RowRange) {
+        self.range = range;
+    }
+
+    /// Reads to the end of the input, past that of the range, without looking at
+    /// the numbers; says how many rows the whole input has.
+    ///
+    /// # Errors
+    /// A truncated or damaged input.
+    pub fn read_out(&mut self) -> Result<u64> {
+        self.skip(u64::MAX - self.position)?;
+        Ok(self.position)
+    }
+
+    /// SHA-256 of the input as stored, in hexadecimal, where the ledger it was
+    /// opened with records; of a pipe only once it is read to its end.
+    pub fn sha256(&self) -> Option<String> {
+        self.note.sha256()
+    }
+
     fn skip(&mut self, n: u64) -> Result<()> {
         let skipped = match &mut self.source {
             Source::Blocks(blocks) => blocks.skip(n),
@@ -423,10 +444,11 @@ impl FromStr for RowRange {
 
     fn from_str(text: &str) -> Result<RowRange, String> {
         let (start, end) =
-            text.split_once("..").ok_or("write A..B, A.. or ..B: rows A to B-1, counted from 0")?;
-        let row = |text: &str| text.parse::<u64>().map_err(|_| format!("'{text}' is not a row number"));
-        let start = if start.is_empty() { 0 } else { row(start)? };
-        let end = if end.is_empty() { None } else { Some(row(end)?) };
+            text.split_once("..").ok_or("write A..B, A.. or ..B: from A to B-1, counted from 0")?;
+        let index =
+            |text: &str| text.parse::<u64>().map_err(|_| format!("'{text}' is not a whole number from 0 up"));
+        let start = if start.is_empty() { 0 } else { index(start)? };
+        let end = if end.is_empty() { None } else { Some(index(end)?) };
         match end {
             Some(end) if end < start => Err(format!("it ends at {end}, before its start {start}")),
             _ => Ok(RowRange { start, end }),

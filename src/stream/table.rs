@@ -15,6 +15,8 @@ pub enum Value {
     Number(f64),
     Integer(i64),
     Bool(bool),
+    /// What has no value by definition: an empty field in csv, `null` in json.
+    Undefined,
 }
 
 /// Writes a table as csv, or as JSON lines.
@@ -119,6 +121,7 @@ fn write_field(value: &Value, line: &mut Vec<u8>) {
         Value::Number(x) => write_number(*x, line),
         Value::Integer(n) => line.extend(n.to_string().bytes()),
         Value::Bool(b) => line.extend(b.to_string().bytes()),
+        Value::Undefined => {}
     }
 }
 
@@ -126,6 +129,7 @@ fn write_json(value: &Value, line: &mut Vec<u8>) {
     match value {
         Value::Text(text) => line.extend(json_string(text).bytes()),
         Value::Number(x) if !x.is_finite() => line.extend(b"null"),
+        Value::Undefined => line.extend(b"null"),
         number => write_field(number, line),
     }
 }
@@ -188,5 +192,12 @@ impl From<usize> for Value {
 impl From<bool> for Value {
     fn from(b: bool) -> Value {
         Value::Bool(b)
+    }
+}
+
+/// Nothing is [`Value::Undefined`].
+impl<V: Into<Value>> From<Option<V>> for Value {
+    fn from(value: Option<V>) -> Value {
+        value.map_or(Value::Undefined, V::into)
     }
 }

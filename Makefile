@@ -1,0 +1,61 @@
+# The front door: make demo, make test, make install, make help.
+
+CARGO ?= cargo
+PREFIX ?= /usr/local
+DESTDIR ?=
+PROGRAMS := $(notdir $(basename $(wildcard src/bin/*.rs)) $(patsubst %/main.rs,%,$(wildcard src/bin/*/main.rs)))
+RELEASE := target/release
+BUILT := $(addprefix $(RELEASE)/,$(PROGRAMS))
+
+.PHONY: help build demo test lint man completions install uninstall clean
+
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+build: ## Build the programs, optimized
+	$(CARGO) build --release --locked --bins
+
+demo: build ## Watch failure turn into generalization (under two minutes)
+	PATH="$(CURDIR)/$(RELEASE):$$PATH" demo/run.sh target/demo
+
+test: ## Run all tests
+	$(CARGO) test --locked
+
+lint: ## Check formatting and run clippy
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+man: build ## Write the man pages to target/man
+	@mkdir -p target/man
+	@for p in $(PROGRAMS); do $(RELEASE)/$$p --generate man > target/man/$$p.1 || exit 1; done
+	@echo "man pages in target/man"
+
+completions: build ## Write completions for bash, zsh and fish to target/completions
+	@mkdir -p target/completions
+	@for p in $(PROGRAMS); do \
+	    $(RELEASE)/$$p --generate bash > target/completions/$$p && \
+	    $(RELEASE)/$$p --generate zsh > target/completions/_$$p && \
+	    $(RELEASE)/$$p --generate fish > target/completions/$$p.fish || exit 1; \
+	done
+	@echo "completions in target/completions"
+
+install: build man completions ## Install programs, man pages and completions under PREFIX
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \
+	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+	    $(DESTDIR)$(PREFIX)/share/zsh/site-functions \
+	    $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	install -m 755 $(BUILT) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 $(patsubst %,target/man/%.1,$(PROGRAMS)) $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 $(addprefix target/completions/,$(PROGRAMS)) $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	install -m 644 $(patsubst %,target/completions/_%,$(PROGRAMS)) $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+	install -m 644 $(patsubst %,target/completions/%.fish,$(PROGRAMS)) $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+
+uninstall: ## Remove what install put under PREFIX
+	rm -f $(patsubst %,$(DESTDIR)$(PREFIX)/bin/%,$(PROGRAMS)) \
+	    $(patsubst %,$(DESTDIR)$(PREFIX)/share/man/man1/%.1,$(PROGRAMS)) \
+	    $(patsubst %,$(DESTDIR)$(PREFIX)/share/bash-completion/completions/%,$(PROGRAMS)) \
+	    $(patsubst %,$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_%,$(PROGRAMS)) \
+	    $(patsubst %,$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/%.fish,$(PROGRAMS))
+
+clean: ## Remove everything built
+	$(CARGO) clean

@@ -1,0 +1,626 @@
+//! The program npy, run as its users run it.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command as Process;
+
+use assert_cmd::Command;
+use flate2::{Compression, write::GzEncoder};
+use molrg::random::{Purpose, normal_rows};
+use tempfile::TempDir;
+use zip::write::SimpleFileOptions;
+
+const DIGITS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/digits8x8_1797.npz:x");
+
+/// An empty directory to run in.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Place {
+        Place(TempDir::new().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn put(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        fs::write(self.path(name), bytes).unwrap();
+    }
+
+    fn get(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).unwrap()
+    }
+
+    /// `npy` with these arguments, separated by spaces.
+    fn npy(&self, arguments: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_npy"));
+        command.current_dir(self.0.path()).args(arguments.split_whitespace());
+        command
+    }
+
+    /// Standard output of a run that succeeds and says nothing.
+    fn out(&self, arguments: &str) -> Vec<u8> {
+        let done = self.npy(arguments).assert().success().stderr("");
+        done.get_output().stdout.clone()
+    }
+
+    fn text(&self, arguments: &str) -> String {
+        String::from_utf8(self.out(arguments)).unwrap()
+    }
+
+    fn pipe(&self, stdin: impl Into<Vec<u8>>, arguments: &str) -> Vec<u8> {
+        let done = self.npy(arguments).write_stdin(stdin).assert().success();
+        done.get_output().stdout.clone()
+    }
+
+    /// The one line of a run that fails with this exit code.
+    fn fails(&self, code: i32, arguments: &str) -> String {
+        let done = self.npy(arguments).write_stdin("").assert().code(code);
+        let line = String::from_utf8(done.get_output().stderr.clone()).unwrap();
+        assert_eq!(line.matches('\n').count(), 1, "one line: {line}");
+        assert!(line.starts_with("npy: "), "{line}");
+        line
+    }
+}
+
+/// An array as NumPy's format has it, written independently of the library.
+fn npy(descr: &str, shape: &str, data: &[u8]) -> Vec<u8> {
+    let mut text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({shape}), }}");
+    while (10 + text.len() + 1) % 64 != 0 {
+        text.push(' ');
+    }
+    text.push('\n');
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((text.len() as u16).to_le_bytes());
+    bytes.extend(text.bytes());
+    bytes.extend(data);
+    bytes
+}
+
+fn f4(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|v| v.to_le_bytes()).collect()
+}
+
+fn f8(values: &[f64]) -> Vec<u8> {
+    values.iter().flat_map(|v| v.to_le_bytes()).collect()
+}
+
+/// The header's text, without its padding, and the bytes after it.
+fn parts(array: &[u8]) -> (String, &[u8]) {
+    let length = 10 + u16::from_le_bytes([array[8], array[9]]) as usize;
+    assert_eq!(length % 64, 0);
+    let text = String::from_utf8(array[10..length].to_vec()).unwrap();
+    (text.trim_end().to_string(), &array[length..])
+}
+
+fn header(descr: &str, shape: &str) -> String {
+    format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({shape}), }}")
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+    packed.write_all(bytes).unwrap();
+    packed.finish().unwrap()
+}
+
+fn npz(path: &Path, members: &[(&str, Vec<u8>)]) {
+    let mut archive = zip::ZipWriter::new(fs::File::create(path).unwrap());
+    for (name, bytes) in members {
+        archive.start_file(format!("{name}.npy"), SimpleFileOptions::default()).unwrap();
+        archive.write_all(bytes).unwrap();
+    }
+    archive.finish().unwrap();
+}
+
+/// Two images of 28×28 bytes in the format of MNIST.
+fn idx() -> (Vec<u8>, Vec<u8>) {
+    let mut file = vec![0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 28, 0, 0, 0, 28];
+    let pixels: Vec<u8> = (0..2 * 28 * 28).map(|i| (i * 7 % 256) as u8).collect();
+    file.extend(&pixels);
+    (file, pixels)
+}
+
+fn shell(place: &Place, line: &str) -> std::process::Output {
+    let programs = Path::new(env!("CARGO_BIN_EXE_npy")).parent().unwrap();
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+    Process::new("bash")
+        .args(["-o", "pipefail", "-c", line])
+        .env("PATH", path)
+        .current_dir(place.0.path())
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn examples_in_the_help_work_in_an_empty_directory() {
+    let place = Place::new();
+    let help = place.text("--help");
+    let (_, examples) = help.split_once("Examples:\n").unwrap();
+    let lines: Vec<&str> = examples.lines().map(|l| l.strip_prefix("  $ ").unwrap()).collect();
+    assert_eq!(lines.len(), 2);
+    for line in lines {
+        let done = shell(&place, line);
+        assert!(done.status.success() && done.stderr.is_empty() && !done.stdout.is_empty(), "{line}");
+    }
+    assert!(help.contains("Memory:"));
+}
+
+#[test]
+fn wrong_calls_exit_2_with_one_line() {
+    let place = Place::new();
+    place.put("a.npy", npy("<f4", "1, 2", &f4(&[1.0, 2.0])));
+    for arguments in [
+        "",
+        "bogus",
+        "info --bogus",
+        "cat - -",
+        "diff a.npy",
+        "diff a.npy a.npy a.npy",
+        "diff a.npy a.npy --rtol -1",
+        "diff a.npy a.npy --atol=nan",
+        "info a.npy --format npy",
+        "cat a.npy --rows 3..1",
+        "cat a.npy --cols x..",
+        "noise -n 3",
+        "noise -n 3 -d 0",
+        "noise -n 3 -d 4294967295",
+        "noise -n 3 -d 6 --shape 2,2",
+        "stack",
+        "stack a.npy --rows 1..",
+        "images a.npy --pool 0",
+        "images a.npy --from 1,1",
+        "images a.npy --to 0,inf",
+        "images a.npy --pad 70000",
+    ] {
+        place.fails(2, arguments);
+    }
+}
+
+#[test]
+fn inputs_that_cannot_be_read_exit_1_and_are_named() {
+    let place = Place::new();
+    place.put("empty.npy", "");
+    place.put("model.npy", b"\x02\0\0\0\0\0\0\0{}");
+    let commands = ["info F", "cat F", "check F", "diff F F", "stack F", "images F"];
+    for command in commands {
+        for file in ["missing.npy", "empty.npy", "model.npy"] {
+            let line = place.fails(1, &command.replace('F', file));
+            assert!(line.starts_with(&format!("npy: {file}")), "{line}");
+        }
+    }
+    assert!(place.fails(1, "cat - --output no/such.npy").contains("<stdin>"));
+}
+
+#[test]
+fn info_describes_arrays_and_hashes_their_bytes() {
+    let place = Place::new();
+    let block = npy("<f4", "2, 3", &f4(&[1.0, 2.0, f32::NAN, -4.0, 5.0, 6.0]));
+    let stream = [block.clone(), block.clone()].concat();
+    place.put("a.npy", &stream);
+    place.put("a.gz", gzip(&stream));
+    let sha = |file| {
+        let done = shell(&place, &format!("sha256sum < {file}"));
+        String::from_utf8(done.stdout).unwrap()[..64].to_string()
+    };
+    let head = "name,shape,dtype,rows,min,max,mean,non_finite,sha256\n";
+    assert_eq!(
+        place.text("info a.npy a.gz"),
+        format!("{head}a.npy,4x3,<f4,4,-4,6,2,2,{}\na.gz,4x3,<f4,4,-4,6,2,2,{}\n", sha("a.npy"), sha("a.gz"))
+    );
+    // The same of a pipe, with and without naming it, and for a part of the rows.
+    for arguments in ["info", "info -"] {
+        let told = String::from_utf8(place.pipe(stream.clone(), arguments)).unwrap();
+        assert_eq!(told, format!("{head}<stdin>,4x3,<f4,4,-4,6,2,2,{}\n", sha("a.npy")));
+    }
+    let first = String::from_utf8(place.pipe(stream.clone(), "info --rows ..1")).unwrap();
+    assert_eq!(first, format!("{head}<stdin>,4x3,<f4,1,1,2,1.5,1,{}\n", sha("a.npy")));
+    assert_eq!(
+        place.text("info a.npy --rows 1..2 --format json"),
+        format!(
+            "{{\"name\":\"a.npy\",\"shape\":\"4x3\",\"dtype\":\"<f4\",\"rows\":1,\"min\":-4,\"max\":6,\
+             \"mean\":2.3333333333333335,\"non_finite\":0,\"sha256\":\"{}\"}}\n",
+            sha("a.npy")
+        )
+    );
+    let refused = place.fails(1, "info a.npy --nan error");
+    assert!(refused.contains("a.npy: row 0, column 2"), "{refused}");
+}
+
+#[test]
+fn info_leaves_undefined_statistics_empty() {
+    let place = Place::new();
+    place.put("none.npy", npy("<f8", "0, 2", &[]));
+    place.put("nan.npy", npy("<f8", "1, 2", &f8(&[f64::NAN, f64::INFINITY])));
+    let told = place.text("info none.npy nan.npy");
+    assert!(told.contains("\nnone.npy,0x2,<f8,0,,,,0,"), "{told}");
+    assert!(told.contains("\nnan.npy,1x2,<f8,1,,,,2,"), "{told}");
+    let json = place.text("info nan.npy -f json");
+    assert!(json.contains("\"min\":null,\"max\":null,\"mean\":null"), "{json}");
+    assert!(place.text("info --help").contains("undefined"));
+}
+
+#[test]
+fn info_has_means_where_the_sum_is_beyond_f64() {
+    let place = Place::new();
+    place.put("big.npy", npy("<f8", "4, 1", &f8(&[1.5e308; 4])));
+    assert!(place.text("info big.npy").contains(",1.5e308,1.5e308,1.5e308,0,"));
+}
+
+#[test]
+fn info_reads_npz_idx_and_csv() {
+    let place = Place::new();
+    let told = place.text(&format!("info {DIGITS}"));
+    assert!(told.contains(",1797x8x8x1,|u1,1797,0,16,4.884164579855314,0,"), "{told}");
+    place.put("images.gz", gzip(&idx().0));
+    assert!(place.text("info images.gz").contains("images.gz,2x28x28,|u1,2,0,255,"));
+    place.put("t.csv", "x,y\n1,2\n3,4\n");
+    assert!(place.text("info t.csv").contains("t.csv,2x2,csv,2,1,4,2.5,0,"));
+    assert!(place.text("info t.csv --shape 2,1").contains("t.csv,2x2x1"));
+}
+
+#[test]
+fn cat_of_shards_is_the_whole_byte_for_byte() {
+    let place = Place::new();
+    place.out("noise -n 10000 -d 5 --seed 3 -o whole.npy");
+    for (i, rows) in ["..1", "1..4097", "4097..4097", "4097.."].iter().enumerate() {
+        place.out(&format!("cat whole.npy --rows {rows} -o {i}.npy"));
+    }
+    let whole = place.get("whole.npy");
+    assert_eq!(place.out("cat 0.npy 1.npy 2.npy 3.npy"), whole);
+    // Lengths that are not known beforehand: a pipe among files, blocks in a pipe.
+    let done = shell(&place, "cat 1.npy 2.npy | npy cat 0.npy - 3.npy");
+    assert_eq!(done.stdout, whole);
+    let done = shell(&place, "cat [0-3].npy | npy cat");
+    assert_eq!(done.stdout, whole);
+    // Numbers that are not finite pass, unless told otherwise.
+    let odd = npy("<f4", "1, 2", &f4(&[f32::NAN, f32::NEG_INFINITY]));
+    assert_eq!(parts(&place.pipe(odd.clone(), "cat")).1, parts(&odd).1);
+    place.put("odd.npy", odd);
+    place.fails(1, "cat odd.npy --nan error");
+    assert_eq!(parts(&place.out("cat odd.npy --nan drop")).0, header("<f4", "0, 2"));
+}
+
+#[test]
+fn cat_slices_the_joined_array() {
+    let place = Place::new();
+    place.put("a.csv", "0,1\n10,11\n20,21\n");
+    place.put("b.csv", "30,31\n");
+    place.put("c.npy", npy("<f4", "2, 2", &f4(&[40.0, 41.0, 50.0, 51.0])));
+    let all = ["0,1", "10,11", "20,21", "30,31", "40,41", "50,51"];
+    for start in 0..7 {
+        for end in start..8 {
+            let wanted: String = all[start.min(6)..end.min(6)].iter().map(|l| format!("{l}\n")).collect();
+            let arguments = format!("cat a.csv b.csv c.npy -f csv --rows {start}..{end}");
+            assert_eq!(place.text(&arguments), wanted, "{arguments}");
+        }
+    }
+    assert_eq!(place.text("cat a.csv b.csv --cols 1.. -f csv"), "1\n11\n21\n31\n");
+    let part = place.out("cat c.npy --cols ..1 --rows 1..");
+    assert_eq!(parts(&part), (header("<f4", "1, 1"), f4(&[50.0]).as_slice()));
+    // Columns of images are those of their flattened rows.
+    place.put("images.npy", npy("<f4", "1, 2, 2", &f4(&[1.0, 2.0, 3.0, 4.0])));
+    let part = place.out("cat images.npy --cols 1..4");
+    assert_eq!(parts(&part), (header("<f4", "1, 3"), f4(&[2.0, 3.0, 4.0]).as_slice()));
+    for columns in ["2..", "0..3", "1..1", "5..6"] {
+        let line = place.fails(1, &format!("cat a.csv --cols {columns}"));
+        assert!(line.contains("--cols") && line.contains("0 to 1"), "{line}");
+    }
+}
+
+#[test]
+fn cat_converts() {
+    let place = Place::new();
+    place.put("a.npy", npy("<f4", "2, 2", &f4(&[0.1, 2.0, -3.5, 1e30])));
+    let wide: Vec<f64> = [0.1f32, 2.0, -3.5, 1e30].map(f64::from).to_vec();
+    let array = place.out("cat a.npy --dtype f64");
+    assert_eq!(parts(&array), (header("<f8", "2, 2"), f8(&wide).as_slice()));
+    assert_eq!(place.text("cat a.npy -f csv"), "0.1,2\n-3.5,1e30\n");
+    assert_eq!(place.text("cat a.npy -f json"), "[0.1,2]\n[-3.5,1e30]\n");
+    // By the ending of the output, and back.
+    place.out("cat a.npy -o a.csv");
+    assert_eq!(place.out("cat a.csv --dtype f32"), place.out("cat a.npy"));
+    // The widest type of all inputs holds them all.
+    place.put("b.npy", npy(">f8", "1, 2", &[0; 16]));
+    place.put("c.npy", npy("|u1", "1, 2", &[7, 255]));
+    let array = place.out("cat a.npy b.npy c.npy");
+    assert_eq!(parts(&array).0, header("<f8", "4, 2"));
+    assert_eq!(place.text("cat c.npy -f csv"), "7,255\n");
+}
+
+#[test]
+fn cat_reads_npz_by_key_and_refuses_unequal_items() {
+    let place = Place::new();
+    let (a, b) = (npy("<f4", "1, 2", &f4(&[1.0, 2.0])), npy("<f4", "1, 3", &f4(&[3.0; 3])));
+    npz(&place.path("ab.npz"), &[("a", a.clone()), ("b", b)]);
+    npz(&place.path("a.npz"), &[("a", a.clone())]);
+    assert_eq!(place.text("cat ab.npz:b -f csv"), "3,3,3\n");
+    assert_eq!(parts(&place.out("cat a.npz")), parts(&a));
+    let line = place.fails(1, "cat ab.npz");
+    assert!(line.contains("holds 2 arrays: a, b"), "{line}");
+    let line = place.fails(1, "cat a.npz ab.npz:b");
+    assert!(line.contains("a.npz:a and ab.npz:b: items of shape (2,) and (3,)"), "{line}");
+    let line = place.fails(1, "cat ab.npz:c");
+    assert!(line.contains("no array 'c'"), "{line}");
+}
+
+#[test]
+fn cat_needs_a_block_of_memory() {
+    let place = Place::new();
+    let line = "npy noise -n 1000000 -d 32 | npy cat --manifest run.json | npy check --manifest check.json";
+    assert!(shell(&place, line).status.success());
+    for name in ["run.json", "check.json"] {
+        let record: serde_json::Value = serde_json::from_slice(&place.get(name)).unwrap();
+        // The array takes 128 million bytes.
+        assert!(record["peak_memory_bytes"].as_u64().unwrap() < 40_000_000, "{name}");
+    }
+}
+
+#[test]
+fn check_is_silent_about_what_is_whole() {
+    let place = Place::new();
+    let array = npy("<f4", "2, 2", &f4(&[1.0, f32::NAN, 3.0, 4.0]));
+    place.put("a.npy", [array.clone(), array.clone()].concat());
+    place.put("a.gz", gzip(&array));
+    place.put("t.csv", "1,2\n");
+    place.put("i.gz", gzip(&idx().0));
+    npz(&place.path("ab.npz"), &[("a", array.clone()), ("b", array.clone())]);
+    let made = shell(&place, "molrg-gen -d 6 -r 2 -k 2 -n 1 --truth m.st -o s.npy");
+    assert!(made.status.success());
+    assert_eq!(place.text("check a.npy a.gz t.csv i.gz ab.npz m.st"), "");
+    assert!(place.pipe(array, "check").is_empty());
+    let line = place.fails(1, "check ab.npz --nan error");
+    assert!(line.contains("ab.npz:a: row 0, column 1"), "{line}");
+    assert!(place.text("check --help").contains("Prints nothing"));
+}
+
+#[test]
+fn check_stops_at_the_first_that_is_damaged() {
+    let place = Place::new();
+    let array = npy("<f4", "2, 2", &f4(&[1.0, 2.0, 3.0, 4.0]));
+    place.put("good.npy", &array);
+    place.put("cut.npy", &array[..array.len() - 1]);
+    place.put("trailing.npy", [array.as_slice(), b"x"].concat());
+    let packed = gzip(&array);
+    place.put("cut.gz", &packed[..packed.len() - 4]);
+    place.put("ragged.csv", "1,2\n3\n");
+    let images = idx().0;
+    place.put("cut.idx", &images[..images.len() - 1]);
+    npz(&place.path("second.npz"), &[("a", array.clone()), ("b", array[..100].to_vec())]);
+    assert!(shell(&place, "molrg-gen -d 6 -r 2 -k 2 -n 1 --truth m.st -o s.npy").status.success());
+    let model = place.get("m.st");
+    place.put("cut.st", &model[..model.len() - 1]);
+    for (file, reason) in [
+        ("cut.npy", "truncated: 1 of 2 rows"),
+        ("trailing.npy", "bytes follow the last row"),
+        ("cut.gz", ""),
+        ("ragged.csv", "line 2: has 1 fields"),
+        ("cut.idx", "truncated: 1 of 2 rows"),
+        ("second.npz", "second.npz:b: truncated"),
+        ("cut.st", ""),
+    ] {
+        let line = place.fails(1, &format!("check good.npy {file} missing.npy"));
+        assert!(line.contains(file) && line.contains(reason), "{line}");
+    }
+    // Damage beyond the rows asked for is damage too.
+    place.fails(1, "check cut.npy --rows ..1");
+}
+
+#[test]
+fn diff_of_equal_arrays_is_zero() {
+    let place = Place::new();
+    let values = [1.0, f32::NAN, f32::INFINITY, f32::NEG_INFINITY];
+    place.put("a.npy", npy("<f4", "2, 2", &f4(&values)));
+    place.put("b.npy", npy("<f8", "2, 2", &f8(&values.map(f64::from))));
+    let told = "rows,width,differing,max_abs,max_rel,row,column\n2,2,0,0,0,0,0\n";
+    assert_eq!(place.text("diff a.npy b.npy"), told);
+    assert_eq!(place.pipe(place.get("a.npy"), "diff - a.npy"), told.as_bytes());
+    place.fails(1, "diff a.npy b.npy --nan error");
+}
+
+#[test]
+fn diff_finds_the_largest_difference() {
+    let place = Place::new();
+    place.put("a.csv", "1,2,3\n4,5,6\n7,8,9\n");
+    place.put("b.csv", "1,2,3.5\n4,5,8\n7,10,9\n");
+    let done = place.npy("diff a.csv b.csv").assert().code(1);
+    let stdout = String::from_utf8(done.get_output().stdout.clone()).unwrap();
+    let stderr = String::from_utf8(done.get_output().stderr.clone()).unwrap();
+    assert_eq!(stdout, "rows,width,differing,max_abs,max_rel,row,column\n3,3,3,2,0.25,1,2\n");
+    assert!(
+        stderr.starts_with("npy: a.csv and b.csv differ: 3 of 9 numbers, most by 2 in row 1"),
+        "{stderr}"
+    );
+    assert_eq!(stderr.lines().count(), 1);
+    // |a-b| <= atol + rtol·|b|, its border included.
+    place.out("diff a.csv b.csv --atol 2");
+    place.out("diff a.csv b.csv --rtol 0.25");
+    place.out("diff a.csv b.csv --rtol 0.2 --atol 0.4");
+    place.fails(1, "diff a.csv b.csv --atol 1.9");
+    // Rows are counted as in the whole array.
+    let done = place.npy("diff a.csv b.csv --rows 2..").assert().code(1);
+    assert!(done.get_output().stdout.ends_with(b"\n1,3,1,2,0.2,2,1\n"));
+    // The table is complete in a file, too.
+    place.fails(1, "diff a.csv b.csv -o d.csv");
+    assert_eq!(place.get("d.csv"), stdout.as_bytes());
+}
+
+#[test]
+fn diff_does_not_tolerate_infinities() {
+    let place = Place::new();
+    place.put("a.csv", "1\ninf\nnan\n");
+    place.put("b.csv", "inf\n1\n0\n");
+    let done = place.npy("diff a.csv b.csv --rtol 1").assert().code(1);
+    assert!(done.get_output().stdout.ends_with(b"\n3,1,3,inf,inf,0,0\n"));
+    let done = place.npy("diff a.csv b.csv -f json").assert().code(1);
+    let line = String::from_utf8(done.get_output().stdout.clone()).unwrap();
+    assert!(line.contains("\"max_abs\":null"), "{line}");
+}
+
+#[test]
+fn diff_refuses_other_shapes_naming_both() {
+    let place = Place::new();
+    place.put("a.csv", "1,2\n3,4\n");
+    place.put("b.csv", "1,2,3\n");
+    place.put("c.csv", "1,2\n");
+    let line = place.fails(1, "diff a.csv b.csv");
+    assert!(line.contains("a.csv and b.csv: items of shape"), "{line}");
+    let line = place.fails(1, "diff a.csv c.csv");
+    assert!(line.contains("a.csv and c.csv: 2 and 1 rows"), "{line}");
+    place.put("flat.npy", npy("<f4", "1, 4", &[0; 16]));
+    place.put("image.npy", npy("<f4", "1, 2, 2", &[0; 16]));
+    let line = place.fails(1, "diff flat.npy image.npy");
+    assert!(line.contains("flat.npy and image.npy"), "{line}");
+    place.out("diff flat.npy image.npy --shape 4");
+}
+
+#[test]
+fn noise_is_that_of_the_library() {
+    let place = Place::new();
+    let latents = normal_rows::<f32>(7, Purpose::Latents, 0..5, 3);
+    let array = place.out("noise -n 5 -d 3 --seed 7");
+    assert_eq!(parts(&array), (header("<f4", "5, 3"), f4(latents.as_slice().unwrap()).as_slice()));
+    let latents = normal_rows::<f64>(7, Purpose::Latents, 0..5, 3);
+    let array = place.out("noise --samples 5 --dim 3 --seed 7 --dtype f64");
+    assert_eq!(parts(&array), (header("<f8", "5, 3"), f8(latents.as_slice().unwrap()).as_slice()));
+    let images = place.out("noise -n 5 -d 12 --shape 2,2,3");
+    assert_eq!(parts(&images).0, header("<f4", "5, 2, 2, 3"));
+    assert_eq!(parts(&place.out("noise -n 0 -d 3")).0, header("<f4", "0, 3"));
+}
+
+#[test]
+fn noise_does_not_depend_on_threads_shards_or_length() {
+    let place = Place::new();
+    let whole = place.out("noise -n 5000 -d 7 --seed 2");
+    assert_eq!(place.out("noise -n 5000 -d 7 --seed 2 --threads 1"), whole);
+    assert_eq!(place.out("noise -n 5000 -d 7 --seed 2 --threads 3"), whole);
+    let mut shards = Vec::new();
+    for rows in ["..1", "1..2500", "2500.."] {
+        shards.extend(place.out(&format!("noise -n 5000 -d 7 --seed 2 --rows {rows}")));
+    }
+    assert_eq!(place.pipe(shards, "cat"), whole);
+    let (_, data) = parts(&whole);
+    let prefix = place.out("noise -n 100 -d 7 --seed 2");
+    assert_eq!(parts(&prefix).1, &data[..100 * 7 * 4]);
+    assert_ne!(place.out("noise -n 5000 -d 7 --seed 3"), whole);
+}
+
+#[test]
+fn stack_adds_a_leading_axis() {
+    let place = Place::new();
+    let (a, b) = (f4(&[1.0, 2.0, 3.0, 4.0]), f4(&[5.0, 6.0, 7.0, 8.0]));
+    place.put("a.npy", npy("<f4", "2, 2", &a));
+    place.put("b.npy", npy("<f4", "2, 2", &b));
+    let wanted = (header("<f4", "2, 2, 2"), [a.clone(), b].concat());
+    let array = place.out("stack a.npy b.npy");
+    assert_eq!(parts(&array), (wanted.0.clone(), wanted.1.as_slice()));
+    // Whether one length or none is known beforehand.
+    for line in [
+        "cat b.npy | npy stack a.npy -",
+        "npy stack <(cat a.npy) b.npy",
+        "npy stack <(cat a.npy) <(cat b.npy)",
+    ] {
+        assert_eq!(shell(&place, line).stdout, array, "{line}");
+    }
+    assert_eq!(place.text("stack a.npy b.npy -f csv"), "1,2,3,4\n5,6,7,8\n");
+    assert_eq!(place.text("stack a.npy b.npy -f json"), "[1,2,3,4]\n[5,6,7,8]\n");
+    // The rows of the result are the arrays.
+    assert_eq!(parts(&place.out("stack a.npy b.npy --rows 0..1")), (header("<f4", "1, 2, 2"), a.as_slice()));
+}
+
+#[test]
+fn stack_refuses_unequal_arrays_naming_both() {
+    let place = Place::new();
+    place.put("a.npy", npy("<f4", "2, 2", &[0; 16]));
+    place.put("b.npy", npy("<f4", "3, 2", &[0; 24]));
+    place.put("c.npy", npy("<f4", "2, 1", &[0; 8]));
+    place.put("short.csv", "1,2\n");
+    place.put("long.csv", "1,2\n1,2\n1,2\n1,2\n");
+    let line = place.fails(1, "stack a.npy b.npy");
+    assert!(line.contains("a.npy and b.npy: 2 and 3 rows"), "{line}");
+    let line = place.fails(1, "stack a.npy c.npy");
+    assert!(line.contains("a.npy and c.npy: items of shape"), "{line}");
+    for (file, rows) in [("short.csv", 1), ("long.csv", 4)] {
+        let line = place.fails(1, &format!("stack a.npy {file} -o out.npy"));
+        assert!(line.contains(&format!("a.npy and {file}: 2 and {rows} rows")), "{line}");
+        assert!(!place.path("out.npy").exists());
+    }
+    let line = place.fails(1, "stack short.csv long.csv");
+    assert!(line.contains("short.csv and long.csv: 1 and 4 rows"), "{line}");
+}
+
+#[test]
+fn images_pads_pools_and_scales() {
+    let place = Place::new();
+    let (file, pixels) = idx();
+    place.put("images.gz", gzip(&file));
+    let array = place.out("images images.gz --pad 2 --pool 4");
+    let mut wanted = Vec::new();
+    for image in pixels.chunks(28 * 28) {
+        let pixel = |y: usize, x: usize| match (y.checked_sub(2), x.checked_sub(2)) {
+            (Some(y), Some(x)) if y < 28 && x < 28 => f64::from(image[y * 28 + x]),
+            _ => 0.0,
+        };
+        for y in 0..8 {
+            for x in 0..8 {
+                let square = (0..16).map(|i| pixel(4 * y + i / 4, 4 * x + i % 4));
+                wanted.push((square.sum::<f64>() / 16.0 / 127.5 - 1.0) as f32);
+            }
+        }
+    }
+    assert_eq!(parts(&array), (header("<f4", "2, 8, 8"), f4(&wanted).as_slice()));
+    assert_eq!(place.pipe(file, "images --pad 2 --pool 4"), array);
+}
+
+#[test]
+fn images_are_scaled_as_asked_with_exact_ends() {
+    let place = Place::new();
+    place.put("p.npy", npy("|u1", "1, 1, 3", &[0, 255, 51]));
+    assert_eq!(place.text("images p.npy -f csv --dtype f64"), "-1,1,-0.6\n");
+    assert_eq!(place.text("images p.npy -f csv --from -255,255 --to 0,2"), "1,2,1.2\n");
+    let digits = format!("images {DIGITS} --from 0,16 --rows ..2");
+    let array = place.out(&digits);
+    assert_eq!(parts(&array).0, header("<f4", "2, 8, 8, 1"));
+    // x/8 - 1 of the first row of the first digit: 0 0 5 13 9 1 0 0.
+    let row = f4(&[-1.0, -1.0, -0.375, 0.625, 0.125, -0.875, -1.0, -1.0]);
+    assert_eq!(&parts(&array).1[..32], row);
+}
+
+#[test]
+fn images_pools_each_channel_by_itself() {
+    let place = Place::new();
+    let pixels: Vec<u8> = (0..4).flat_map(|i| [i, 10 * i, 100]).collect();
+    place.put("p.npy", npy("|u1", "1, 2, 2, 3", &pixels));
+    let array = place.out("images p.npy --pool 2 --to 0,255");
+    assert_eq!(parts(&array), (header("<f4", "1, 1, 1, 3"), f4(&[1.5, 15.0, 100.0]).as_slice()));
+}
+
+#[test]
+fn images_refuses_what_does_not_fit() {
+    let place = Place::new();
+    place.put("p.npy", npy("|u1", "1, 4", &[0; 4]));
+    let line = place.fails(1, "images p.npy");
+    assert!(line.contains("p.npy: items of shape [4]"), "{line}");
+    let line = place.fails(1, "images p.npy --shape 2,2 --pool 4");
+    assert!(line.contains("2x2 pixels"), "{line}");
+    let array = place.out("images p.npy --shape 2,2 --pool 4 --pad 1");
+    assert_eq!(parts(&array).0, header("<f4", "1, 1, 1"));
+}
+
+#[test]
+fn manifests_record_the_run() {
+    let place = Place::new();
+    place.out("noise -n 2 -d 2 -o a.npy");
+    place.out("cat a.npy a.npy -o b.npy --manifest cat.json");
+    let told = place.text("info b.npy --manifest info.json");
+    let cat: serde_json::Value = serde_json::from_slice(&place.get("cat.json")).unwrap();
+    assert_eq!(cat["program"], "npy");
+    assert_eq!(cat["arguments"]["subcommand"], "cat");
+    assert_eq!(cat["arguments"]["nan"], "pass");
+    assert_eq!(cat["outputs"][0]["shape"], serde_json::json!([4, 2]));
+    let sha = cat["outputs"][0]["sha256"].as_str().unwrap();
+    assert!(told.contains(sha));
+    let info: serde_json::Value = serde_json::from_slice(&place.get("info.json")).unwrap();
+    assert_eq!(info["inputs"][0]["sha256"], sha);
+}
