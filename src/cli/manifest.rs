@@ -57,10 +57,10 @@ fn resolved(command: &Command, matches: &ArgMatches) -> Value {
     }
     if let Some((name, inner)) = matches.subcommand() {
         arguments.insert("subcommand".into(), name.into());
-        if let Some(command) = command.find_subcommand(name) {
-            if let Value::Object(inner) = resolved(command, inner) {
-                arguments.extend(inner);
-            }
+        if let Some(command) = command.find_subcommand(name)
+            && let Value::Object(inner) = resolved(command, inner)
+        {
+            arguments.extend(inner);
         }
     }
     Value::Object(arguments)

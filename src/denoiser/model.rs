@@ -208,7 +208,7 @@ impl Model {
                     variances.extend(std::iter::repeat_n(T::of(c.noise_variance), r - c.variances.len()));
                     noise.push(T::of(c.noise_variance));
                 }
-                self.write_header::<T>(
+                self.write_header(
                     out,
                     &[
                         ("weights", Dtype::F64, vec![k]),
@@ -226,7 +226,7 @@ impl Model {
             }
             Kind::Empirical(points) => {
                 let (n, d) = points.dim();
-                self.write_header::<T>(out, &[("data", T::DTYPE, vec![n, d])])?;
+                self.write_header(out, &[("data", T::DTYPE, vec![n, d])])?;
                 match points {
                     Points::F32(data) => write_rows::<f32, T>(out, data.view()),
                     Points::F64(data) => write_rows::<f64, T>(out, data.view()),
@@ -235,11 +235,7 @@ impl Model {
         }
     }
 
-    fn write_header<T: Scalar>(
-        &self,
-        out: &mut impl Write,
-        tensors: &[(&str, Dtype, Vec<usize>)],
-    ) -> Result<()> {
+    fn write_header(&self, out: &mut impl Write, tensors: &[(&str, Dtype, Vec<usize>)]) -> Result<()> {
         let shape: Vec<String> = self.item_shape.iter().map(usize::to_string).collect();
         // serde_json's map keeps its keys sorted: the same model, the same bytes.
         let mut header = Map::new();
@@ -267,7 +263,7 @@ impl Model {
             offset = stop;
         }
         let mut header = Value::Object(header).to_string();
-        while header.len() % 8 != 0 {
+        while !header.len().is_multiple_of(8) {
             header.push(' ');
         }
         out.write_all(&(header.len() as u64).to_le_bytes())?;

@@ -59,10 +59,11 @@ struct Data<'a, T: Scalar> {
     energy: f64,
 }
 
-/// What one pass over the data finds.
+/// What one pass over the data, or over a block of it, finds.
 struct Pass {
     labels: Vec<usize>,
-    /// Mean captured energy (less ‖x − μ‖² with means, so that more is better in both).
+    /// Captured energy, less ‖x − μ‖² with means, so that more is better in both:
+    /// the sum over a block, the mean over all.
     objective: f64,
     /// [W_1 … W_K], (d, R).
     w: Array2<f64>,
@@ -111,7 +112,7 @@ impl<'a, T: Scalar> Data<'a, T> {
             Some(m) => bases.iter().zip(m.outer_iter()).map(|(b, m)| b.t().dot(&m)).collect(),
             None => bases.iter().map(|b| Array1::zeros(b.ncols())).collect(),
         };
-        let blocks: Vec<(Vec<usize>, f64, Array2<f64>, Array2<f64>)> = self
+        let blocks: Vec<Pass> = self
             .x
             .axis_chunks_iter(Axis(0), BLOCK)
             .into_par_iter()
@@ -152,7 +153,7 @@ impl<'a, T: Scalar> Data<'a, T> {
                         sums.row_mut(best.1).zip_mut_with(&x, |s, v| *s += v.wide());
                     }
                 }
-                (labels, objective, cast(product(x.t(), z.view()).view()), sums)
+                Pass { labels, objective, w: cast(product(x.t(), z.view()).view()), sums }
             })
             .collect();
         let mut pass = Pass {
@@ -161,11 +162,11 @@ impl<'a, T: Scalar> Data<'a, T> {
             w: Array2::zeros(joint.raw_dim()),
             sums: Array2::zeros((if means.is_some() { bases.len() } else { 0 }, d)),
         };
-        for (labels, objective, w, sums) in blocks {
-            pass.labels.extend(labels);
-            pass.objective += objective;
-            pass.w += &w;
-            pass.sums += &sums;
+        for block in blocks {
+            pass.labels.extend(block.labels);
+            pass.objective += block.objective;
+            pass.w += &block.w;
+            pass.sums += &block.sums;
         }
         pass.objective /= n as f64;
         pass
