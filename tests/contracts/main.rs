@@ -1,0 +1,10 @@
+//! What all programs promise (CLI.md), checked over one table of their calls.
+
+mod bytes;
+mod errors;
+mod files;
+mod help;
+mod manifest;
+mod memory;
+mod place;
+mod programs;

@@ -1,0 +1,170 @@
+//! The table of all programs: calls of each that must work, and the data they
+//! work on.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use super::place::Place;
+
+/// A call that succeeds in a stocked place.
+pub struct Call {
+    pub program: &'static str,
+    pub arguments: &'static str,
+    /// Rows of work of which `--rows` selects, where the outputs have a row for each.
+    pub rows: Option<u64>,
+    /// Outputs (`-` is standard output) that partitions of the rows make up.
+    pub joined: &'static [&'static str],
+}
+
+impl Call {
+    pub fn line(&self) -> String {
+        format!("{} {}", self.program, self.arguments)
+    }
+}
+
+const fn call(program: &'static str, arguments: &'static str) -> Call {
+    Call { program, arguments, rows: None, joined: &[] }
+}
+
+const fn rowwise(
+    program: &'static str,
+    rows: u64,
+    joined: &'static [&'static str],
+    arguments: &'static str,
+) -> Call {
+    Call { program, arguments, rows: Some(rows), joined }
+}
+
+pub const CALLS: &[Call] = &[
+    rowwise(
+        "molrg-gen",
+        700,
+        &["-", "labels.csv"],
+        "-n 700 -d 24 -r 3 -k 2 --seed 5 --labels labels.csv --truth planted.st",
+    ),
+    rowwise(
+        "molrg-gen",
+        700,
+        &["-", "labels.csv"],
+        "-n 700 -d 24 -r 2,3,4 --weights 1,2,3 --spectrum geometric:0.5 --noise-std 0.1 --mean-norm 2 \
+         --labels labels.csv",
+    ),
+    rowwise("molrg-gen", 300, &["-"], "-n 300 -d 24 -r 3 -k 2 --angle 30 --spectrum power:1 --skip 11"),
+    rowwise("molrg-gen", 300, &["-", "labels.csv"], "-n 300 --from truth.st --balanced --labels labels.csv"),
+    call("dae-fit", "train.npy --kind molrg -r 3 -k 2 --report report.csv"),
+    call("dae-fit", "train.npy --kind molrg -r 3 -k 2 --solver subspaces --orthogonal --init random"),
+    call("dae-fit", "train.npy --kind molrg -r 3 -k 2 --fit means,variances,weights,noise"),
+    call("dae-fit", "train.npy --kind molrg -r 3 -k 2 --solver em --fit variances,weights,noise"),
+    call("dae-fit", "train.npy --kind molrg -r 3 -k 2 --solver gradient --restarts 2 --iterations 400"),
+    call(
+        "dae-fit",
+        "train.npy --kind molrg -r 3 -k 2 --solver gradient --weighting softmax --orthogonal --restarts 2 \
+         --iterations 400",
+    ),
+    call("dae-fit", "train.npy --kind molrg -r 6 --solver pca"),
+    call("dae-fit", "train.npy --rows ..4 --kind molrg -r 6"),
+    call("dae-fit", "train.npy --kind gaussian --report report.csv"),
+    call("dae-fit", "train.npy --kind gaussian -r 5"),
+    call("dae-fit", "train.npy --kind empirical --report report.csv"),
+    rowwise("dae-apply", 200, &["-"], "student.st test.npy --sigma 0.5"),
+    rowwise("dae-apply", 200, &["-"], "gaussian.st test.npy --time 0.3 --schedule vp --quantity score --add-noise"),
+    rowwise("dae-apply", 200, &["-"], "empirical.st test.npy --snr 2 --quantity velocity --add-noise"),
+    call("dae-apply", "student.st test.npy --sigma 2,0.5,0.1 --quantity epsilon --add-noise"),
+    rowwise("pf-sample", 300, &["-", "path.npy"], "student.st -n 300 --trajectory path.npy --report report.csv"),
+    rowwise("pf-sample", 300, &["-"], "truth.st -n 300 --solver euler --schedule vp"),
+    rowwise("pf-sample", 300, &["-"], "truth.st -n 300 --solver dpm2 --schedule ve --sigma-max 20"),
+    rowwise("pf-sample", 300, &["-"], "gaussian.st -n 300 --solver dpm3 --schedule cosine --seed 9"),
+    rowwise("pf-sample", 300, &["-"], "truth.st -n 300 --solver dpmpp2m --schedule flow"),
+    rowwise("pf-sample", 300, &["-"], "truth.st -n 300 --solver rk4 --schedule logsnr"),
+    rowwise("pf-sample", 300, &["-"], "student.st -n 300 --solver rk45 --rtol 1e-3 --atol 1e-3"),
+    rowwise("pf-sample", 300, &["-"], "empirical.st -n 300 --sigmas 80,10,1,0.1"),
+    rowwise("pf-sample", 300, &["-"], "student.st -n 300 --churn 20 --churn-noise 1.01 --steps 8"),
+    rowwise("pf-sample", 300, &["-"], "student.st -n 300 --guidance 1.5 --unconditional gaussian.st"),
+    rowwise("pf-sample", 200, &["-", "path.npy"], "student.st --encode --noise test.npy --trajectory path.npy"),
+    rowwise("pf-sample", 200, &["-"], "gaussian.st --encode --noise test.npy --solver rk45 --rtol 1e-3"),
+    rowwise("pf-sample", 120, &["-"], "student.st --noise noise.npy --churn 10"),
+    rowwise(
+        "rp-score",
+        120,
+        &["rows.csv"],
+        "a.npy b.npy noise.npy --per-sample rows.csv --train train.npy --reference test.npy \
+         --gl similarity,distance,ratio --descriptor whiten:4",
+    ),
+    rowwise("rp-score", 120, &["rows.csv"], "a.npy b.npy --similarity mae --data-range=-3,3 --per-sample rows.csv"),
+    rowwise("rp-score", 120, &["rows.csv"], "a.npy --similarity l2 --threshold 1 --train train.npy --per-sample rows.csv"),
+    call("pfd", "student.st truth.st -n 500 --seed 7"),
+    call("pfd", "a.npy b.npy"),
+    call("pfd", "a.npy truth.st --relative-to gaussian.st --seed 3"),
+    call("pfd", "--bias-variance truth.st student.st gaussian.st empirical.st -n 300 --steps 6 --unbiased"),
+    call("jacobian-rank", "truth.st --levels edm:5 -n 6 --spectrum values.npy --basis vectors.npy --top 4"),
+    rowwise("jacobian-rank", 20, &["-"], "truth.st --sigma 0.5,2,30 -n 20 --per-sample"),
+    rowwise("jacobian-rank", 200, &["-"], "gaussian.st --snr 2 --points test.npy --add-noise --per-sample"),
+    rowwise("jacobian-rank", 20, &["-"], "empirical.st --sigma 0.5,2 -n 20 --per-sample --method randomized --top 6"),
+    rowwise("subspace-error", 3, &["-"], "student.st truth.st"),
+    rowwise(
+        "phase-grid",
+        12,
+        &["-"],
+        "--dim 12 --ranks 2,3 --samples 2-4 --components 1-2 --trials 3 --solver subspaces --noise-std 0.01",
+    ),
+    rowwise("phase-grid", 4, &["-"], "--dim 12 --ranks 2 --samples 2-5 --trials 4 --solver pca --seed 8"),
+    rowwise(
+        "phase-grid",
+        2,
+        &["-"],
+        "--dim 12 --ranks 2 --samples 6,9 --components 2 --trials 2 --solver gradient --restarts 2 --iterations 50",
+    ),
+    rowwise("npy", 700, &["-"], "noise -n 700 -d 24 --shape 2,4,3 --seed 5"),
+    rowwise("npy", 500, &["-"], "cat train.npy test.npy --cols 3..20"),
+    call("npy", "stack a.npy b.npy noise.npy"),
+    rowwise("npy", 120, &["-"], "images a.npy --pool 2 --pad 1 --from=-2,2"),
+    call("npy", "diff a.npy a.npy"),
+    call("npy", "check train.npy truth.st"),
+];
+
+/// Inputs whose names stand for samples in [`CALLS`].
+pub const SAMPLES: &[&str] = &["train.npy", "test.npy", "a.npy", "b.npy", "noise.npy"];
+
+impl Place {
+    /// A place with samples and models of this type.
+    pub fn stocked(dtype: &str) -> Place {
+        let place = Place::new();
+        let draw = "molrg-gen -d 24 -r 3 -k 2 --seed 1 --shape 2,4,3";
+        for line in [
+            format!("{draw} -n 300 --truth truth.st -o train.npy --dtype {dtype}"),
+            format!("{draw} -n 200 --skip 300 -o test.npy --dtype {dtype}"),
+            "dae-fit train.npy --rows ..30 --kind molrg -r 3 -k 2 -o student.st".into(),
+            "dae-fit train.npy --kind gaussian -o gaussian.st".into(),
+            "dae-fit train.npy --rows ..80 --kind empirical -o empirical.st".into(),
+            "pf-sample student.st -n 120 --seed 3 -o a.npy".into(),
+            "pf-sample truth.st -n 120 --seed 3 -o b.npy".into(),
+            format!("npy noise -n 120 -d 24 --seed 3 --shape 2,4,3 -o noise.npy --dtype {dtype}"),
+        ] {
+            place.out(&line);
+        }
+        place
+    }
+
+    /// Every array cut into blocks of odd sizes, in one file as before.
+    pub fn split_samples(&self) {
+        for name in SAMPLES {
+            let blocks: Vec<u8> = ["..1", "1..8", "8..71", "71..73", "73.."]
+                .iter()
+                .flat_map(|rows| self.out(&format!("npy cat {name} --rows {rows}")))
+                .collect();
+            self.put(name, blocks);
+        }
+    }
+}
+
+#[test]
+fn the_table_holds_every_program() {
+    let sources = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/bin")).unwrap();
+    let sources: BTreeSet<String> =
+        sources.map(|e| e.unwrap().path().file_stem().unwrap().to_str().unwrap().to_string()).collect();
+    let table: BTreeSet<String> = CALLS.iter().map(|c| c.program.to_string()).collect();
+    assert_eq!(table, sources, "a program without a call in the table, or a call without a program");
+    for call in CALLS {
+        assert_eq!(call.rows.is_some(), !call.joined.is_empty(), "{}", call.line());
+    }
+}

@@ -1,0 +1,330 @@
+//! Programs together: pipelines as they are pasted, and identities between what
+//! different programs say of the same thing.
+
+#[path = "contracts/place.rs"]
+mod place;
+
+use std::collections::BTreeMap;
+
+use place::Place;
+
+/// What issue 2 promises from a clean checkout.
+const PROMISED: &[&str] = &[
+    "molrg-gen -d 48 -r 6 -k 2 -n 1200 --seed 1 --truth truth.st | dae-fit --kind molrg -r 6 -k 2 -o student.st",
+    "subspace-error student.st truth.st",
+    "phase-grid --dim 48 --ranks 2-8 --samples 2-15 --components 1 --trials 20 --solver pca",
+    "pfd student.st truth.st -n 10000 --seed 7",
+    "molrg-gen -d 48 -r 6 -k 2 -n 1200 --seed 1 | dae-fit --kind molrg -r 6 -k 2 | pf-sample -n 10000 --seed 3 | npy info -",
+    "jacobian-rank truth.st --levels edm:18 -n 15",
+    "pf-sample student.st -n 2000 --seed 3 -o a.npy && pf-sample truth.st -n 2000 --seed 3 -o b.npy && rp-score a.npy b.npy",
+    "cat <(pf-sample truth.st -n 1000 --rows ..500) <(pf-sample truth.st -n 1000 --rows 500..) | npy diff - <(pf-sample truth.st -n 1000)",
+];
+
+#[track_caller]
+fn sh(place: &Place, script: &str) -> String {
+    String::from_utf8(place.bash(script).silent(script)).unwrap()
+}
+
+/// Rows of a csv table as maps from column to text.
+#[track_caller]
+fn table(text: &str) -> Vec<BTreeMap<String, String>> {
+    let mut lines = text.lines();
+    let names: Vec<&str> = lines.next().expect("a header").split(',').collect();
+    lines
+        .map(|line| {
+            let fields: Vec<&str> = line.split(',').collect();
+            assert_eq!(fields.len(), names.len(), "{line}");
+            names.iter().map(|n| n.to_string()).zip(fields.iter().map(|f| f.to_string())).collect()
+        })
+        .collect()
+}
+
+#[track_caller]
+fn number(row: &BTreeMap<String, String>, column: &str) -> f64 {
+    row[column].parse().unwrap_or_else(|_| panic!("{column}: {row:?}"))
+}
+
+/// The data of an npy block, after its header.
+fn data(bytes: &[u8]) -> &[u8] {
+    assert!(bytes.starts_with(b"\x93NUMPY\x01\x00"));
+    &bytes[10 + u16::from_le_bytes([bytes[8], bytes[9]]) as usize..]
+}
+
+#[test]
+fn the_promised_commands_work_and_give_the_same_bytes_twice() {
+    let run = || {
+        let place = Place::new();
+        let printed: Vec<String> = PROMISED.iter().map(|line| sh(&place, line)).collect();
+        (printed, place.files())
+    };
+    let (first, second) = (run(), run());
+    for (i, line) in PROMISED.iter().enumerate() {
+        assert_eq!(first.0[i], second.0[i], "{line}");
+    }
+    assert!(first.1 == second.1, "a file differs");
+    let names: Vec<&str> = first.1.keys().map(String::as_str).collect();
+    assert_eq!(names, ["a.npy", "b.npy", "student.st", "truth.st"]);
+
+    // With 600 noiseless rows for each six dimensions, the subspaces are found exactly.
+    let errors = table(&first.0[1]);
+    assert_eq!(errors.len(), 3);
+    assert!(number(&errors[2], "error") < 1e-4, "{errors:?}");
+    let grid = table(&first.0[2]);
+    assert_eq!(grid.len(), 7 * 14);
+    for cell in &grid {
+        // PCA finds a planted subspace as soon as there are as many rows as dimensions, and never before.
+        let enough = number(cell, "samples") >= number(cell, "rank");
+        assert_eq!(number(cell, "success"), f64::from(u8::from(enough)), "{cell:?}");
+    }
+    let distance = table(&first.0[3]);
+    assert!(number(&distance[0], "value") < 1e-3, "{distance:?}");
+    assert_eq!(table(&first.0[4])[0]["shape"], "10000x48");
+    let ranks = table(&first.0[5]);
+    assert_eq!(ranks.len(), 18);
+    assert_eq!((number(&ranks[0], "rank_mean"), number(&ranks[17], "rank_mean")), (12.0, 6.0), "{ranks:?}");
+    let score = table(&first.0[6]);
+    assert_eq!((number(&score[0], "value"), number(&score[0], "n")), (1.0, 2000.0));
+    // Nothing differs between the shards and the whole.
+    assert!(!first.0[7].contains("differ"), "{}", first.0[7]);
+}
+
+#[test]
+fn shards_are_no_different_from_the_whole() {
+    let place = Place::new();
+    place.out("molrg-gen -d 20 -r 3 -k 2 -n 500 --truth truth.st -o whole.npy");
+    for (make, what) in [
+        ("molrg-gen -d 20 -r 3 -k 2 -n 500", "whole.npy"),
+        ("pf-sample truth.st -n 500 --churn 8", "<(pf-sample truth.st -n 500 --churn 8)"),
+        ("dae-apply truth.st whole.npy --sigma 1", "<(dae-apply truth.st whole.npy --sigma 1)"),
+        ("npy noise -n 500 -d 20", "<(npy noise -n 500 -d 20)"),
+    ] {
+        sh(
+            &place,
+            &format!(
+                "rm -f shard-*; for i in 0 1 2 3 4; do \
+                 {make} --rows $((100*i))..$((100*i+100)) -o shard-$i.npy; done; \
+                 cat shard-*.npy | npy diff - {what} --rtol 0 --atol 0"
+            ),
+        );
+    }
+    // A difference is seen.
+    let done = place.bash("cat shard-1.npy shard-0.npy shard-[234].npy | npy diff - whole.npy");
+    assert_eq!(done.code, Some(1), "{}", done.err);
+}
+
+#[test]
+fn a_phase_grid_is_the_pipe_of_the_programs_it_stands_for() {
+    for (components, rank, samples, solver, flags, plant) in [
+        (1, 3, 2, "pca", "", ""),
+        (1, 3, 5, "pca", "", "--noise-std 0.05"),
+        (2, 3, 2, "subspaces", "", ""),
+        (2, 3, 7, "subspaces", "--orthogonal", ""),
+        (2, 2, 8, "subspaces", "--init random --restarts 3", "--angle 40"),
+        (3, 2, 12, "em", "", "--noise-std 0.1"),
+        (2, 2, 6, "gradient", "--restarts 2 --iterations 60", ""),
+        (2, 2, 6, "gradient", "--restarts 2 --iterations 60 --weighting softmax --orthogonal", ""),
+    ] {
+        for (seed, dtype) in [(0, "f32"), (11, "f64")] {
+            let place = Place::new();
+            // The report tells of a fit that did not come to rest by a warning, which is no failure.
+            let grid = sh(
+                &place,
+                &format!(
+                    "phase-grid --dim 16 --components {components} --ranks {rank} --samples {samples} --trials 1 \
+                     --solver {solver} {flags} {plant} --seed {seed} --dtype {dtype}"
+                ),
+            );
+            let pipe = sh(
+                &place,
+                &format!(
+                    "molrg-gen --balanced -d 16 -k {components} -r {rank} -n {} {plant} --seed {seed} \
+                     --dtype {dtype} --truth t.st | dae-fit --kind molrg -k {components} -r {rank} \
+                     --solver {solver} {flags} --seed {seed} 2> warning | subspace-error - t.st",
+                    components * samples
+                ),
+            );
+            let (grid, pipe) = (table(&grid), table(&pipe));
+            let all = pipe.last().unwrap();
+            assert_eq!(all["component"], "all");
+            assert_eq!(grid[0]["mean_error"], all["error"], "{solver} {flags} {plant}, seed {seed}, {dtype}");
+            let success = f64::from(u8::from(number(all, "error") <= 0.01));
+            assert_eq!(number(&grid[0], "success"), success);
+        }
+    }
+}
+
+#[test]
+fn trials_of_a_phase_grid_are_successive_seeds() {
+    let place = Place::new();
+    let cell = "phase-grid --dim 16 --ranks 3 --samples 2 --solver pca";
+    let whole = table(&sh(&place, &format!("{cell} --trials 3 --seed 5")));
+    let each: f64 = (5..8)
+        .map(|seed| number(&table(&sh(&place, &format!("{cell} --trials 1 --seed {seed}")))[0], "mean_error"))
+        .sum();
+    assert!((number(&whole[0], "mean_error") - each / 3.0).abs() < 1e-12);
+}
+
+#[test]
+fn a_mixture_read_back_gives_the_rows_it_gave_before() {
+    for (flags, dtype) in [
+        ("-d 20 -r 3 -k 2", "f32"),
+        ("-d 20 -r 3 -k 2 --balanced", "f64"),
+        ("-d 20 -r 2,3,4 --weights 1,2,3 --spectrum linear:0.2 --shape 4,5", "f32"),
+        ("-d 20 -r 3 -k 2 --angle 30 --mean-norm 2 --noise-std 0.3", "f64"),
+    ] {
+        let place = Place::new();
+        let drawn = place.out(&format!("molrg-gen {flags} -n 400 --seed 4 --dtype {dtype} --truth truth.st"));
+        let balanced = if flags.contains("--balanced") { "--balanced" } else { "" };
+        let again = place.out(&format!("molrg-gen --from truth.st -n 400 --seed 4 {balanced}"));
+        assert!(drawn == again, "{flags} --dtype {dtype}");
+    }
+}
+
+#[test]
+fn skipping_starts_later_in_the_same_rows() {
+    let place = Place::new();
+    let draw = "molrg-gen -d 20 -r 3 -k 2 --seed 4 --noise-std 0.1";
+    let longer = place.out(&format!("{draw} -n 400 --labels all.csv"));
+    let later = place.out(&format!("{draw} -n 150 --skip 250 --labels some.csv"));
+    assert!(data(&longer)[250 * 20 * 4..] == *data(&later));
+    let (all, some) = (place.get("all.csv"), place.get("some.csv"));
+    let lines = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    let (all, some) = (lines(&all), lines(&some));
+    assert_eq!(all.lines().skip(251).collect::<Vec<_>>(), some.lines().skip(1).collect::<Vec<_>>());
+    let both = place.out(&format!("{draw} -n 150 --skip 200 --rows 50..100"));
+    assert!(data(&longer)[250 * 20 * 4..300 * 20 * 4] == *data(&both), "--rows counts from --skip");
+}
+
+#[test]
+fn rp_score_reads_the_features_of_published_scripts() {
+    let place = Place::new();
+    let digits = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/digits8x8_1797.npz:x");
+    // Two archives as numpy.savez writes them: a key, an array, and another beside it.
+    for (archive, rows) in [("one.npz", "..300"), ("two.npz", "300..600")] {
+        place.out(&format!("npy cat {digits} --rows {rows} --dtype f32 -o features.npy"));
+        let mut zip = zip::ZipWriter::new(std::fs::File::create(place.path(archive)).unwrap());
+        for name in ["features.npy", "labels.npy"] {
+            zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+            std::io::Write::write_all(&mut zip, &place.get("features.npy")).unwrap();
+        }
+        zip.finish().unwrap();
+    }
+    place.out(&format!("npy cat {digits} --rows ..300 --dtype f32 -o a.npy"));
+    place.out(&format!("npy cat {digits} --rows 300..600 --dtype f32 -o b.npy"));
+    let archives = table(&place.text("rp-score one.npz:features two.npz:features --train one.npz:features"));
+    let plain = table(&place.text("rp-score a.npy b.npy --train a.npy"));
+    assert_eq!(archives.len(), 3);
+    for (row, other) in archives.iter().zip(&plain) {
+        for column in ["score", "value", "std_error", "ci_low", "ci_high", "n", "threshold"] {
+            assert_eq!(row[column], other[column], "{column}");
+        }
+    }
+    assert_eq!((archives[0]["a"].as_str(), archives[0]["b"].as_str()), ("one.npz:features", "two.npz:features"));
+    assert_eq!(number(&archives[1], "value"), 0.0, "the training rows themselves are copies");
+    let done = place.run("rp-score one.npz:others two.npz:features");
+    assert_eq!(done.code, Some(1));
+    assert!(done.err.contains("one.npz") && done.err.contains("others") && done.err.contains("features"));
+}
+
+/// A place with a teacher and three students trained on independent data.
+fn school() -> Place {
+    let place = Place::new();
+    place.out("molrg-gen -d 20 -r 3 -k 2 -n 40 --seed 1 --truth teacher.st -o x0.npy");
+    for i in 0..3 {
+        place.out(&format!("molrg-gen --from teacher.st -n 12 --skip {} --seed 1 -o x{i}.npy", 100 * i));
+        place.out(&format!("dae-fit x{i}.npy --kind molrg -r 3 -k 2 --fit variances -o s{i}.st"));
+        place.out(&format!("dae-fit x{i}.npy --kind empirical -o e{i}.st"));
+    }
+    place
+}
+
+#[test]
+fn pfd_of_models_is_pfd_of_what_they_sample() {
+    let place = school();
+    for flags in ["", "--solver euler --steps 9", "--solver rk45 --schedule vp", "--churn 10 --steps 12"] {
+        for name in ["teacher", "s0"] {
+            place.out(&format!("pf-sample {name}.st -n 600 --seed 7 {flags} -o {name}.npy"));
+        }
+        let value = |line: &str| table(&place.text(line))[0].clone();
+        let models = value(&format!("pfd s0.st teacher.st -n 600 --seed 7 {flags}"));
+        assert!(number(&models, "value") > 0.01);
+        let samples = value("pfd s0.npy teacher.npy");
+        let mixed = value(&format!("pfd s0.st teacher.npy --seed 7 {flags}"));
+        let other = value(&format!("pfd s0.npy teacher.st --seed 7 {flags}"));
+        for column in ["metric", "value", "std_error", "ci_low", "ci_high", "n"] {
+            assert_eq!(models[column], samples[column], "{flags}: {column}");
+            assert_eq!(models[column], mixed[column], "{flags}: {column}, samples of the second");
+            assert_eq!(models[column], other[column], "{flags}: {column}, samples of the first");
+        }
+    }
+}
+
+#[test]
+fn bias_and_variance_add_up() {
+    let place = school();
+    for flags in ["", "--unbiased"] {
+        let rows = table(&place.text(&format!("pfd --bias-variance teacher.st s0.st s1.st s2.st -n 400 {flags}")));
+        let [error, bias, variance] = &rows[..] else { panic!("{rows:?}") };
+        for (row, metric) in [(error, "gen_error_sq"), (bias, "bias_sq"), (variance, "variance")] {
+            assert_eq!((row["metric"].as_str(), row["n"].as_str()), (metric, "400"));
+        }
+        let [error, bias, variance] = [error, bias, variance].map(|row| number(row, "value"));
+        assert!(variance > 0.0 && bias > 0.0, "{bias} {variance}");
+        assert!((error - bias - variance).abs() < 1e-9 * error, "{flags}: {error} != {bias} + {variance}");
+        // The error is the mean of the students' squared distances.
+        let squares = (0..3).map(|i| {
+            number(&table(&place.text(&format!("pfd s{i}.st teacher.st -n 400")))[0], "value").powi(2)
+        });
+        let mean = squares.sum::<f64>() / 3.0;
+        assert!((error - mean).abs() < 1e-9 * error, "{flags}: {error} against {mean}");
+    }
+}
+
+#[test]
+fn a_relative_distance_is_the_ratio_of_two() {
+    let place = school();
+    let rows = table(&place.text("pfd s0.st teacher.st --relative-to e0.st -n 400 --seed 5"));
+    let metrics: Vec<&str> = rows.iter().map(|r| r["metric"].as_str()).collect();
+    assert_eq!(metrics, ["pfd", "pfd", "pfd_relative"]);
+    let above = table(&place.text("pfd s0.st teacher.st -n 400 --seed 5"));
+    let below = table(&place.text("pfd teacher.st e0.st -n 400 --seed 5"));
+    assert_eq!((&rows[0], &rows[1]), (&above[0], &below[0]));
+    let ratio = number(&rows[0], "value") / number(&rows[1], "value");
+    assert!((number(&rows[2], "value") - ratio).abs() < 1e-12 * ratio);
+    assert!(number(&rows[2], "ci_low") < ratio && ratio < number(&rows[2], "ci_high"));
+}
+
+#[test]
+fn the_empirical_model_memorizes_and_the_teacher_does_not() {
+    let place = school();
+    let distance = |a: &str, b: &str| {
+        number(&table(&place.text(&format!("pfd {a} {b} -n 500 --seed 2")))[0], "value")
+    };
+    // E_mem: of a model to the empirical one of its own training set.
+    assert_eq!(distance("e0.st", "e0.st"), 0.0);
+    let (generalizing, memorizing) = (distance("teacher.st", "e0.st"), distance("e0.st", "teacher.st"));
+    assert_eq!(generalizing, memorizing, "a distance has no direction");
+    assert!(generalizing > 1.0, "the teacher is far from twelve points: {generalizing}");
+    for (model, gl) in [("e0", 0.0), ("teacher", 1.0)] {
+        place.out(&format!("pf-sample {model}.st -n 300 --seed 2 -o {model}.npy"));
+        let line = format!("rp-score {model}.npy --train x0.npy --gl ratio");
+        let value = number(&table(&place.text(&line))[0], "value");
+        assert!((value - gl).abs() < 0.1, "{model}: {value}");
+    }
+}
+
+#[test]
+fn latents_from_a_file_are_those_of_the_seed() {
+    let place = school();
+    let latents = place.out("npy noise -n 100 -d 20 --seed 9");
+    for flags in ["", "--solver dpmpp2m --schedule flow", "--churn 12 --steps 7"] {
+        let drawn = place.out(&format!("pf-sample teacher.st -n 100 --seed 9 {flags}"));
+        let line = format!("pf-sample teacher.st --noise - --seed 9 {flags}");
+        assert!(place.feed(&line, &latents, 4096).silent(&line) == drawn, "{flags}");
+    }
+    let one = "pf-sample s0.st -n 100 --seed 9";
+    let guided = "pf-sample s0.st -n 100 --seed 9 --guidance 1 --unconditional teacher.st";
+    place.put("one.npy", place.out(one));
+    place.put("guided.npy", place.out(guided));
+    place.out("npy diff one.npy guided.npy --atol 1e-4");
+}
