@@ -1,4 +1,29 @@
-//! molrg: exact tools for the question why diffusion models generalize.
+//! molrg: exact tools for the question why diffusion models generalize instead
+//! of memorizing.
+//!
+//! Real data have low intrinsic dimension. Modelled as a mixture of low-rank
+//! Gaussians (MoLRG), nearly everything about a diffusion model has a closed
+//! form: the posterior mean, its Jacobian, the map of the probability flow; and
+//! training a denoiser becomes PCA or subspace clustering. The programs in
+//! `src/bin` chain these through pipes; this library holds the mathematics.
+//!
+//! Arrows point one way: programs → [`cli`], [`stream`], [`fit`], [`measure`] →
+//! [`flow`] → [`denoiser`] → [`linalg`], [`random`], [`schedule`]. `stream` and
+//! `linalg` know nothing of each other; mathematics never opens a file.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`mixture`] | p = Σ π_k N(μ_k, U_k diag(λ) U_kᵀ + δ(I − U_kU_kᵀ)): planting, drawing |
+//! | [`denoiser`] | D(x̂; σ) = E[x_0 \| x̂] of mixtures and of finite sets, Jacobians, the model file |
+//! | [`schedule`] | α_t, β_t, σ = β/α; grids of noise levels |
+//! | [`flow`] | dx̂/dσ = (x̂ − D)/σ and its solvers |
+//! | [`fit`] | PCA, K-subspaces, EM, descent on the denoising loss |
+//! | [`measure`] | RP, GL, PFD, bias and variance, numerical rank, subspace error |
+//! | [`random`] | row-keyed random numbers, a promise |
+//! | [`linalg`] | products with fixed rounding; factorizations |
+//! | [`blocks`] | rows in fixed blocks over threads |
+//! | [`stream`] | arrays and tables in and out |
+//! | [`cli`] | what programs share |
 
 pub mod blocks;
 pub mod cli;

@@ -120,12 +120,10 @@ impl Arguments {
         }
         // A stack needs all points once per level.
         let x = rows.read_all::<T>()?;
-        let stacked = [&[x.nrows()], &item_shape[..]].concat();
-        let mut out = job.array::<T>(Some(sigmas.len()), &stacked)?;
+        let mut out = job.stack::<T>(sigmas.len(), Some(x.nrows()), &item_shape)?;
         for &sigma in sigmas {
-            let d = self.at_level(denoiser, x.clone(), sigma, self.shared.rows.start);
-            let width = d.len();
-            out.write(d.into_shape_with_order((1, width))?.view())?;
+            out.write(self.at_level(denoiser, x.clone(), sigma, self.shared.rows.start).view())?;
+            out.end_stacked()?;
         }
         out.finish()
     }

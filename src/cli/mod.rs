@@ -116,6 +116,8 @@ pub struct Job {
     pub program: &'static str,
     pub shared: Shared,
     ledger: Ledger,
+    /// "Usage: …", on one line.
+    usage: String,
 }
 
 impl Job {
@@ -137,9 +139,10 @@ impl Job {
     fn open_in(&self, name: Option<&OsStr>, ledger: &Ledger) -> Result<Input> {
         let name = name.unwrap_or(OsStr::new("-"));
         if name == "-" && io::stdin().is_terminal() {
-            bail!(Usage(
-                "standard input is a terminal; name an input file or pipe one in (see --help)".into()
-            ));
+            bail!(Usage(format!(
+                "standard input is a terminal; name an input file or pipe one in. {}; see --help",
+                self.usage
+            )));
         }
         Input::open(name, ledger)
     }
@@ -287,7 +290,8 @@ pub fn main<P: Program>() -> ExitCode {
     let started = Instant::now();
     let threads = set_threads(shared.threads);
     let ledger = if shared.manifest.is_some() { Ledger::on() } else { Ledger::off() };
-    let job = Job { program, shared, ledger };
+    let usage = command.clone().render_usage().to_string().replace('\n', " ");
+    let job = Job { program, shared, ledger, usage };
     // The manifest's path is tried before the work, its content written after.
     let result = (|| {
         let manifest = job.shared.manifest.as_deref().map(|path| Output::create(Some(path), &Ledger::off()));

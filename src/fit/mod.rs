@@ -19,7 +19,7 @@ use clap::ValueEnum;
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 
 use crate::linalg::{cast, complete_basis, dot, leading_right_vectors, product};
-use crate::mixture::{Component, Mixture, joined};
+use crate::mixture::{Mixture, joined};
 use crate::random::{Purpose, row_rng};
 use crate::scalar::Scalar;
 
@@ -248,15 +248,4 @@ pub(crate) fn split(joint: ArrayView2<f64>, ranks: &[usize]) -> Vec<Array2<f64>>
 /// [U_1 … U_K].
 pub(crate) fn join(bases: &[Array2<f64>]) -> Array2<f64> {
     joined(bases.iter().map(|b| b.view()), bases[0].nrows())
-}
-
-/// Gives the model component weights, unit variances and the like for
-/// components that no completion was counted for.
-pub(crate) fn component(
-    basis: Array2<f64>,
-    mean: Array1<f64>,
-    variances: Array1<f64>,
-    noise: f64,
-) -> Component {
-    Component { weight: 1.0, mean, basis, variances, noise_variance: noise }
 }

@@ -4,9 +4,9 @@ use anyhow::{Result, ensure};
 use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 
-use super::{Fit, Found, Iteration, Settings, component, finished, leading_basis, rows_of};
+use super::{Fit, Found, Iteration, Settings, finished, leading_basis, rows_of};
 use crate::linalg::{accumulate, cast, symmetric_eigen};
-use crate::mixture::Mixture;
+use crate::mixture::{Component, Mixture};
 use crate::scalar::Scalar;
 
 /// max ‖UᵀX‖_F² over orthonormal U of rank r: the leading right singular vectors.
@@ -99,13 +99,13 @@ impl Moments {
         let kept = rank.unwrap_or(d).min(positive).max(1);
         let rest: f64 = values.slice(s![kept..positive.max(kept)]).sum();
         let noise = if kept < d { rest / (d - kept) as f64 } else { 0.0 };
-        Ok(Mixture {
-            components: vec![component(
-                vectors.slice(s![.., ..kept]).to_owned(),
-                shift + mean,
-                values.slice(s![..kept]).mapv(|v| v.max(0.0)),
-                noise,
-            )],
-        })
+        let gaussian = Component {
+            weight: 1.0,
+            mean: shift + mean,
+            basis: vectors.slice(s![.., ..kept]).to_owned(),
+            variances: values.slice(s![..kept]).mapv(|v| v.max(0.0)),
+            noise_variance: noise,
+        };
+        Ok(Mixture { components: vec![gaussian] })
     }
 }

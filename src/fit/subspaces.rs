@@ -7,12 +7,13 @@
 //! much as U did, because the objective is convex in U and W is its gradient.
 
 use anyhow::Result;
-use ndarray::{Array1, Array2, ArrayView2, Axis, s};
+use ndarray::{Array1, Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 
 use super::{Fit, Found, Iteration, Settings, finished, join, leading_basis, rows_of, split, start};
-use crate::linalg::{cast, product, squared_norms, thin_svd};
+use crate::linalg::{cast, complete_basis, leading_right_vectors, polar, product, squared_norms};
 use crate::mixture::joined;
+use crate::random::{Purpose, row_rng};
 use crate::scalar::Scalar;
 
 /// Rows whose part of W is summed at a time; sums of blocks are added in order.
@@ -243,7 +244,7 @@ impl<'a, T: Scalar> Data<'a, T> {
         for (k, basis) in bases.iter().enumerate() {
             let rows = rows_of(self.x, &pass.labels, k, None);
             let inside = product(rows.view(), basis.view());
-            let (axes, _) = crate::linalg::leading_right_vectors(inside.view(), basis.ncols())?;
+            let (axes, _) = leading_right_vectors(inside.view(), basis.ncols())?;
             kept.push(product(basis.view(), axes.view()));
         }
         let mut out: Vec<Array2<f64>> = Vec::new();
@@ -251,10 +252,9 @@ impl<'a, T: Scalar> Data<'a, T> {
         for (k, &r) in self.settings.ranks.iter().enumerate() {
             let others = kept[k + 1..].iter().chain(&out).map(|b| b.view());
             let avoid = joined(others, d);
-            let mut rng =
-                crate::random::row_rng(self.settings.seed, crate::random::Purpose::Completion, k as u64);
+            let mut rng = row_rng(self.settings.seed, Purpose::Completion, k as u64);
             completed.push(r - kept[k].ncols());
-            out.push(crate::linalg::complete_basis(kept[k].view(), r, avoid.view(), &mut rng));
+            out.push(complete_basis(kept[k].view(), r, avoid.view(), &mut rng));
         }
         Ok((out, completed))
     }
@@ -268,7 +268,5 @@ fn nearest_orthonormal(w: ArrayView2<f64>, old: ArrayView2<f64>) -> Result<Array
         return Ok(old.to_owned());
     }
     // A trace of the old basis decides what W leaves open and changes nothing else.
-    let nudged = &w + &(&old * (1e-9 * scale));
-    let (u, _, v) = thin_svd(nudged.view())?;
-    Ok(product(u.view(), v.slice(s![.., ..]).t()))
+    polar((&w + &(&old * (1e-9 * scale))).view())
 }
