@@ -355,6 +355,7 @@ struct Part<T> {
 }
 
 impl<T: Scalar> Sampler<T> {
+    /// Draws from the mixture as a model file of type T holds it, so that the file gives the same rows.
     /// `balanced`: row i comes from component i mod K instead of a random one.
     pub fn new(mixture: &Mixture, seed: u64, balanced: bool) -> Sampler<T> {
         let mut total = 0.0;
@@ -372,8 +373,8 @@ impl<T: Scalar> Sampler<T> {
             .map(|c| Part {
                 mean: c.mean.iter().any(|&m| m != 0.0).then(|| c.mean.mapv(T::of)),
                 basis_t: cast(c.basis.t()).as_standard_layout().into_owned(),
-                std: c.variances.mapv(f64::sqrt),
-                noise_std: c.noise_variance.sqrt(),
+                std: c.variances.mapv(|v| T::of(v).wide().sqrt()),
+                noise_std: T::of(c.noise_variance).wide().sqrt(),
             })
             .collect();
         Sampler { seed, balanced, cumulative, parts, dim: mixture.dim() }
