@@ -154,9 +154,11 @@ impl Arguments {
             None => None,
         };
         let sampler = Sampler::<T>::new(&mixture, self.shared.seed, self.balanced);
+        // It is there before the first sample is, for programs further down the pipe.
         if let Some(mut file) = truth {
             Model::molrg(mixture, shape.clone(), T::DTYPE).write(&mut file)?;
             file.finish()?;
+            job.release()?;
         }
         let mut progress = job.progress(Some(count as u64), "samples");
         let block = block_rows(shape.iter().product()).min(1024);

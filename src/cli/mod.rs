@@ -24,7 +24,7 @@ use clap::{Args, Parser, ValueEnum};
 use crate::denoiser::Model;
 use crate::scalar::{Dtype, Scalar};
 use crate::stream::{
-    ArrayWriter, Format, Input, Ledger, NanPolicy, Output, ReadOptions, RowRange, Rows, Table,
+    ArrayWriter, Format, Held, Input, Ledger, NanPolicy, Output, ReadOptions, RowRange, Rows, Table,
 };
 
 /// Exit code for a wrong call.
@@ -117,6 +117,8 @@ pub struct Job {
     pub shared: Shared,
     ledger: Ledger,
     /// "Usage: …", on one line.
+    /// Finished files, which take their places when the whole run has succeeded.
+    held: Held,
     usage: String,
 }
 
@@ -176,14 +178,21 @@ impl Job {
         Model::read(self.open(name)?)
     }
 
-    /// The output, opened before the work so that a bad path fails at once.
+    /// The output, opened before the work so that a bad path fails at once. It appears when the run
+    /// has succeeded: a run that fails leaves all files as they were.
     pub fn output(&self) -> Result<Output> {
-        Output::create(self.shared.output.as_deref(), &self.ledger)
+        Ok(Output::create(self.shared.output.as_deref(), &self.ledger)?.held_by(&self.held))
     }
 
-    /// A further file that a flag names.
+    /// A further file that a flag names. It appears with the output.
     pub fn side_output(&self, path: &Path) -> Result<Output> {
-        Output::create(Some(path), &self.ledger)
+        Ok(Output::create(Some(path), &self.ledger)?.held_by(&self.held))
+    }
+
+    /// Has the files that are finished appear at once, whatever becomes of the run: for programs
+    /// further down the pipe, or where the exit code is itself a result.
+    pub fn release(&self) -> Result<()> {
+        self.held.release()
     }
 
     /// The output as an array of `rows` items (`None`: not known beforehand).
@@ -291,7 +300,7 @@ pub fn main<P: Program>() -> ExitCode {
     let threads = set_threads(shared.threads);
     let ledger = if shared.manifest.is_some() { Ledger::on() } else { Ledger::off() };
     let usage = command.clone().render_usage().to_string().replace('\n', " ");
-    let job = Job { program, shared, ledger, usage };
+    let job = Job { program, shared, ledger, held: Held::default(), usage };
     // The manifest's path is tried before the work, its content written after.
     let result = (|| {
         let manifest = job.shared.manifest.as_deref().map(|path| Output::create(Some(path), &Ledger::off()));
@@ -299,9 +308,9 @@ pub fn main<P: Program>() -> ExitCode {
         arguments.run(&job)?;
         if let Some(output) = manifest {
             let record = manifest::Run { command: &command, matches: &matches, job: &job, threads, started };
-            record.write(output)?;
+            record.write(output.held_by(&job.held))?;
         }
-        Ok(())
+        job.release()
     })();
     end(program, result)
 }

@@ -26,7 +26,7 @@ pub use array::ArrayWriter;
 pub use input::{Content, Input};
 pub use joined::Joined;
 pub use ledger::{Ledger, Record};
-pub use output::{Format, Output};
+pub use output::{Format, Held, Output};
 pub use paired::Paired;
 pub use rows::{NanPolicy, ReadOptions, RowRange, Rows};
 pub use table::{Table, Value};

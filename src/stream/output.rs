@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Result, anyhow, bail, ensure};
 use atomic_write_file::AtomicWriteFile;
@@ -37,7 +38,30 @@ pub struct Output {
     buffer: Vec<u8>,
     /// A write has failed: what is there is not the whole.
     failed: bool,
+    held: Option<Held>,
     pub(super) note: Note,
+}
+
+/// Holds finished files back, so that those of one run appear together or not at
+/// all. Clones share what they hold; what is not released leaves no file.
+#[derive(Clone, Default)]
+pub struct Held(Arc<Mutex<Vec<(String, AtomicWriteFile)>>>);
+
+impl Held {
+    /// Gives all files their names, in the order in which they were finished.
+    ///
+    /// # Errors
+    /// Everything the file system reports; the files that are left then do not appear.
+    pub fn release(&self) -> Result<()> {
+        let files = std::mem::take(&mut *self.files());
+        files
+            .into_iter()
+            .try_for_each(|(name, file)| Ok(file.commit().map_err(|e| cannot_write(&name, e))?))
+    }
+
+    fn files(&self) -> std::sync::MutexGuard<'_, Vec<(String, AtomicWriteFile)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 enum Target {
@@ -70,7 +94,12 @@ impl Output {
     }
 
     fn new(name: String, target: Target, ledger: &Ledger) -> Output {
-        Output { note: ledger.output(&name), name, target, buffer: Vec::new(), failed: false }
+        Output { note: ledger.output(&name), name, target, buffer: Vec::new(), failed: false, held: None }
+    }
+
+    /// The same, but a file takes its place only at [`Held::release`].
+    pub fn held_by(self, held: &Held) -> Output {
+        Output { held: Some(held.clone()), ..self }
     }
 
     /// As shown in messages; standard output is `<stdout>`.
@@ -86,16 +115,19 @@ impl Output {
         }
     }
 
-    /// Writes what is buffered, makes it last, and gives the file its name.
+    /// Writes what is buffered, makes it last, and gives the file its name (or
+    /// leaves that to what holds it).
     ///
     /// # Errors
     /// Everything the file system reports; then the file does not appear.
     pub fn finish(mut self) -> Result<()> {
         self.flush()?;
         ensure!(!self.failed, "{}: not finished, since writing it failed before", self.name);
-        let Output { name, target, note, .. } = self;
-        if let Target::Atomic(file) = target {
-            file.commit().map_err(|e| cannot_write(&name, e))?;
+        let Output { name, target, note, held, .. } = self;
+        match (target, held) {
+            (Target::Straight(_), _) => {}
+            (Target::Atomic(file), Some(held)) => held.files().push((name, file)),
+            (Target::Atomic(file), None) => file.commit().map_err(|e| cannot_write(&name, e))?,
         }
         note.end();
         Ok(())

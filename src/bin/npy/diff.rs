@@ -62,6 +62,8 @@ impl Arguments {
             found.column.into(),
         ])?;
         table.finish()?;
+        // The table stands, also where they differ.
+        job.release()?;
         if found.differing > 0 {
             bail!(
                 "{names} differ: {} of {} numbers, most by {} in row {}, column {}; \
