@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Result, ensure};
 use clap::{Parser, ValueEnum};
 use molrg::blocks::map_rows;
-use molrg::cli::{self, Job, LevelArgs, Program, Shared, usage};
+use molrg::cli::{self, Job, LevelArgs, Program, Shared};
 use molrg::denoiser::{Denoiser, Model};
 use molrg::random::{Purpose, normal_rows};
 use molrg::scalar::Scalar;
@@ -81,11 +81,7 @@ impl Program for Arguments {
 
     fn run(self, job: &Job) -> Result<()> {
         let sigmas = self.levels.sigmas(self.schedule)?;
-        if self.model == "-" && self.points.as_deref().is_none_or(|p| p == "-") {
-            return Err(usage(anyhow::anyhow!(
-                "both the model and the points are standard input; name a file for one"
-            )));
-        }
+        job.wait_for_stdin(&[Some(&self.model), self.points.as_deref()])?;
         let model = job.model(Some(&self.model))?;
         let rows = job.rows(self.points.as_deref())?;
         ensure!(

@@ -99,6 +99,10 @@ impl Program for Arguments {
         let levels = self.levels.sigmas(self.sampler.schedule)?;
         let plan = self.plan(&levels)?;
         let threshold = self.threshold().map_err(usage)?;
+        match &self.points {
+            Some(points) => job.wait_for_stdin(&[self.model.as_deref(), Some(points)])?,
+            None => job.wait_for_stdin(&[self.model.as_deref()])?,
+        }
         let model = job.model(self.model.as_deref())?;
         let points = self.points.as_deref().map(|p| job.rows(Some(p))).transpose()?;
         let mut dtypes = vec![model.dtype];

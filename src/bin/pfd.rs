@@ -83,7 +83,8 @@ impl Program for Arguments {
     fn run(self, job: &Job) -> Result<()> {
         let plan = self.sampler.plan()?;
         let names: Vec<&OsString> = self.inputs.iter().chain(&self.relative_to).collect();
-        self.check(&names).map_err(usage)?;
+        self.check().map_err(usage)?;
+        job.wait_for_stdin(&names.iter().map(|n| Some(n.as_os_str())).collect::<Vec<_>>())?;
         let mut sources = Vec::new();
         for name in &names {
             let input = job.open(Some(name))?;
@@ -122,11 +123,7 @@ impl Program for Arguments {
 }
 
 impl Arguments {
-    fn check(&self, names: &[&OsString]) -> Result<()> {
-        ensure!(
-            names.iter().filter(|n| **n == "-").count() <= 1,
-            "standard input is named more than once; name files for the others"
-        );
+    fn check(&self) -> Result<()> {
         if self.bias_variance {
             ensure!(self.inputs.len() >= 3, "--bias-variance needs a teacher and at least two students");
         } else {

@@ -103,11 +103,6 @@ fn parse_share(text: &str) -> Result<f64, String> {
 impl Arguments {
     /// What the flags alone show to be wrong.
     fn check(&self) -> Result<f64> {
-        let names = self.inputs.iter().chain(&self.train).chain(&self.fit).chain(&self.reference);
-        ensure!(
-            names.filter(|n| *n == "-").count() <= 1,
-            "standard input is named more than once; name files for the others"
-        );
         ensure!(
             self.inputs.len() >= 2 || self.train.is_some(),
             "one input has nothing to be compared with; give a second, or --train"
@@ -143,6 +138,8 @@ impl Program for Arguments {
 
     fn run(self, job: &Job) -> Result<()> {
         let threshold = self.check().map_err(usage)?;
+        let names = self.inputs.iter().chain(&self.train).chain(&self.fit).chain(&self.reference);
+        job.wait_for_stdin(&names.map(|n| Some(n.as_os_str())).collect::<Vec<_>>())?;
         let inputs: Vec<Rows> = self.inputs.iter().map(|n| job.rows(Some(n))).collect::<Result<_>>()?;
         let whole = |name: &Option<OsString>| -> Result<Option<Rows>> {
             name.as_deref().map(|n| job.all_rows(Some(n))).transpose()

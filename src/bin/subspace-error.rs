@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
-use molrg::cli::{self, Job, Program, Shared, usage};
+use molrg::cli::{self, Job, Program, Shared};
 use molrg::measure::subspace_error::{largest, matched};
 
 /// Measure how far fitted subspaces are from the true ones.
@@ -37,9 +37,7 @@ impl Program for Arguments {
     }
 
     fn run(self, job: &Job) -> Result<()> {
-        if self.fitted == "-" && self.truth == "-" {
-            return Err(usage(anyhow::anyhow!("both models are standard input; name a file for one")));
-        }
+        job.wait_for_stdin(&[Some(&self.fitted), Some(&self.truth)])?;
         let mixture = |name: &OsString| job.model(Some(name))?.into_mixture(&name.to_string_lossy());
         let mut table = job.table(&["component", "matched", "error", "max_angle_deg", "n_components"])?;
         let (fitted, truth) = (mixture(&self.fitted)?, mixture(&self.truth)?);

@@ -13,7 +13,7 @@ pub use sampling::SamplerArgs;
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -131,6 +131,25 @@ impl Job {
             None if inputs.contains(&Dtype::F64) => Dtype::F64,
             None => Dtype::F32,
         }
+    }
+
+    /// Waits until standard input brings something, where one of the inputs is that (no name is, too).
+    /// Then what writes it is under way, and has written the files that it promises before its first
+    /// bytes: `molrg-gen --truth t.st … | dae-apply t.st -` works. Call it before opening any of them.
+    ///
+    /// # Errors
+    /// Standard input named more than once.
+    pub fn wait_for_stdin(&self, inputs: &[Option<&OsStr>]) -> Result<()> {
+        let is_stdin = |name: &OsStr| name == "-" || name.as_encoded_bytes().starts_with(b"-:");
+        let named = inputs.iter().filter(|name| name.is_none_or(is_stdin)).count();
+        if named > 1 {
+            bail!(Usage("standard input is named more than once; name files for the others".into()));
+        }
+        if named == 1 && !io::stdin().is_terminal() {
+            // It stays in the buffer of standard input; an error comes again when it is read.
+            let _ = io::stdin().lock().fill_buf();
+        }
+        Ok(())
     }
 
     /// Opens an input whose content is not known beforehand. No name is standard input.
