@@ -41,13 +41,13 @@ struct Arguments {
     #[arg(short = 'n', long, value_name = "N")]
     samples: usize,
     /// Share of each component (default: equal; normalized)
-    #[arg(long, value_name = "W1,…,WK", value_parser = parse_list)]
+    #[arg(long, value_name = "W1,…,WK", value_parser = parse_list, allow_hyphen_values = true)]
     weights: Option<cli::Numbers>,
     /// Row i comes from component i mod K instead of a random one
     #[arg(long, conflicts_with = "weights")]
     balanced: bool,
     /// Variances within a component: flat, linear:LO, geometric:Q, power:A or a list
-    #[arg(long, value_name = "SPECTRUM", default_value = "flat")]
+    #[arg(long, value_name = "SPECTRUM", default_value = "flat", allow_hyphen_values = true)]
     spectrum: Spectrum,
     /// Standard deviation of isotropic noise, on and off the subspaces
     #[arg(long, value_name = "DELTA", default_value_t = 0.0)]

@@ -23,13 +23,15 @@ pub fn parse_list(text: &str) -> Result<Numbers, String> {
 #[command(next_help_heading = "Noise levels")]
 pub struct LevelArgs {
     /// Noise levels σ
-    #[arg(long, value_name = "LIST", value_parser = parse_list, conflicts_with_all = ["snr", "time", "levels"])]
+    #[arg(long, value_name = "LIST", value_parser = parse_list, allow_hyphen_values = true,
+          conflicts_with_all = ["snr", "time", "levels"])]
     pub sigma: Option<Numbers>,
     /// Signal-to-noise ratios 1/σ
-    #[arg(long, value_name = "LIST", value_parser = parse_list, conflicts_with_all = ["time", "levels"])]
+    #[arg(long, value_name = "LIST", value_parser = parse_list, allow_hyphen_values = true,
+          conflicts_with_all = ["time", "levels"])]
     pub snr: Option<Numbers>,
     /// Times of --schedule
-    #[arg(long, value_name = "LIST", value_parser = parse_list, conflicts_with = "levels")]
+    #[arg(long, value_name = "LIST", value_parser = parse_list, allow_hyphen_values = true, conflicts_with = "levels")]
     pub time: Option<Numbers>,
     /// All positive levels of a grid of N steps, like edm:18
     #[arg(long, value_name = "SCHEDULE:N")]

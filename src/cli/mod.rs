@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use clap::{Args, Parser, ValueEnum};
+use clap::{Args, Command, Parser, ValueEnum};
 
 use crate::denoiser::Model;
 use crate::scalar::{Dtype, Scalar};
@@ -306,7 +306,7 @@ pub fn main<P: Program>() -> ExitCode {
     if arguments.get(1).is_some_and(|a| a == "--generate") {
         return end(program, generate::print(command, arguments.get(2)));
     }
-    let parsed = command.clone().try_get_matches_from(&arguments).and_then(|matches| {
+    let parsed = as_parsed(command.clone()).try_get_matches_from(&arguments).and_then(|matches| {
         let arguments = P::from_arg_matches(&matches)?;
         Ok((arguments, matches))
     });
@@ -334,6 +334,31 @@ pub fn main<P: Program>() -> ExitCode {
     end(program, result)
 }
 
+/// Stands for a space at which help must not be wrapped.
+const UNBROKEN: char = '\u{a0}';
+
+/// The command as arguments are parsed by it: the pipelines that help ends with stay whole, so that they
+/// can be pasted, and a negative number is a flag's value, so that an error names the flag.
+fn as_parsed(command: Command) -> Command {
+    let help = command.get_after_help().map(|help| {
+        let lines = help.to_string();
+        let lines = lines.lines().map(|line| match line.starts_with("  $ ") {
+            true => line.replace(' ', &UNBROKEN.to_string()),
+            false => line.to_string(),
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    });
+    let command = match help {
+        Some(help) => command.after_help(help),
+        None => command,
+    };
+    let negative = |a: clap::Arg| {
+        let takes = !a.is_positional() && a.get_action().takes_values();
+        if takes { a.allow_negative_numbers(true) } else { a }
+    };
+    command.mut_args(negative).mut_subcommands(as_parsed)
+}
+
 fn end(program: &str, result: Result<()>) -> ExitCode {
     let Err(error) = result else {
         return ExitCode::SUCCESS;
@@ -355,7 +380,8 @@ fn end(program: &str, result: Result<()>) -> ExitCode {
 /// `--help` and `--version` go to standard output; anything else is one line.
 fn end_of_parsing(program: &str, error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
-        let printed = write!(io::stdout(), "{}", error.render()).and_then(|()| io::stdout().flush());
+        let text = error.render().to_string().replace(UNBROKEN, " ");
+        let printed = io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush());
         return end(program, printed.context("cannot write the help"));
     }
     let text = error.render().to_string();

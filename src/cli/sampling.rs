@@ -31,7 +31,7 @@ pub struct SamplerArgs {
     #[arg(long, default_value_t = 7.0)]
     pub rho: f64,
     /// An explicit grid instead, decreasing, used as it is; end it with 0 to end at 0
-    #[arg(long, value_name = "S0,S1,…", value_parser = parse_list,
+    #[arg(long, value_name = "S0,S1,…", value_parser = parse_list, allow_hyphen_values = true,
           conflicts_with_all = ["schedule", "steps", "sigma_min", "sigma_max", "rho"])]
     pub sigmas: Option<Levels>,
     /// Relative tolerance of rk45
