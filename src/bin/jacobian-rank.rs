@@ -61,7 +61,7 @@ struct Arguments {
     /// Singular values to look for (randomized; default 64) or to write
     #[arg(long, value_name = "q")]
     top: Option<usize>,
-    /// One row per level and sample instead
+    /// One row per sample and level instead
     #[arg(long)]
     per_sample: bool,
     /// Write singular values there, (levels, n, q)
@@ -189,6 +189,8 @@ impl Arguments {
             Some(path) => Some(job.side_array::<f64>(path, Some(levels.len()), &[n, vectors, d])?),
             None => None,
         };
+        let spectrum = array(spectrum, &self.spectrum, &[n, kept])?;
+        let basis = array(basis, &self.basis, &[n, vectors, d])?;
         // One point a block: each costs a flow and a factorization a level.
         let mut columns: Vec<Vec<Cell>> = Vec::new();
         let mut progress = job.progress(Some(n as u64), "points");
@@ -206,10 +208,11 @@ impl Arguments {
             columns.iter().flat_map(|c| c[l].spectrum.clone()).collect()
         })?;
         write_levels(basis, levels.len(), |l| columns.iter().flat_map(|c| c[l].vectors.clone()).collect())?;
-        for (l, &sigma) in levels.iter().enumerate() {
-            if self.per_sample {
-                for (sample, column) in rows.clone().zip(&columns) {
-                    let Rank { rank, energy, gap } = column[l].rank;
+        if self.per_sample {
+            // Sample by sample, so that the tables of --rows join to the whole.
+            for (sample, column) in rows.zip(&columns) {
+                for (&sigma, cell) in levels.iter().zip(column) {
+                    let Rank { rank, energy, gap } = cell.rank;
                     table.row(&[
                         sigma.into(),
                         (1.0 / sigma).into(),
@@ -220,8 +223,10 @@ impl Arguments {
                         gap.into(),
                     ])?;
                 }
-                continue;
             }
+            return table.finish();
+        }
+        for (l, &sigma) in levels.iter().enumerate() {
             let mut mean = Mean::default();
             let ranks: Vec<usize> = columns.iter().map(|c| c[l].rank.rank).collect();
             ranks.iter().for_each(|r| mean.add(*r as f64));

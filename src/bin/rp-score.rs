@@ -9,7 +9,7 @@ use clap::{Parser, ValueEnum};
 use molrg::cli::{self, Job, Numbers, Program, Shared, parse_list, usage};
 use molrg::fit::pca::Moments;
 use molrg::measure::descriptor::{Choice, Descriptor};
-use molrg::measure::generalization::{Training, is_copy};
+use molrg::measure::generalization::{Best, Nearest, Training, is_copy};
 use molrg::measure::interval::{Estimate, Mean};
 use molrg::measure::reproducibility::Similarity;
 use molrg::scalar::{Dtype, Scalar};
@@ -273,38 +273,35 @@ impl<'a> Scores<'a> {
 
     fn add<T: Scalar>(&mut self, blocks: &[Array2<T>], train: Option<&Training<T>>) -> Result<()> {
         let similarity = self.arguments.similarity;
-        let names: Vec<String> = self.arguments.inputs.iter().map(|n| Arguments::label(n)).collect();
-        let first = self.arguments.shared.rows.start + self.rows;
+        let mut pairs = Vec::new();
         for (a, b, alike) in &mut self.alike {
             let values = similarity.rowwise(blocks[*a].view(), blocks[*b].view(), self.unit);
             *alike += values.iter().filter(|v| similarity.alike(**v, self.threshold)).count() as u64;
-            if let Some(table) = &mut self.per_sample {
-                for (i, value) in values.iter().enumerate() {
-                    let (row, none) = (first + i as u64, || Value::Text(String::new()));
-                    let (a, b) = (names[*a].as_str().into(), names[*b].as_str().into());
-                    table.row(&[row.into(), "rp".into(), a, b, (*value).into(), none(), none(), none()])?;
-                }
-            }
+            pairs.push(values);
         }
-        if let Some(train) = train {
-            self.add_generalization(blocks, train, &names, first)?;
+        let copied = match train {
+            Some(train) => self.add_generalization(blocks, train),
+            None => Vec::new(),
+        };
+        let rows = blocks[0].nrows();
+        if self.per_sample.is_some() {
+            (0..rows).try_for_each(|i| self.write_row(i, &pairs, &copied))?;
         }
-        self.rows += blocks[0].nrows() as u64;
+        self.rows += rows as u64;
         Ok(())
     }
 
+    /// Per input, the best similarities and the nearest training rows, if these are asked for.
     fn add_generalization<T: Scalar>(
         &mut self,
         blocks: &[Array2<T>],
         train: &Training<T>,
-        names: &[String],
-        first: u64,
-    ) -> Result<()> {
+    ) -> Vec<(Vec<Best>, Vec<Nearest>)> {
         let similarity = self.arguments.similarity;
         let wants = |form| self.arguments.gl.contains(&form);
         let distances = wants(Form::Distance) || wants(Form::Ratio) || self.per_sample.is_some();
-        let train_name = self.arguments.train.as_deref().map_or(String::new(), Arguments::label);
-        for ((x, (like, copies, mean)), name) in blocks.iter().zip(&mut self.copied).zip(names) {
+        let mut all = Vec::new();
+        for (x, (like, copies, mean)) in blocks.iter().zip(&mut self.copied) {
             let best = train.best(x.view(), similarity, self.unit);
             *like += best.iter().filter(|b| similarity.alike(b.similarity, self.threshold)).count() as u64;
             let nearest = if distances { train.nearest(x.view()) } else { Vec::new() };
@@ -312,20 +309,39 @@ impl<'a> Scores<'a> {
                 *copies += u64::from(is_copy(n, self.arguments.ratio));
                 mean.add(n.distance);
             }
-            if let Some(table) = &mut self.per_sample {
-                for (i, (b, n)) in best.iter().zip(&nearest).enumerate() {
-                    table.row(&[
-                        (first + i as u64).into(),
-                        "gl".into(),
-                        name.as_str().into(),
-                        train_name.as_str().into(),
-                        b.similarity.into(),
-                        n.row.into(),
-                        n.distance.into(),
-                        n.second.into(),
-                    ])?;
-                }
-            }
+            all.push((best, nearest));
+        }
+        all
+    }
+
+    /// Everything about row `i` of a block, so that the tables of --rows join to the whole.
+    fn write_row(
+        &mut self,
+        i: usize,
+        pairs: &[Vec<f64>],
+        copied: &[(Vec<Best>, Vec<Nearest>)],
+    ) -> Result<()> {
+        let Some(table) = &mut self.per_sample else { return Ok(()) };
+        let row = self.arguments.shared.rows.start + self.rows + i as u64;
+        let name = |input: usize| Value::from(Arguments::label(&self.arguments.inputs[input]));
+        let none = || Value::Text(String::new());
+        for ((a, b, _), values) in self.alike.iter().zip(pairs) {
+            let similarity = values[i].into();
+            table.row(&[row.into(), "rp".into(), name(*a), name(*b), similarity, none(), none(), none()])?;
+        }
+        let train = self.arguments.train.as_deref().map_or(String::new(), Arguments::label);
+        for (input, (best, nearest)) in copied.iter().enumerate() {
+            let (b, n) = (&best[i], &nearest[i]);
+            table.row(&[
+                row.into(),
+                "gl".into(),
+                name(input),
+                train.as_str().into(),
+                b.similarity.into(),
+                n.row.into(),
+                n.distance.into(),
+                n.second.into(),
+            ])?;
         }
         Ok(())
     }

@@ -43,8 +43,10 @@ impl Program for Arguments {
         let (fitted, truth) = (mixture(&self.fitted)?, mixture(&self.truth)?);
         let matches = matched(&fitted, &truth)?;
         let n = matches.len();
-        let selected = job.selected(n);
-        for m in &matches[selected.start as usize..selected.end as usize] {
+        // The row `all` is the last of the rows that --rows selects from.
+        let selected = job.selected(n + 1);
+        let (start, end) = (selected.start as usize, selected.end as usize);
+        for m in &matches[start.min(n)..end.min(n)] {
             table.row(&[
                 m.component.into(),
                 m.matched.into(),
@@ -53,8 +55,10 @@ impl Program for Arguments {
                 n.into(),
             ])?;
         }
-        let (error, angle) = largest(&matches);
-        table.row(&["all".into(), "all".into(), error.into(), angle.into(), n.into()])?;
+        if start <= n && end > n {
+            let (error, angle) = largest(&matches);
+            table.row(&["all".into(), "all".into(), error.into(), angle.into(), n.into()])?;
+        }
         table.finish()
     }
 }
