@@ -115,8 +115,8 @@ impl Arguments {
             return out.finish();
         }
         // A stack needs all points once per level.
+        let mut out = job.stack::<T>(sigmas.len(), rows.len(), &item_shape)?;
         let x = rows.read_all::<T>()?;
-        let mut out = job.stack::<T>(sigmas.len(), Some(x.nrows()), &item_shape)?;
         for &sigma in sigmas {
             out.write(self.at_level(denoiser, x.clone(), sigma, self.shared.rows.start).view())?;
             out.end_stacked()?;

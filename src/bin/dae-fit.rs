@@ -1,7 +1,7 @@
 //! dae-fit: fit a denoising autoencoder.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail, ensure};
@@ -186,10 +186,10 @@ impl Arguments {
         let item_shape = rows.item_shape().to_vec();
         let name = rows.name().to_string();
         let context = |e: anyhow::Error| anyhow::anyhow!("{name}: {e:#}");
+        let report = self.report.as_deref().map(|p| job.side_table(p, REPORT)).transpose()?;
         let kind = match self.kind {
             Kind::Molrg => {
                 let Some(settings) = settings else { bail!("no settings for a mixture") };
-                let report = self.report.as_deref().map(|p| job.side_table(p, REPORT)).transpose()?;
                 let x = rows.read_all::<T>()?;
                 let fit = fit_mixture(x.view(), &settings).map_err(context)?;
                 if !fit.converged {
@@ -211,30 +211,29 @@ impl Arguments {
                     moments.add(block.view());
                 }
                 let gaussian = moments.gaussian(rank).map_err(context)?;
-                self.report_exact(job, self.report.as_deref())?;
+                report_exact(report)?;
                 ModelKind::Molrg(gaussian)
             }
             Kind::Empirical => {
                 let x = rows.read_all::<T>()?;
                 ensure!(x.nrows() > 0, "{name}: no rows to fit; give samples");
-                self.report_exact(job, self.report.as_deref())?;
+                report_exact(report)?;
                 ModelKind::Empirical(Points::new(x))
             }
         };
         Ok(Model { kind, item_shape, dtype: T::DTYPE })
     }
-
-    /// The report of a fit in closed form: one row, at rest.
-    fn report_exact(&self, job: &Job, path: Option<&Path>) -> Result<()> {
-        let Some(path) = path else { return Ok(()) };
-        let mut table = job.side_table(path, REPORT)?;
-        let nothing = molrg::stream::Value::Text(String::new());
-        table.row(&[0usize.into(), 0usize.into(), nothing, true.into(), true.into(), 0usize.into()])?;
-        table.finish()
-    }
 }
 
 const REPORT: &[&str] = &["restart", "iteration", "objective", "chosen", "converged", "completed"];
+
+/// The report of a fit in closed form: one row, at rest.
+fn report_exact(table: Option<molrg::stream::Table>) -> Result<()> {
+    let Some(mut table) = table else { return Ok(()) };
+    let nothing = molrg::stream::Value::Text(String::new());
+    table.row(&[0usize.into(), 0usize.into(), nothing, true.into(), true.into(), 0usize.into()])?;
+    table.finish()
+}
 
 /// One row per iteration; `converged` and `completed` (directions the data left open) speak of the chosen
 /// restart as a whole.

@@ -15,7 +15,7 @@ use molrg::measure::interval::Mean;
 use molrg::measure::numerical_rank::{Rank, numerical_rank, randomized};
 use molrg::random::{Purpose, normal_rows};
 use molrg::scalar::Scalar;
-use molrg::stream::{ArrayWriter, Rows};
+use molrg::stream::{ArrayWriter, Format, Output, Rows};
 use molrg::with_dtype;
 use ndarray::{Array2, ArrayView1, Axis, s};
 
@@ -152,6 +152,15 @@ impl Arguments {
         model: Model,
         points: Option<Rows>,
     ) -> Result<()> {
+        let columns: &[&str] = if self.per_sample {
+            &["sigma", "snr", "sample", "rank", "rank_ratio", "energy", "gap"]
+        } else {
+            &["sigma", "snr", "rank_mean", "rank_std", "rank_min", "rank_max", "rank_ratio", "n"]
+        };
+        let mut table = job.table(columns)?;
+        let side = |path: &Option<PathBuf>| path.as_deref().map(|p| job.side_output(p)).transpose();
+        let (spectrum, basis) = (side(&self.spectrum)?, side(&self.basis)?);
+        let name = points.as_ref().map_or("--samples".to_string(), |p| p.name().to_string());
         let points = points.map(|mut p| p.read_all::<T>()).transpose()?;
         let denoiser = model.into_denoiser::<T>();
         let d = denoiser.dim();
@@ -159,7 +168,7 @@ impl Arguments {
             Some(p) => self.shared.rows.start..self.shared.rows.start + p.nrows() as u64,
             None => job.selected(self.samples),
         };
-        ensure!(rows.start < rows.end, "no points to measure at; give --samples or --points with rows");
+        ensure!(rows.start < rows.end, "{name}: no rows to measure at; give --samples or --points with rows");
         let n = (rows.end - rows.start) as usize;
         let kept = self.top.unwrap_or(d).min(d);
         let vectors = self.top.unwrap_or(DEFAULT_BASIS).min(d);
@@ -175,19 +184,9 @@ impl Arguments {
             kept: if self.spectrum.is_some() { kept } else { 0 },
             vectors: if self.basis.is_some() { vectors } else { 0 },
         };
-        let columns: &[&str] = if self.per_sample {
-            &["sigma", "snr", "sample", "rank", "rank_ratio", "energy", "gap"]
-        } else {
-            &["sigma", "snr", "rank_mean", "rank_std", "rank_min", "rank_max", "rank_ratio", "n"]
-        };
-        let mut table = job.table(columns)?;
-        let spectrum = match &self.spectrum {
-            Some(path) => Some(job.side_array::<f64>(path, Some(levels.len()), &[n, kept])?),
-            None => None,
-        };
-        let basis = match &self.basis {
-            Some(path) => Some(job.side_array::<f64>(path, Some(levels.len()), &[n, vectors, d])?),
-            None => None,
+        let array = |output: Option<Output>, path: &Option<PathBuf>, shape: &[usize]| {
+            let format = path.as_deref().map_or(Format::Npy, cli::array_format);
+            output.map(|o| ArrayWriter::<f64>::new(o, format, Some(levels.len()), shape)).transpose()
         };
         let spectrum = array(spectrum, &self.spectrum, &[n, kept])?;
         let basis = array(basis, &self.basis, &[n, vectors, d])?;

@@ -252,8 +252,7 @@ impl Job {
         rows: Option<usize>,
         item_shape: &[usize],
     ) -> Result<ArrayWriter<T>> {
-        let format = by_ending(path).unwrap_or(Format::Npy);
-        ArrayWriter::new(self.side_output(path)?, format, rows, item_shape)
+        ArrayWriter::new(self.side_output(path)?, array_format(path), rows, item_shape)
     }
 
     fn format_or(&self, default: Format) -> Format {
@@ -286,6 +285,11 @@ impl Job {
         // If standard error is gone there is nobody to warn.
         let _ = writeln!(io::stderr(), "{}: warning: {text}", self.program);
     }
+}
+
+/// How an array is written to a file of its own.
+pub fn array_format(path: &Path) -> Format {
+    by_ending(path).unwrap_or(Format::Npy)
 }
 
 fn by_ending(path: &Path) -> Option<Format> {
