@@ -266,7 +266,7 @@ impl Measures {
 
     fn write(&self, arguments: &Arguments, mut table: Table) -> Result<()> {
         let mut row = |metric: &str, a: String, b: String, e: Estimate| {
-            ensure!(e.n > 0, "no rows to compare; give samples or latents");
+            ensure!(e.n > 0, "{a} and {b}: no rows to compare; give samples or latents");
             table.row(&[
                 metric.into(),
                 a.into(),

@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::{Parser, ValueEnum};
 use molrg::cli::{self, Job, Numbers, Program, Shared, parse_list, usage};
 use molrg::fit::pca::Moments;
@@ -200,12 +200,14 @@ impl Arguments {
             job.warn(&format!("{} rows with non-finite numbers were left out", inputs.dropped()));
         }
         if let (Some(mut rows), Some(train)) = (reference, &train) {
+            let name = rows.name().to_string();
             while let Some(x) = rows.next_block::<T>(block_rows(rows.width()))? {
                 let x = descriptor.apply(x);
                 for nearest in train.nearest(x.view()) {
                     scores.reference.add(nearest.distance);
                 }
             }
+            ensure!(scores.reference.n > 0, "{name}: no rows; --reference needs fresh samples");
         }
         scores.write(table)
     }
@@ -219,6 +221,10 @@ impl Arguments {
         if self.descriptor == Choice::Raw {
             return Ok(Descriptor::Raw);
         }
+        let name = match (&self.fit, &self.train) {
+            (Some(name), _) | (None, Some(name)) => Arguments::label(name),
+            (None, None) => String::new(),
+        };
         let mut moments =
             Moments::new(fit.as_ref().map_or_else(|| train.map_or(0, Array2::ncols), Rows::width));
         match (fit, train) {
@@ -234,7 +240,8 @@ impl Arguments {
             }
             (None, None) => bail!("--descriptor: no data to fit it to"),
         }
-        Descriptor::fitted(&self.descriptor, &moments.gaussian(None)?)
+        let gaussian = moments.gaussian(None).with_context(|| name)?;
+        Descriptor::fitted(&self.descriptor, &gaussian)
     }
 }
 
