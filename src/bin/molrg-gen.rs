@@ -135,6 +135,9 @@ impl Program for Arguments {
     }
 
     fn run(self, job: &Job) -> Result<()> {
+        if self.skip.checked_add(self.samples as u64).is_none() {
+            return Err(usage(anyhow::anyhow!("--skip {}: no rows are numbered so high", self.skip)));
+        }
         let (mixture, shape, dtype) = self.mixture(job)?;
         with_dtype!(dtype, T => self.generate::<T>(job, mixture, shape))
     }

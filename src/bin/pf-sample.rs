@@ -67,13 +67,16 @@ impl Program for Arguments {
 
     fn run(self, job: &Job) -> Result<()> {
         let plan = self.sampler.plan()?;
-        let plan = if self.encode { plan.reversed().map_err(usage)? } else { plan };
-        let from_stdin = |name: &Option<OsString>| name.as_deref().is_none_or(|n| n == "-");
-        if from_stdin(&self.model) && self.noise.as_deref().is_some_and(|n| n == "-") {
-            return Err(usage(anyhow::anyhow!(
-                "both the model and --noise are standard input; name a file for one"
-            )));
+        // Clap does not ask for --noise where --samples excludes it.
+        if self.encode && self.noise.is_none() {
+            return Err(usage(anyhow::anyhow!("--encode: give the data to encode by --noise FILE")));
         }
+        if let Some(weight) = self.guidance.filter(|w| !w.is_finite()) {
+            return Err(usage(anyhow::anyhow!("--guidance {weight}: must be finite")));
+        }
+        let plan = if self.encode { plan.reversed().map_err(usage)? } else { plan };
+        let others = self.noise.iter().chain(&self.unconditional).map(|n| Some(n.as_os_str()));
+        job.wait_for_stdin(&[vec![self.model.as_deref()], others.collect()].concat())?;
         let model = job.model(self.model.as_deref())?;
         let unconditional = self.unconditional.as_deref().map(|name| job.model(Some(name))).transpose()?;
         if let Some(other) = &unconditional {

@@ -70,7 +70,8 @@ impl LevelArgs {
             let steps = steps
                 .parse()
                 .map_err(|_| anyhow!("--levels {text:?}: {steps:?} is not a number of steps"))?;
-            let mut levels = Grid { schedule, steps, ..Grid::default() }.levels()?;
+            let grid = Grid { schedule, steps, ..Grid::default() };
+            let mut levels = grid.levels().map_err(|e| anyhow!("--levels {text}: {e:#}"))?;
             levels.pop();
             Ok(levels)
         } else {
