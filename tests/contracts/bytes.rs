@@ -88,10 +88,13 @@ fn partitions_of_the_rows_join_to_the_whole() {
     both_types(|place, call, line| {
         let Some(n) = call.rows else { return };
         let whole = outputs(place, line);
-        let (a, b) = (n / 3, n - n / 4);
-        let ranges = ["..1".into(), format!("1..{a}"), format!("{a}..{b}"), format!("{b}..")];
-        // An empty range is no partition, and an error where nothing can be said of no rows.
-        let ranges = ranges.iter().filter(|r| !matches!(r.split_once(".."), Some((a, b)) if a == b));
+        let mut cuts = vec![1, n / 3, n - n / 4];
+        cuts.retain(|cut| (1..n).contains(cut));
+        cuts.dedup();
+        // Either end may be left out.
+        let starts = std::iter::once(String::new()).chain(cuts.iter().map(u64::to_string));
+        let ends = cuts.iter().map(u64::to_string).chain(std::iter::once(String::new()));
+        let ranges = starts.zip(ends).map(|(start, end)| format!("{start}..{end}"));
         let parts: Vec<Outputs> =
             ranges.map(|range| outputs(place, &format!("{line} --rows {range}"))).collect();
         for name in call.joined {

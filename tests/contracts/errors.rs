@@ -16,7 +16,11 @@ fn fails(place: &Place, code: i32, line: &str, words: &[&str]) -> String {
     let program = line.split_whitespace().next().unwrap();
     assert_eq!(done.code, Some(code), "{line}: {}", done.err);
     assert_eq!(done.err.matches('\n').count(), 1, "{line}: not one line: {}", done.err);
-    assert!(done.err.ends_with('\n') && done.err.starts_with(&format!("{program}: ")), "{line}: {}", done.err);
+    assert!(
+        done.err.ends_with('\n') && done.err.starts_with(&format!("{program}: ")),
+        "{line}: {}",
+        done.err
+    );
     for word in words {
         assert!(done.err.contains(word), "{line}: '{}' does not contain '{word}'", done.err.trim_end());
     }
@@ -174,7 +178,7 @@ fn inputs_that_do_not_go_together_are_refused() {
         ("rp-score whole.npy --train whole.npy --reference narrow.npy", &["narrow.npy", "24", "5"]),
         ("pfd whole.npy narrow.npy", &["narrow.npy", "24", "5"]),
         ("pfd student.st narrow.npy", &["narrow.npy", "24", "5"]),
-        ("npy diff whole.npy narrow.npy", &["narrow.npy", "24", "5"]),
+        ("npy diff whole.npy narrow.npy", &["narrow.npy", "[2, 4, 3]", "[5]"]),
         ("npy cat whole.npy narrow.npy", &["narrow.npy", "5"]),
         ("npy stack whole.npy narrow.npy", &["narrow.npy", "5"]),
         ("rp-score whole.npy short.npy", &["short.npy", "300 and 299 rows do not pair"]),
@@ -288,6 +292,7 @@ fn wrong_calls_exit_2_and_name_the_flag() {
         ("dae-fit whole.npy --kind molrg -r 3 -k 2 --solver pca", &["--solver pca"]),
         ("dae-fit whole.npy --kind molrg -r 3 -k 2 --restarts 0", &["--restarts 0"]),
         ("dae-fit whole.npy --kind molrg -r 3 -k 2 --lr -1", &["--lr"]),
+        ("dae-fit whole.npy --kind gaussian --format csv", &["--format", "model"]),
         ("dae-fit whole.npy --kind gaussian -r 1,2", &["--rank"]),
         ("dae-apply student.st whole.npy", &["--sigma"]),
         ("dae-apply student.st whole.npy --sigma 0", &["--sigma 0"]),
@@ -331,6 +336,7 @@ fn wrong_calls_exit_2_and_name_the_flag() {
         ("rp-score whole.npy", &["--train"]),
         ("rp-score", &["<INPUT>"]),
         ("rp-score - -", &["standard input"]),
+        ("rp-score -- -:a -:b", &["standard input"]),
         ("rp-score - --train -", &["standard input"]),
         ("rp-score whole.npy whole.npy --gl ratio", &["--train"]),
         ("rp-score whole.npy --train train.npy --gl distance", &["--reference"]),
@@ -398,6 +404,7 @@ fn every_program_refuses_the_same_wrong_shared_flags() {
             ("--format xlsx", &["--format", "xlsx"]),
             ("--shape 0", &["--shape"]),
             ("--output", &["--output"]),
+            ("--quiet=2", &["--quiet"]),
         ] {
             if line.contains("--shape") && flag.starts_with("--shape") {
                 continue;
@@ -416,7 +423,7 @@ fn every_program_refuses_the_same_wrong_shared_flags() {
 }
 
 #[test]
-fn a_table_is_not_npy_and_a_model_has_one_format() {
+fn a_table_is_not_npy() {
     let place = damaged();
     for line in [
         "rp-score whole.npy whole.npy --per-sample side",

@@ -73,7 +73,8 @@ fn man_pages_and_completions_come_from_the_same_definitions() {
     for program in programs() {
         let place = Place::new();
         let man = place.text(&format!("{program} --generate man"));
-        for part in [&format!(".TH {program} 1"), ".SH NAME", ".SH SYNOPSIS", ".SH DESCRIPTION", "Examples:"] {
+        for part in [&format!(".TH {program} 1"), ".SH NAME", ".SH SYNOPSIS", ".SH DESCRIPTION", "Examples:"]
+        {
             assert!(man.contains(part), "{program}: the man page lacks {part}");
         }
         let bash = place.text(&format!("{program} --generate bash"));
@@ -91,7 +92,8 @@ fn man_pages_and_completions_come_from_the_same_definitions() {
 fn every_flag_and_its_shared_ones_have_a_text() {
     for program in programs() {
         let fish = Place::new().text(&format!("{program} --generate fish"));
-        let flags: Vec<&str> = fish.lines().filter(|l| l.contains(" -l ")).collect();
+        let flags: Vec<&str> =
+            fish.lines().filter(|l| l.starts_with("complete -c ") && l.contains(" -l ")).collect();
         for flag in &flags {
             let text = flag.split_once(" -d '").unwrap_or_else(|| panic!("no text: {flag}")).1;
             assert!(text.starts_with(|c: char| c.is_uppercase() || !c.is_ascii()), "{flag}");

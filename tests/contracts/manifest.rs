@@ -107,3 +107,23 @@ fn a_run_that_fails_leaves_the_manifest_of_the_one_before() {
         assert_eq!(place.get("run.json"), b"of an earlier run", "{line}");
     }
 }
+
+#[test]
+fn threads_are_those_asked_for_or_granted() {
+    let place = Place::new();
+    for (slurm, omp, flag, threads) in [
+        (Some("3"), Some("2"), "", 3),
+        (None, Some("2"), "", 2),
+        (Some("0"), Some("2"), "", 2),
+        (Some("3"), Some("2"), "--threads 5", 5),
+    ] {
+        let mut command =
+            place.command(&format!("npy noise -n 3 -d 2 -o /dev/null --manifest run.json {flag}"));
+        for (name, value) in [("SLURM_CPUS_PER_TASK", slurm), ("OMP_NUM_THREADS", omp)] {
+            value.map(|value| command.env(name, value));
+        }
+        assert!(command.status().unwrap().success());
+        let run: Value = serde_json::from_slice(&place.get("run.json")).unwrap();
+        assert_eq!(run["threads"], threads, "{slurm:?} {omp:?} {flag}");
+    }
+}

@@ -54,8 +54,12 @@ fn pf_sample_from_a_pipe() {
 
 #[test]
 fn dae_apply() {
-    bounded("npy noise -d 64 -n 300 | dae-fit --kind gaussian -o g.st; npy noise -d 64 -n {n} | \
-             dae-apply g.st --sigma 1 --add-noise MANIFEST > /dev/null", 40_000, 200_000);
+    bounded(
+        "npy noise -d 64 -n 300 | dae-fit --kind gaussian -o g.st; npy noise -d 64 -n {n} | \
+             dae-apply g.st --sigma 1 --add-noise MANIFEST > /dev/null",
+        40_000,
+        200_000,
+    );
 }
 
 #[test]
@@ -68,7 +72,11 @@ fn rp_score() {
 #[test]
 fn pfd() {
     bounded("pfd student.st truth.st -n {n} --steps 5 MANIFEST > /dev/null", 20_000, 100_000);
-    bounded("pfd <(npy noise -d 16 -n {n} --seed 1) <(npy noise -d 16 -n {n}) MANIFEST > /dev/null", 50_000, 300_000);
+    bounded(
+        "pfd <(npy noise -d 16 -n {n} --seed 1) <(npy noise -d 16 -n {n}) MANIFEST > /dev/null",
+        50_000,
+        300_000,
+    );
 }
 
 #[test]
