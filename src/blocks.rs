@@ -1,4 +1,4 @@
-//! Work in fixed blocks of rows: each block is computed by one thread, blocks
+//! Work in blocks of rows: each block is computed by one thread, blocks
 //! are spread over all threads, and results are taken in order. A row's result
 //! never depends on the block around it (see [`crate::linalg`]), so neither the
 //! block size nor the thread count changes a byte.
@@ -12,9 +12,9 @@ use rayon::prelude::*;
 use crate::scalar::Scalar;
 
 /// Rows of one block, for a job of `rows` rows: at most 256, where products
-/// reach their full speed; fewer when that leaves threads without work.
+/// reach their full speed; fewer when that would leave threads without work.
 pub fn block_size(rows: usize) -> usize {
-    (rows / 8).clamp(16, 256)
+    (rows / rayon::current_num_threads()).clamp(16, 256)
 }
 
 /// Computes the blocks of `rows` on all threads and hands each result, in

@@ -3,7 +3,7 @@
 //!
 //! One pass over tiles of the data with a running maximum (online softmax), so
 //! memory beside the data is a few tiles. Distances come from products,
-//! ‖x − y‖² = ‖x‖² − 2xᵀy + ‖y‖² of centred data, whose rounding over σ² shows
+//! ‖x − y‖² = ‖x‖² − 2xᵀy + ‖y‖² of centred points, whose rounding over σ² shows
 //! in the weights once σ is small; then the few weights that count are
 //! recomputed by differences, exactly (see [`REFINED_SHARE`]).
 
@@ -35,11 +35,11 @@ const TOLERATED: f64 = 8.0;
 pub struct EmpiricalDenoiser<T: Scalar> {
     /// y_i, (N, d).
     data: Array2<T>,
-    /// The data's mean, subtracted before products so that they stay small.
+    /// The data's mean, subtracted from x before products so that they stay small.
     centre: Array1<T>,
     /// ½‖y_i − centre‖².
     half_norms: Vec<T>,
-    /// The largest ‖y_i − centre‖.
+    /// The largest ‖y_i‖.
     radius: f64,
 }
 
@@ -53,7 +53,7 @@ impl<T: Scalar> EmpiricalDenoiser<T> {
         let centre = sums.mapv(|s| T::of(s / n));
         let half_norms: Vec<T> =
             data.outer_iter().map(|row| T::of(0.5 * squared_distance(row, centre.view()))).collect();
-        let radius = half_norms.iter().fold(0.0f64, |m, h| m.max((2.0 * h.wide()).sqrt()));
+        let radius = squared_norms(data.view()).iter().fold(0.0f64, |m, n| m.max(n.sqrt()));
         EmpiricalDenoiser { data, centre, half_norms, radius }
     }
 
@@ -116,14 +116,12 @@ impl<T: Scalar> Denoiser<T> for EmpiricalDenoiser<T> {
             .collect();
         let mut running = vec![Running::START; x.nrows()];
         let mut out = Array2::<T>::zeros(x.raw_dim());
-        let mut tile = Array2::<T>::zeros((TILE.min(self.data.nrows()), self.dim()));
         for start in (0..self.data.nrows()).step_by(TILE) {
             let stop = (start + TILE).min(self.data.nrows());
             let points = self.data.slice(s![start..stop, ..]);
-            let mut shifted = tile.slice_mut(s![..stop - start, ..]);
-            shifted.assign(&points);
-            shifted -= &self.centre;
-            let mut weights = product(centred.view(), shifted.t());
+            // x centred, y not: the difference, centred x times the centre, is
+            // the same for all points of a row, and weights do not see it.
+            let mut weights = product(centred.view(), points.t());
             let mut any = false;
             for (i, mut w) in weights.outer_iter_mut().enumerate() {
                 let Some(w) = w.as_slice_mut() else { continue };

@@ -15,7 +15,7 @@
 use std::sync::OnceLock;
 
 use anyhow::Result;
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, CowArray, concatenate, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, CowArray, concatenate, s};
 
 use super::{Denoiser, Singular};
 use crate::linalg::{cast, dot, leading_right_vectors, product, squared_norms, symmetric_eigen};
@@ -36,7 +36,7 @@ pub struct MixtureDenoiser<T: Scalar> {
     /// Where component k's columns start in the frame; the last is R.
     starts: Vec<usize>,
     /// U_kᵀμ_k of all components in a row, (R).
-    centres: Array1<f64>,
+    centres: Vec<f64>,
     /// ‖μ_k‖².
     mean_norms: Vec<f64>,
     has_means: bool,
@@ -65,12 +65,12 @@ struct Level {
     offset: Vec<f64>,
 }
 
-/// What the posterior says about one row.
+/// The posterior at one point, in f64.
 struct Posterior {
     /// w_k.
     weights: Vec<f64>,
-    /// U_kᵀ(x − μ_k) of all components in a row.
-    coordinates: Vec<f64>,
+    /// Rows √w_k (m_k − D), (K, d): σ²J less Σ w_k J_k σ² is their Gram matrix.
+    deviations: Array2<f64>,
 }
 
 impl<T: Scalar> MixtureDenoiser<T> {
@@ -92,7 +92,7 @@ impl<T: Scalar> MixtureDenoiser<T> {
         MixtureDenoiser {
             frame: cast(frame64.view()),
             mean_norms: mixture.components.iter().map(|c| c.mean.dot(&c.mean)).collect(),
-            centres: centres.into(),
+            centres,
             frame64,
             starts,
             has_means,
@@ -130,13 +130,13 @@ impl<T: Scalar> MixtureDenoiser<T> {
         level
     }
 
-    /// The log weights of a row, less ½‖x‖²/(δ_0+σ²), which all share. `z` are
-    /// the coordinates, `distance(k)` is ‖x−μ_k‖² less something that all share
-    /// and that `norm` (‖x‖² less the same) shares too.
-    fn log_weights(
+    /// The log weights of a row, less ½‖x‖²/(δ_0+σ²), which all share. `p` is
+    /// the row's product with the frame, `distance(k)` is ‖x−μ_k‖² less something
+    /// that all share and that `norm` (‖x‖² less the same) shares too.
+    fn log_weights<P: Scalar>(
         &self,
         level: &Level,
-        z: &[f64],
+        p: &[P],
         norm: f64,
         distance: impl Fn(usize) -> f64,
         out: &mut [f64],
@@ -144,54 +144,57 @@ impl<T: Scalar> MixtureDenoiser<T> {
         let first = level.half_precision[0];
         for (k, log_weight) in out.iter_mut().enumerate() {
             let columns = self.starts[k]..self.starts[k + 1];
-            let gained: f64 =
-                z[columns.clone()].iter().zip(&level.gain[columns]).map(|(z, g)| g * z * z).sum();
+            let mut gained = 0.0;
+            for ((p, c), g) in
+                p[columns.clone()].iter().zip(&self.centres[columns.clone()]).zip(&level.gain[columns])
+            {
+                let z = p.wide() - c;
+                gained += g * z * z;
+            }
             let half = level.half_precision[k];
             *log_weight = level.offset[k] + gained - half * (distance(k) - norm) - (half - first) * norm;
         }
     }
 
-    /// The posterior of every row of x, given P = x·frame.
-    fn posteriors(&self, x: ArrayView2<T>, projected: ArrayView2<T>, level: &Level) -> Vec<Posterior> {
+    /// w_k of every row of x, (n, K), given P = x·frame.
+    fn weights(&self, x: ArrayView2<T>, projected: ArrayView2<T>, level: &Level) -> Array2<f64> {
         let count = self.mixture.components.len();
+        if count == 1 {
+            return Array2::ones((x.nrows(), 1));
+        }
         let rank = self.centres.len();
         // ‖x‖² matters only where noise variances differ: elsewhere it cancels,
         // and is better not formed.
         let even = level.half_precision.iter().all(|h| *h == level.half_precision[0]);
         let norms = if even && !self.has_means { Array1::zeros(x.nrows()) } else { squared_norms(x) };
         let mut undecided = Vec::new();
-        let mut out: Vec<Posterior> = projected
-            .outer_iter()
-            .enumerate()
-            .map(|(i, p)| {
-                let coordinates: Vec<f64> = p.iter().zip(&self.centres).map(|(p, c)| p.wide() - c).collect();
-                let mut weights = vec![0.0; count];
-                let norm = if even { 0.0 } else { norms[i] };
-                let distance = |k: usize| {
-                    let cross = if self.has_means { p[rank + k].wide() } else { 0.0 };
-                    norm + self.mean_norms[k] - 2.0 * cross
-                };
-                self.log_weights(level, &coordinates, norm, distance, &mut weights);
-                if count > 1 && self.rounding_matters(level, &weights, &coordinates, norms[i]) {
-                    undecided.push(i);
-                }
-                softmax(&mut weights);
-                Posterior { weights, coordinates }
-            })
-            .collect();
+        let mut weights = Array2::<f64>::zeros((x.nrows(), count));
+        for (i, (mut weights, p)) in weights.outer_iter_mut().zip(projected.outer_iter()).enumerate() {
+            let (Some(weights), Some(p)) = (weights.as_slice_mut(), p.as_slice()) else { continue };
+            let norm = if even { 0.0 } else { norms[i] };
+            let distance = |k: usize| {
+                let cross = if self.has_means { p[rank + k].wide() } else { 0.0 };
+                norm + self.mean_norms[k] - 2.0 * cross
+            };
+            self.log_weights(level, p, norm, distance, weights);
+            if self.rounding_matters(level, weights, p, norms[i]) {
+                undecided.push(i);
+            }
+            softmax(weights);
+        }
         if !undecided.is_empty() {
             let exact = self.exact_weights(cast(x.select(Axis(0), &undecided).view()).view(), level);
-            for (i, weights) in undecided.into_iter().zip(exact) {
-                out[i].weights = weights;
+            for (i, exact) in undecided.into_iter().zip(exact.outer_iter()) {
+                weights.row_mut(i).assign(&exact);
             }
         }
-        out
+        weights
     }
 
     /// Whether the log weights of a row are so large and so near each other
     /// that the rounding of T's products shows in the weights: decided by T's
     /// precision, so never in f64.
-    fn rounding_matters(&self, level: &Level, log_weights: &[f64], z: &[f64], norm: f64) -> bool {
+    fn rounding_matters(&self, level: &Level, log_weights: &[f64], p: &[T], norm: f64) -> bool {
         let unit = T::epsilon().wide();
         if unit < 1e-10 {
             return false;
@@ -199,84 +202,78 @@ impl<T: Scalar> MixtureDenoiser<T> {
         // Each product U_kᵀx and μᵀx carries a few units of rounding.
         let mut size = 0.0f64;
         for (k, half) in level.half_precision.iter().enumerate() {
-            let gained: f64 = (self.starts[k]..self.starts[k + 1])
-                .map(|i| level.gain[i].abs() * (z[i].abs() + self.centres[i].abs()).powi(2))
-                .sum();
+            let mut gained = 0.0;
+            for i in self.starts[k]..self.starts[k + 1] {
+                let z = (p[i].wide() - self.centres[i]).abs() + self.centres[i].abs();
+                gained += level.gain[i].abs() * z * z;
+            }
             size = size.max(gained + half * 2.0 * (self.mean_norms[k] * norm).sqrt());
         }
         let rounding = 4.0 * unit * size;
-        let best = log_weights.iter().fold(f64::NEG_INFINITY, |a, &b| a.max(b));
-        let near = log_weights.iter().filter(|&&l| l > best - DECIDED - rounding).count();
-        // Below 2e-6 the weights are as exact as the products after them.
-        near > 1 && rounding > 2e-6
-    }
-
-    /// The weights of rows in f64, by differences from the means.
-    fn exact_weights(&self, x: ArrayView2<f64>, level: &Level) -> Vec<Vec<f64>> {
-        let rank = self.centres.len();
-        let projected = product(x, self.frame64.slice(s![.., ..rank]));
-        let first = &self.mixture.components[0].mean;
-        x.outer_iter()
-            .zip(projected.outer_iter())
-            .map(|(x, p)| {
-                let z: Vec<f64> = p.iter().zip(&self.centres).map(|(p, c)| p - c).collect();
-                // Relative to ‖x − μ_0‖²: (μ_0 − μ_k)·(2x − μ_0 − μ_k).
-                let distance = |k: usize| -> f64 {
-                    let mean = &self.mixture.components[k].mean;
-                    x.iter().zip(first).zip(mean).map(|((x, a), b)| (a - b) * (2.0 * x - a - b)).sum()
-                };
-                let base: f64 = x.iter().zip(first).map(|(x, a)| (x - a) * (x - a)).sum();
-                let mut weights = vec![0.0; level.offset.len()];
-                self.log_weights(level, &z, 0.0, distance, &mut weights);
-                for (l, half) in weights.iter_mut().zip(&level.half_precision) {
-                    *l -= (half - level.half_precision[0]) * base;
-                }
-                softmax(&mut weights);
-                weights
-            })
-            .collect()
-    }
-
-    /// Fills the row of coefficients by which the frame makes D − (Σ w s) x,
-    /// and returns Σ w_k s_k.
-    fn coefficients(&self, level: &Level, posterior: &Posterior, mut out: impl FnMut(usize, f64)) -> f64 {
-        let rank = self.centres.len();
-        let mut slack = 0.0;
-        for (k, &w) in posterior.weights.iter().enumerate() {
-            for i in self.starts[k]..self.starts[k + 1] {
-                out(i, w * level.shrink[i] * posterior.coordinates[i]);
-            }
-            if self.has_means {
-                // 1 − s = σ²/(δ+σ²).
-                out(rank + k, w * 2.0 * level.half_precision[k] * level.sigma2);
-            }
-            slack += w * level.slack[k];
+        // A weight's error is at most a quarter of that of the difference of log
+        // weights: up to 8e-6 it stays below that of the products after it.
+        if rounding <= 8e-6 {
+            return false;
         }
-        slack
+        let best = log_weights.iter().fold(f64::NEG_INFINITY, |a, &b| a.max(b));
+        log_weights.iter().filter(|&&l| l > best - DECIDED - rounding).count() > 1
     }
 
-    /// The posterior of one point, and rows √w_k (m_k − D) as (K, d), in f64.
-    fn deviations(&self, x: ArrayView1<f64>, level: &Level) -> (Posterior, Array2<f64>) {
-        let rank = self.centres.len();
+    /// The weights of rows in f64, by differences from the means, (n, K).
+    fn exact_weights(&self, x: ArrayView2<f64>, level: &Level) -> Array2<f64> {
+        let projected = product(x, self.frame64.slice(s![.., ..self.centres.len()]));
+        let first = &self.mixture.components[0].mean;
+        let mut all = Array2::zeros((x.nrows(), level.offset.len()));
+        for ((x, p), mut weights) in x.outer_iter().zip(projected.outer_iter()).zip(all.outer_iter_mut()) {
+            let (Some(p), Some(weights)) = (p.as_slice(), weights.as_slice_mut()) else { continue };
+            // Relative to ‖x − μ_0‖²: (μ_0 − μ_k)·(2x − μ_0 − μ_k).
+            let distance = |k: usize| -> f64 {
+                let mean = &self.mixture.components[k].mean;
+                x.iter().zip(first).zip(mean).map(|((x, a), b)| (a - b) * (2.0 * x - a - b)).sum()
+            };
+            let base: f64 = x.iter().zip(first).map(|(x, a)| (x - a) * (x - a)).sum();
+            self.log_weights(level, p, 0.0, distance, weights);
+            for (l, half) in weights.iter_mut().zip(&level.half_precision) {
+                *l -= (half - level.half_precision[0]) * base;
+            }
+            softmax(weights);
+        }
+        all
+    }
+
+    /// The posterior at one point.
+    fn posterior(&self, x: ArrayView1<f64>, level: &Level) -> Posterior {
         let x2 = x.insert_axis(Axis(0));
-        let p = product(x2, self.frame64.slice(s![.., ..rank]));
-        let coordinates: Vec<f64> = p.iter().zip(&self.centres).map(|(p, c)| p - c).collect();
-        let weights = self.exact_weights(x2, level).swap_remove(0);
+        let p = product(x2, self.frame64.slice(s![.., ..self.centres.len()]));
+        let weights = self.exact_weights(x2, level).into_raw_vec_and_offset().0;
         let mut means = Array2::zeros((weights.len(), x.len()));
         for (k, c) in self.mixture.components.iter().enumerate() {
             let columns = self.starts[k]..self.starts[k + 1];
-            let shrunk = Array1::from_iter(columns.map(|i| level.shrink[i] * coordinates[i]));
+            let shrunk = Array1::from_iter(columns.map(|i| level.shrink[i] * (p[[0, i]] - self.centres[i])));
             let mut m = c.basis.dot(&shrunk);
             m.zip_mut_with(&c.mean, |m, &mu| *m += mu * (1.0 - level.slack[k]));
             m.scaled_add(level.slack[k], &x);
             means.row_mut(k).assign(&m);
         }
-        let mean = Array1::from(weights.clone()).dot(&means);
+        let mean = ArrayView1::from(&weights).dot(&means);
         for (mut row, w) in means.outer_iter_mut().zip(&weights) {
             row -= &mean;
             row *= w.sqrt();
         }
-        (Posterior { weights, coordinates }, means)
+        Posterior { weights, deviations: means }
+    }
+
+    /// Multiplies every component's columns by w_k (λ/(λ+σ²) − s_k): what Σ w_k J_k
+    /// does to coordinates, but for the multiple Σ w_k s_k of the identity, returned.
+    fn shrink(&self, level: &Level, weights: &[f64], mut coordinates: ArrayViewMut2<f64>) -> f64 {
+        let mut slack = 0.0;
+        for (k, w) in weights.iter().enumerate() {
+            for i in self.starts[k]..self.starts[k + 1] {
+                coordinates.column_mut(i).mapv_inplace(|a| a * w * level.shrink[i]);
+            }
+            slack += w * level.slack[k];
+        }
+        slack
     }
 }
 
@@ -287,15 +284,28 @@ impl<T: Scalar> Denoiser<T> for MixtureDenoiser<T> {
 
     fn denoise(&self, x: ArrayView2<T>, sigma: f64) -> Array2<T> {
         let level = self.level(sigma);
+        let rank = self.centres.len();
         let mut projected = product(x, self.frame.view());
-        let posteriors = self.posteriors(x, projected.view(), &level);
-        let mut slacks = Vec::with_capacity(x.nrows());
-        for (mut row, posterior) in projected.outer_iter_mut().zip(&posteriors) {
-            slacks.push(self.coefficients(&level, posterior, |i, c| row[i] = T::of(c)));
+        let weights = self.weights(x, projected.view(), &level);
+        // Coordinates become the coefficients by which the frame makes D − (Σ w s) x.
+        for (mut p, weights) in projected.outer_iter_mut().zip(weights.outer_iter()) {
+            let Some(p) = p.as_slice_mut() else { continue };
+            for (k, &w) in weights.iter().enumerate() {
+                let columns = self.starts[k]..self.starts[k + 1];
+                let terms = self.centres[columns.clone()].iter().zip(&level.shrink[columns.clone()]);
+                for (p, (centre, shrink)) in p[columns].iter_mut().zip(terms) {
+                    *p = T::of(w * shrink * (p.wide() - centre));
+                }
+                if self.has_means {
+                    // 1 − s = σ²/(δ+σ²).
+                    p[rank + k] = T::of(w * 2.0 * level.half_precision[k] * level.sigma2);
+                }
+            }
         }
         let mut d = product(projected.view(), self.frame.t());
-        for ((mut d, x), slack) in d.outer_iter_mut().zip(x.outer_iter()).zip(slacks) {
-            if slack != 0.0 {
+        if level.slack.iter().any(|s| *s > 0.0) {
+            for ((mut d, x), weights) in d.outer_iter_mut().zip(x.outer_iter()).zip(weights.outer_iter()) {
+                let slack: f64 = weights.iter().zip(&level.slack).map(|(w, s)| w * s).sum();
                 d.scaled_add(T::of(slack), &x);
             }
         }
@@ -304,22 +314,15 @@ impl<T: Scalar> Denoiser<T> for MixtureDenoiser<T> {
 
     fn jvp(&self, x: ArrayView1<T>, directions: ArrayView2<T>, sigma: f64) -> Array2<T> {
         let level = self.level(sigma);
-        let (posterior, deviations) = self.deviations(x.mapv(Scalar::wide).view(), &level);
-        let rank = self.centres.len();
-        let basis = self.frame64.slice(s![.., ..rank]);
+        let posterior = self.posterior(x.mapv(Scalar::wide).view(), &level);
+        let basis = self.frame64.slice(s![.., ..self.centres.len()]);
         let v = cast::<T, f64>(directions);
         let mut along = product(v.view(), basis);
-        let mut slack = 0.0;
-        for (k, w) in posterior.weights.iter().enumerate() {
-            for i in self.starts[k]..self.starts[k + 1] {
-                along.column_mut(i).mapv_inplace(|a| a * w * level.shrink[i]);
-            }
-            slack += w * level.slack[k];
-        }
+        let slack = self.shrink(&level, &posterior.weights, along.view_mut());
         let mut out = product(along.view(), basis.t());
         out.scaled_add(slack, &v);
-        let spread = product(v.view(), deviations.t());
-        out.scaled_add(1.0 / level.sigma2, &product(spread.view(), deviations.view()));
+        let spread = product(v.view(), posterior.deviations.t());
+        out.scaled_add(1.0 / level.sigma2, &product(spread.view(), posterior.deviations.view()));
         cast(out.view())
     }
 
@@ -328,7 +331,7 @@ impl<T: Scalar> Denoiser<T> for MixtureDenoiser<T> {
     fn spectrum(&self, x: ArrayView1<T>, sigma: f64, vectors: bool) -> Result<Singular> {
         let level = self.level(sigma);
         let x = x.mapv(Scalar::wide);
-        let (posterior, deviations) = self.deviations(x.view(), &level);
+        let posterior = self.posterior(x.view(), &level);
         let span = self.span()?;
         let d = self.mixture.dim();
         // Only noise off the subspaces brings in x itself.
@@ -342,15 +345,9 @@ impl<T: Scalar> Denoiser<T> for MixtureDenoiser<T> {
         }
         let p = frame.ncols();
         let mut scaled = u.to_owned();
-        let mut slack = 0.0;
-        for (k, w) in posterior.weights.iter().enumerate() {
-            for i in self.starts[k]..self.starts[k + 1] {
-                scaled.column_mut(i).mapv_inplace(|a| a * w * level.shrink[i]);
-            }
-            slack += w * level.slack[k];
-        }
+        let slack = self.shrink(&level, &posterior.weights, scaled.view_mut());
         let mut small = product(scaled.view(), u.t());
-        let m = product(deviations.view(), frame.view());
+        let m = product(posterior.deviations.view(), frame.view());
         small.scaled_add(1.0 / level.sigma2, &product(m.t(), m.view()));
         for i in 0..p {
             small[[i, i]] += slack;
@@ -405,11 +402,11 @@ fn scaled_rows(mut rows: Array2<f64>) -> Array2<f64> {
     rows
 }
 
-/// Log weights become weights that sum to 1.
+/// Log weights become weights that sum to 1; below 2e-35 they are 0.
 fn softmax(log_weights: &mut [f64]) {
     let best = log_weights.iter().fold(f64::NEG_INFINITY, |a, &b| a.max(b));
     for l in log_weights.iter_mut() {
-        *l = (*l - best).exp();
+        *l = (*l - best).exp_flushed();
     }
     let total: f64 = log_weights.iter().sum();
     for w in log_weights.iter_mut() {

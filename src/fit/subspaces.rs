@@ -19,10 +19,12 @@ use crate::scalar::Scalar;
 /// Rows whose part of W is summed at a time; sums of blocks are added in order.
 const BLOCK: usize = 1024;
 
-/// Growth of the objective, relative to the data's energy, below which the
-/// bases rest: far under what shows in them, but over the rounding of T.
-fn resting<T: Scalar>() -> f64 {
-    (4.0 * T::epsilon().wide()).max(1e-10)
+/// Growth of the objective, relative to the data's energy, below which the climb
+/// rests. Bases that are each free are then settled exactly by PCA, so coarse is
+/// enough; jointly orthogonal ones have nothing but the climb, which stops at the
+/// rounding of T.
+fn resting<T: Scalar>(orthogonal: bool) -> f64 {
+    if orthogonal { (4.0 * T::epsilon().wide()).max(1e-10) } else { 1e-5 }
 }
 
 /// Fits by K-subspaces; of several restarts the best objective is kept.
@@ -88,8 +90,8 @@ impl<'a, T: Scalar> Data<'a, T> {
         for iteration in 0..settings.iterations {
             let pass = self.pass(&bases, means.as_ref());
             history.push(Iteration { restart, iteration, objective: pass.objective });
-            let resting =
-                (pass.objective - last).abs() <= resting::<T>() * self.energy.max(f64::MIN_POSITIVE);
+            let resting = (pass.objective - last).abs()
+                <= resting::<T>(settings.orthogonal) * self.energy.max(f64::MIN_POSITIVE);
             if resting && pass.labels == labels {
                 converged = true;
                 break;
