@@ -11,7 +11,9 @@ use anyhow::Result;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
 
 use super::{Denoiser, Singular};
-use crate::linalg::{accumulate, cast, dot, product, squared_distance, squared_norms, symmetric_eigen};
+use crate::linalg::{
+    accumulate, cast, dot, orthonormalize, product, squared_distance, squared_norms, symmetric_eigen,
+};
 use crate::scalar::Scalar;
 
 /// Rows of the data that are looked at together: the tile of weights and the
@@ -30,6 +32,9 @@ const REFINED_SHARE: f64 = 0.01;
 /// Units of T's rounding that the log weights may carry unrefined: about 1e-6
 /// in f32 and 2e-15 in f64.
 const TOLERATED: f64 = 8.0;
+
+/// Singular values of a Jacobian below this share of the largest are rounding.
+const NOTHING: f64 = 1e-14;
 
 /// The denoiser of a training set, computing in T.
 pub struct EmpiricalDenoiser<T: Scalar> {
@@ -169,15 +174,17 @@ impl<T: Scalar> Denoiser<T> for EmpiricalDenoiser<T> {
             return Ok(Singular { values: values.mapv(|v| v.max(0.0)), right, rest: (0.0, 0) });
         }
         let (values, left) = symmetric_eigen(product(rows.view(), rows.t()).view())?;
-        let values = values.mapv(|v| v.max(0.0));
-        let mut right = if vectors { product(rows.t(), left.view()) } else { Array2::zeros((d, 0)) };
-        for mut v in right.columns_mut() {
-            let norm = dot(v.view(), v.view()).sqrt();
-            if norm > 0.0 {
-                v /= norm;
-            }
-        }
-        Ok(Singular { values, right, rest: (0.0, d - m) })
+        // The rows' weighted sum is 0, so at least one value is, and what
+        // rounding leaves of it has no direction.
+        let held = values.iter().filter(|&&v| v > NOTHING * values[0]).count();
+        let right = if vectors {
+            let axes = product(rows.t(), left.slice(s![.., ..held]));
+            // Orthogonal already, but the smaller ones only to their own rounding.
+            orthonormalize(axes.view())
+        } else {
+            Array2::zeros((d, 0))
+        };
+        Ok(Singular { values: values.slice(s![..held]).to_owned(), right, rest: (0.0, d - held) })
     }
 }
 

@@ -13,7 +13,7 @@ pub use factor::{
     complete_basis, leading_right_vectors, orthonormalize, polar, singular_values, symmetric_eigen, thin_svd,
 };
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, CowArray, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, CowArray, Ix2, s};
 
 use crate::scalar::Scalar;
 
@@ -61,17 +61,21 @@ pub fn accumulate<T: Scalar>(mut c: ArrayViewMut2<T>, a: ArrayView2<T>, b: Array
         accumulate(c2.view_mut().reversed_axes(), a, b2.t());
         return c.column_mut(0).assign(&c2.row(0));
     }
-    // As the kernel looks at it, either factor may be the left one.
-    let b = if m * n <= DOT_KERNEL_ENTRIES && b.strides()[0] == 1 {
-        CowArray::from(b.as_standard_layout().into_owned())
-    } else {
-        CowArray::from(b)
-    };
+    // `gemm` sums from the other end where memory runs backwards along the
+    // inner dimension. As it looks at it, either factor may be the left one.
+    let a = if a.strides()[1] < 0 { rewritten(a) } else { CowArray::from(a) };
+    let dots = m * n <= DOT_KERNEL_ENTRIES && b.strides()[0] == 1;
+    let b = if b.strides()[0] < 0 || dots { rewritten(b) } else { CowArray::from(b) };
     let pieces = k.div_ceil(MAX_INNER);
     for piece in 0..pieces {
         let (from, to) = (piece * k / pieces, (piece + 1) * k / pieces);
         kernel(c.view_mut(), a.slice(s![.., from..to]), b.slice(s![from..to, ..]));
     }
+}
+
+/// The matrix, row after row in memory.
+fn rewritten<T: Scalar>(x: ArrayView2<T>) -> CowArray<T, Ix2> {
+    CowArray::from(x.as_standard_layout().into_owned())
 }
 
 /// The vector twice, as the rows of a matrix.
