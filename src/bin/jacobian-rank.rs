@@ -1,7 +1,6 @@
 //! jacobian-rank: numerical rank of the denoiser's Jacobian.
 
 use std::ffi::OsString;
-use std::ops::Range;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -9,15 +8,14 @@ use anyhow::{Result, ensure};
 use clap::{Parser, ValueEnum};
 use molrg::blocks::in_order;
 use molrg::cli::{self, Job, LevelArgs, Program, SamplerArgs, Shared, usage};
-use molrg::denoiser::{Denoiser, Model};
+use molrg::denoiser::Model;
 use molrg::flow::Plan;
 use molrg::measure::interval::Mean;
-use molrg::measure::numerical_rank::{Rank, numerical_rank, randomized};
-use molrg::random::{Purpose, normal_rows};
+use molrg::measure::numerical_rank::{Cell, Rank, Survey, with_levels};
 use molrg::scalar::Scalar;
 use molrg::stream::{ArrayWriter, Format, Output, Rows};
 use molrg::with_dtype;
-use ndarray::{Array2, ArrayView1, Axis, s};
+use ndarray::Array2;
 
 /// Measure the numerical rank of a denoiser's Jacobian over noise levels.
 ///
@@ -97,7 +95,7 @@ impl Program for Arguments {
 
     fn run(self, job: &Job) -> Result<()> {
         let levels = self.levels.sigmas(self.sampler.schedule)?;
-        let plan = self.plan(&levels)?;
+        let plan = with_levels(self.sampler.plan()?, &levels);
         let threshold = self.threshold().map_err(usage)?;
         match &self.points {
             Some(points) => job.wait_for_stdin(&[self.model.as_deref(), Some(points)])?,
@@ -131,18 +129,6 @@ impl Arguments {
         Ok(value)
     }
 
-    /// The sampler's plan with the wanted levels among its own.
-    fn plan(&self, levels: &[f64]) -> Result<Plan> {
-        let mut plan = self.sampler.plan()?;
-        for &level in levels {
-            if !plan.sigmas.iter().any(|s| same_level(*s, level)) {
-                plan.sigmas.push(level);
-            }
-        }
-        plan.sigmas.sort_by(|a, b| b.total_cmp(a));
-        Ok(plan)
-    }
-
     fn measure<T: Scalar>(
         &self,
         job: &Job,
@@ -172,17 +158,16 @@ impl Arguments {
         let n = (rows.end - rows.start) as usize;
         let kept = self.top.unwrap_or(d).min(d);
         let vectors = self.top.unwrap_or(DEFAULT_BASIS).min(d);
-        let sheet = Sheet {
-            arguments: self,
+        let randomized = self.method.map_or(d > 4096, |m| m == Method::Randomized);
+        let survey = Survey {
+            denoiser: denoiser.as_ref(),
             levels,
             plan,
             threshold,
-            denoiser: denoiser.as_ref(),
-            points: points.as_ref(),
-            first: rows.start,
-            randomized: self.method.map_or(d > 4096, |m| m == Method::Randomized),
-            kept: if self.spectrum.is_some() { kept } else { 0 },
+            randomized: randomized.then(|| self.top.unwrap_or(DEFAULT_TOP).min(d)),
+            values: if self.spectrum.is_some() { kept } else { 0 },
             vectors: if self.basis.is_some() { vectors } else { 0 },
+            seed: self.shared.seed,
         };
         let array = |output: Option<Output>, path: &Option<PathBuf>, shape: &[usize]| {
             let format = path.as_deref().map_or(Format::Npy, cli::array_format);
@@ -196,16 +181,20 @@ impl Arguments {
         in_order(
             rows.clone(),
             1,
-            |row| sheet.column(row),
+            |row| match &points {
+                Some(points) => {
+                    let point = points.row((row.start - rows.start) as usize);
+                    survey.at_point(point, row.start, self.add_noise)
+                }
+                None => survey.along_flow(row.start),
+            },
             |cells| {
                 columns.push(cells);
                 progress.advance(1);
                 Ok(())
             },
         )?;
-        write_levels(spectrum, levels.len(), |l| {
-            columns.iter().flat_map(|c| c[l].spectrum.clone()).collect()
-        })?;
+        write_levels(spectrum, levels.len(), |l| columns.iter().flat_map(|c| c[l].values.clone()).collect())?;
         write_levels(basis, levels.len(), |l| columns.iter().flat_map(|c| c[l].vectors.clone()).collect())?;
         if self.per_sample {
             // Sample by sample, so that the tables of --rows join to the whole.
@@ -244,11 +233,6 @@ impl Arguments {
     }
 }
 
-/// Two levels that differ by rounding are one.
-fn same_level(a: f64, b: f64) -> bool {
-    (a - b).abs() <= 1e-9 * b
-}
-
 /// Writes one row per level.
 fn write_levels(
     writer: Option<ArrayWriter<f64>>,
@@ -262,80 +246,6 @@ fn write_levels(
         writer.write(Array2::from_shape_vec((1, width), values)?.view())?;
     }
     writer.finish()
-}
-
-/// Everything that measuring at one point needs.
-struct Sheet<'a, T: Scalar> {
-    arguments: &'a Arguments,
-    levels: &'a [f64],
-    plan: &'a Plan,
-    threshold: f64,
-    denoiser: &'a dyn Denoiser<T>,
-    points: Option<&'a Array2<T>>,
-    first: u64,
-    randomized: bool,
-    kept: usize,
-    vectors: usize,
-}
-
-/// One level at one point.
-struct Cell {
-    rank: Rank,
-    spectrum: Vec<f64>,
-    /// Row by row.
-    vectors: Vec<f64>,
-}
-
-impl<T: Scalar> Sheet<'_, T> {
-    /// All levels at one point, in the order asked for.
-    fn column(&self, row: Range<u64>) -> Result<Vec<Cell>> {
-        let seed = self.arguments.shared.seed;
-        if let Some(points) = self.points {
-            let point = points.row((row.start - self.first) as usize);
-            let noise = normal_rows::<T>(seed, Purpose::PointNoise, row.clone(), point.len());
-            return self
-                .levels
-                .iter()
-                .map(|&sigma| {
-                    let mut x = point.to_owned();
-                    if self.arguments.add_noise {
-                        x.scaled_add(T::of(sigma), &noise.row(0));
-                    }
-                    self.cell(x.view(), sigma, row.start)
-                })
-                .collect();
-        }
-        let mut cells: Vec<Option<Cell>> = self.levels.iter().map(|_| None).collect();
-        let mut x = self.plan.start::<T>(seed, row.clone(), self.denoiser.dim());
-        self.plan.run(self.denoiser, &mut x, row.start, seed, |_, sigma, x| {
-            for (cell, &level) in cells.iter_mut().zip(self.levels) {
-                if same_level(sigma, level) {
-                    *cell = Some(self.cell(x.index_axis(Axis(0), 0), level, row.start)?);
-                }
-            }
-            Ok(())
-        })?;
-        // Every level is in the plan, and a run visits all of the plan.
-        Ok(cells.into_iter().flatten().collect())
-    }
-
-    fn cell(&self, x: ArrayView1<T>, sigma: f64, row: u64) -> Result<Cell> {
-        let (singular, total) = if self.randomized {
-            let q = self.arguments.top.unwrap_or(DEFAULT_TOP).min(x.len());
-            randomized(self.denoiser, x, sigma, q, self.arguments.shared.seed, row)?
-        } else {
-            let singular = self.denoiser.spectrum(x, sigma, self.vectors > 0)?;
-            let total = singular.all().iter().map(|s| s * s).sum();
-            (singular, total)
-        };
-        let all = singular.all();
-        let mut spectrum = all[..self.kept.min(all.len())].to_vec();
-        spectrum.resize(self.kept, 0.0);
-        let found = self.vectors.min(singular.right.ncols());
-        let mut vectors: Vec<f64> = singular.right.slice(s![.., ..found]).t().iter().copied().collect();
-        vectors.resize(self.vectors * x.len(), 0.0);
-        Ok(Cell { rank: numerical_rank(&all, total, self.threshold), spectrum, vectors })
-    }
 }
 
 fn main() -> ExitCode {

@@ -202,10 +202,13 @@ impl<T: Scalar> MixtureDenoiser<T> {
         // Each product U_kᵀx and μᵀx carries a few units of rounding.
         let mut size = 0.0f64;
         for (k, half) in level.half_precision.iter().enumerate() {
+            let columns = self.starts[k]..self.starts[k + 1];
             let mut gained = 0.0;
-            for i in self.starts[k]..self.starts[k + 1] {
-                let z = (p[i].wide() - self.centres[i]).abs() + self.centres[i].abs();
-                gained += level.gain[i].abs() * z * z;
+            for ((p, c), g) in
+                p[columns.clone()].iter().zip(&self.centres[columns.clone()]).zip(&level.gain[columns])
+            {
+                let z = (p.wide() - c).abs() + c.abs();
+                gained += g.abs() * z * z;
             }
             size = size.max(gained + half * 2.0 * (self.mean_norms[k] * norm).sqrt());
         }

@@ -5,8 +5,9 @@ use anyhow::Result;
 use ndarray::{Array2, ArrayView1, s};
 
 use crate::denoiser::{Denoiser, Singular};
+use crate::flow::Plan;
 use crate::linalg::{cast, orthonormalize, thin_svd};
-use crate::random::{Purpose, row_rng, standard_normals};
+use crate::random::{Purpose, normal_rows, row_rng, standard_normals};
 use crate::scalar::Scalar;
 
 /// How many singular values it takes.
@@ -87,4 +88,99 @@ pub fn randomized<T: Scalar>(
     // What was seen cannot exceed the whole.
     let seen = singular.values.dot(&singular.values);
     Ok((singular, total.max(seen)))
+}
+
+/// What to measure of a Jacobian, and where.
+pub struct Survey<'a, T: Scalar> {
+    pub denoiser: &'a dyn Denoiser<T>,
+    /// Noise levels, in the order of the results.
+    pub levels: &'a [f64],
+    /// The flow that points lie along; it visits every level (see [`with_levels`]).
+    pub plan: &'a Plan,
+    /// Of [`numerical_rank`].
+    pub threshold: f64,
+    /// Look for this many leading singular values by random products, instead
+    /// of for all exactly.
+    pub randomized: Option<usize>,
+    /// Singular values to keep.
+    pub values: usize,
+    /// Right singular vectors to keep.
+    pub vectors: usize,
+    pub seed: u64,
+}
+
+/// The result at one point and level.
+pub struct Cell {
+    pub rank: Rank,
+    /// The leading singular values, as many as the survey keeps.
+    pub values: Vec<f64>,
+    /// Their right singular vectors, one after the other; zeros for those of
+    /// the many equal values that a closed form does not list.
+    pub vectors: Vec<f64>,
+}
+
+/// A plan whose flow also visits the given levels.
+pub fn with_levels(mut plan: Plan, levels: &[f64]) -> Plan {
+    for &level in levels {
+        if !plan.sigmas.iter().any(|s| same_level(*s, level)) {
+            plan.sigmas.push(level);
+        }
+    }
+    plan.sigmas.sort_by(|a, b| b.total_cmp(a));
+    plan
+}
+
+/// Two levels that differ by rounding are one.
+fn same_level(a: f64, b: f64) -> bool {
+    (a - b).abs() <= 1e-9 * b
+}
+
+impl<T: Scalar> Survey<'_, T> {
+    /// All levels along the flow from latent `row`.
+    pub fn along_flow(&self, row: u64) -> Result<Vec<Cell>> {
+        let mut cells: Vec<Option<Cell>> = self.levels.iter().map(|_| None).collect();
+        let mut x = self.plan.start::<T>(self.seed, row..row + 1, self.denoiser.dim());
+        self.plan.run(self.denoiser, &mut x, row, self.seed, |_, sigma, x| {
+            for (cell, &level) in cells.iter_mut().zip(self.levels) {
+                if same_level(sigma, level) {
+                    *cell = Some(self.cell(x.row(0), level, row)?);
+                }
+            }
+            Ok(())
+        })?;
+        // Every level is in the plan, and a run visits all of the plan.
+        Ok(cells.into_iter().flatten().collect())
+    }
+
+    /// All levels at the point that is `row` of its array; with `noisy`, at that
+    /// point plus σ·ε, one ε for all levels.
+    pub fn at_point(&self, point: ArrayView1<T>, row: u64, noisy: bool) -> Result<Vec<Cell>> {
+        let noise = normal_rows::<T>(self.seed, Purpose::PointNoise, row..row + 1, point.len());
+        let at_level = |&sigma: &f64| {
+            let mut x = point.to_owned();
+            if noisy {
+                x.scaled_add(T::of(sigma), &noise.row(0));
+            }
+            self.cell(x.view(), sigma, row)
+        };
+        self.levels.iter().map(at_level).collect()
+    }
+
+    fn cell(&self, x: ArrayView1<T>, sigma: f64, row: u64) -> Result<Cell> {
+        let (singular, total) = match self.randomized {
+            Some(q) => randomized(self.denoiser, x, sigma, q, self.seed, row)?,
+            None => {
+                let singular = self.denoiser.spectrum(x, sigma, self.vectors > 0)?;
+                let total = singular.all().iter().map(|s| s * s).sum();
+                (singular, total)
+            }
+        };
+        let all = singular.all();
+        let mut values = all[..self.values.min(all.len())].to_vec();
+        values.resize(self.values, 0.0);
+        let found = self.vectors.min(singular.right.ncols());
+        let mut vectors: Vec<f64> = singular.right.slice(s![.., ..found]).t().iter().copied().collect();
+        vectors.resize(self.vectors * x.len(), 0.0);
+        Ok(Cell { rank: numerical_rank(&all, total, self.threshold), values, vectors })
+    }
 }

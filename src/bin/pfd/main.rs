@@ -1,19 +1,23 @@
 //! pfd: probability flow distance.
 
+mod pairing;
+
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail, ensure};
 use clap::Parser;
 use molrg::cli::{self, Job, Program, SamplerArgs, Shared, usage};
-use molrg::denoiser::{Denoiser, Model};
+use molrg::denoiser::Model;
 use molrg::flow::Plan;
 use molrg::measure::interval::Estimate;
 use molrg::measure::probability_flow_distance::{BiasVariance, Distance, Relative};
 use molrg::scalar::{Dtype, Scalar};
-use molrg::stream::{Content, NanPolicy, Paired, Rows, Table, block_rows};
+use molrg::stream::{Content, Rows, Table};
 use molrg::with_dtype;
 use ndarray::{Array2, ArrayView2};
+
+use pairing::{Pairing, Source};
 
 /// Measure the probability flow distance between models or samples.
 ///
@@ -64,15 +68,6 @@ fn only_none(text: &str) -> Result<String, String> {
         "none" => Ok(text.into()),
         _ => Err("this build knows none; compute features elsewhere and give them as samples".into()),
     }
-}
-
-/// Latents when nothing says how many.
-const DEFAULT_SAMPLES: usize = 10_000;
-
-/// An input, opened.
-enum Source {
-    Model(Model),
-    Samples(Box<Rows>),
 }
 
 impl Program for Arguments {
@@ -138,7 +133,7 @@ impl Arguments {
     }
 
     fn compare<T: Scalar>(&self, job: &Job, plan: &Plan, sources: Vec<Source>, table: Table) -> Result<()> {
-        let mut pairing = Pairing::<T>::new(self, job, plan, sources)?;
+        let mut pairing = Pairing::<T>::new(job, plan, sources, self.samples)?;
         let mut measures = Measures::new(self);
         let mut progress = job.progress(pairing.count.map(|n| n as u64), "latents");
         while let Some(blocks) = pairing.next()? {
@@ -151,87 +146,6 @@ impl Arguments {
 
     fn name(&self, i: usize) -> String {
         self.inputs[i].to_string_lossy().into_owned()
-    }
-}
-
-/// All inputs as rows of samples, block by block in lockstep.
-struct Pairing<'a, T: Scalar> {
-    plan: &'a Plan,
-    seed: u64,
-    dim: usize,
-    /// Per input its model; those without one come from `files`, in order.
-    models: Vec<Option<Box<dyn Denoiser<T>>>>,
-    files: Option<Paired>,
-    /// Latents still to be run when there are no files.
-    latents: std::ops::Range<u64>,
-    count: Option<usize>,
-}
-
-impl<'a, T: Scalar> Pairing<'a, T> {
-    fn new(arguments: &Arguments, job: &Job, plan: &'a Plan, sources: Vec<Source>) -> Result<Self> {
-        let (mut models, mut files) = (Vec::new(), Vec::new());
-        for source in sources {
-            match source {
-                Source::Model(m) => models.push(Some(m.into_denoiser::<T>())),
-                Source::Samples(r) => {
-                    models.push(None);
-                    files.push(*r);
-                }
-            }
-        }
-        let any_model = models.iter().any(Option::is_some);
-        let mixed = any_model && !files.is_empty();
-        if mixed && job.shared.nan == NanPolicy::Drop {
-            return Err(usage(anyhow::anyhow!(
-                "--nan drop: dropping rows of samples would lose their pairing with the models' latents"
-            )));
-        }
-        if mixed && arguments.samples.is_some() {
-            return Err(usage(anyhow::anyhow!(
-                "--samples with samples among the inputs: models run from as many latents as they have rows; leave it out"
-            )));
-        }
-        let dim = models.iter().flatten().next().map(|m| m.dim());
-        let dim = dim.or_else(|| files.first().map(Rows::width)).unwrap_or(0);
-        let (latents, count) = if files.is_empty() {
-            let latents = job.selected(arguments.samples.unwrap_or(DEFAULT_SAMPLES));
-            (latents.clone(), Some((latents.end - latents.start) as usize))
-        } else {
-            (job.shared.rows.start..u64::MAX, files[0].len())
-        };
-        let files = if files.is_empty() { None } else { Some(Paired::new(files)?) };
-        Ok(Pairing { plan, seed: job.shared.seed, dim, models, files, latents, count })
-    }
-
-    /// The next block of every input, rows paired.
-    fn next(&mut self) -> Result<Option<Vec<Array2<T>>>> {
-        let rows = block_rows(self.dim);
-        let mut read = match &mut self.files {
-            Some(files) => match files.next_blocks::<T>(rows)? {
-                Some(blocks) => blocks,
-                None => return Ok(None),
-            },
-            None => Vec::new(),
-        };
-        let n = match read.first() {
-            Some(block) => block.nrows() as u64,
-            None => (self.latents.end - self.latents.start).min(rows as u64),
-        };
-        if n == 0 {
-            return Ok(None);
-        }
-        let latents = self.latents.start..self.latents.start + n;
-        self.latents.start += n;
-        read.reverse();
-        let mut blocks = Vec::new();
-        for model in &self.models {
-            blocks.push(match (model, read.is_empty()) {
-                (Some(model), _) => self.plan.samples(model.as_ref(), self.seed, latents.clone())?,
-                (None, false) => read.pop().unwrap_or_default(),
-                (None, true) => bail!("an input ended early"),
-            });
-        }
-        Ok(Some(blocks))
     }
 }
 
