@@ -167,7 +167,7 @@ fn one_dimensional_flow_is_the_quantile_map() {
 }
 
 /// Starts, ends and what lies between of SciPy's quantile maps of three laws.
-fn quantiles() -> (MixtureDenoiser<f64>, Vec<(f64, f64, f64, f64)>) {
+fn quantiles() -> (MixtureDenoiser<f64>, Vec<[f64; 4]>) {
     let golden: Value = serde_json::from_str(include_str!("../testdata/golden/flow.json")).unwrap();
     let list =
         |v: &Value| -> Vec<f64> { v.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect() };
@@ -175,7 +175,7 @@ fn quantiles() -> (MixtureDenoiser<f64>, Vec<(f64, f64, f64, f64)>) {
         one_dimensional(&list(&golden["weights"]), &list(&golden["means"]), &list(&golden["stds"]));
     let row = |r: &Value| {
         let at = |key: &str| r[key].as_f64().unwrap();
-        (at("from"), at("to"), at("x"), at("y"))
+        [at("from"), at("to"), at("x"), at("y")]
     };
     (denoiser, golden["rows"].as_array().unwrap().iter().map(row).collect())
 }
@@ -183,7 +183,7 @@ fn quantiles() -> (MixtureDenoiser<f64>, Vec<(f64, f64, f64, f64)>) {
 #[test]
 fn quantile_maps_of_scipy() {
     let (denoiser, rows) = quantiles();
-    for (from, to, x, y) in rows {
+    for [from, to, x, y] in rows {
         let to = if to == 0.0 { 1e-6 } else { to };
         let got = carried(&plan(Solver::Rk45, vec![from, to]), &denoiser, &arr2(&[[x]]));
         assert!((got[[0, 0]] - y).abs() < 1e-8, "{x} from {from} to {to}: {got} is not {y}");
@@ -358,9 +358,9 @@ fn solvers_have_their_orders() {
         .collect();
     let exact = exact.insert_axis(Axis(0)).dot(&turn.t());
     let (mixture, rows) = quantiles();
-    let rows: Vec<_> = rows.into_iter().filter(|r| r.0 == 10.0 && r.1 == 0.1).collect();
-    let from = Array2::from_shape_fn((rows.len(), 1), |(i, _)| rows[i].2);
-    let to = Array2::from_shape_fn((rows.len(), 1), |(i, _)| rows[i].3);
+    let rows: Vec<_> = rows.into_iter().filter(|r| r[0] == 10.0 && r[1] == 0.1).collect();
+    let from = Array2::from_shape_fn((rows.len(), 1), |(i, _)| rows[i][2]);
+    let to = Array2::from_shape_fn((rows.len(), 1), |(i, _)| rows[i][3]);
     for solver in FIXED {
         let error = |denoiser: &dyn Denoiser<f64>, x: &Array2<f64>, exact: &Array2<f64>, steps| {
             let got = carried(&plan(solver, levels(steps, 10.0, 0.1)), denoiser, x);
@@ -383,7 +383,7 @@ fn the_adaptive_solver_reaches_its_tolerance() {
     for rtol in [1e-3, 1e-5, 1e-7, 1e-9] {
         let plan = Plan { rtol, atol: rtol / 100.0, ..plan(Solver::Rk45, vec![10.0, 0.1]) };
         let mut used = 0;
-        for (_, _, x, y) in rows.iter().filter(|r| r.0 == 10.0 && r.1 == 0.1) {
+        for [_, _, x, y] in rows.iter().filter(|r| r[0] == 10.0 && r[1] == 0.1) {
             let mut point = arr2(&[[*x]]);
             let work = plan.run(&denoiser, &mut point, 0, 0, |_, _, _| Ok(())).unwrap();
             // Errors of a few dozen steps, which this flow contracts towards
@@ -473,8 +473,8 @@ fn ddim_is_euler() {
 #[test]
 fn encoding_undoes_decoding_to_the_solvers_order() {
     let (denoiser, rows) = quantiles();
-    let rows: Vec<_> = rows.into_iter().filter(|r| r.0 == 10.0).collect();
-    let data = Array2::from_shape_fn((rows.len(), 1), |(i, _)| rows[i].3);
+    let rows: Vec<_> = rows.into_iter().filter(|r| r[0] == 10.0).collect();
+    let data = Array2::from_shape_fn((rows.len(), 1), |(i, _)| rows[i][3]);
     for solver in FIXED {
         let error = |steps| {
             let forth = plan(solver, levels(steps, 10.0, 0.1));
@@ -492,7 +492,7 @@ fn encoding_undoes_decoding_to_the_solvers_order() {
     let latents = carried(&plan(Solver::Rk45, vec![10.0, 0.1]).reversed().unwrap(), &denoiser, &data);
     for (l, r) in latents.iter().zip(&rows) {
         // The flow stretches on the way up, so errors too: 10/0.1 times at most.
-        assert!((l - r.2).abs() < 1e-7, "{l} is not {}", r.2);
+        assert!((l - r[2]).abs() < 1e-7, "{l} is not {}", r[2]);
     }
     // A grid that ends at 0 starts from its last positive level.
     let reversed = plan(Solver::Heun, vec![3.0, 2.0, 0.5, 0.0]).reversed().unwrap();

@@ -103,7 +103,7 @@ fn a_hundred_thousand_normal_numbers_keep_their_bytes() {
     let digest = |bytes: Vec<u8>| -> String {
         Sha256::digest(bytes).iter().take(8).map(|b| format!("{b:02x}")).collect()
     };
-    assert!(wide.iter().any(|v| v.abs() > 3.6541528853610088), "the tail was reached");
+    assert!(wide.iter().any(|v| v.abs() > 3.654_152_885_361_009), "the tail was reached");
     assert_eq!(digest(wide.iter().flat_map(|v| v.to_le_bytes()).collect()), "c03836e8d846e24d");
     assert_eq!(digest(narrow.iter().flat_map(|v| v.to_le_bytes()).collect()), "2fdecd06d5a64fcf");
 }

@@ -28,7 +28,8 @@ pub fn fit<T: Scalar>(x: ArrayView2<T>, settings: &Settings) -> Result<Fit> {
     let x64 = cast::<T, f64>(x);
     let (n, d) = x.dim();
     let mean_variance = squared_norms(x).sum() / (n * d) as f64;
-    let floor = NOISE_FLOOR * mean_variance;
+    // Positive even when all rows are 0.
+    let floor = (NOISE_FLOOR * mean_variance).max(f64::MIN_POSITIVE);
     let mut mixture = started.mixture;
     for c in &mut mixture.components {
         // No component may die before it had a say.

@@ -147,11 +147,13 @@ pub struct Fit {
 /// When the settings ask for what the data cannot give: r > d, K > N.
 pub fn fit_mixture<T: Scalar>(x: ArrayView2<T>, settings: &Settings) -> Result<Fit> {
     settings.check(x.nrows(), x.ncols())?;
+    // Sums of whole arrays run in the order of memory.
+    let x = x.as_standard_layout();
     match settings.solver {
-        Solver::Pca => pca::fit(x, settings),
-        Solver::Subspaces => subspaces::fit(x, settings),
-        Solver::Em => em::fit(x, settings),
-        Solver::Gradient => gradient::fit(x, settings),
+        Solver::Pca => pca::fit(x.view(), settings),
+        Solver::Subspaces => subspaces::fit(x.view(), settings),
+        Solver::Em => em::fit(x.view(), settings),
+        Solver::Gradient => gradient::fit(x.view(), settings),
     }
 }
 

@@ -7,7 +7,8 @@ densely with 60 digits (mpmath), and Jacobians of some. random.json: the bytes
 of ChaCha with 8 rounds, written here from its definition (RFC 8439, with 64-bit
 counter and nonce). moments.json, shares.json: NumPy's means, covariances and
 eigenvalues, SciPy's Wilson intervals. flow.json: a one-dimensional flow as
-SciPy's quantile map.
+SciPy's quantile map. ranks.json: numerical ranks of the exact denoiser's
+Jacobian along EDM's trajectories, by dense matrices.
 """
 
 import json
@@ -199,5 +200,48 @@ def flow():
     write("flow.json", {"weights": weights, "means": means, "stds": stds, "rows": rows})
 
 
-for make in [mixtures, random, moments, shares, flow]:
+def ranks():
+    rng = np.random.default_rng(5)
+    d, r, n = 48, 6, 600
+    frame = np.linalg.qr(rng.standard_normal((d, 2 * r)))[0]
+    covariances = [u @ u.T for u in (frame[:, :r], frame[:, r:])]
+
+    def posterior(x, sigma):
+        logs, means = [], []
+        for c in covariances:
+            solved = np.linalg.solve(c + sigma**2 * np.eye(d), x.T)
+            logs.append(-0.5 * np.einsum("ij,ji->i", x, solved))
+            means.append((c @ solved).T)
+        w = np.exp(np.array(logs) - np.max(logs, axis=0))
+        return w / w.sum(axis=0), np.array(means)
+
+    def denoised(x, sigma):
+        w, means = posterior(x, sigma)
+        return (w[:, :, None] * means).sum(axis=0)
+
+    def rank(w, means, sigma):
+        mean = w @ means
+        j = sum(wk * np.linalg.solve(c + sigma**2 * np.eye(d), c) for wk, c in zip(w, covariances))
+        j += sum(wk * np.outer(m - mean, m - mean) for wk, m in zip(w, means)) / sigma**2
+        s2 = np.linalg.svd(j, compute_uv=False) ** 2
+        return int(np.argmax(np.sqrt(np.cumsum(s2)) > 0.99 * np.sqrt(s2.sum())) + 1)
+
+    u = np.arange(18) / 17
+    sigmas = np.append((80 ** (1 / 7) + u * (0.002 ** (1 / 7) - 80 ** (1 / 7))) ** 7, 0)
+    x = rng.standard_normal((n, d)) * 80
+    rows = []
+    for s, t in zip(sigmas[:-1], sigmas[1:]):
+        w, means = posterior(x, s)
+        found = [rank(w[:, i], means[:, i], s) for i in range(n)]
+        rows.append({"sigma": float(s), "mean": float(np.mean(found)), "std": float(np.std(found)),
+                     "least": min(found), "most": max(found)})
+        slope = (x - denoised(x, s)) / s
+        guess = x + (t - s) * slope
+        if t > 0:
+            guess = x + (t - s) / 2 * (slope + (guess - denoised(guess, t)) / t)
+        x = guess
+    write("ranks.json", rows)
+
+
+for make in [mixtures, random, moments, shares, flow, ranks]:
     make()

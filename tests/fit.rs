@@ -1,0 +1,564 @@
+//! Fits against planted mixtures, closed forms and difference quotients.
+
+use molrg::fit::gradient::softmax_loss;
+use molrg::fit::pca::Moments;
+use molrg::fit::{Fit, Init, Parts, Settings, Solver, Weighting, fit_mixture};
+use molrg::linalg::{cast, orthonormalize, thin_svd};
+use molrg::measure::phase::{Cell, Experiment};
+use molrg::measure::subspace_error::{between, largest, matched};
+use molrg::mixture::{Component, Design, Mixture, Sampler};
+use molrg::random::{Purpose, normal_rows};
+use molrg::scalar::Scalar;
+use ndarray::{Array1, Array2, ArrayView2, Axis, s};
+use serde_json::Value;
+
+fn draw<T: Scalar>(mixture: &Mixture, seed: u64, n: u64) -> (Array2<T>, Vec<usize>) {
+    Sampler::<T>::new(mixture, seed, true).draw(0..n)
+}
+
+fn error(fit: &Fit, truth: &Mixture) -> f64 {
+    largest(&matched(&fit.mixture, truth).unwrap()).0
+}
+
+fn experiment(trials: usize, fit: Settings) -> Experiment {
+    Experiment { dim: 48, trials, tolerance: 1e-2, angle: 90.0, noise_std: 0.0, fit, seed: 100 }
+}
+
+// Principal components
+
+#[test]
+fn principal_components_of_fewer_samples_than_dimensions() {
+    let trials = 400;
+    let settings = Settings::new(vec![1]);
+    // m directions are missing, and drawn in the d − N that are left: the mean
+    // squared error is 2m(1 − m/(d−N)).
+    for (m, mean) in [(1, 1.40), (2, 1.96), (3, 2.37), (4, 2.70), (5, 2.98), (6, 3.21)] {
+        let mut means = Vec::new();
+        for r in [7, 10, 13] {
+            let cell = Cell { rank: r, samples: r - m, components: 1 };
+            let experiment = experiment(trials, settings.clone());
+            let errors: Vec<f64> = (0..trials).map(|t| experiment.error::<f64>(cell, t).unwrap()).collect();
+            let ceiling = (2.0 * m as f64).sqrt();
+            assert!(errors.iter().all(|e| *e <= ceiling * (1.0 + 1e-12)), "never above √(2(r−N))");
+            let square = errors.iter().map(|e| e * e).sum::<f64>() / trials as f64;
+            let exact = 2.0 * m as f64 * (1.0 - m as f64 / (48 - (r - m)) as f64);
+            let variance = errors.iter().map(|e| (e * e - square).powi(2)).sum::<f64>() / (trials - 1) as f64;
+            // Four standard errors of the mean square.
+            assert!(
+                (square - exact).abs() < 4.0 * (variance / trials as f64).sqrt(),
+                "r {r}, N {}: {square}, not {exact}",
+                r - m
+            );
+            means.push(errors.iter().sum::<f64>() / trials as f64);
+        }
+        // Two decimals are given, from several ranks between which it moves by 0.02.
+        let average = means.iter().sum::<f64>() / 3.0;
+        assert!((average - mean).abs() < 0.03, "N = r − {m}: {average}, not {mean}");
+    }
+}
+
+#[test]
+fn principal_components_of_enough_samples_are_exact() {
+    for r in [1, 3, 6, 12] {
+        for n in [r, r + 1, 3 * r, 50 * r] {
+            let experiment = experiment(20, Settings::new(vec![1]));
+            let cell = Cell { rank: r, samples: n, components: 1 };
+            for t in 0..20 {
+                // At N = r the smallest singular value is about 1/r of the
+                // others, rarely 1e-3 of that: 1e-15 over it is the error.
+                let e = experiment.error::<f64>(cell, t).unwrap();
+                assert!(e < 1e-9, "r {r}, N {n}, trial {t}: {e}");
+                // f32 data carry their rounding, 6e-8, in its place.
+                let e = experiment.error::<f32>(cell, t).unwrap();
+                assert!(e < 1e-2, "r {r}, N {n}, trial {t}, f32: {e}");
+            }
+        }
+    }
+}
+
+#[test]
+fn principal_components_are_the_svd() {
+    let x = normal_rows::<f64>(4, Purpose::Noise, 0..200, 30) + 0.5;
+    for means in [false, true] {
+        let settings = Settings {
+            parts: Parts { means, variances: true, weights: true, noise: true },
+            ..Settings::new(vec![4])
+        };
+        let fit = fit_mixture(x.view(), &settings).unwrap();
+        let c = &fit.mixture.components[0];
+        let mean = x.mean_axis(Axis(0)).unwrap();
+        let centred = if means { &x - &mean } else { x.clone() };
+        let (_, values, v) = thin_svd(centred.view()).unwrap();
+        assert!(between(c.basis.view(), v.slice(s![.., ..4])).unwrap().0 < 1e-12);
+        let energies = values.mapv(|s| s * s / 200.0);
+        for (a, b) in c.variances.iter().zip(&energies) {
+            assert!((a / b - 1.0).abs() < 1e-12);
+        }
+        // What is left, evenly over what is left.
+        let rest = energies.slice(s![4..]).sum() / 26.0;
+        assert!((c.noise_variance / rest - 1.0).abs() < 1e-12);
+        let expected = if means { mean } else { Array1::zeros(30) };
+        assert!((&c.mean - &expected).iter().all(|v| v.abs() < 1e-15 * 10.0));
+        assert_eq!((c.weight, &fit.completed[..]), (1.0, &[0][..]));
+        assert!((fit.history[0].objective / energies.slice(s![..4]).sum() - 1.0).abs() < 1e-12);
+    }
+}
+
+#[test]
+fn moments_are_numpys() {
+    let golden: Value = serde_json::from_str(include_str!("../testdata/golden/moments.json")).unwrap();
+    let list =
+        |v: &Value| -> Vec<f64> { v.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect() };
+    let rows = |v: &Value| {
+        let rows: Vec<Vec<f64>> = v.as_array().unwrap().iter().map(list).collect();
+        Array2::from_shape_fn((rows.len(), rows[0].len()), |(i, j)| rows[i][j])
+    };
+    let x = rows(&golden["rows"]);
+    let covariance = rows(&golden["covariance"]);
+    let values = list(&golden["eigenvalues"]);
+    // Means of 1000, variances of 10: NumPy centres first, we shift by a row.
+    // Both lose only units of the variance.
+    let size = values[0];
+    for block in [1, 7, 40] {
+        let mut moments = Moments::new(6);
+        moments.add(x.slice(s![..0, ..]));
+        x.axis_chunks_iter(Axis(0), block).for_each(|rows| moments.add(rows));
+        let mixture = moments.gaussian(None).unwrap();
+        let c = &mixture.components[0];
+        for (a, b) in c.mean.iter().zip(list(&golden["mean"])) {
+            assert!((a - b).abs() < 1e-12 * b.abs());
+        }
+        for (a, b) in c.variances.iter().zip(&values) {
+            assert!((a - b).abs() < 1e-13 * size, "{a} is not {b}");
+        }
+        let rebuilt = (&c.basis * &c.variances).dot(&c.basis.t());
+        assert!((&rebuilt - &covariance).iter().all(|v| v.abs() < 1e-13 * size));
+    }
+    // Of lower rank: what is left is noise of the same total variance.
+    let mut moments = Moments::new(6);
+    moments.add(x.view());
+    let mixture = moments.gaussian(Some(2)).unwrap();
+    let c = &mixture.components[0];
+    assert_eq!(c.basis.dim(), (6, 2));
+    assert!((c.noise_variance - values[2..].iter().sum::<f64>() / 4.0).abs() < 1e-13 * size);
+    assert!(Moments::new(3).gaussian(None).is_err());
+    let mut moments = Moments::new(6);
+    moments.add(x.view());
+    assert!(moments.gaussian(Some(7)).is_err());
+}
+
+#[test]
+fn moments_of_wide_rows_and_few() {
+    // Wider than a tile of threads, fewer rows than dimensions.
+    let x = normal_rows::<f32>(4, Purpose::Noise, 0..20, 600);
+    let mut moments = Moments::new(600);
+    moments.add(x.slice(s![..12, ..]));
+    moments.add(x.slice(s![12.., ..]));
+    let mixture = moments.gaussian(None).unwrap();
+    let c = &mixture.components[0];
+    let wide = cast::<f32, f64>(x.view());
+    let (_, values, v) = thin_svd((&wide - &wide.mean_axis(Axis(0)).unwrap()).view()).unwrap();
+    assert_eq!(c.variances.len(), 19, "twenty rows less their mean span 19 dimensions");
+    for (a, b) in c.variances.iter().zip(&values) {
+        assert!((a / (b * b / 20.0) - 1.0).abs() < 1e-11);
+    }
+    assert!(between(c.basis.view(), v.slice(s![.., ..19])).unwrap().0 < 1e-10);
+    assert!(c.noise_variance < 1e-12);
+}
+
+// Several subspaces
+
+#[test]
+fn subspaces_recover_what_was_planted() {
+    for k in [2, 3] {
+        for orthogonal in [true, false] {
+            for r in [2, 5] {
+                let truth = Design::molrg(48, r, k).plant(7 + r as u64).unwrap();
+                let (x, labels) = draw::<f64>(&truth, 3, (k * 4 * r) as u64);
+                let settings = Settings { orthogonal, ..Settings::new(vec![r; k]) };
+                let fit = fit_mixture(x.view(), &settings).unwrap();
+                // Noise-free rows determine their subspaces to rounding over the
+                // smallest singular value.
+                let e = error(&fit, &truth);
+                assert!(e < 1e-10, "K {k}, r {r}, orthogonal {orthogonal}: {e}");
+                assert!(fit.converged && fit.completed == vec![0; k]);
+                assert_eq!(labels.len(), x.nrows());
+                let best = fit.history.iter().map(|h| h.objective).fold(0.0, f64::max);
+                let energy = x.mapv(|v| v * v).sum() / x.nrows() as f64;
+                assert!((best / energy - 1.0).abs() < 1e-12, "all of the energy is captured");
+            }
+        }
+    }
+}
+
+#[test]
+fn subspaces_under_noise_reach_the_labels_own_svd() {
+    let design = Design { noise_std: 0.05, angle: 60.0, ..Design::molrg(30, 3, 3) };
+    let truth = design.plant(2).unwrap();
+    let (x, labels) = draw::<f32>(&truth, 3, 900);
+    let fit = fit_mixture(x.view(), &Settings::new(vec![3; 3])).unwrap();
+    for m in matched(&fit.mixture, &truth).unwrap() {
+        let mine: Vec<usize> = (0..900).filter(|&i| labels[i] == m.component).collect();
+        let rows = cast::<f32, f64>(x.select(Axis(0), &mine).view());
+        let v = thin_svd(rows.view()).unwrap().2;
+        let fitted = &fit.mixture.components[m.matched].basis;
+        let apart = between(fitted.view(), v.slice(s![.., ..3])).unwrap().0;
+        // Of 900 rows a few near the origin are nearer to another subspace;
+        // they are short, so they turn the basis by about their share of energy.
+        assert!(apart < 0.01, "{apart}");
+        // Noise of 0.05 in 27 dimensions over 300 rows: √(2·3·27/300)·0.05 = 0.037.
+        assert!(m.error < 2.0 * 0.037, "{}", m.error);
+    }
+}
+
+#[test]
+fn the_objective_never_falls() {
+    for orthogonal in [true, false] {
+        for means in [false, true] {
+            if orthogonal && means {
+                continue;
+            }
+            let design = Design {
+                noise_std: 0.2,
+                mean_norm: if means { 1.0 } else { 0.0 },
+                ..Design::molrg(20, 3, 3)
+            };
+            let truth = design.plant(4).unwrap();
+            let x = draw::<f64>(&truth, 5, 300).0;
+            let settings = Settings {
+                orthogonal,
+                init: Init::Random,
+                restarts: 6,
+                parts: Parts { means, ..Parts::default() },
+                ..Settings::new(vec![3; 3])
+            };
+            let fit = fit_mixture(x.view(), &settings).unwrap();
+            for restart in 0..6 {
+                let path: Vec<f64> =
+                    fit.history.iter().filter(|h| h.restart == restart).map(|h| h.objective).collect();
+                assert!(path.len() > 2);
+                for w in path.windows(2) {
+                    // Rounding of a sum of 300 rows of energy about 4.
+                    assert!(w[1] >= w[0] - 1e-12, "orthogonal {orthogonal}, means {means}: {path:?}");
+                }
+            }
+            let last = |r: usize| {
+                fit.history.iter().filter(|h| h.restart == r).map(|h| h.objective).next_back().unwrap()
+            };
+            assert!((0..6).all(|r| last(r) <= last(fit.chosen)), "the best restart is kept");
+        }
+    }
+}
+
+#[test]
+fn jointly_orthonormal_bases_are() {
+    let truth = Design::molrg(30, 4, 3).plant(1).unwrap();
+    for solver in [Solver::Subspaces, Solver::Gradient] {
+        for n in [6, 9, 60] {
+            let x = draw::<f64>(&truth, 2, n).0;
+            let settings = Settings {
+                solver,
+                orthogonal: true,
+                iterations: 100,
+                restarts: 2,
+                ..Settings::new(vec![4; 3])
+            };
+            let fit = fit_mixture(x.view(), &settings).unwrap();
+            let u = fit.mixture.joint_basis();
+            let skew = u.t().dot(&u) - Array2::<f64>::eye(12);
+            assert!(skew.iter().all(|v| v.abs() < 1e-13), "{solver:?}, N {n}");
+        }
+    }
+}
+
+#[test]
+fn undetermined_directions_are_counted() {
+    for (solver, orthogonal) in [
+        (Solver::Subspaces, true),
+        (Solver::Subspaces, false),
+        (Solver::Gradient, true),
+        (Solver::Gradient, false),
+        (Solver::Em, false),
+    ] {
+        let truth = Design::molrg(30, 5, 2).plant(3).unwrap();
+        let x = draw::<f64>(&truth, 4, 6).0;
+        let settings =
+            Settings { solver, orthogonal, iterations: 200, restarts: 3, ..Settings::new(vec![5; 2]) };
+        let fit = fit_mixture(x.view(), &settings).unwrap();
+        // Six rows determine six directions of ten, whoever has which.
+        let missing: usize = fit.completed.iter().sum();
+        assert_eq!(missing, 4, "{solver:?}, orthogonal {orthogonal}: {:?}", fit.completed);
+        fit.mixture.check().unwrap();
+    }
+    let truth = Design::molrg(30, 5, 1).plant(3).unwrap();
+    for n in 1..8u64 {
+        let x = draw::<f64>(&truth, 4, n).0;
+        let fit = fit_mixture(x.view(), &Settings::new(vec![5])).unwrap();
+        assert_eq!(fit.completed, [5usize.saturating_sub(n as usize)]);
+    }
+}
+
+// Expectation maximization
+
+/// Two components of R¹², unlike in everything.
+fn unlike() -> Mixture {
+    let frame = normal_rows::<f64>(8, Purpose::Bases, 0..12, 5);
+    let component =
+        |weight: f64, shift: f64, columns: std::ops::Range<usize>, variances: &[f64], noise: f64| Component {
+            weight,
+            mean: Array1::from_shape_fn(12, |i| shift * if i % 2 == 0 { 1.0 } else { -0.5 }),
+            basis: orthonormalize(frame.slice(s![.., columns])),
+            variances: Array1::from(variances.to_vec()),
+            noise_variance: noise,
+        };
+    Mixture {
+        components: vec![
+            component(0.3, 0.6, 0..2, &[3.0, 1.5], 0.01),
+            component(0.7, -0.3, 2..5, &[4.0, 2.0, 1.0], 0.09),
+        ],
+    }
+}
+
+#[test]
+fn expectation_maximization_finds_means_ranks_weights_and_noise() {
+    let truth = unlike();
+    let n = 6000;
+    let x = Sampler::<f64>::new(&truth, 5, false).draw(0..n).0;
+    let settings = Settings {
+        solver: Solver::Em,
+        restarts: 4,
+        iterations: 300,
+        parts: Parts { means: true, variances: true, weights: true, noise: true },
+        ..Settings::new(vec![2, 3])
+    };
+    let fit = fit_mixture(x.view(), &settings).unwrap();
+    assert!(fit.converged);
+    for w in fit.history.windows(2) {
+        assert!(w[1].objective >= w[0].objective - 1e-10, "the likelihood never falls");
+    }
+    for m in matched(&fit.mixture, &truth).unwrap() {
+        let (c, t) = (&fit.mixture.components[m.matched], &truth.components[m.component]);
+        assert_eq!(c.basis.ncols(), t.basis.ncols(), "ranks found each other");
+        let count = n as f64 * t.weight;
+        // Four standard errors each: of a share, of means with the largest
+        // variance, of variances (relative √(2/n)), of noise (over d − r
+        // dimensions), of a basis (√(2 r (d−r) δ/λ_min n)).
+        assert!((c.weight - t.weight).abs() < 4.0 * (0.25 / n as f64).sqrt());
+        let off = (&c.mean - &t.mean).iter().fold(0.0f64, |a, v| a.max(v.abs()));
+        assert!(off < 4.0 * (t.variances[0] / count).sqrt(), "mean {off}");
+        for (a, b) in c.variances.iter().zip(&t.variances) {
+            assert!((a / b - 1.0).abs() < 4.0 * (2.0 / count).sqrt(), "variance {a}, not {b}");
+        }
+        let dims = (12 - t.basis.ncols()) as f64;
+        let noise = c.noise_variance / t.noise_variance - 1.0;
+        assert!(noise.abs() < 4.0 * (2.0 / (count * dims)).sqrt(), "noise off by {noise}");
+        let least = t.variances[t.variances.len() - 1];
+        let turn = (2.0 * t.basis.ncols() as f64 * dims * t.noise_variance / (least * count)).sqrt();
+        assert!(m.error < 2.0 * turn, "subspace off by {}, expected {turn}", m.error);
+    }
+    // Only what is asked for enters the model.
+    let bare = Settings { parts: Parts { means: true, ..Parts::default() }, ..settings };
+    let fit = fit_mixture(x.view(), &bare).unwrap();
+    for c in &fit.mixture.components {
+        assert_eq!((c.weight, c.noise_variance), (0.5, 0.0));
+        assert!(c.variances.iter().all(|v| *v == 1.0) && c.mean.iter().any(|m| *m != 0.0));
+    }
+}
+
+#[test]
+fn expectation_maximization_of_one_component_is_probabilistic_pca() {
+    // Its maximum likelihood is known: leading eigenvalues, the others' mean.
+    let x = normal_rows::<f64>(4, Purpose::Noise, 0..300, 10) * Array1::linspace(0.3, 2.0, 10);
+    let settings = Settings {
+        solver: Solver::Em,
+        parts: Parts { means: true, variances: true, weights: true, noise: true },
+        ..Settings::new(vec![3])
+    };
+    let fit = fit_mixture(x.view(), &settings).unwrap();
+    let mut moments = Moments::new(10);
+    moments.add(x.view());
+    let exact = moments.gaussian(Some(3)).unwrap();
+    let (c, e) = (&fit.mixture.components[0], &exact.components[0]);
+    assert!(between(c.basis.view(), e.basis.view()).unwrap().0 < 1e-10);
+    assert!((c.noise_variance / e.noise_variance - 1.0).abs() < 1e-12);
+    for (a, b) in c.variances.iter().zip(&e.variances) {
+        assert!((a / b - 1.0).abs() < 1e-12);
+    }
+    // And so is the likelihood: −½(d ln 2π + Σ ln λ + (d−r) ln δ + d).
+    let logs = e.variances.mapv(f64::ln).sum() + 7.0 * e.noise_variance.ln();
+    let exact = -0.5 * (10.0 * (2.0 * std::f64::consts::PI).ln() + logs + 10.0);
+    let last = fit.history.last().unwrap().objective;
+    assert!((last / exact - 1.0).abs() < 1e-12, "{last}, not {exact}");
+}
+
+// Descent on the loss
+
+#[test]
+fn the_gradient_of_the_softmax_loss_is_its_difference_quotient() {
+    let x = draw::<f64>(&Design::molrg(10, 2, 3).plant(1).unwrap(), 2, 12).0;
+    let bases: Vec<Array2<f64>> = (0..3)
+        .map(|k| {
+            orthonormalize(normal_rows::<f64>(40 + k, Purpose::Bases, 0..10, [2, 1, 3][k as usize]).view())
+        })
+        .collect();
+    for step in [0, 3] {
+        let (_, gradient) = softmax_loss(x.view(), &bases, 9, step);
+        assert_eq!(gradient.dim(), (10, 6));
+        for trial in 0..5 {
+            let direction = normal_rows::<f64>(60 + trial, Purpose::Noise, 0..10, 6);
+            let at = |h: f64| {
+                let mut from = 0;
+                let moved: Vec<Array2<f64>> = bases
+                    .iter()
+                    .map(|b| {
+                        from += b.ncols();
+                        b + &(&direction.slice(s![.., from - b.ncols()..from]) * h)
+                    })
+                    .collect();
+                softmax_loss(x.view(), &moved, 9, step).0
+            };
+            let quotient = |h: f64| (at(h) - at(-h)) / (2.0 * h);
+            // Extrapolated once: what is left is h⁴ = 1e-16 of a fifth
+            // derivative and 1e-15/h of rounding.
+            let numeric = (4.0 * quotient(5e-5) - quotient(1e-4)) / 3.0;
+            let exact = (&gradient * &direction).sum();
+            assert!((numeric - exact).abs() < 1e-7 * exact.abs().max(1.0), "{numeric}, not {exact}");
+        }
+    }
+    // Another step draws other noise.
+    assert_ne!(softmax_loss(x.view(), &bases, 9, 0).0, softmax_loss(x.view(), &bases, 9, 1).0);
+}
+
+#[test]
+fn descent_reaches_the_subspace_of_the_svd() {
+    for (d, r, n, noise) in [(20, 3, 200, 0.3), (48, 6, 60, 0.1), (30, 1, 100, 0.5)] {
+        let truth = Design { noise_std: noise, ..Design::molrg(d, r, 1) }.plant(3).unwrap();
+        let x = draw::<f64>(&truth, 5, n).0;
+        let v = thin_svd(x.view()).unwrap().2;
+        let settings = Settings { solver: Solver::Gradient, ..Settings::new(vec![r]) };
+        let fit = fit_mixture(x.view(), &settings).unwrap();
+        let e = between(fit.mixture.components[0].basis.view(), v.slice(s![.., ..r])).unwrap().0;
+        // A thousand steps: the distance falls geometrically with the gap of
+        // the spectrum until the learning rate's decay ends it.
+        assert!(e < 1e-10, "d {d}, r {r}: {e}");
+        assert!(fit.converged);
+    }
+}
+
+#[test]
+fn descent_recovers_planted_subspaces() {
+    for (weighting, rows, tolerance) in [
+        // Noise-free and hard: geometric to the end.
+        (Weighting::Hardmax, 40, 1e-8),
+        // Noise is drawn for the rows: the error falls as 1/√N, and is about
+        // 0.05 at 160 rows a component.
+        (Weighting::Softmax, 160, 0.1),
+    ] {
+        for k in [2, 3] {
+            for orthogonal in [true, false] {
+                let truth = Design::molrg(24, 3, k).plant(11).unwrap();
+                let x = draw::<f64>(&truth, 5, rows * k as u64).0;
+                let settings = Settings {
+                    solver: Solver::Gradient,
+                    weighting,
+                    orthogonal,
+                    restarts: 1,
+                    iterations: 400,
+                    ..Settings::new(vec![3; k])
+                };
+                let fit = fit_mixture(x.view(), &settings).unwrap();
+                let e = error(&fit, &truth);
+                assert!(e < tolerance, "{weighting:?}, K {k}, orthogonal {orthogonal}: {e}");
+            }
+        }
+    }
+}
+
+// Promises
+
+fn same(a: &Fit, b: &Fit) -> bool {
+    let bits = |m: &Mixture| -> Vec<u64> {
+        m.components
+            .iter()
+            .flat_map(|c| {
+                let scalars = [c.weight, c.noise_variance];
+                let all = c.basis.iter().chain(&c.mean).chain(&c.variances).copied().chain(scalars);
+                all.map(f64::to_bits).collect::<Vec<_>>()
+            })
+            .collect()
+    };
+    bits(&a.mixture) == bits(&b.mixture)
+        && a.history.len() == b.history.len()
+        && a.history.iter().zip(&b.history).all(|(a, b)| a.objective.to_bits() == b.objective.to_bits())
+}
+
+/// All rows are held, so there is no block of rows for a fit to depend on but
+/// its own, of fixed size; neither the memory layout nor the number of threads
+/// changes a byte.
+#[test]
+fn fits_are_the_same_bytes_at_any_thread_count_and_layout() {
+    let truth = Design { noise_std: 0.1, ..Design::molrg(16, 2, 2) }.plant(1).unwrap();
+    fn check<T: Scalar>(x: ArrayView2<T>, settings: &Settings) {
+        let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let one = pool(1).install(|| fit_mixture(x, settings).unwrap());
+        let three = pool(3).install(|| fit_mixture(x, settings).unwrap());
+        assert!(same(&one, &three), "{:?}: threads", settings.solver);
+        let columns = x.t().as_standard_layout().into_owned();
+        assert!(same(&one, &fit_mixture(columns.t(), settings).unwrap()), "{:?}: layout", settings.solver);
+    }
+    for solver in [Solver::Pca, Solver::Subspaces, Solver::Em, Solver::Gradient] {
+        let ranks = if solver == Solver::Pca { vec![2] } else { vec![2, 2] };
+        let parts = Parts { means: true, variances: true, weights: true, noise: true };
+        let settings = Settings { solver, parts, restarts: 2, iterations: 30, ..Settings::new(ranks) };
+        check::<f32>(draw(&truth, 2, 3000).0.view(), &settings);
+        check::<f64>(draw(&truth, 2, 3000).0.view(), &settings);
+    }
+    let moments = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let mut moments = Moments::new(600);
+            moments.add(normal_rows::<f64>(1, Purpose::Noise, 0..50, 600).view());
+            moments.gaussian(Some(3)).unwrap().components[0].clone()
+        })
+    };
+    let (one, three) = (moments(1), moments(3));
+    assert_eq!((one.basis, one.variances), (three.basis, three.variances));
+}
+
+#[test]
+fn what_the_data_cannot_give_is_refused() {
+    let x = normal_rows::<f64>(1, Purpose::Noise, 0..5, 4);
+    let refused = |settings: Settings| fit_mixture(x.view(), &settings).is_err();
+    assert!(refused(Settings::new(vec![5])));
+    assert!(refused(Settings::new(vec![0])));
+    assert!(refused(Settings::new(vec![1; 6])));
+    assert!(refused(Settings { orthogonal: true, ..Settings::new(vec![3, 2]) }));
+    assert!(refused(Settings { solver: Solver::Pca, ..Settings::new(vec![1, 1]) }));
+    assert!(fit_mixture(x.slice(s![..0, ..]), &Settings::new(vec![1])).is_err());
+}
+
+#[test]
+fn zero_rows_and_equal_rows_are_survived() {
+    for solver in [Solver::Subspaces, Solver::Em, Solver::Gradient] {
+        for orthogonal in [false, true] {
+            let settings = Settings {
+                solver,
+                orthogonal: orthogonal && solver != Solver::Em,
+                restarts: 2,
+                iterations: 20,
+                parts: Parts { variances: true, weights: true, noise: true, means: false },
+                ..Settings::new(vec![2, 1])
+            };
+            let mut x = normal_rows::<f64>(1, Purpose::Noise, 0..8, 6);
+            x.slice_mut(s![3..5, ..]).fill(0.0);
+            for x in [x, Array2::zeros((8, 6)), Array2::from_elem((8, 6), 0.7)] {
+                let fit = fit_mixture(x.view(), &settings).unwrap();
+                fit.mixture.check().unwrap();
+                let finite = |c: &Component| {
+                    c.basis.iter().chain(&c.variances).all(|v| v.is_finite()) && c.noise_variance.is_finite()
+                };
+                assert!(fit.mixture.components.iter().all(finite), "{solver:?}");
+            }
+        }
+    }
+}
