@@ -68,8 +68,9 @@ impl Scale {
         } else {
             0.5
         };
-        // Halves, so that no sum is beyond f64.
-        (self.back((low - margin).max(f64::MIN / 4.0)), self.back((high + margin).min(f64::MAX / 4.0)))
+        // What is beyond the numbers has no place on an axis.
+        let least = if self == Scale::Linear { f64::MIN } else { f64::MIN_POSITIVE };
+        (self.back(low - margin).max(least), self.back(high + margin).min(f64::MAX))
     }
 }
 
@@ -83,7 +84,8 @@ impl Axis {
     pub(super) fn place(&self, value: f64) -> f64 {
         let (low, high) = (self.scale.forth(self.low), self.scale.forth(self.high));
         let at = if self.scale.holds(value) { self.scale.forth(value) } else { low };
-        let share = (at - low) / (high - low);
+        // Of halves, whose difference is a number even where theirs is not.
+        let share = (at / 2.0 - low / 2.0) / (high / 2.0 - low / 2.0);
         // Far outside is as good as just outside, and no number in the file is absurd.
         self.from + share.clamp(-4.0, 5.0) * (self.to - self.from)
     }
@@ -99,7 +101,7 @@ impl Axis {
     }
 
     fn linear(&self, wanted: f64) -> Vec<Tick> {
-        let rough = (self.high - self.low) / wanted;
+        let rough = self.high / wanted - self.low / wanted;
         let decade = 10f64.powf(rough.log10().floor());
         let step =
             [1.0, 2.0, 5.0, 10.0].into_iter().find(|m| m * decade >= rough * 0.999).unwrap_or(10.0) * decade;
@@ -128,7 +130,7 @@ impl Axis {
             ..=(self.scale.forth(self.high) + 1e-9).floor() as i32;
         let count = exponents.clone().count();
         let every = (count as f64 / wanted).ceil().max(1.0) as usize;
-        if count < 2 {
+        if count < 3 {
             return self.few_decades(base, exponents, wanted);
         }
         let plain = match base {
@@ -182,7 +184,11 @@ mod tests {
 
     fn labels(scale: Scale, low: f64, high: f64) -> Vec<String> {
         let axis = Axis::new(scale, (low, high), 0.0, 500.0);
-        axis.ticks(90.0).into_iter().map(|t| t.label).filter(|l| !l.is_empty()).collect()
+        axis.ticks(if scale == Scale::Linear { 90.0 } else { 55.0 })
+            .into_iter()
+            .map(|t| t.label)
+            .filter(|l| !l.is_empty())
+            .collect()
     }
 
     #[test]
@@ -194,8 +200,9 @@ mod tests {
         assert_eq!(labels(Log10, 0.008, 120.0), ["0.01", "0.1", "1", "10", "100"]);
         assert_eq!(labels(Log10, 1e-5, 1.0), ["10⁻⁵", "10⁻⁴", "10⁻³", "10⁻²", "10⁻¹", "10⁰"]);
         assert_eq!(labels(Log10, 3.0, 25.0), ["5", "10", "20"]);
+        assert_eq!(labels(Log10, 16.0, 4096.0), ["20", "50", "100", "200", "500", "1000", "2000"]);
         assert_eq!(labels(Log2, 15.0, 300.0), ["16", "32", "64", "128", "256"]);
-        assert_eq!(labels(Log2, 1e-2, 1.0), ["2⁻⁶", "2⁻⁴", "2⁻²", "2⁰"]);
+        assert_eq!(labels(Log2, 1e-2, 1.0), ["2⁻⁶", "2⁻⁵", "2⁻⁴", "2⁻³", "2⁻²", "2⁻¹", "2⁰"]);
         assert_eq!(labels(Log10, 11.0, 18.0), ["12", "14", "16", "18"]);
     }
 

@@ -39,10 +39,13 @@ pub(super) struct Area {
     pub bottom: f64,
 }
 
-/// One line of a legend: a name, and what draws its swatch from x on around y.
+/// Draws something from x on around y.
+type Swatch = Box<dyn Fn(&mut Picture, f64, f64)>;
+
+/// One line of a legend: a name, and what stands for it.
 pub(super) struct Key {
     pub name: String,
-    pub swatch: Box<dyn Fn(&mut Picture, f64, f64)>,
+    pub swatch: Swatch,
 }
 
 /// Columns of keys beside the data.
@@ -83,10 +86,10 @@ impl Page {
         let title = if self.title.is_some() { f64::from(TITLE) + 12.0 } else { 0.0 };
         let label = |text: &str| if text.is_empty() { 0.0 } else { f64::from(LABEL) + 8.0 };
         Area {
-            left: (EDGE + label(&self.y_label) + y_ticks + NOTCH + 4.0).round(),
-            right: (self.width as f64 - EDGE - beside).round(),
-            top: (EDGE + title + above).round(),
-            bottom: (self.height as f64 - EDGE - label(&self.x_label) - x_ticks - NOTCH - 4.0).round(),
+            left: crisp(EDGE + label(&self.y_label) + y_ticks + NOTCH + 4.0),
+            right: crisp(self.width as f64 - EDGE - beside),
+            top: crisp(EDGE + title + above),
+            bottom: crisp(self.height as f64 - EDGE - label(&self.x_label) - x_ticks - NOTCH - 4.0),
         }
     }
 
@@ -109,6 +112,11 @@ impl Page {
     }
 }
 
+/// The middle of a pixel: a line of its width there has sharp edges.
+pub(super) fn crisp(at: f64) -> f64 {
+    at.floor() + 0.5
+}
+
 /// A text's place as near the middle as the page allows, and a size at which it fits.
 fn centred(words: &str, size: u32, middle: f64, page: f64) -> (f64, u32) {
     let size = (9..=size).rev().find(|s| text::width(words, *s) <= page - 2.0 * EDGE).unwrap_or(9);
@@ -117,17 +125,18 @@ fn centred(words: &str, size: u32, middle: f64, page: f64) -> (f64, u32) {
     (middle.min(page - EDGE - half).max(EDGE + half), size)
 }
 
-/// Faint lines across the area at the labelled ticks.
-pub(super) fn rules(picture: &mut Picture, area: &Area, x: Option<(&Axis, &[Tick])>, y: (&Axis, &[Tick])) {
-    let labelled = |ticks: &[Tick]| -> Vec<f64> {
-        ticks.iter().filter(|t| !t.label.is_empty()).map(|t| t.value).collect()
-    };
-    for value in x.map_or(Vec::new(), |(_, ticks)| labelled(ticks)) {
-        let at = x.map_or(0.0, |(axis, _)| axis.place(value));
+/// Faint lines up from the labelled ticks of x.
+pub(super) fn x_rules(picture: &mut Picture, area: &Area, axis: &Axis, ticks: &[Tick]) {
+    for tick in ticks.iter().filter(|tick| !tick.label.is_empty()) {
+        let at = crisp(axis.place(tick.value));
         picture.stroke(&[(at, area.top), (at, area.bottom)], FAINT, 1.0);
     }
-    for value in labelled(y.1) {
-        let at = y.0.place(value);
+}
+
+/// Faint lines across from the labelled ticks of y.
+pub(super) fn y_rules(picture: &mut Picture, area: &Area, axis: &Axis, ticks: &[Tick]) {
+    for tick in ticks.iter().filter(|tick| !tick.label.is_empty()) {
+        let at = crisp(axis.place(tick.value));
         picture.stroke(&[(area.left, at), (area.right, at)], FAINT, 1.0);
     }
 }
@@ -140,7 +149,7 @@ pub(super) fn axes(picture: &mut Picture, area: &Area) {
 
 pub(super) fn x_ticks(picture: &mut Picture, area: &Area, axis: &Axis, ticks: &[Tick]) {
     for tick in ticks {
-        let at = axis.place(tick.value);
+        let at = crisp(axis.place(tick.value));
         let notch = if tick.label.is_empty() { NOTCH * 0.6 } else { NOTCH };
         picture.stroke(&[(at, area.bottom), (at, area.bottom + notch)], INK, 1.0);
         picture.text(at, area.bottom + NOTCH + 2.0 + f64::from(TICK), &tick.label, TICK, Anchor::Middle);
@@ -149,7 +158,7 @@ pub(super) fn x_ticks(picture: &mut Picture, area: &Area, axis: &Axis, ticks: &[
 
 pub(super) fn y_ticks(picture: &mut Picture, area: &Area, axis: &Axis, ticks: &[Tick]) {
     for tick in ticks {
-        let at = axis.place(tick.value);
+        let at = crisp(axis.place(tick.value));
         let notch = if tick.label.is_empty() { NOTCH * 0.6 } else { NOTCH };
         picture.stroke(&[(area.left - notch, at), (area.left, at)], INK, 1.0);
         picture.text(area.left - NOTCH - 4.0, at + 4.0, &tick.label, TICK, Anchor::End);
@@ -273,12 +282,12 @@ impl Bar {
     }
 
     pub(super) fn draw(&self, picture: &mut Picture, area: &Area) {
-        let (left, height) = (area.right + Bar::GAP, area.height());
+        let (left, height) = ((area.right + Bar::GAP).round(), area.height());
         let steps = (height as usize).max(2);
         let share = |i: usize| 1.0 - i as f64 / (steps - 1) as f64;
         picture.add(Mark::Pixels {
             x: left,
-            y: area.top,
+            y: area.top.round(),
             width: Bar::THICKNESS,
             height,
             columns: 1,
@@ -287,7 +296,7 @@ impl Bar {
         let (axis, ticks) = self.ticks(area.top, area.bottom);
         let right = left + Bar::THICKNESS;
         for tick in &ticks {
-            let y = axis.place(tick.value);
+            let y = crisp(axis.place(tick.value));
             picture.stroke(&[(right, y), (right + NOTCH, y)], MIDDLE, 1.0);
             picture.text(right + NOTCH + 3.0, y + 4.0, &tick.label, TICK, Anchor::Start);
         }

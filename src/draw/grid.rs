@@ -36,13 +36,17 @@ pub fn grid(page: &Page, cells: &Cells) -> Result<Picture> {
 
     // Heights decide how wide the colour bar's labels are, widths how high the columns'.
     let beside = bar.width(page.height as f64);
-    let bounds = page.area(row_names, f64::from(TICK), 0.0, beside);
-    let slot = bounds.width() / cells.columns.len() as f64;
-    let names = Names::fit(&cells.columns, cells.numeric_columns, slot);
-    let mut area = page.area(row_names, names.depth, 0.0, beside).check()?;
-    if cells.square {
-        area = area.with_squares(cells.columns.len(), cells.rows.len());
-    }
+    let laid_out = |names_depth: f64| {
+        let area = page.area(row_names, names_depth, 0.0, beside);
+        let area = if cells.square { area.with_squares(cells.columns.len(), cells.rows.len()) } else { area };
+        let slot = area.width() / cells.columns.len() as f64;
+        (area, Names::fit(&cells.columns, cells.numeric_columns, slot))
+    };
+    // Twice, since high names leave smaller squares, under which they may have to lean.
+    let (_, names) = laid_out(f64::from(TICK));
+    let (_, names) = laid_out(names.depth);
+    let (area, names) = laid_out(names.depth);
+    let area = area.check()?;
 
     let mut picture = page.picture();
     let edges = Edges { area, columns: cells.columns.len(), rows: cells.rows.len() };
@@ -57,9 +61,7 @@ pub fn grid(page: &Page, cells: &Cells) -> Result<Picture> {
     if cells.numbers {
         cells.write_numbers(&mut picture, &edges, share);
     }
-    // The names may stand under squares that are narrower than the page allowed.
-    let slot = area.width() / cells.columns.len() as f64;
-    Names::fit(&cells.columns, cells.numeric_columns, slot).draw(&mut picture, &area, &cells.columns);
+    names.draw(&mut picture, &area, &cells.columns);
     let slot = area.height() / cells.rows.len() as f64;
     let every = (f64::from(TICK + 2) / slot).ceil().max(1.0) as usize;
     for (i, name) in cells.rows.iter().enumerate().step_by(every) {
@@ -111,10 +113,12 @@ impl Cells {
 }
 
 impl Area {
-    /// The largest part, from the upper left corner, that divides into squares.
+    /// The largest part that divides into squares, in the middle.
     fn with_squares(self, columns: usize, rows: usize) -> Area {
         let side = (self.width() / columns as f64).min(self.height() / rows as f64);
-        Area { right: self.left + side * columns as f64, bottom: self.top + side * rows as f64, ..self }
+        let aside = ((self.width() - side * columns as f64) / 2.0).floor();
+        let left = self.left + aside;
+        Area { left, right: left + side * columns as f64, bottom: self.top + side * rows as f64, ..self }
     }
 }
 
@@ -134,7 +138,7 @@ impl Edges {
         let (column, row) = (i % columns, i / columns);
         let (width, height) = (x(column + 1) - x(column), y(row + 1) - y(row));
         // A thin gap, where cells are large enough for one.
-        let gap = if width.min(height) >= 8.0 { 1.0 } else { 0.0 };
+        let gap = if width.min(height) >= 14.0 { 1.0 } else { 0.0 };
         (x(column), y(row), width - gap, height - gap)
     }
 }

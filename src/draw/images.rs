@@ -68,7 +68,7 @@ pub fn images(gallery: &Gallery) -> Result<Picture> {
     for (i, (name, images)) in rows.iter().enumerate() {
         let y = top + i * (cell_height + GAP);
         let middle = y as f64 + cell_height as f64 / 2.0;
-        picture.text((left - 8) as f64, middle + 4.0, name, TICK, Anchor::End);
+        picture.text(left as f64 - 8.0, middle + 4.0, name, TICK, Anchor::End);
         for (j, image) in images.iter().enumerate() {
             let (width, height) = size(image);
             picture.add(Mark::Pixels {

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::axis::{Axis, Scale};
 use super::color::{Color, MIDDLE, SERIES, SHADES, viridis};
-use super::frame::{Key, Legend, Page, TICK, axes, label_width, rules, x_ticks, y_ticks};
+use super::frame::{Key, Legend, Page, TICK, axes, crisp, label_width, x_rules, x_ticks, y_rules, y_ticks};
 use super::{Anchor, Mark, Picture, text};
 
 /// What to draw.
@@ -94,7 +94,8 @@ pub fn line(page: &Page, chart: &Chart) -> Result<Picture> {
     let area =
         page.area(label_width(&y_marks), f64::from(TICK), above, legend.width(bounds.height())).check()?;
     let x = Axis::new(chart.x, x_range, area.left, area.right);
-    let x_marks = x.ticks(85.0);
+    // Numbers on a linear axis have more digits.
+    let x_marks = x.ticks(if chart.x == Scale::Linear { 85.0 } else { 55.0 });
 
     let mut picture = page.picture();
     for (shade, color) in chart.shades.iter().zip(SHADES.iter().cycle()) {
@@ -106,11 +107,12 @@ pub fn line(page: &Page, chart: &Chart) -> Result<Picture> {
         let size = (8..=TICK).rev().find(|s| text::width(&shade.label, *s) <= room).unwrap_or(8);
         picture.text((left + right) / 2.0, area.top - 6.0, &shade.label, size, Anchor::Middle);
     }
-    rules(&mut picture, &area, Some((&x, &x_marks)), (&y, &y_marks));
+    x_rules(&mut picture, &area, &x, &x_marks);
+    y_rules(&mut picture, &area, &y, &y_marks);
 
     picture.add(Mark::Clip { x: area.left, y: area.top, width: area.width(), height: area.height() });
     for (level, dash) in chart.levels.iter().zip(LEVELS.iter().cycle()) {
-        let at = y.place(level.y);
+        let at = crisp(y.place(level.y));
         picture.add(Mark::Polyline {
             points: vec![(area.left, at), (area.right, at)],
             stroke: MIDDLE,

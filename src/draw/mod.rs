@@ -122,6 +122,9 @@ impl Picture {
 
     /// Text turned about its anchor, clockwise, in degrees.
     fn turned(&mut self, x: f64, y: f64, text: &str, size: u32, anchor: Anchor, angle: f64) {
+        if text.is_empty() {
+            return;
+        }
         self.add(Mark::Text { x, y, text: text.to_string(), size, anchor, angle, color: color::INK });
     }
 

@@ -1,29 +1,66 @@
 //! A picture as PNG, by kuva's rasterizer.
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use kuva::RasterBackend;
 use kuva::render::color::Color as Paint;
 use kuva::render::render::{PathData, Primitive, Scene, TextAnchor};
 
 use super::{Anchor, Color, Mark, Picture};
 
+/// Fine pixels of a picture at most: a quarter of a gigabyte.
+const FINE: usize = 64 << 20;
+
+/// Drawn finer than it is written and then averaged: kuva gives turned text hard
+/// edges and puts letters at whole pixels, which at this size can be seen.
 pub(super) fn document(picture: &Picture) -> Result<Vec<u8>> {
-    let mut scene = Scene::new(picture.width as f64, picture.height as f64);
-    for mark in &picture.marks {
+    let Picture { width, height, marks } = picture;
+    let mut scene = Scene::new(*width as f64, *height as f64);
+    for mark in marks {
         add(&mut scene, mark);
     }
-    render(&scene)
+    let fine = [3, 2, 1].into_iter().find(|n| width * height * n * n <= FINE).unwrap_or(1);
+    let drawn = RasterBackend::new().with_scale(fine as f32).render_scene(&scene);
+    let drawn = decode(&drawn.map_err(|e| anyhow!("cannot make a png: {e}"))?)?;
+    ensure!(drawn.len() == width * height * fine * fine, "cannot make a png: bug: it has another size");
+    let average = |i: usize| {
+        let (x, y) = (i % width * fine, i / width * fine);
+        let square = (0..fine * fine).map(|j| drawn[(y + j / fine) * width * fine + x + j % fine]);
+        mean(square, fine * fine)
+    };
+    let pixels: Vec<Color> = (0..width * height).map(average).collect();
+    pixels_of(*width, &pixels)
+}
+
+fn mean(colors: impl Iterator<Item = Color>, count: usize) -> Color {
+    let [r, g, b] = colors.fold([0; 3], |[r, g, b], color| {
+        [r + usize::from(color.0), g + usize::from(color.1), b + usize::from(color.2)]
+    });
+    let rounded = |sum: usize| ((sum + count / 2) / count) as u8;
+    Color(rounded(r), rounded(g), rounded(b))
 }
 
 /// Pixels in rows as an image of their own.
-pub(super) fn pixels(columns: usize, pixels: &[Color]) -> Result<Vec<u8>> {
-    let mut scene = Scene::new(columns as f64, (pixels.len() / columns.max(1)) as f64);
-    scene.add(squares(0.0, 0.0, 1.0, 1.0, columns, pixels));
-    render(&scene)
+pub(super) fn pixels_of(columns: usize, pixels: &[Color]) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let rows = pixels.len() / columns.max(1);
+    let mut encoder = png::Encoder::new(&mut bytes, u32::try_from(columns)?, u32::try_from(rows)?);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    let mut writer = encoder.write_header().context("cannot make a png")?;
+    let data: Vec<u8> = pixels.iter().flat_map(|c| [c.0, c.1, c.2]).collect();
+    writer.write_image_data(&data).context("cannot make a png")?;
+    writer.finish().context("cannot make a png")?;
+    Ok(bytes)
 }
 
-fn render(scene: &Scene) -> Result<Vec<u8>> {
-    RasterBackend::new().with_scale(1.0).render_scene(scene).map_err(|e| anyhow!("cannot make a png: {e}"))
+/// The pixels of what kuva wrote: opaque, in red, green, blue and alpha.
+fn decode(bytes: &[u8]) -> Result<Vec<Color>> {
+    let fail = "cannot make a png: bug: the drawing cannot be read back";
+    let mut reader = png::Decoder::new(std::io::Cursor::new(bytes)).read_info().context(fail)?;
+    let mut data = vec![0; reader.output_buffer_size().context(fail)?];
+    let frame = reader.next_frame(&mut data).context(fail)?;
+    ensure!(frame.color_type == png::ColorType::Rgba && frame.bit_depth == png::BitDepth::Eight, fail);
+    Ok(data.chunks_exact(4).map(|p| Color(p[0], p[1], p[2])).collect())
 }
 
 fn add(scene: &mut Scene, mark: &Mark) {

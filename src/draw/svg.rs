@@ -75,7 +75,7 @@ pub(super) fn document(picture: &Picture) -> Result<String> {
                 "<image {} preserveAspectRatio=\"none\" image-rendering=\"pixelated\" \
                  href=\"data:image/png;base64,{}\"/>",
                 placed(*x, *y, *width, *height),
-                base64(&png::pixels(*columns, pixels)?)
+                base64(&png::pixels_of(*columns, pixels)?)
             ),
             Mark::Clip { x, y, width, height } => {
                 clips += 1;

@@ -27,27 +27,22 @@ pub(super) fn widest<'a>(texts: impl IntoIterator<Item = &'a str>, size: u32) ->
     texts.into_iter().map(|text| width(text, size)).fold(0.0, f64::max)
 }
 
-/// A number to two significant digits, though never with a digit before the
-/// decimal point left out.
+/// A number to two significant digits. From a thousandth to a hundred thousand it is
+/// written out: with all digits before the point, and none behind a whole number.
 pub fn short(x: f64) -> String {
     if x == 0.0 {
         return "0".to_string();
     }
-    if !x.is_finite() {
-        return x.to_string();
-    }
     let scientific = format!("{x:.1e}");
-    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    if !(-3..5).contains(&exponent) {
-        return format!("{}e{exponent}", trimmed(mantissa));
+    let exponent = scientific.split_once('e').and_then(|(_, e)| e.parse::<i32>().ok());
+    match exponent {
+        Some(exponent) if (-3..5).contains(&exponent) => {
+            let decimals = if x.fract() == 0.0 { 0 } else { (1 - exponent).max(0) as usize };
+            format!("{x:.decimals$}")
+        }
+        // Not finite, or very large or small.
+        _ => scientific.replace(".0e", "e"),
     }
-    let decimals = (1 - exponent).max(0) as usize;
-    trimmed(&format!("{x:.decimals$}")).to_string()
-}
-
-fn trimmed(number: &str) -> &str {
-    if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.') } else { number }
 }
 
 /// Puts distinct names in order: numbers by value; other names as they came.
@@ -73,10 +68,12 @@ mod tests {
             (1.0, "1"),
             (0.95, "0.95"),
             (0.9949, "0.99"),
-            (0.9951, "1"),
-            (-0.05, "-0.05"),
+            (0.9951, "1.0"),
+            (0.5, "0.50"),
+            (1e6, "1e6"),
+            (-0.05, "-0.050"),
             (123.4, "123"),
-            (99_960.0, "99960"),
+            (12_345.0, "12345"),
             (123_456.0, "1.2e5"),
             (0.00012, "1.2e-4"),
             (f64::NAN, "NaN"),

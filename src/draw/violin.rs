@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::axis::{Axis, Scale};
 use super::color::{Color, INK, PAPER, SERIES};
-use super::frame::{Key, Legend, Names, Page, TICK, axes, label_width, rules, y_ticks};
+use super::frame::{Key, Legend, Names, Page, TICK, axes, label_width, y_rules, y_ticks};
 use super::{Mark, Picture};
 
 /// The values of one category and series.
@@ -57,7 +57,7 @@ pub fn violin(
     let ticks = y.ticks(50.0);
 
     let mut picture = page.picture();
-    rules(&mut picture, &area, None, (&y, &ticks));
+    y_rules(&mut picture, &area, &y, &ticks);
     let slot = area.width() / categories.len() as f64;
     let lane = slot * 0.9 / series.len().max(1) as f64;
     for group in groups {

@@ -110,9 +110,10 @@ impl Table {
         if !x.is_finite() {
             ensure!(
                 self.nan != NanPolicy::Error,
-                "{}: {} is {x}, which cannot be drawn; leave such numbers out with --nan drop",
+                "{}: {} is {}, which cannot be drawn; leave such numbers out with --nan drop",
                 self.columns.place(row),
-                self.columns.column_name(column)
+                self.columns.column_name(column),
+                self.columns.text(row, column)
             );
             return Ok(None);
         }
