@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use anyhow::Result;
 
-use super::{Anchor, Mark, Picture, png};
+use super::{Anchor, Color, Mark, Picture, png};
 
 /// The first is the font that widths are measured in.
 const FONTS: &str = "DejaVu Sans, Verdana, Helvetica, Arial, sans-serif";
@@ -70,13 +70,16 @@ pub(super) fn document(picture: &Picture) -> Result<String> {
                     escaped(text)
                 )
             }
-            Mark::Pixels { x, y, width, height, columns, pixels } => writeln!(
-                out,
-                "<image {} preserveAspectRatio=\"none\" image-rendering=\"pixelated\" \
-                 href=\"data:image/png;base64,{}\"/>",
-                placed(*x, *y, *width, *height),
-                base64(&png::pixels_of(*columns, pixels)?)
-            ),
+            Mark::Pixels { x, y, width, height, columns, pixels } => {
+                let (columns, pixels) = enlarged(*columns, pixels, *width, *height);
+                writeln!(
+                    out,
+                    "<image {} preserveAspectRatio=\"none\" image-rendering=\"pixelated\" \
+                     href=\"data:image/png;base64,{}\"/>",
+                    placed(*x, *y, *width, *height),
+                    base64(&png::pixels_of(columns, &pixels)?)
+                )
+            }
             Mark::Clip { x, y, width, height } => {
                 clips += 1;
                 writeln!(
@@ -90,6 +93,16 @@ pub(super) fn document(picture: &Picture) -> Result<String> {
     }
     out.push_str("</svg>\n");
     Ok(out)
+}
+
+/// Pixels of the size they are shown in, and how many are in a row. Not every viewer
+/// knows that pixels are not to be smoothed; of this size, none needs to.
+fn enlarged(columns: usize, pixels: &[Color], width: f64, height: f64) -> (usize, Vec<Color>) {
+    let rows = pixels.len() / columns.max(1);
+    let (across, down) = (width as usize / columns.max(1), height as usize / rows.max(1));
+    let rows = pixels.chunks(columns.max(1)).flat_map(|row| std::iter::repeat_n(row, down.max(1)));
+    let pixels = rows.flatten().flat_map(|&color| std::iter::repeat_n(color, across.max(1)));
+    (columns * across.max(1), pixels.collect())
 }
 
 fn placed(x: f64, y: f64, width: f64, height: f64) -> String {
