@@ -28,6 +28,7 @@
 pub mod blocks;
 pub mod cli;
 pub mod denoiser;
+pub mod draw;
 pub mod fit;
 pub mod flow;
 pub mod linalg;

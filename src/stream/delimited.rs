@@ -10,7 +10,7 @@ use super::input::one_line;
 use crate::scalar::Scalar;
 
 /// Characters of an offending field that a message shows.
-const SHOWN: usize = 40;
+pub(super) const SHOWN: usize = 40;
 
 /// Rows of numbers in text. A first line with a field that is no number is a
 /// header; blank lines and lines that begin with `#` are passed over.
@@ -135,10 +135,10 @@ fn number(field: &[u8]) -> Option<f64> {
 /// the line just handed out: the parser's own count takes blank lines and comments
 /// for part of the record after them. And a quote must close in its line, lest one
 /// that is left open swallow all that follows.
-struct LineByLine {
+pub(super) struct LineByLine {
     reader: Reader,
     /// The line now handed out, from 1.
-    line: u64,
+    pub(super) line: u64,
     /// The next byte begins a line.
     fresh: bool,
     comment: bool,
@@ -146,7 +146,7 @@ struct LineByLine {
 }
 
 impl LineByLine {
-    fn new(reader: Reader) -> LineByLine {
+    pub(super) fn new(reader: Reader) -> LineByLine {
         LineByLine { reader, line: 0, fresh: true, comment: false, quoted: false }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Knows nothing of mathematics. An array is a sequence of rows: [`Rows`] reads
 //! it in blocks from whatever it is stored in, [`ArrayWriter`] writes it. Tables
-//! of results go through [`Table`]. All bytes out pass through [`Output`], so that
+//! of results go out through [`Table`] and come in through [`Columns`]. All bytes out pass through [`Output`], so that
 //! a file appears complete or not at all, and all bytes can be recorded in a
 //! [`Ledger`].
 //!
@@ -11,6 +11,7 @@
 mod array;
 mod blocks;
 mod bytes;
+mod columns;
 mod delimited;
 mod element;
 mod header;
@@ -23,6 +24,7 @@ mod rows;
 mod table;
 
 pub use array::ArrayWriter;
+pub use columns::Columns;
 pub use input::{Content, Input};
 pub use joined::Joined;
 pub use ledger::{Ledger, Record};

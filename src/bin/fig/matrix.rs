@@ -1,0 +1,78 @@
+//! fig matrix: a square of values between things of one kind.
+
+use anyhow::Result;
+use clap::Args;
+use molrg::cli::{Job, Shared};
+use molrg::draw::{Cells, grid, order};
+
+use crate::heatmap::cells;
+use crate::page::{PageArgs, Sheet, parse_range};
+use crate::table::{TableArgs, distinct, places};
+
+/// Draw a square matrix of values between named things, with numbers in it.
+///
+/// The names are all those in --row and --column: numbers in their order, others as they first appear.
+/// Where only one of two mirrored cells is given, as in the pairs of rp-score, it stands for both.
+///
+/// Memory: the table and the picture.
+#[derive(Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    table: TableArgs,
+    /// Column of the names of rows
+    #[arg(long, value_name = "COL")]
+    row: String,
+    /// Column of the names of columns
+    #[arg(long, value_name = "COL")]
+    column: String,
+    /// Column of the values
+    #[arg(long, value_name = "COL")]
+    value: String,
+    /// Draw only the cells that the table has
+    #[arg(long)]
+    no_mirror: bool,
+    /// Values at the ends of the colour bar (default: the extremes)
+    #[arg(long, value_name = "LO,HI", value_parser = parse_range, allow_hyphen_values = true)]
+    range: Option<(f64, f64)>,
+    /// Write no values in the cells
+    #[arg(long)]
+    no_numbers: bool,
+    #[command(flatten)]
+    page: PageArgs,
+    #[command(flatten)]
+    pub shared: Shared,
+}
+
+impl Arguments {
+    pub fn run(self, job: &Job) -> Result<()> {
+        let sheet = Sheet::open(job)?;
+        let table = self.table.read(job)?;
+        let (row, column) = (table.column(&self.row)?, table.column(&self.column)?);
+        let pair = |i| [table.text(i, row), table.text(i, column)];
+        let mut names = distinct(table.rows().flat_map(pair));
+        let numeric = order(&mut names);
+        let (places, count) = (places(&names), names.len());
+        let cell_of: Vec<usize> = table
+            .rows()
+            .map(|i| {
+                let [row, column] = pair(i);
+                places[row] * count + places[column]
+            })
+            .collect();
+        let given = cells(&table, &self.value, &cell_of, count * count)?;
+        let mirrored = |i: usize| given[i % count * count + i / count].filter(|_| !self.no_mirror);
+        let values = given.iter().enumerate().map(|(i, value)| value.or_else(|| mirrored(i))).collect();
+        let cells = Cells {
+            columns: names.clone(),
+            rows: names.clone(),
+            numeric_columns: numeric,
+            values,
+            range: self.range,
+            label: self.value,
+            numbers: !self.no_numbers,
+            square: true,
+        };
+        // Names of one kind on both sides say what they are without a name of the axes.
+        sheet.draw(&grid(&self.page.page("", ""), &cells)?)
+    }
+}

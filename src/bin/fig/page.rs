@@ -1,0 +1,88 @@
+//! The page a picture is drawn on, and the file it goes to.
+
+use std::io::Write;
+
+use anyhow::{Result, anyhow};
+use clap::Args;
+use molrg::cli::{Job, parse_list, usage};
+use molrg::draw::{Page, Picture};
+use molrg::stream::Output;
+
+#[derive(Args)]
+#[command(next_help_heading = "Page")]
+pub struct PageArgs {
+    /// Title over the picture
+    #[arg(long, value_name = "TEXT")]
+    title: Option<String>,
+    /// Name of the x axis (default: that of the column; '' for none)
+    #[arg(long, value_name = "TEXT")]
+    x_label: Option<String>,
+    /// Name of the y axis (default: that of the column; '' for none)
+    #[arg(long, value_name = "TEXT")]
+    y_label: Option<String>,
+    /// Width of the picture in pixels
+    #[arg(long, value_name = "PX", default_value_t = 720, value_parser = clap::value_parser!(u16).range(100..=10_000))]
+    width: u16,
+    /// Height of the picture in pixels
+    #[arg(long, value_name = "PX", default_value_t = 480, value_parser = clap::value_parser!(u16).range(100..=10_000))]
+    height: u16,
+}
+
+impl PageArgs {
+    pub fn page(&self, x: &str, y: &str) -> Page {
+        Page {
+            width: self.width.into(),
+            height: self.height.into(),
+            title: self.title.clone().filter(|title| !title.is_empty()),
+            x_label: self.x_label.clone().unwrap_or_else(|| x.to_string()),
+            y_label: self.y_label.clone().unwrap_or_else(|| y.to_string()),
+        }
+    }
+}
+
+/// Where the picture goes.
+pub struct Sheet {
+    output: Output,
+    png: bool,
+}
+
+impl Sheet {
+    /// Opened before the work, so that a bad path fails at once.
+    pub fn open(job: &Job) -> Result<Sheet> {
+        if job.shared.format.is_some() {
+            return Err(usage(anyhow!(
+                "--format: fig writes pictures; end --output in .svg or .png instead"
+            )));
+        }
+        let ending = job.shared.output.as_deref().and_then(|path| path.extension());
+        let png = match ending.map(|e| e.to_string_lossy().to_lowercase()).as_deref() {
+            None | Some("svg") => false,
+            Some("png") => true,
+            Some(other) => {
+                return Err(usage(anyhow!("--output: fig writes no .{other}; end the name in .svg or .png")));
+            }
+        };
+        let output = job.output()?;
+        if png && output.is_terminal() {
+            return Err(usage(anyhow!("refusing to write a png to a terminal; give --output a file")));
+        }
+        Ok(Sheet { output, png })
+    }
+
+    pub fn draw(mut self, picture: &Picture) -> Result<()> {
+        if self.png {
+            self.output.write_all(&picture.png()?)?;
+        } else {
+            self.output.write_all(picture.svg()?.as_bytes())?;
+        }
+        self.output.finish()
+    }
+}
+
+/// "0,1": two numbers, the first the smaller.
+pub fn parse_range(text: &str) -> Result<(f64, f64), String> {
+    match parse_list(text)?.0[..] {
+        [low, high] if low < high && (high - low).is_finite() => Ok((low, high)),
+        _ => Err("write two finite numbers, the smaller first, like 0,1".into()),
+    }
+}

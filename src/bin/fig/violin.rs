@@ -1,0 +1,69 @@
+//! fig violin: distributions side by side.
+
+use anyhow::{Result, ensure};
+use clap::Args;
+use molrg::cli::{Job, Shared};
+use molrg::draw::{Group, Scale, Shape, violin};
+
+use crate::page::{PageArgs, Sheet};
+use crate::table::TableArgs;
+
+/// Draw one violin of y for each value of x.
+///
+/// A violin is the density of the values (Gaussian kernels of Silverman's width), cut where the values end,
+/// with a box from the first to the third quartile and a dot at the median. Fewer than 5 values are drawn as
+/// points.
+///
+/// Memory: the table and the picture.
+#[derive(Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    table: TableArgs,
+    /// Column whose values are the categories
+    #[arg(long, value_name = "COL")]
+    x: String,
+    /// Column of the numbers
+    #[arg(long, value_name = "COL")]
+    y: String,
+    /// In each category, one violin for each value of this column, or of several together
+    #[arg(long, value_name = "COL,…", value_delimiter = ',')]
+    by: Vec<String>,
+    /// Boxes (quartiles, median, extremes) instead of violins
+    #[arg(long = "box")]
+    boxes: bool,
+    /// Logarithmic y axis
+    #[arg(long)]
+    log_y: bool,
+    #[command(flatten)]
+    page: PageArgs,
+    #[command(flatten)]
+    pub shared: Shared,
+}
+
+impl Arguments {
+    pub fn run(self, job: &Job) -> Result<()> {
+        let sheet = Sheet::open(job)?;
+        let table = self.table.read(job)?;
+        let (categories, _, category_of) = table.categories(table.column(&self.x)?);
+        let by: Vec<usize> = self.by.iter().map(|name| table.column(name)).collect::<Result<_>>()?;
+        let (mut series, _, series_of) = table.groups(&by);
+        let lanes = series.len();
+        if by.is_empty() {
+            series.clear();
+        }
+        let y = table.column(&self.y)?;
+        let scale = if self.log_y { Scale::Log10 } else { Scale::Linear };
+        let mut groups: Vec<Group> = (0..categories.len() * lanes)
+            .map(|i| Group { category: i / lanes, series: i % lanes, values: Vec::new() })
+            .collect();
+        for row in table.rows() {
+            if let Some(value) = table.number(row, y, scale)? {
+                groups[category_of[row] * lanes + series_of[row]].values.push(value);
+            }
+        }
+        ensure!(groups.iter().any(|g| !g.values.is_empty()), "{}: no row has {}", table.name(), self.y);
+        let shape = if self.boxes { Shape::Box } else { Shape::Violin };
+        let page = self.page.page(&self.x, &self.y);
+        sheet.draw(&violin(&page, shape, scale, &categories, (&self.by.join(", "), &series), &groups)?)
+    }
+}

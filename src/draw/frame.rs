@@ -1,0 +1,307 @@
+//! What surrounds the data: title, axes and their labels, legend.
+
+use anyhow::{Result, ensure};
+
+use super::axis::{Axis, Tick};
+use super::color::{Color, FAINT, INK, MIDDLE};
+use super::{Anchor, Mark, Picture, Scale, text};
+
+const TITLE: u32 = 16;
+const LABEL: u32 = 14;
+pub(super) const TICK: u32 = 12;
+
+/// Free space at the page's edges.
+const EDGE: f64 = 14.0;
+/// Length of a tick.
+const NOTCH: f64 = 5.0;
+/// Height of a line of the legend, and width of what it shows beside the name.
+const LINE: f64 = 20.0;
+const SWATCH: f64 = 30.0;
+/// Smallest side of the area of the data.
+const LEAST: f64 = 40.0;
+
+/// Size and words of a page.
+#[derive(Clone, Debug)]
+pub struct Page {
+    pub width: usize,
+    pub height: usize,
+    pub title: Option<String>,
+    pub x_label: String,
+    pub y_label: String,
+}
+
+/// The area of the data: pixels of its edges.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Area {
+    pub left: f64,
+    pub right: f64,
+    pub top: f64,
+    pub bottom: f64,
+}
+
+/// Draws something from x on around y.
+type Swatch = Box<dyn Fn(&mut Picture, f64, f64)>;
+
+/// One line of a legend: a name, and what stands for it.
+pub(super) struct Key {
+    pub name: String,
+    pub swatch: Swatch,
+}
+
+/// Columns of keys beside the data.
+pub(super) struct Legend {
+    pub title: String,
+    pub keys: Vec<Key>,
+}
+
+impl Area {
+    pub(super) fn width(&self) -> f64 {
+        self.right - self.left
+    }
+
+    pub(super) fn height(&self) -> f64 {
+        self.bottom - self.top
+    }
+
+    pub(super) fn check(self) -> Result<Area> {
+        ensure!(
+            self.width() >= LEAST && self.height() >= LEAST,
+            "the page is too small: labels and legend leave {:.0}x{:.0} pixels for the data; \
+             give a larger --width or --height",
+            self.width().max(0.0),
+            self.height().max(0.0)
+        );
+        Ok(self)
+    }
+}
+
+impl Page {
+    pub(super) fn picture(&self) -> Picture {
+        Picture::new(self.width, self.height)
+    }
+
+    /// The area that margins leave: beside ticks of widths and heights given, and
+    /// with `above` and `beside` kept free at the top and on the right.
+    pub(super) fn area(&self, y_ticks: f64, x_ticks: f64, above: f64, beside: f64) -> Area {
+        let title = if self.title.is_some() { f64::from(TITLE) + 12.0 } else { 0.0 };
+        let label = |text: &str| if text.is_empty() { 0.0 } else { f64::from(LABEL) + 8.0 };
+        Area {
+            left: crisp(EDGE + label(&self.y_label) + y_ticks + NOTCH + 4.0),
+            right: crisp(self.width as f64 - EDGE - beside),
+            top: crisp(EDGE + title + above),
+            bottom: crisp(self.height as f64 - EDGE - label(&self.x_label) - x_ticks - NOTCH - 4.0),
+        }
+    }
+
+    /// Title and names of the axes.
+    pub(super) fn words(&self, picture: &mut Picture, area: &Area) {
+        let middle = (area.left + area.right) / 2.0;
+        if let Some(title) = &self.title {
+            let (x, size) = centred(title, TITLE, middle, self.width as f64);
+            picture.text(x, EDGE + f64::from(TITLE), title, size, Anchor::Middle);
+        }
+        if !self.x_label.is_empty() {
+            let (x, size) = centred(&self.x_label, LABEL, middle, self.width as f64);
+            picture.text(x, self.height as f64 - EDGE, &self.x_label, size, Anchor::Middle);
+        }
+        if !self.y_label.is_empty() {
+            let (y, size) = centred(&self.y_label, LABEL, (area.top + area.bottom) / 2.0, self.height as f64);
+            let x = EDGE + f64::from(LABEL) - 2.0;
+            picture.turned(x, y, &self.y_label, size, Anchor::Middle, -90.0);
+        }
+    }
+}
+
+/// The middle of a pixel: a line of its width there has sharp edges.
+pub(super) fn crisp(at: f64) -> f64 {
+    at.floor() + 0.5
+}
+
+/// A text's place as near the middle as the page allows, and a size at which it fits.
+fn centred(words: &str, size: u32, middle: f64, page: f64) -> (f64, u32) {
+    let size = (9..=size).rev().find(|s| text::width(words, *s) <= page - 2.0 * EDGE).unwrap_or(9);
+    let half = text::width(words, size) / 2.0;
+    // `min` then `max`, since what is longer than the page has no place at all.
+    (middle.min(page - EDGE - half).max(EDGE + half), size)
+}
+
+/// Faint lines up from the labelled ticks of x.
+pub(super) fn x_rules(picture: &mut Picture, area: &Area, axis: &Axis, ticks: &[Tick]) {
+    for tick in ticks.iter().filter(|tick| !tick.label.is_empty()) {
+        let at = crisp(axis.place(tick.value));
+        picture.stroke(&[(at, area.top), (at, area.bottom)], FAINT, 1.0);
+    }
+}
+
+/// Faint lines across from the labelled ticks of y.
+pub(super) fn y_rules(picture: &mut Picture, area: &Area, axis: &Axis, ticks: &[Tick]) {
+    for tick in ticks.iter().filter(|tick| !tick.label.is_empty()) {
+        let at = crisp(axis.place(tick.value));
+        picture.stroke(&[(area.left, at), (area.right, at)], FAINT, 1.0);
+    }
+}
+
+/// The two lines that data rest on.
+pub(super) fn axes(picture: &mut Picture, area: &Area) {
+    let corner = (area.left, area.bottom);
+    picture.stroke(&[(area.left, area.top), corner, (area.right, area.bottom)], INK, 1.0);
+}
+
+pub(super) fn x_ticks(picture: &mut Picture, area: &Area, axis: &Axis, ticks: &[Tick]) {
+    for tick in ticks {
+        let at = crisp(axis.place(tick.value));
+        let notch = if tick.label.is_empty() { NOTCH * 0.6 } else { NOTCH };
+        picture.stroke(&[(at, area.bottom), (at, area.bottom + notch)], INK, 1.0);
+        picture.text(at, area.bottom + NOTCH + 2.0 + f64::from(TICK), &tick.label, TICK, Anchor::Middle);
+    }
+}
+
+pub(super) fn y_ticks(picture: &mut Picture, area: &Area, axis: &Axis, ticks: &[Tick]) {
+    for tick in ticks {
+        let at = crisp(axis.place(tick.value));
+        let notch = if tick.label.is_empty() { NOTCH * 0.6 } else { NOTCH };
+        picture.stroke(&[(area.left - notch, at), (area.left, at)], INK, 1.0);
+        picture.text(area.left - NOTCH - 4.0, at + 4.0, &tick.label, TICK, Anchor::End);
+    }
+}
+
+/// Width that the labels of ticks take.
+pub(super) fn label_width(ticks: &[Tick]) -> f64 {
+    text::widest(ticks.iter().map(|t| t.label.as_str()), TICK)
+}
+
+/// How names stand under slots of a width.
+pub(super) struct Names {
+    /// They lean, since side by side they would run into each other.
+    leaning: bool,
+    /// Every which of them is written.
+    every: usize,
+    /// Height they take.
+    pub depth: f64,
+}
+
+impl Names {
+    pub(super) fn fit(names: &[String], numeric: bool, slot: f64) -> Names {
+        let widest = text::widest(names.iter().map(String::as_str), TICK);
+        let upright = f64::from(TICK);
+        if widest + 6.0 <= slot {
+            return Names { leaning: false, every: 1, depth: upright };
+        }
+        // A gap between numbers can be filled in by eye, one between words cannot.
+        if numeric {
+            return Names { leaning: false, every: ((widest + 6.0) / slot).ceil() as usize, depth: upright };
+        }
+        let every = (15.0 / slot).ceil().max(1.0) as usize;
+        Names { leaning: true, every, depth: (widest + upright) * std::f64::consts::FRAC_1_SQRT_2 }
+    }
+
+    pub(super) fn draw(&self, picture: &mut Picture, area: &Area, names: &[String]) {
+        let slot = area.width() / names.len() as f64;
+        for (i, name) in names.iter().enumerate().step_by(self.every) {
+            let x = area.left + (i as f64 + 0.5) * slot;
+            if self.leaning {
+                picture.turned(x + 4.0, area.bottom + NOTCH + 8.0, name, TICK, Anchor::End, -45.0);
+            } else {
+                picture.text(x, area.bottom + NOTCH + 2.0 + f64::from(TICK), name, TICK, Anchor::Middle);
+            }
+        }
+    }
+}
+
+impl Legend {
+    /// Width it takes beside an area of a height.
+    pub(super) fn width(&self, height: f64) -> f64 {
+        if self.keys.is_empty() {
+            return 0.0;
+        }
+        let columns: f64 = self.columns(height).map(|column| self.column_width(column)).sum();
+        columns.max(text::width(&self.title, TICK)) + 16.0
+    }
+
+    pub(super) fn draw(&self, picture: &mut Picture, area: &Area) {
+        if self.keys.is_empty() {
+            return;
+        }
+        let mut x = area.right + 16.0;
+        let top = area.top + if self.title.is_empty() { 0.0 } else { LINE };
+        picture.text(x, area.top + f64::from(TICK), &self.title, TICK, Anchor::Start);
+        for column in self.columns(area.height()) {
+            for (i, key) in column.iter().enumerate() {
+                let middle = top + (i as f64 + 0.5) * LINE;
+                (key.swatch)(picture, x, middle);
+                picture.text(x + SWATCH, middle + 4.0, &key.name, TICK, Anchor::Start);
+            }
+            x += self.column_width(column);
+        }
+    }
+
+    fn columns(&self, height: f64) -> impl Iterator<Item = &[Key]> {
+        let lines = (height / LINE).floor() as usize;
+        self.keys.chunks(lines.saturating_sub(usize::from(!self.title.is_empty())).max(1))
+    }
+
+    fn column_width(&self, column: &[Key]) -> f64 {
+        SWATCH + text::widest(column.iter().map(|k| k.name.as_str()), TICK) + 8.0
+    }
+}
+
+impl Key {
+    /// Width of what a swatch draws.
+    pub(super) const WIDTH: f64 = SWATCH - 8.0;
+
+    pub(super) fn square(name: &str, fill: Color) -> Key {
+        let swatch = move |picture: &mut Picture, x: f64, y: f64| {
+            picture.rectangle(x + 4.0, y - 6.0, 14.0, 12.0, fill);
+        };
+        Key { name: name.to_string(), swatch: Box::new(swatch) }
+    }
+}
+
+/// A colour bar with its ticks, right of the area.
+pub(super) struct Bar {
+    pub range: (f64, f64),
+    pub label: String,
+    pub colors: fn(f64) -> Color,
+}
+
+impl Bar {
+    const THICKNESS: f64 = 16.0;
+    const GAP: f64 = 16.0;
+
+    fn ticks(&self, top: f64, bottom: f64) -> (Axis, Vec<Tick>) {
+        let axis = Axis::new(Scale::Linear, self.range, bottom, top);
+        let ticks = axis.ticks(50.0);
+        (axis, ticks)
+    }
+
+    /// Width it takes.
+    pub(super) fn width(&self, height: f64) -> f64 {
+        let (_, ticks) = self.ticks(0.0, height);
+        let label = if self.label.is_empty() { 0.0 } else { f64::from(LABEL) + 8.0 };
+        Bar::GAP + Bar::THICKNESS + NOTCH + 3.0 + label_width(&ticks) + label
+    }
+
+    pub(super) fn draw(&self, picture: &mut Picture, area: &Area) {
+        let (left, height) = ((area.right + Bar::GAP).round(), area.height());
+        let steps = (height as usize).max(2);
+        let share = |i: usize| 1.0 - i as f64 / (steps - 1) as f64;
+        picture.add(Mark::Pixels {
+            x: left,
+            y: area.top.round(),
+            width: Bar::THICKNESS,
+            height,
+            columns: 1,
+            pixels: (0..steps).map(|i| (self.colors)(share(i))).collect(),
+        });
+        let (axis, ticks) = self.ticks(area.top, area.bottom);
+        let right = left + Bar::THICKNESS;
+        for tick in &ticks {
+            let y = crisp(axis.place(tick.value));
+            picture.stroke(&[(right, y), (right + NOTCH, y)], MIDDLE, 1.0);
+            picture.text(right + NOTCH + 3.0, y + 4.0, &tick.label, TICK, Anchor::Start);
+        }
+        let x = right + NOTCH + 3.0 + label_width(&ticks) + f64::from(LABEL) + 4.0;
+        let (y, size) = centred(&self.label, LABEL, (area.top + area.bottom) / 2.0, picture.height as f64);
+        picture.turned(x, y, &self.label, size, Anchor::Middle, -90.0);
+    }
+}

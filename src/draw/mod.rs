@@ -1,0 +1,151 @@
+//! Pictures for print: lines, grids of cells, violins, images.
+//!
+//! Knows nothing of files or arguments: a chart takes what it shows and lays it
+//! out as [`Mark`]s on a [`Picture`], which becomes the bytes of an SVG or a PNG.
+//! The same marks give both, and the same input always the same bytes.
+//!
+//! SVG is written here, since no plotting library at hand writes a `viewBox`,
+//! base-2 axes, cells without a value or images. PNG comes from the rasterizer of
+//! kuva, which brings its own font (DejaVu Sans) and asks the system for none; it
+//! is used in the module `png` and nowhere else.
+
+mod axis;
+mod color;
+mod frame;
+mod grid;
+mod images;
+mod line;
+mod png;
+mod svg;
+mod text;
+mod violin;
+
+pub use axis::Scale;
+pub use frame::Page;
+pub use grid::{Cells, grid};
+pub use images::{Gallery, Image, images};
+pub use line::{Chart, Level, Point, Series, Shade, Spread, line};
+pub use text::{order, short};
+pub use violin::{Group, Shape, violin};
+
+use color::Color;
+
+/// A page with marks on it, the later ones on top.
+pub struct Picture {
+    width: usize,
+    height: usize,
+    marks: Vec<Mark>,
+}
+
+/// What can be on a page. Lengths are pixels, from the upper left corner.
+enum Mark {
+    Rectangle {
+        x: f64,
+        y: f64,
+        width: f64,
+        height: f64,
+        fill: Color,
+    },
+    Polyline {
+        points: Vec<(f64, f64)>,
+        stroke: Color,
+        width: f64,
+        dash: Option<(f64, f64)>,
+    },
+    Polygon {
+        points: Vec<(f64, f64)>,
+        fill: Color,
+        opacity: f64,
+    },
+    Circle {
+        x: f64,
+        y: f64,
+        radius: f64,
+        fill: Color,
+    },
+    Text {
+        x: f64,
+        y: f64,
+        text: String,
+        size: u32,
+        anchor: Anchor,
+        angle: f64,
+        color: Color,
+    },
+    /// Pixels in rows, enlarged to whole pixels of the page without smoothing.
+    Pixels {
+        x: f64,
+        y: f64,
+        width: f64,
+        height: f64,
+        columns: usize,
+        pixels: Vec<Color>,
+    },
+    /// What follows shows only within; see [`Mark::Unclip`].
+    Clip {
+        x: f64,
+        y: f64,
+        width: f64,
+        height: f64,
+    },
+    Unclip,
+}
+
+/// Which end of a text is at its x.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Anchor {
+    Start,
+    Middle,
+    End,
+}
+
+impl Picture {
+    fn new(width: usize, height: usize) -> Picture {
+        Picture { width, height, marks: Vec::new() }
+    }
+
+    fn add(&mut self, mark: Mark) {
+        self.marks.push(mark);
+    }
+
+    fn rectangle(&mut self, x: f64, y: f64, width: f64, height: f64, fill: Color) {
+        self.add(Mark::Rectangle { x, y, width, height, fill });
+    }
+
+    fn stroke(&mut self, points: &[(f64, f64)], stroke: Color, width: f64) {
+        self.add(Mark::Polyline { points: points.to_vec(), stroke, width, dash: None });
+    }
+
+    fn text(&mut self, x: f64, y: f64, text: &str, size: u32, anchor: Anchor) {
+        self.turned(x, y, text, size, anchor, 0.0);
+    }
+
+    /// Text turned about its anchor, clockwise, in degrees.
+    fn turned(&mut self, x: f64, y: f64, text: &str, size: u32, anchor: Anchor, angle: f64) {
+        if text.is_empty() {
+            return;
+        }
+        self.add(Mark::Text { x, y, text: text.to_string(), size, anchor, angle, color: color::INK });
+    }
+
+    /// Width and height in pixels.
+    pub fn size(&self) -> (usize, usize) {
+        (self.width, self.height)
+    }
+
+    /// The picture as SVG.
+    ///
+    /// # Errors
+    /// An embedded image that cannot be encoded.
+    pub fn svg(&self) -> anyhow::Result<String> {
+        svg::document(self)
+    }
+
+    /// The picture as PNG, a pixel for a pixel.
+    ///
+    /// # Errors
+    /// What the encoder reports.
+    pub fn png(&self) -> anyhow::Result<Vec<u8>> {
+        png::document(self)
+    }
+}

@@ -1,0 +1,95 @@
+//! How wide a text is, and how a number is written where there is little room.
+
+use std::cmp::Ordering;
+
+/// Advances of DejaVu Sans from the space on, in 1/2048 of the size. Other common
+/// sans serif fonts are narrower, so what fits in this one fits in them.
+#[rustfmt::skip]
+const ADVANCES: [u16; 95] = [
+    651, 821, 942, 1716, 1303, 1946, 1597, 563, 799, 799, 1024, 1716, 651, 739, 651, 690,
+    1303, 1303, 1303, 1303, 1303, 1303, 1303, 1303, 1303, 1303, 690, 690, 1716, 1716, 1716, 1087,
+    2048, 1401, 1405, 1430, 1577, 1294, 1178, 1587, 1540, 604, 604, 1343, 1141, 1767, 1532, 1612,
+    1235, 1612, 1423, 1300, 1251, 1499, 1401, 2025, 1403, 1251, 1403, 799, 690, 799, 1716, 1024,
+    1024, 1255, 1300, 1126, 1300, 1260, 721, 1300, 1298, 569, 569, 1186, 569, 1995, 1298, 1253,
+    1300, 1300, 842, 1067, 803, 1298, 1212, 1675, 1212, 1212, 1075, 1303, 690, 1303, 1716,
+];
+
+/// Advance of what is not ASCII: that of a digit.
+const OTHER: u16 = 1303;
+
+pub(super) fn width(text: &str, size: u32) -> f64 {
+    let advance = |c: char| (c as usize).checked_sub(32).and_then(|i| ADVANCES.get(i)).unwrap_or(&OTHER);
+    let units: f64 = text.chars().map(|c| f64::from(*advance(c))).sum();
+    units / 2048.0 * f64::from(size)
+}
+
+pub(super) fn widest<'a>(texts: impl IntoIterator<Item = &'a str>, size: u32) -> f64 {
+    texts.into_iter().map(|text| width(text, size)).fold(0.0, f64::max)
+}
+
+/// A number to two significant digits. From a thousandth to a hundred thousand it is
+/// written out: with all digits before the point, and none behind a whole number.
+pub fn short(x: f64) -> String {
+    if x == 0.0 {
+        return "0".to_string();
+    }
+    let scientific = format!("{x:.1e}");
+    let exponent = scientific.split_once('e').and_then(|(_, e)| e.parse::<i32>().ok());
+    match exponent {
+        Some(exponent) if (-3..5).contains(&exponent) => {
+            let decimals = if x.fract() == 0.0 { 0 } else { (1 - exponent).max(0) as usize };
+            format!("{x:.decimals$}")
+        }
+        // Not finite, or very large or small.
+        _ => scientific.replace(".0e", "e"),
+    }
+}
+
+/// Puts distinct names in order: numbers by value; other names as they came.
+/// Tells whether they are numbers.
+pub fn order(names: &mut [String]) -> bool {
+    let value = |name: &String| name.parse::<f64>().ok().filter(|v| !v.is_nan());
+    let numeric = names.iter().all(|name| value(name).is_some());
+    if numeric {
+        names.sort_by(|a, b| value(a).partial_cmp(&value(b)).unwrap_or(Ordering::Equal));
+    }
+    numeric
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short_and_right() {
+        let cases = [
+            (0.0, "0"),
+            (-0.0, "0"),
+            (1.0, "1"),
+            (0.95, "0.95"),
+            (0.9949, "0.99"),
+            (0.9951, "1.0"),
+            (0.5, "0.50"),
+            (1e6, "1e6"),
+            (-0.05, "-0.050"),
+            (123.4, "123"),
+            (12_345.0, "12345"),
+            (123_456.0, "1.2e5"),
+            (0.00012, "1.2e-4"),
+            (f64::NAN, "NaN"),
+        ];
+        for (x, text) in cases {
+            assert_eq!(short(x), text);
+        }
+    }
+
+    #[test]
+    fn numbers_are_ordered_and_names_are_not() {
+        let mut numbers = ["10", "9", "1e0"].map(String::from);
+        assert!(order(&mut numbers));
+        assert_eq!(numbers, ["1e0", "9", "10"]);
+        let mut names = ["mlp", "10", "em"].map(String::from);
+        assert!(!order(&mut names));
+        assert_eq!(names, ["mlp", "10", "em"]);
+    }
+}

@@ -1,0 +1,415 @@
+//! The program fig, run as its users run it.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command as Process;
+
+use assert_cmd::Command;
+use flate2::{Compression, write::GzEncoder};
+use tempfile::TempDir;
+
+const DIGITS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/digits8x8_1797.npz:x");
+
+/// Rank 3 has no cell at 4 samples; that of rank 2 there is undefined.
+const GRID: &str =
+    "rank,samples,solver,success\n2,2,pca,0.126\n2,10,pca,1\n2,4,pca,\n3,2,pca,0.874\n3,10,pca,123.4\n";
+
+const CURVES: &str = "\
+# a comment
+n,score,width,low,high,sd
+
+16,0.1,12,0.05,0.2,0.05
+64,0.5,12,0.4,0.6,0.05
+16,0.2,24,0.1,0.3,0.05
+256,0.9,12,0.8,1,0.05
+64,0.7,24,0.6,0.8,0.05
+";
+
+const PAIRS: &str =
+    "score,a,b,value\nrp,mlp,unet,0.71\nrp,mlp,gaussian,0.5\nrp,unet,gaussian,0.33\ngl,mlp,,0.9\n";
+
+/// An empty directory to run in.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Place {
+        Place(TempDir::new().unwrap())
+    }
+
+    /// With the tables that most tests draw.
+    fn with_tables() -> Place {
+        let place = Place::new();
+        place.put("grid.csv", GRID);
+        place.put("curves.csv", CURVES);
+        place.put("pairs.csv", PAIRS);
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn put(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        fs::write(self.path(name), bytes).unwrap();
+    }
+
+    fn get(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).unwrap()
+    }
+
+    /// `fig` with these arguments, separated by spaces.
+    fn fig(&self, arguments: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fig"));
+        command.current_dir(self.0.path()).args(arguments.split_whitespace());
+        command
+    }
+
+    /// The picture on standard output of a run that says nothing else.
+    fn svg(&self, arguments: &str) -> String {
+        let done = self.fig(arguments).assert().success().stderr("");
+        let text = String::from_utf8(done.get_output().stdout.clone()).unwrap();
+        assert!(text.starts_with("<svg ") && text.ends_with("</svg>\n"), "{text}");
+        text
+    }
+
+    /// The one line of a run that fails with this exit code.
+    fn fails(&self, code: i32, arguments: &str) -> String {
+        let done = self.fig(arguments).write_stdin("").assert().code(code);
+        let line = String::from_utf8(done.get_output().stderr.clone()).unwrap();
+        assert_eq!(line.matches('\n').count(), 1, "one line: {line}");
+        assert!(line.starts_with("fig: "), "{line}");
+        line
+    }
+}
+
+/// All texts of a picture.
+fn texts(svg: &str) -> Vec<&str> {
+    svg.lines()
+        .filter(|line| line.starts_with("<text"))
+        .filter_map(|line| line.split_once('>')?.1.strip_suffix("</text>"))
+        .collect()
+}
+
+#[track_caller]
+fn shows(svg: &str, expected: &[&str]) {
+    let texts = texts(svg);
+    for text in expected {
+        assert!(texts.contains(text), "{text} is not among {texts:?}");
+    }
+}
+
+fn attribute(line: &str, name: &str) -> f64 {
+    let from = line.split_once(&format!(" {name}=\"")).unwrap().1;
+    from.split_once('"').unwrap().0.parse().unwrap()
+}
+
+/// Where a text is, x and y.
+fn at(svg: &str, text: &str) -> (f64, f64) {
+    let line = svg.lines().find(|line| line.contains(&format!(">{text}</text>"))).unwrap();
+    (attribute(line, "x"), attribute(line, "y"))
+}
+
+/// Width and height that a PNG says it has.
+fn png_size(bytes: &[u8]) -> (u32, u32) {
+    assert_eq!(&bytes[..8], b"\x89PNG\r\n\x1a\n");
+    assert_eq!(&bytes[12..16], b"IHDR");
+    let number = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap());
+    (number(16), number(20))
+}
+
+const HEATMAP: &str = "heatmap grid.csv --x samples --y rank --value success";
+const LINE: &str = "line curves.csv --x n --y score --by width";
+const MATRIX: &str = "matrix pairs.csv --filter score=rp --row a --column b --value value";
+
+#[test]
+fn a_heatmap_shows_each_cell_where_it_belongs() {
+    let place = Place::with_tables();
+    let svg = place.svg(&format!("{HEATMAP} --title Phases"));
+    shows(&svg, &["Phases", "samples", "rank", "success", "0.13", "0.87", "1", "123"]);
+    // Numbers in their order, though 10 came before 4, and ranks upwards.
+    let columns = ["2", "4", "10"].map(|name| at(&svg, name));
+    assert!(at(&svg, "0.13").0 < at(&svg, "1").0 && at(&svg, "0.13").1 > at(&svg, "0.87").1);
+    assert!(columns[1].0 < columns[2].0);
+    // The page, four cells and no more: undefined and missing ones are blank.
+    assert_eq!(svg.matches("<rect ").count(), 1 + 4);
+    assert!(svg.contains("fill=\"#440154\"") && svg.contains("fill=\"#fde725\""));
+}
+
+#[test]
+fn a_heatmap_writes_values_only_where_cells_are_few() {
+    let place = Place::new();
+    let cells = |n: usize| {
+        let rows = (0..n).map(|i| format!("{},{},0.625\n", i % 20, i / 20));
+        format!("x,y,v\n{}", rows.collect::<String>())
+    };
+    place.put("few.csv", cells(200));
+    place.put("many.csv", cells(220));
+    let written = |arguments: &str| texts(&place.svg(arguments)).iter().filter(|t| **t == "0.62").count();
+    assert_eq!(written("heatmap few.csv --x x --y y --value v"), 200);
+    assert_eq!(written("heatmap many.csv --x x --y y --value v"), 0);
+    assert_eq!(written("heatmap few.csv --x x --y y --value v --no-numbers"), 0);
+}
+
+#[test]
+fn a_line_joins_the_points_of_its_series_in_order() {
+    let place = Place::with_tables();
+    let svg = place.svg(&format!("{LINE} --log2-x --title GL --x-label N"));
+    shows(&svg, &["GL", "N", "score", "width", "12", "24", "16", "64", "256"]);
+    let lines: Vec<&str> = svg.lines().filter(|l| l.contains("stroke-width=\"2\"")).collect();
+    // Two series and their two lines of the legend.
+    assert_eq!(lines.len(), 4);
+    let points = lines[0].split('"').nth(1).unwrap();
+    let xs: Vec<f64> = points.split(' ').map(|p| p.split_once(',').unwrap().0.parse().unwrap()).collect();
+    assert_eq!(xs.len(), 3);
+    // 16, 64 and 256 are equally far apart on a logarithmic axis.
+    assert!(((xs[2] - xs[1]) - (xs[1] - xs[0])).abs() < 0.02 && xs[0] < xs[1], "{xs:?}");
+    assert!(svg.contains("#0072b2") && svg.contains("#d55e00"), "the palette of Okabe and Ito");
+    // The legend is beside the data.
+    assert!(at(&svg, "width").0 > xs[2]);
+}
+
+#[test]
+fn a_line_has_bars_bands_shades_and_levels() {
+    let place = Place::with_tables();
+    let plain = place.svg(LINE);
+    let bars = place.svg(&format!("{LINE} --error sd"));
+    assert_eq!(bars.matches("stroke-width=\"1.2\"").count(), 3 * 5);
+    let from_to = place.svg(&format!("{LINE} --low low --high high --bars"));
+    assert_eq!(from_to.matches("stroke-width=\"1.2\"").count(), 3 * 5);
+    let band = place.svg(&format!("{LINE} --low low --high high"));
+    assert_eq!(band.matches("fill-opacity=\"0.2\"").count(), 2);
+    let more = place.svg(&format!("{LINE} --shade ,32:few --shade 100,:many --hline 0.5:chance --hline -1"));
+    shows(&more, &["few", "many", "chance"]);
+    assert_eq!(more.matches("<rect ").count(), plain.matches("<rect ").count() + 2);
+    assert_eq!(more.matches("stroke=\"#777777\"").count(), 2 + 1);
+    // A level below all of the data is shown too.
+    shows(&more, &["-1.0"]);
+    let points = place.svg(&format!("{LINE} --points 12 --dashed 24"));
+    assert_eq!(points.matches("stroke-width=\"2\"").count(), 2);
+    assert_eq!(points.matches("stroke-dasharray").count(), 2);
+    assert_eq!(place.svg(&format!("{LINE} --no-lines")).matches("stroke-width=\"2\"").count(), 0);
+}
+
+#[test]
+fn a_violin_is_cut_where_its_values_end() {
+    let place = Place::new();
+    let rows: String = (0..50).map(|i| format!("many,{}\n", i % 10)).collect();
+    place.put("v.csv", format!("model,y\n{rows}few,2\nfew,3\n"));
+    let svg = place.svg("violin v.csv --x model --y y");
+    shows(&svg, &["model", "y", "many", "few"]);
+    let outline = svg.lines().find(|l| l.starts_with("<polygon")).unwrap().split('"').nth(1).unwrap();
+    let ys: Vec<f64> = outline.split(' ').map(|p| p.split_once(',').unwrap().1.parse().unwrap()).collect();
+    let high = ys.iter().copied().fold(f64::MAX, f64::min);
+    let low = ys.iter().copied().fold(f64::MIN, f64::max);
+    // From the tick of 8 to that of 0 are eight units, and the values reach from 0 to 9.
+    let unit = (at(&svg, "0").1 - at(&svg, "8").1) / 8.0;
+    assert!(((low - high) - 9.0 * unit).abs() < 2.0, "{low} {high} {unit}");
+    // The median, and two values too few for a violin.
+    assert_eq!(svg.matches("<circle ").count(), 1 + 2);
+    let boxes = place.svg("violin v.csv --x model --y y --box");
+    assert!(!boxes.contains("<polygon") && boxes.contains("<rect "));
+    shows(&place.svg("violin v.csv --x model --y y --by model"), &["model", "many", "few"]);
+}
+
+#[test]
+fn a_matrix_mirrors_one_triangle() {
+    let place = Place::with_tables();
+    let svg = place.svg(MATRIX);
+    for value in ["0.71", "0.33"] {
+        assert_eq!(texts(&svg).iter().filter(|t| **t == value).count(), 2, "{value}");
+    }
+    for name in ["mlp", "unet", "gaussian"] {
+        assert_eq!(texts(&svg).iter().filter(|t| **t == name).count(), 2, "{name}");
+    }
+    assert_eq!(svg.matches("<rect ").count(), 1 + 6);
+    let given = place.svg(&format!("{MATRIX} --no-mirror"));
+    assert_eq!(given.matches("<rect ").count(), 1 + 3);
+    assert_eq!(texts(&given).iter().filter(|t| **t == "0.71").count(), 1);
+}
+
+#[test]
+fn images_are_exact_pixels_in_rows() {
+    let place = Place::new();
+    // Two images of 1×2 pixels, of which one is beyond the range.
+    place.put("a.csv", "-1,1\n0,5\n");
+    place.fig("images a.csv --shape 1,2 --scale 3 --columns 1 -o a.png").assert().success().stdout("");
+    let bytes = place.get("a.png");
+    assert_eq!(png_size(&bytes), (6 + 2 * 3 + 6, 6 + 3 + 2 + 3 + 6));
+    let mut reader = png::Decoder::new(std::io::Cursor::new(&bytes)).read_info().unwrap();
+    let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+    reader.next_frame(&mut pixels).unwrap();
+    let pixel = |x: usize, y: usize| pixels[(y * 18 + x) * 3];
+    let column: Vec<u8> = (5..=12).map(|x| pixel(x, 7)).collect();
+    assert_eq!(column, [255, 0, 0, 0, 255, 255, 255, 255]);
+    assert_eq!([pixel(6, 11), pixel(8, 13), pixel(9, 11)], [128, 128, 255]);
+
+    let svg =
+        place.svg(&format!("images {DIGITS} {DIGITS} --range 0,16 --columns 7 --label real --label copy"));
+    assert_eq!(svg.matches("<image ").count(), 14);
+    shows(&svg, &["real", "copy"]);
+    let svg = place.svg(&format!("images {DIGITS} --range 0,16 --rows 5..28 --columns 7 --title Digits"));
+    assert_eq!(svg.matches("<image ").count(), 23);
+    shows(&svg, &["Digits"]);
+}
+
+#[test]
+fn the_ending_decides_and_the_size_is_as_asked() {
+    let place = Place::with_tables();
+    for arguments in [HEATMAP, LINE, MATRIX] {
+        place.fig(&format!("{arguments} --width 500 --height 400 -o p.PNG")).assert().success().stdout("");
+        assert_eq!(png_size(&place.get("p.PNG")), (500, 400));
+        place.fig(&format!("{arguments} --width 500 --height 400 -o p.svg")).assert().success().stdout("");
+        let svg = String::from_utf8(place.get("p.svg")).unwrap();
+        assert!(svg.starts_with("<svg ") && svg.contains("viewBox=\"0 0 500 400\""));
+        assert_eq!(svg, place.svg(&format!("{arguments} --width 500 --height 400")));
+    }
+    let line = place.fails(2, &format!("{LINE} -o p.pdf"));
+    assert!(line.contains(".pdf") && line.contains(".svg") && line.contains(".png"), "{line}");
+    let line = place.fails(2, &format!("{LINE} --format json"));
+    assert!(line.contains("--format") && line.contains(".svg"), "{line}");
+    assert!(!place.path("p.pdf").exists());
+}
+
+#[test]
+fn the_same_input_gives_the_same_bytes() {
+    let place = Place::with_tables();
+    let images = format!("images {DIGITS} --range 0,16 --rows ..20");
+    let violin = "violin curves.csv --x width --y score".to_string();
+    for arguments in [HEATMAP, LINE, MATRIX, &images, &violin] {
+        for ending in ["svg", "png"] {
+            place.fig(&format!("{arguments} -o a.{ending}")).assert().success();
+            place.fig(&format!("{arguments} -o b.{ending} --threads 1")).assert().success();
+            let (a, b) = (place.get(&format!("a.{ending}")), place.get(&format!("b.{ending}")));
+            assert!(a == b, "{arguments} {ending}");
+        }
+    }
+}
+
+#[test]
+fn tables_come_from_files_pipes_and_gzip() {
+    let place = Place::with_tables();
+    let expected = place.svg(LINE);
+    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+    packed.write_all(CURVES.as_bytes()).unwrap();
+    place.put("curves.csv.gz", packed.finish().unwrap());
+    assert_eq!(place.svg(&LINE.replace("curves.csv", "curves.csv.gz")), expected);
+    for name in ["-", ""] {
+        let done = place.fig(&LINE.replace("curves.csv", name)).write_stdin(CURVES).assert().success();
+        assert_eq!(String::from_utf8_lossy(&done.get_output().stdout), expected);
+    }
+}
+
+#[test]
+fn filters_and_rows_choose_what_is_drawn() {
+    let place = Place::with_tables();
+    let only = place.svg("line curves.csv --x n --y score --by width --filter width=12.0");
+    assert!(texts(&only).contains(&"12") && !texts(&only).contains(&"24"));
+    let any = place.svg("line curves.csv --x n --y score --by width --filter width=12 --filter width=24");
+    assert_eq!(any, place.svg(LINE));
+    let first = place.svg("line curves.csv --x n --y score --by width --rows ..2");
+    assert!(texts(&first).contains(&"12") && !texts(&first).contains(&"24"));
+    let line = place.fails(1, &format!("{LINE} --filter width=13"));
+    assert!(line.contains("width = 13") && line.contains("12, 24"), "{line}");
+    let line = place.fails(2, &format!("{LINE} --rows 9.."));
+    assert!(line.contains("--rows"), "{line}");
+}
+
+#[test]
+fn errors_say_where_and_what_to_do() {
+    let place = Place::with_tables();
+    place.put("nan.csv", "x,y\n1,2\n3,nan\n4,0\n");
+    place.put("bad.csv", "x,y\n1,2\n3,four\n");
+    place.put("ragged.csv", "x,y\n1,2\n3\n");
+    place.put("twice.csv", "x,y,v\n1,2,3\n1,2,4\n");
+    place.put("names.csv", "x,y\n");
+    place.put("json", "{\"x\":1,\"y\":2}\n");
+    place.put("flat.csv", "1,2,3\n");
+    let cases = [
+        (1, "line curves.csv --x n --y scores", "curves.csv: has no column 'scores'; it has n, score, width"),
+        (1, "line curves.csv --x n --y score --by widths", "no column 'widths'"),
+        (1, "line curves.csv --x n --y score --filter model=a", "no column 'model'"),
+        (1, "line curves.csv --x n --y score --by width --points 13", "'13'"),
+        (1, "line missing.csv --x n --y score", "missing.csv: no such file"),
+        (1, "line nan.csv --x x --y y", "nan.csv: line 3: y is nan"),
+        (1, "line nan.csv --x x --y y --nan drop --log-y", "nan.csv: line 4: y is 0"),
+        (1, "line bad.csv --x x --y y", "bad.csv: line 3: y is 'four'"),
+        (1, "line ragged.csv --x x --y y", "ragged.csv: line 3: has 1 fields"),
+        (1, "line names.csv --x x --y y", "names.csv: holds no rows"),
+        (1, "line json --x x --y y", "json: line 1: looks like JSON"),
+        (1, "line --x x --y y", "<stdin>: is empty"),
+        (1, "heatmap twice.csv --x x --y y --value v", "twice.csv: line 3: is the same cell as line 2"),
+        (1, "heatmap grid.csv --x samples --y rank --value success --width 100", "--width"),
+        (1, "images flat.csv", "flat.csv: items of shape [3] are no images"),
+        (2, "images flat.csv --shape 1,3 --label a --label b", "--label"),
+        (2, "images - -", "only once"),
+        (2, "line curves.csv --x n --y score --log-x --x-range 0,3", "--x-range 0"),
+        (2, "line curves.csv --x n --y score --shade 3,1", "--shade"),
+        (2, "line curves.csv --x n --y score --hline high", "--hline"),
+        (2, "line curves.csv --x n --y score --low low", "--high"),
+        (2, "line curves.csv --x n", "--y"),
+        (2, "heatmap grid.csv --x samples --y rank --value success --range 1,0", "--range"),
+        (2, "line curves.csv --x n --y score --filter width", "--filter"),
+    ];
+    for (code, arguments, expected) in cases {
+        let line = place.fails(code, arguments);
+        assert!(line.contains(expected), "{arguments}: {line}");
+    }
+    let line = place.fails(1, &format!("{LINE} --y-label y -o nowhere/p.svg"));
+    assert!(line.contains("nowhere"), "{line}");
+}
+
+#[test]
+fn a_failed_run_leaves_no_file() {
+    let place = Place::with_tables();
+    place.put("p.svg", "before");
+    place.fails(1, "line curves.csv --x n --y nothing -o p.svg");
+    assert_eq!(place.get("p.svg"), b"before");
+    assert_eq!(fs::read_dir(place.0.path()).unwrap().count(), 4);
+}
+
+#[test]
+fn text_is_shown_as_it_is() {
+    let place = Place::new();
+    place.put("t.csv", "\u{feff}x,y,\"a, b\"\n1,2,<i>&$x$\n");
+    let mut command = place.fig("line t.csv --x x --y y");
+    let done = command.args(["--by", "a, b"]).assert();
+    // A comma separates columns; such a name cannot be given.
+    done.code(1);
+    let svg = place.svg("line t.csv --x x --y y --title <b>$5$</b>");
+    shows(&svg, &["&lt;b&gt;$5$&lt;/b&gt;"]);
+}
+
+#[test]
+fn the_examples_of_the_help_work() {
+    let place = Place::new();
+    let help = Process::new(env!("CARGO_BIN_EXE_fig")).arg("--help").output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let examples = help.split_once("Examples:").unwrap().1;
+    let programs = Path::new(env!("CARGO_BIN_EXE_fig")).parent().unwrap();
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+    let mut count = 0;
+    for example in examples.split("$ ").skip(1) {
+        let line = example.split_whitespace().collect::<Vec<_>>().join(" ");
+        let done = Process::new("bash")
+            .args(["-o", "pipefail", "-ec", &line])
+            .current_dir(place.0.path())
+            .env("PATH", &path)
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{line}: {}", String::from_utf8_lossy(&done.stderr));
+        count += 1;
+    }
+    assert_eq!(count, 2);
+    assert!(place.get("phase.svg").starts_with(b"<svg "));
+    png_size(&place.get("samples.png"));
+}
+
+#[test]
+fn the_manifest_records_the_table_and_the_picture() {
+    let place = Place::with_tables();
+    place.fig(&format!("{LINE} -o p.png --manifest m.json")).assert().success();
+    let record: serde_json::Value = serde_json::from_slice(&place.get("m.json")).unwrap();
+    let text = record.to_string();
+    assert!(text.contains("curves.csv") && text.contains("p.png"), "{text}");
+}
