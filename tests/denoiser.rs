@@ -338,6 +338,44 @@ fn mixtures_agree_with_the_dense_formula() {
 }
 
 #[test]
+fn f32_decides_between_components_as_f64_does() {
+    // Points of norm 6 that two subspaces (or two means) share almost evenly:
+    // at σ = 0.05 log weights are thousands, whose rounding in f32 is 1e-3, and
+    // their difference is about 1. The points are f32, so both see the same.
+    let far = |seed| random_mixture(seed, 40, &[3, 4], 12.0, &[0.0]);
+    for (name, mixture) in [("subspaces", Design::molrg(40, 4, 2).plant(6).unwrap()), ("means", far(3))] {
+        let f32s = MixtureDenoiser::<f32>::new(mixture.clone());
+        let f64s = MixtureDenoiser::<f64>::new(mixture.clone());
+        let mut shared = 0;
+        for sigma in [0.03, 0.05, 0.2] {
+            let samples = Sampler::<f64>::new(&mixture, 3, true).draw(0..80).0;
+            for i in 0..40 {
+                let (a, b) = (samples.row(2 * i), samples.row(2 * i + 1));
+                // Where on the way from one to the other the choice turns, by
+                // bisection of which one D is nearer to.
+                let at = |t: f64| (&a * (1.0 - t) + &b * t).mapv(|v| v as f32).insert_axis(Axis(0));
+                let (mut low, mut high) = (0.0, 1.0);
+                for _ in 0..40 {
+                    let t = 0.5 * (low + high);
+                    let d = f64s.denoise(at(t).mapv(f64::from).view(), sigma);
+                    let ends = [at(0.0), at(1.0)].map(|e| f64s.denoise(e.mapv(f64::from).view(), sigma));
+                    let [to_a, to_b] = ends.map(|e| squared_distance(d.row(0), e.row(0)));
+                    if to_a < to_b { low = t } else { high = t }
+                }
+                for t in [low, low + 1e-5, low - 1e-4, low + 1e-3] {
+                    let x = at(t);
+                    let expected = f64s.denoise(x.mapv(f64::from).view(), sigma);
+                    let error = worst(f32s.denoise(x.view(), sigma).view(), expected.view());
+                    assert!(error < 1e-5, "{name}, pair {i}, σ {sigma}: {error}");
+                    shared += 1;
+                }
+            }
+        }
+        assert_eq!(shared, 480);
+    }
+}
+
+#[test]
 fn lemma_1() {
     // D = 1/(1+σ²) Σ w_k U_kU_kᵀx, w = softmax(ln π_k + ‖U_kᵀx‖²/2σ²(1+σ²)).
     let mut mixture = Design::molrg(48, 6, 3).plant(5).unwrap();
