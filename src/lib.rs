@@ -23,6 +23,7 @@
 //! | [`linalg`] | products with fixed rounding; factorizations |
 //! | [`blocks`] | rows in fixed blocks over threads |
 //! | [`stream`] | arrays and tables in and out |
+//! | [`draw`] | pictures: layout, SVG, PNG |
 //! | [`cli`] | what programs share |
 
 pub mod blocks;

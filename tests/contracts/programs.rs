@@ -150,6 +150,7 @@ pub const CALLS: &[Call] = &[
     rowwise("npy", 120, &["-"], "images a.npy --pool 2 --pad 1 --from=-2,2"),
     call("npy", "diff a.npy a.npy"),
     call("npy", "check train.npy truth.st"),
+    call("fig", "images a.npy --range=-2,2 --columns 12"),
 ];
 
 /// Inputs whose names stand for samples in [`CALLS`].

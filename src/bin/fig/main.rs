@@ -30,10 +30,8 @@ use molrg::cli::{self, Job, Program, Shared};
     mut_subcommands(|c| c.mut_arg("format", |format| format.hide(true))),
     after_help = "\
 Examples:
-  $ phase-grid --ranks 2-4 --samples 2-6 --trials 5 --solver pca |
-      fig heatmap - --x samples --y rank --value success -o phase.svg
-  $ molrg-gen -d 64 -r 6 -k 2 -n 30 --shape 8,8,1 |
-      fig images - --columns 10 --scale 6 -o samples.png"
+  $ phase-grid --ranks 2-4 --samples 2-6 --trials 5 --solver pca | fig heatmap - --x samples --y rank --value success -o phase.svg
+  $ molrg-gen -d 64 -r 6 -k 2 -n 30 --shape 8,8,1 | fig images - --columns 10 --scale 6 -o samples.png"
 )]
 struct Arguments {
     #[command(subcommand)]
