@@ -166,7 +166,9 @@ impl std::str::FromStr for Spectrum {
             Some(("linear", v)) => Ok(Spectrum::Linear(number(v)?)),
             Some(("geometric", v)) => Ok(Spectrum::Geometric(number(v)?)),
             Some(("power", v)) => Ok(Spectrum::Power(number(v)?)),
-            Some((name, _)) => Err(format!("no spectrum is called {name:?}")),
+            Some((name, _)) => Err(format!(
+                "no spectrum is called {name:?}; give flat, linear:LO, geometric:Q, power:A or a list of variances"
+            )),
             None if text == "flat" => Ok(Spectrum::Flat),
             None => text.split(',').map(number).collect::<Result<_, _>>().map(Spectrum::Values),
         }

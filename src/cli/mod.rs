@@ -232,16 +232,19 @@ impl Job {
     /// The output as a table.
     pub fn table(&self, columns: &[&str]) -> Result<Table> {
         let format = self.format_or(Format::Csv);
-        if format == Format::Npy && self.shared.format.is_some() {
-            bail!(Usage("--format npy: the result is a table; give csv or json".into()));
+        if format == Format::Npy {
+            bail!(Usage("--format or --output: the result is a table, not npy; give csv or json".into()));
         }
-        let format = if format == Format::Npy { Format::Csv } else { format };
         Table::new(self.output()?, format, columns)
     }
 
     /// A table in a file of its own, csv unless its name ends in .json.
     pub fn side_table(&self, path: &Path, columns: &[&str]) -> Result<Table> {
-        let format = by_ending(path).filter(|f| *f != Format::Npy).unwrap_or(Format::Csv);
+        let format = by_ending(path).unwrap_or(Format::Csv);
+        if format == Format::Npy {
+            let text = format!("{}: a table, not npy, goes there; name it .csv or .json", path.display());
+            bail!(Usage(text));
+        }
         Table::new(self.side_output(path)?, format, columns)
     }
 
@@ -296,7 +299,7 @@ pub fn array_format(path: &Path) -> Format {
 }
 
 fn by_ending(path: &Path) -> Option<Format> {
-    match path.extension()?.to_str()? {
+    match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
         "npy" => Some(Format::Npy),
         "csv" => Some(Format::Csv),
         "json" | "jsonl" => Some(Format::Json),
@@ -393,8 +396,11 @@ fn end_of_parsing(program: &str, error: &clap::Error) -> ExitCode {
     }
     let text = error.render().to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text);
-    let first: Vec<&str> = text.lines().take_while(|l| !l.trim().is_empty()).map(str::trim).collect();
-    end(program, Err(Usage(format!("{}; see --help", first.join(" "))).into()))
+    let mut lines = text.lines().map(str::trim);
+    let first: Vec<&str> = lines.by_ref().take_while(|l| !l.is_empty()).collect();
+    // What clap has to suggest, if it has.
+    let tip = lines.find_map(|l| l.strip_prefix("tip: ")).map_or(String::new(), |tip| format!("; {tip}"));
+    end(program, Err(Usage(format!("{}{tip}; see --help", first.join(" "))).into()))
 }
 
 fn report_panics_in_one_line(program: &'static str) {

@@ -151,7 +151,7 @@ impl Model {
         let entry = |key: &str| metadata.get(key).map(String::as_str);
         ensure!(
             entry("format") == Some(FORMAT),
-            "a safetensors file, but not a model of these programs; fit one with dae-fit"
+            "a safetensors file, but its metadata lack format = {FORMAT:?}, so it is no model of these programs; fit one with dae-fit"
         );
         ensure!(
             entry("version") == Some(VERSION),

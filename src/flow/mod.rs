@@ -36,7 +36,8 @@ pub enum Solver {
     Dpmpp2m,
     /// Classical Runge-Kutta: order 4, four evaluations
     Rk4,
-    /// Dormand-Prince 5(4), step adapted row by row to --rtol and --atol
+    /// Dormand-Prince 5(4), step adapted row by row to --rtol and --atol; stops at every level, so few --steps cost
+    /// least, and the last step to 0 leaves an error that --sigma-min bounds
     Rk45,
 }
 

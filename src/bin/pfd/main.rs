@@ -24,7 +24,9 @@ use pairing::{Pairing, Source};
 /// PFD = √(mean ‖x_i − y_i‖²) over what the flow makes of shared latents. Models are run from the same
 /// latents; samples are paired by row, and a model is paired with samples through the latents of --seed.
 /// Both must share solver and grid: with 18 Heun steps a unit-variance direction comes out 4.5 % too large,
-/// with 18 Euler steps 14 % too small.
+/// with 18 Euler steps 14 % too small. The interval speaks of the latents only, not of that; for absolute
+/// values take --solver dpm3 or rk45. Samples of your own, made from latents of your own, pair with
+/// pf-sample MODEL --noise LATENTS.
 ///
 /// E_gen is pfd STUDENT TEACHER; E_mem is pfd STUDENT EMPIRICAL, with dae-fit --kind empirical of the
 /// student's training set.

@@ -56,6 +56,11 @@ impl<'a, T: Scalar> Pairing<'a, T> {
                 "--samples with samples among the inputs: models run from as many latents as they have rows; leave it out"
             )));
         }
+        if !any_model && samples.is_some() {
+            return Err(usage(anyhow::anyhow!(
+                "--samples without a model: all rows are compared; select some with --rows"
+            )));
+        }
         let dim = models.iter().flatten().next().map(|m| m.dim());
         let dim = dim.or_else(|| files.first().map(Rows::width)).unwrap_or(0);
         let (latents, count) = if files.is_empty() {
