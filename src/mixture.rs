@@ -114,6 +114,9 @@ pub fn joined<'a>(parts: impl Iterator<Item = ArrayView2<'a, f64>>, d: usize) ->
     concatenate(Axis(1), &parts).unwrap_or_else(|_| Array2::zeros((d, 0)))
 }
 
+/// Largest standard deviation or norm planted: its square is still finite in f32.
+const LARGEST: f64 = 1e18;
+
 /// Variances within a subspace, largest first.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Spectrum {
@@ -235,13 +238,13 @@ impl Design {
             "--angle {angle}: an angle between subspaces is 0 to 90 degrees"
         );
         ensure!(
-            self.noise_std.is_finite() && self.noise_std >= 0.0,
-            "--noise-std {}: must not be negative",
+            (0.0..=LARGEST).contains(&self.noise_std),
+            "--noise-std {}: must be 0 to {LARGEST:e}",
             self.noise_std
         );
         ensure!(
-            self.mean_norm.is_finite() && self.mean_norm >= 0.0,
-            "--mean-norm {}: must not be negative",
+            (0.0..=LARGEST).contains(&self.mean_norm),
+            "--mean-norm {}: must be 0 to {LARGEST:e}",
             self.mean_norm
         );
         let total: usize = ranks.iter().sum();
@@ -286,6 +289,9 @@ impl Design {
             for (&start, &r) in starts.iter().zip(&self.ranks) {
                 bases.push(frame.slice(s![.., start..start + r]).to_owned());
             }
+            for k in 1..bases.len() {
+                bases[k] = self.tilted(&bases[k - 1], bases[k].clone());
+            }
         } else {
             // Not all can be orthogonal: fresh directions avoid only the
             // subspace just before, which is all that the angle speaks of.
@@ -295,22 +301,10 @@ impl Design {
                     None => orthonormalize(fresh.t()),
                     Some(before) => {
                         let both = concatenate![Axis(1), before.view(), fresh.t()];
-                        orthonormalize(both.view()).slice(s![.., before.ncols()..]).to_owned()
+                        let beside = orthonormalize(both.view()).slice(s![.., before.ncols()..]).to_owned();
+                        self.tilted(before, beside)
                     }
                 });
-            }
-        }
-        if self.angle < 90.0 {
-            // U_{k+1} = cos θ U_k + sin θ E_{k+1} with E_{k+1} ⟂ U_k has all
-            // principal angles θ with U_k; what a larger rank has more stays
-            // orthogonal.
-            let (sin, cos) = self.angle.to_radians().sin_cos();
-            for k in 1..bases.len() {
-                let shared = bases[k - 1].ncols().min(bases[k].ncols());
-                let before = bases[k - 1].slice(s![.., ..shared]).to_owned();
-                let mut columns = bases[k].slice_mut(s![.., ..shared]);
-                columns.zip_mut_with(&before, |e, &u| *e = cos * u + sin * *e);
-                bases[k] = orthonormalize(bases[k].view());
             }
         }
         let noise_variance = self.noise_std * self.noise_std;
@@ -321,7 +315,10 @@ impl Design {
             .map(|(k, basis)| {
                 Ok(Component {
                     weight: self.weights[k] / weights,
-                    mean: random_direction(seed, k as u64, d) * self.mean_norm,
+                    mean: match self.mean_norm {
+                        0.0 => Array1::zeros(d),
+                        norm => random_direction(seed, k as u64, d) * norm,
+                    },
                     variances: self.spectrum.variances(basis.ncols())? + noise_variance,
                     basis,
                     noise_variance,
@@ -329,6 +326,19 @@ impl Design {
             })
             .collect::<Result<_>>()?;
         Ok(Mixture { components })
+    }
+
+    /// cos θ U + sin θ E for E ⟂ U, which has all principal angles θ with U; what
+    /// a larger rank has more stays orthogonal.
+    fn tilted(&self, before: &Array2<f64>, mut beside: Array2<f64>) -> Array2<f64> {
+        if self.angle == 90.0 {
+            return beside;
+        }
+        let (sin, cos) = self.angle.to_radians().sin_cos();
+        let shared = before.ncols().min(beside.ncols());
+        let before = before.slice(s![.., ..shared]);
+        beside.slice_mut(s![.., ..shared]).zip_mut_with(&before, |e, &u| *e = cos * u + sin * *e);
+        orthonormalize(beside.view())
     }
 }
 

@@ -5,7 +5,7 @@
 //! schedule follows the same flow; a schedule only names levels by a time and
 //! chooses where the solver's steps lie.
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 
 /// α_t, β_t as functions of a time t.
@@ -103,7 +103,7 @@ impl Schedule {
         );
         let sigma = self.sigma(t);
         ensure!(
-            sigma.is_finite() && sigma > 0.0,
+            SIGMAS.contains(&sigma),
             "--time {t}: its noise level is {sigma}; give a time strictly inside {low} to {high}"
         );
         Ok(sigma)
@@ -117,6 +117,13 @@ fn vp_integral(t: f64) -> f64 {
 fn cosine_angle(t: f64) -> f64 {
     std::f64::consts::FRAC_PI_2 * (t + COSINE_S) / (1.0 + COSINE_S)
 }
+
+/// Most steps of a grid.
+const MAX_STEPS: usize = 1_000_000;
+
+/// Positive noise levels that are computed with: their squares, and one over
+/// these, are normal numbers in f32.
+pub const SIGMAS: std::ops::RangeInclusive<f64> = 1e-18..=1e18;
 
 /// A grid of noise levels and how it was asked for.
 #[derive(Clone, Debug)]
@@ -143,9 +150,7 @@ impl Grid {
     /// On an empty or upside-down range.
     pub fn levels(&self) -> Result<Vec<f64>> {
         let Grid { schedule, steps, sigma_min, sigma_max, rho } = *self;
-        if steps == 0 {
-            bail!("--steps 0: a flow needs at least one step");
-        }
+        ensure!((1..=MAX_STEPS).contains(&steps), "--steps {steps}: a flow needs 1 to {MAX_STEPS} steps");
         ensure!(
             sigma_min > 0.0 && sigma_max.is_finite() && sigma_min < sigma_max,
             "--sigma-min {sigma_min}, --sigma-max {sigma_max}: need 0 < sigma-min < sigma-max < infinity"
@@ -170,6 +175,11 @@ impl Grid {
             })
             .collect();
         levels.push(0.0);
+        check_levels(&levels).with_context(|| {
+            format!(
+                "--schedule {schedule:?} with --sigma-min {sigma_min}, --sigma-max {sigma_max}, --rho {rho}"
+            )
+        })?;
         Ok(levels)
     }
 }
@@ -180,8 +190,11 @@ pub fn check_levels(sigmas: &[f64]) -> Result<()> {
     ensure!(sigmas.len() >= 2, "--sigmas: needs at least a first and a last level");
     for (i, pair) in sigmas.windows(2).enumerate() {
         ensure!(
-            pair[0].is_finite() && pair[0] > pair[1] && pair[1] >= 0.0,
-            "--sigmas: {} at place {} and {} after it; levels must be positive and decrease, only the last may be 0",
+            SIGMAS.contains(&pair[0])
+                && pair[0] > pair[1]
+                && (SIGMAS.contains(&pair[1]) || (pair[1] == 0.0 && i + 2 == sigmas.len())),
+            "--sigmas: {} at place {} and {} after it; levels must lie between 1e-18 and 1e18 and decrease, only the \
+             last may be 0",
             pair[0],
             i + 1,
             pair[1]

@@ -5,7 +5,7 @@ use anyhow::{Result, anyhow};
 use clap::Args;
 
 use super::usage;
-use crate::schedule::{Grid, Schedule};
+use crate::schedule::{Grid, SIGMAS, Schedule};
 
 /// A comma-separated list of numbers.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,10 +49,11 @@ impl LevelArgs {
 
     fn parse(&self, schedule: Schedule) -> Result<Vec<f64>> {
         let positive = |flag: &str, v: f64| {
-            if v > 0.0 && v.is_finite() {
+            // An SNR's level is 1/v, in the same range.
+            if SIGMAS.contains(&v) {
                 Ok(v)
             } else {
-                Err(anyhow!("{flag} {v}: a noise level must be positive and finite"))
+                Err(anyhow!("{flag} {v}: a noise level must be positive, between 1e-18 and 1e18"))
             }
         };
         if let Some(list) = &self.sigma {

@@ -205,6 +205,10 @@ impl RungeKutta45 {
             let arrived = if last { t } else { sigma + h };
             k.push(drift.epsilon(proposal.view(), arrived));
             let error = self.error(x, &proposal, &k, h);
+            ensure!(
+                error.is_finite(),
+                "rk45 at noise level {sigma}: the flow is not finite; look for non-finite latents"
+            );
             if error <= 1.0 {
                 *x = proposal;
                 k1 = k.swap_remove(6);

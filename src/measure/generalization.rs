@@ -7,7 +7,7 @@
 //! * distance form: Σ_i min_j‖x_i − t_j‖ over the same for fresh samples of the true
 //!   distribution (arXiv 2409.02426).
 
-use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 
 use super::reproducibility::{Similarity, cosine};
@@ -20,14 +20,17 @@ const TILE: usize = 2048;
 /// Samples of a block.
 const BLOCK: usize = 256;
 
-/// Nearest rows by products, of which the nearest two by differences are
-/// taken: rounding of products cannot hide the true two among this many.
+/// Nearest rows by products, of which the nearest two by differences are taken:
+/// the rounding of products may confuse near ties, seldom as many as this.
 const CANDIDATES: usize = 4;
 
 /// A training set to be searched.
 pub struct Training<T: Scalar> {
     rows: Array2<T>,
-    /// ½‖t_j‖².
+    /// The rows' mean, subtracted from samples before products: data far from
+    /// the origin would lose their digits in ‖x‖² − 2xᵀt + ‖t‖².
+    centre: Array1<T>,
+    /// ½‖t_j − centre‖².
     half_norms: Vec<T>,
     /// 1/‖t_j‖, 0 for zero rows.
     inverse_norms: Vec<T>,
@@ -53,8 +56,11 @@ impl<T: Scalar> Training<T> {
     /// `rows` (N, d), N > 0.
     pub fn new(rows: Array2<T>) -> Training<T> {
         let norms = squared_norms(rows.view());
+        let sum = rows.fold_axis(Axis(0), 0.0, |sum, v| sum + v.wide());
+        let centre = sum.mapv(|s| T::of(s / rows.nrows().max(1) as f64));
         Training {
-            half_norms: norms.iter().map(|n| T::of(0.5 * n)).collect(),
+            half_norms: rows.outer_iter().map(|t| T::of(0.5 * squared_distance(t, centre.view()))).collect(),
+            centre,
             inverse_norms: norms
                 .iter()
                 .map(|n| if *n > 0.0 { T::of(n.sqrt().recip()) } else { T::zero() })
@@ -73,9 +79,9 @@ impl<T: Scalar> Training<T> {
         match similarity {
             Similarity::Cosine => {
                 let score = |j: usize, xt: T| xt * self.inverse_norms[j];
-                self.candidates(x, 1, score, |x, found| {
+                self.candidates(x, 1, score, |i, found| {
                     let row = found[0];
-                    Best { row, similarity: cosine(x, self.rows.row(row)) }
+                    Best { row, similarity: cosine(x.row(i), self.rows.row(row)) }
                 })
             }
             Similarity::L2 => {
@@ -102,7 +108,9 @@ impl<T: Scalar> Training<T> {
     /// For every sample its two nearest training rows.
     pub fn nearest(&self, x: ArrayView2<T>) -> Vec<Nearest> {
         let score = |j: usize, xt: T| xt - self.half_norms[j];
-        self.candidates(x, CANDIDATES, score, |x, found| {
+        let centred = &x - &self.centre;
+        self.candidates(centred.view(), CANDIDATES, score, |i, found| {
+            let x = x.row(i);
             let mut exact: Vec<(f64, usize)> =
                 found.iter().map(|&j| (squared_distance(x, self.rows.row(j)).sqrt(), j)).collect();
             exact.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
@@ -114,20 +122,21 @@ impl<T: Scalar> Training<T> {
         })
     }
 
-    /// For every sample the `count` training rows of largest score(j, xᵀt_j),
-    /// in blocks of rows and tiles of training rows, and what `finish` makes of them.
+    /// For every sample (`finish` gets its index) the `count` training rows of largest
+    /// score(j, xᵀt_j), in blocks of rows and tiles of training rows, and what `finish` makes of them.
     fn candidates<R: Send>(
         &self,
         x: ArrayView2<T>,
         count: usize,
         score: impl Fn(usize, T) -> T + Sync,
-        finish: impl Fn(ArrayView1<T>, &[usize]) -> R + Sync,
+        finish: impl Fn(usize, &[usize]) -> R + Sync,
     ) -> Vec<R> {
         let block = crate::blocks::block_size(x.nrows()).min(BLOCK);
         let blocks: Vec<Vec<R>> = x
             .axis_chunks_iter(Axis(0), block)
             .into_par_iter()
-            .map(|x| {
+            .enumerate()
+            .map(|(b, x)| {
                 let mut best: Vec<Vec<(T, usize)>> = vec![Vec::with_capacity(count + 1); x.nrows()];
                 for (tile, rows) in self.rows.axis_chunks_iter(Axis(0), TILE).enumerate() {
                     let products = product(x, rows.t());
@@ -148,11 +157,11 @@ impl<T: Scalar> Training<T> {
                         }
                     }
                 }
-                x.outer_iter()
-                    .zip(best)
-                    .map(|(x, best)| {
+                best.iter()
+                    .enumerate()
+                    .map(|(i, best)| {
                         let rows: Vec<usize> = best.iter().map(|b| b.1).collect();
-                        finish(x, &rows)
+                        finish(b * block + i, &rows)
                     })
                     .collect()
             })

@@ -6,7 +6,7 @@ use ndarray::{Array2, ArrayView1, s};
 
 use crate::denoiser::{Denoiser, Singular};
 use crate::flow::Plan;
-use crate::linalg::{cast, orthonormalize, thin_svd};
+use crate::linalg::{cast, orthonormalize, product, thin_svd};
 use crate::random::{Purpose, normal_rows, row_rng, standard_normals};
 use crate::scalar::Scalar;
 
@@ -50,8 +50,9 @@ const OVERSAMPLING: usize = 10;
 const POWER_ROUNDS: usize = 2;
 
 /// The `q` leading singular values and right vectors of the Jacobian at `x` by
-/// products alone (Halko, Martinsson and Tropp, arXiv 0909.4061), and an estimate
-/// of Σ s² from the same random directions: E‖Jω‖² = ‖J‖_F². `probe` keys the directions.
+/// products alone (Halko, Martinsson and Tropp, arXiv 0909.4061), and Σ s²: that of
+/// the singular values found, plus an estimate of what lies outside the range found,
+/// E‖(I−QQᵀ)Jω‖² over fresh directions ω. `probe` keys the directions.
 pub fn randomized<T: Scalar>(
     denoiser: &dyn Denoiser<T>,
     x: ArrayView1<T>,
@@ -63,14 +64,15 @@ pub fn randomized<T: Scalar>(
     let d = denoiser.dim();
     let width = (q + OVERSAMPLING).min(d);
     let mut rng = row_rng(seed, Purpose::Probes, probe);
-    let directions = Array2::from_shape_vec((width, d), standard_normals::<T>(&mut rng, width * d))?;
+    let mut draw = || Array2::from_shape_vec((width, d), standard_normals::<T>(&mut rng, width * d));
+    let directions = draw()?;
+    let fresh = draw()?;
     let orthonormal_rows = |rows: Array2<T>| {
         let q = orthonormalize(cast::<T, f64>(rows.t()).view());
         cast::<f64, T>(q.t())
     };
     // Rows of `range` span the leading left singular directions.
     let image = denoiser.jvp(x, directions.view(), sigma);
-    let total = image.iter().map(|v| v.wide() * v.wide()).sum::<f64>() / width as f64;
     let mut range = orthonormal_rows(image);
     for _ in 0..POWER_ROUNDS {
         let back = orthonormal_rows(denoiser.vjp(x, range.view(), sigma));
@@ -79,15 +81,20 @@ pub fn randomized<T: Scalar>(
     // QᵀJ = (JᵀQ)ᵀ, whose singular values and right vectors are J's leading ones.
     let small = cast::<T, f64>(denoiser.vjp(x, range.view(), sigma).view());
     let (_, values, right) = thin_svd(small.view())?;
+    let mut total = values.dot(&values);
+    if width < d {
+        let image = denoiser.jvp(x, fresh.view(), sigma);
+        let inside = product(product(image.view(), range.t()).view(), range.view());
+        let outside = &image - &inside;
+        total += outside.iter().map(|v| v.wide() * v.wide()).sum::<f64>() / width as f64;
+    }
     let q = q.min(values.len());
     let singular = Singular {
         values: values.slice(s![..q]).to_owned(),
         right: right.slice(s![.., ..q]).to_owned(),
         rest: (0.0, 0),
     };
-    // What was seen cannot exceed the whole.
-    let seen = singular.values.dot(&singular.values);
-    Ok((singular, total.max(seen)))
+    Ok((singular, total))
 }
 
 /// What to measure of a Jacobian, and where.
