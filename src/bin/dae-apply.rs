@@ -6,12 +6,12 @@ use std::process::ExitCode;
 use anyhow::{Result, ensure};
 use clap::{Parser, ValueEnum};
 use molrg::blocks::map_rows;
-use molrg::cli::{self, Job, LevelArgs, Program, Shared};
+use molrg::cli::{self, Job, LevelArgs, Program, Shared, usage};
 use molrg::denoiser::{Denoiser, Model};
 use molrg::random::{Purpose, normal_rows};
 use molrg::scalar::Scalar;
 use molrg::schedule::Schedule;
-use molrg::stream::{Rows, block_rows};
+use molrg::stream::{NanPolicy, Rows, block_rows};
 use molrg::with_dtype;
 use ndarray::{Array2, ArrayView2, Axis};
 
@@ -81,6 +81,11 @@ impl Program for Arguments {
 
     fn run(self, job: &Job) -> Result<()> {
         let sigmas = self.levels.sigmas(self.schedule)?;
+        if self.add_noise && self.shared.nan == NanPolicy::Drop {
+            return Err(usage(anyhow::anyhow!(
+                "--add-noise with --nan drop: noise belongs to rows by their number"
+            )));
+        }
         job.wait_for_stdin(&[Some(&self.model), self.points.as_deref()])?;
         let model = job.model(Some(&self.model))?;
         let rows = job.rows(self.points.as_deref())?;
@@ -92,7 +97,7 @@ impl Program for Arguments {
             self.model.to_string_lossy(),
             model.dim()
         );
-        let dtype = job.dtype(&[rows.dtype()]);
+        let dtype = job.dtype(&[model.dtype, rows.dtype()]);
         with_dtype!(dtype, T => self.apply::<T>(job, model, rows, &sigmas))
     }
 }

@@ -105,10 +105,25 @@ enum Part {
 }
 
 impl MixtureArgs {
+    /// Refuses flags that have no meaning for the other kinds.
+    fn check_unused(&self, kind: Kind) -> Result<()> {
+        let unused = [
+            ("--components", self.components.is_some()),
+            ("--solver", self.solver.is_some()),
+            ("--orthogonal", self.orthogonal),
+            ("--fit", !self.fit.is_empty()),
+            ("--rank", kind == Kind::Empirical && !self.rank.is_empty()),
+        ];
+        for (flag, given) in unused {
+            ensure!(!given, "{flag}: is for --kind molrg; leave it out");
+        }
+        Ok(())
+    }
+
     fn settings(&self, seed: u64) -> Result<Settings> {
         ensure!(!self.rank.is_empty(), "--rank: --kind molrg needs the rank of its components");
         let count = self.components.unwrap_or(self.rank.len());
-        ensure!(count > 0, "--components 0: a mixture needs at least one");
+        ensure!((1..=100_000).contains(&count), "--components {count}: must be 1 to 100000");
         let ranks = match self.rank[..] {
             [r] => vec![r; count],
             _ => self.rank.clone(),
@@ -170,7 +185,10 @@ impl Program for Arguments {
         // Wrong flags and bad paths first, data after.
         let settings = match self.kind {
             Kind::Molrg => Some(self.mixture.settings(self.shared.seed).map_err(usage)?),
-            _ => None,
+            kind => {
+                self.mixture.check_unused(kind).map_err(usage)?;
+                None
+            }
         };
         let mut output = job.model_output()?;
         let rows = job.rows(self.samples.as_deref())?;

@@ -13,7 +13,7 @@ use molrg::flow::Plan;
 use molrg::measure::interval::Mean;
 use molrg::measure::numerical_rank::{Cell, Rank, Survey, with_levels};
 use molrg::scalar::Scalar;
-use molrg::stream::{ArrayWriter, Format, Output, Rows};
+use molrg::stream::{ArrayWriter, Format, NanPolicy, Output, Rows};
 use molrg::with_dtype;
 use ndarray::Array2;
 
@@ -95,6 +95,11 @@ impl Program for Arguments {
 
     fn run(self, job: &Job) -> Result<()> {
         let levels = self.levels.sigmas(self.sampler.schedule)?;
+        if self.add_noise && self.shared.nan == NanPolicy::Drop {
+            return Err(usage(anyhow::anyhow!(
+                "--add-noise with --nan drop: noise belongs to rows by their number"
+            )));
+        }
         let plan = with_levels(self.sampler.plan()?, &levels);
         let threshold = self.threshold().map_err(usage)?;
         match &self.points {
@@ -156,9 +161,9 @@ impl Arguments {
         };
         ensure!(rows.start < rows.end, "{name}: no rows to measure at; give --samples or --points with rows");
         let n = (rows.end - rows.start) as usize;
-        let kept = self.top.unwrap_or(d).min(d);
         let vectors = self.top.unwrap_or(DEFAULT_BASIS).min(d);
         let randomized = self.method.map_or(d > 4096, |m| m == Method::Randomized);
+        let kept = self.top.unwrap_or(if randomized { DEFAULT_TOP } else { d }).min(d);
         let survey = Survey {
             denoiser: denoiser.as_ref(),
             levels,
@@ -196,6 +201,12 @@ impl Arguments {
         )?;
         write_levels(spectrum, levels.len(), |l| columns.iter().flat_map(|c| c[l].values.clone()).collect())?;
         write_levels(basis, levels.len(), |l| columns.iter().flat_map(|c| c[l].vectors.clone()).collect())?;
+        let short = columns.iter().flatten().filter(|c| c.rank.energy <= threshold).count();
+        if short > 0 {
+            job.warn(&format!(
+                "{short} ranks are only bounds: the singular values found do not reach the threshold; raise --top"
+            ));
+        }
         if self.per_sample {
             // Sample by sample, so that the tables of --rows join to the whole.
             for (sample, column) in rows.zip(&columns) {

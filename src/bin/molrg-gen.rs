@@ -80,6 +80,7 @@ impl Arguments {
         let Some(dim) = self.dim else { bail!("--dim: give the dimension of the data (or --from MODEL)") };
         ensure!(!self.rank.is_empty(), "--rank: give the rank of the components (or --from MODEL)");
         let count = self.components.unwrap_or(self.rank.len());
+        ensure!((1..=100_000).contains(&count), "--components {count}: must be 1 to 100000");
         let ranks = match self.rank[..] {
             [r] => vec![r; count],
             _ => self.rank.clone(),

@@ -11,7 +11,7 @@ use molrg::cli::{self, Job, Program, SamplerArgs, Shared, usage};
 use molrg::denoiser::{Denoiser, Guided, Model};
 use molrg::flow::{Plan, Trajectory, Work, block_size};
 use molrg::scalar::{Dtype, Scalar};
-use molrg::stream::{ArrayWriter, Rows, block_rows};
+use molrg::stream::{ArrayWriter, NanPolicy, Rows, block_rows};
 use molrg::with_dtype;
 use ndarray::{Array2, s};
 
@@ -67,6 +67,11 @@ impl Program for Arguments {
 
     fn run(self, job: &Job) -> Result<()> {
         let plan = self.sampler.plan()?;
+        if plan.churn.is_some() && self.noise.is_some() && self.shared.nan == NanPolicy::Drop {
+            return Err(usage(anyhow::anyhow!(
+                "--churn with --nan drop: noise belongs to rows by their number"
+            )));
+        }
         // Clap does not ask for --noise where --samples excludes it.
         if self.encode && self.noise.is_none() {
             return Err(usage(anyhow::anyhow!("--encode: give the data to encode by --noise FILE")));
@@ -147,10 +152,12 @@ impl Arguments {
         };
         let flow = Flow { plan, denoiser, seed: self.shared.seed, trajectory: self.trajectory.is_some() };
         let dim = denoiser.dim();
+        // What a row takes on its way.
+        let width = if self.trajectory.is_some() { dim * levels } else { dim };
         let mut done = 0u64;
         match (rows, noise) {
             (Some(rows), _) => {
-                let block = block_size((rows.end - rows.start) as usize, dim);
+                let block = block_size((rows.end - rows.start) as usize, width);
                 done = rows.end - rows.start;
                 in_order(
                     rows,
@@ -167,7 +174,7 @@ impl Arguments {
                     let n = x.nrows() as u64;
                     in_order(
                         0..n,
-                        block_size(x.nrows(), dim),
+                        block_size(x.nrows(), width),
                         |rows| {
                             let part = x.slice(s![rows.start as usize..rows.end as usize, ..]);
                             flow.carry(part.mapv(|v| v * scale), first + done + rows.start)

@@ -122,6 +122,15 @@ impl Arguments {
         ensure!(self.restarts > 0 && self.iterations > 0, "--restarts and --iterations must be at least 1");
         ensure!(self.tol >= 0.0, "--tol {}: must not be negative", self.tol);
         ensure!(self.lr > 0.0 && self.lr.is_finite(), "--lr {}: must be positive", self.lr);
+        ensure!(
+            !(self.orthogonal && self.solver == Solver::Em),
+            "--orthogonal: em fits every basis by itself; use subspaces or gradient"
+        );
+        let cells = [&self.components, &self.ranks, &self.samples]
+            .iter()
+            .map(|l| l.0.len() as u128)
+            .product::<u128>();
+        ensure!(cells <= 1_000_000, "{cells} cells: at most 1000000 in one call");
         // A design that cannot be planted, or a fit that cannot be asked for, is a wrong call.
         for cell in self.cells() {
             let design = Design {

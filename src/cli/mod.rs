@@ -84,6 +84,8 @@ fn parse_shape(text: &str) -> Result<Shape, String> {
     text.split(',')
         .map(|n| n.trim().parse::<usize>().ok().filter(|n| *n > 0))
         .collect::<Option<Vec<_>>>()
+        // So many numbers fit in no memory, and their count must not wrap round.
+        .filter(|shape| shape.iter().try_fold(1usize, |n, s| n.checked_mul(*s)).is_some_and(|n| n < 1 << 40))
         .map(Shape)
         .ok_or_else(|| format!("{text:?} is not a list of positive sizes like 28,28,1"))
 }
@@ -116,9 +118,9 @@ pub struct Job {
     pub program: &'static str,
     pub shared: Shared,
     ledger: Ledger,
-    /// "Usage: …", on one line.
     /// Finished files, which take their places when the whole run has succeeded.
     held: Held,
+    /// "Usage: …", on one line.
     usage: String,
 }
 
@@ -233,7 +235,9 @@ impl Job {
     pub fn table(&self, columns: &[&str]) -> Result<Table> {
         let format = self.format_or(Format::Csv);
         if format == Format::Npy {
-            bail!(Usage("--format or --output: the result is a table, not npy; give csv or json".into()));
+            let flag =
+                if self.shared.format.is_some() { "--format npy" } else { "--output with the ending .npy" };
+            bail!(Usage(format!("{flag}: the result is a table; give csv or json")));
         }
         Table::new(self.output()?, format, columns)
     }

@@ -4,7 +4,7 @@
 use anyhow::Result;
 use clap::Args;
 
-use super::levels::parse_list;
+use super::levels::{Numbers, parse_list};
 use super::usage;
 use crate::flow::{Churn, Plan, Solver};
 use crate::schedule::{Grid, Schedule, check_levels};
@@ -33,7 +33,7 @@ pub struct SamplerArgs {
     /// An explicit grid instead, decreasing, used as it is; end it with 0 to end at 0
     #[arg(long, value_name = "S0,S1,…", value_parser = parse_list, allow_hyphen_values = true,
           conflicts_with_all = ["schedule", "steps", "sigma_min", "sigma_max", "rho"])]
-    pub sigmas: Option<Levels>,
+    pub sigmas: Option<Numbers>,
     /// Relative tolerance of rk45
     #[arg(long, default_value_t = 1e-5)]
     pub rtol: f64,
@@ -53,9 +53,6 @@ pub struct SamplerArgs {
     #[arg(long, value_name = "STD", default_value_t = 1.0)]
     pub churn_noise: f64,
 }
-
-/// A list of numbers from one argument.
-pub type Levels = super::levels::Numbers;
 
 impl SamplerArgs {
     /// The plan these flags ask for.

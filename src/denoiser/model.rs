@@ -151,7 +151,7 @@ impl Model {
         let entry = |key: &str| metadata.get(key).map(String::as_str);
         ensure!(
             entry("format") == Some(FORMAT),
-            "a safetensors file, but its metadata lack format = {FORMAT:?}, so it is no model of these programs; fit one with dae-fit"
+            "a safetensors file, but not a model of these programs (its metadata lack format = {FORMAT:?}); fit one with dae-fit"
         );
         ensure!(
             entry("version") == Some(VERSION),
@@ -291,7 +291,8 @@ fn write_rows<A: Scalar, B: Scalar>(out: &mut impl Write, data: ArrayView2<A>) -
 fn parse_shape(text: &str) -> Result<Vec<usize>> {
     text.split(',')
         .map(|n| n.trim().parse::<usize>().ok().filter(|n| *n > 0))
-        .collect::<Option<_>>()
+        .collect::<Option<Vec<_>>>()
+        .filter(|shape| shape.iter().try_fold(1usize, |n, s| n.checked_mul(*s)).is_some())
         .with_context(|| format!("damaged: item_shape {text:?} is not a list of sizes"))
 }
 
@@ -403,7 +404,13 @@ fn mixture_of(tensors: &mut Tensors) -> Result<Mixture> {
             && means.shape == [k, d]
             && variances.shape == [k, r]
             && noise.len() == k,
-        "damaged: its tensors' shapes disagree"
+        "damaged: its tensors' shapes disagree: weights {:?}, means {:?}, bases {:?}, variances {:?}, noise_variance {:?}; \
+         they should be [K], [K, d], [K, d, r], [K, r] and [K]",
+        [weights.len()],
+        means.shape,
+        bases.shape,
+        variances.shape,
+        [noise.len()]
     );
     let (means, bases, variances) = (means.wide(), bases.wide(), variances.wide());
     ensure!(

@@ -73,7 +73,8 @@ fn man_pages_and_completions_come_from_the_same_definitions() {
     for program in programs() {
         let place = Place::new();
         let man = place.text(&format!("{program} --generate man"));
-        for part in [&format!(".TH {program} 1"), ".SH NAME", ".SH SYNOPSIS", ".SH DESCRIPTION", "Examples:"]
+        for part in
+            [&format!(".TH {program} 1"), ".SH NAME", ".SH SYNOPSIS", ".SH DESCRIPTION", ".SH EXAMPLES"]
         {
             assert!(man.contains(part), "{program}: the man page lacks {part}");
         }

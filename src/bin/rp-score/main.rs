@@ -115,6 +115,10 @@ impl Arguments {
             "--descriptor: its mean and axes come from data; give --fit or --train"
         );
         ensure!(
+            self.per_sample.is_none() || self.shared.nan != NanPolicy::Drop,
+            "--per-sample with --nan drop: rows would lose their numbers"
+        );
+        ensure!(
             !self.gl.contains(&Form::Distance) || self.reference.is_some(),
             "--gl distance: give --reference, fresh samples of the true distribution"
         );
@@ -157,6 +161,19 @@ impl Program for Arguments {
                 inputs[0].name(),
                 inputs[0].width()
             );
+        }
+        // A training set in pixels beside samples in −1 to 1 makes every sample new.
+        let whole_numbers = |r: &Rows| !r.source_dtype().contains('f') && r.source_dtype() != "csv";
+        for other in [&train, &reference].into_iter().flatten() {
+            if whole_numbers(other) != whole_numbers(&inputs[0]) {
+                job.warn(&format!(
+                    "{} and {} are stored as {} and {}; make sure that they are on the same scale",
+                    other.name(),
+                    inputs[0].name(),
+                    other.source_dtype(),
+                    inputs[0].source_dtype()
+                ));
+            }
         }
         let dtypes: Vec<Dtype> = inputs.iter().chain(&train).map(Rows::dtype).collect();
         let inputs = Paired::new(inputs)?;
