@@ -4,7 +4,7 @@ use molrg::denoiser::{Denoiser, EmpiricalDenoiser, MixtureDenoiser};
 use molrg::fit::Settings;
 use molrg::fit::pca::Moments;
 use molrg::flow::{Plan, Solver};
-use molrg::linalg::{orthonormalize, squared_distance};
+use molrg::linalg::{orthonormalize, singular_values, squared_distance};
 use molrg::measure::descriptor::{Choice, Descriptor};
 use molrg::measure::generalization::{Nearest, Training, is_copy};
 use molrg::measure::interval::{Estimate, Mean, Z95};
@@ -623,6 +623,25 @@ fn randomized_spectra_are_the_exact_ones() {
 }
 
 // Subspaces
+
+/// Consecutive subspaces have the angle asked for, also where not all fit side by side.
+#[test]
+fn planted_angles_are_those_asked_for() {
+    for (dim, ranks) in [(20, vec![4, 4, 4]), (10, vec![4, 4, 4, 4]), (9, vec![3, 5, 4])] {
+        let design =
+            Design { dim, angle: 30.0, weights: vec![1.0; ranks.len()], ranks, ..Design::molrg(dim, 1, 1) };
+        let planted = design.plant(7).unwrap().components;
+        for pair in planted.windows(2) {
+            let shared = pair[0].basis.ncols().min(pair[1].basis.ncols());
+            let inner = pair[0].basis.t().dot(&pair[1].basis);
+            let cosines = singular_values(inner.view()).unwrap();
+            for cosine in cosines.iter().take(shared) {
+                // Rounding of a QR in f64.
+                assert!((cosine - 30f64.to_radians().cos()).abs() < 1e-12, "dimension {dim}: {cosines}");
+            }
+        }
+    }
+}
 
 #[test]
 fn subspace_errors_of_known_angles() {

@@ -335,3 +335,62 @@ fn latents_from_a_file_are_those_of_the_seed() {
     place.put("guided.npy", place.out(guided));
     place.out("npy diff one.npy guided.npy --atol 1e-4");
 }
+
+/// Bash in an empty folder with the programs on PATH; standard output.
+fn shown(script: &str) -> (i32, String, String) {
+    let programs = std::path::Path::new(env!("CARGO_BIN_EXE_pfd")).parent().unwrap();
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let run = std::process::Command::new("bash")
+        .args(["-o", "pipefail", "-ec", script])
+        .current_dir(folder.path())
+        .env("PATH", path)
+        .output()
+        .unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (run.status.code().unwrap(), text(run.stdout), text(run.stderr))
+}
+
+#[test]
+fn randomized_ranks_are_the_exact_ones() {
+    let draw = "molrg-gen -d 48 -r 6 -k 2 -n 1 --seed 3 --truth t.st -o x.npy && ";
+    let rank = "jacobian-rank t.st --sigma 10,0.1 -n 8 --per-sample";
+    let ranks = |flags: &str| {
+        let (code, out, _) = shown(&format!("{draw}{rank} {flags} | cut -d, -f1,3,4"));
+        assert_eq!(code, 0);
+        out
+    };
+    assert_eq!(ranks("--method randomized --top 20"), ranks("--method exact"));
+}
+
+#[test]
+fn a_rank_that_was_not_reached_is_told() {
+    let (code, out, err) = shown(
+        "molrg-gen -d 48 -r 6 -k 2 -n 1 --truth t.st -o x.npy && \
+         jacobian-rank t.st --sigma 10 -n 5 --method randomized --top 4",
+    );
+    assert_eq!(code, 0);
+    assert!(out.lines().count() == 2 && err.contains("5 ranks are only bounds"), "{err}");
+}
+
+/// Copies of training rows 10⁴ from the origin, where products in f32 have lost
+/// the digits that tell one row from another.
+#[test]
+fn copies_are_found_far_from_the_origin() {
+    let (code, out, err) = shown(
+        "molrg-gen -d 32 -r 31 -n 300 --mean-norm 1e4 --seed 2 -o train.npy && \
+         npy cat train.npy --rows 50..150 | \
+         rp-score - --train train.npy --gl ratio,distance --reference <(molrg-gen -d 32 -r 31 -n 400 \
+         --mean-norm 1e4 --seed 2 --rows 300..) | cut -d, -f1,4",
+    );
+    assert_eq!((code, out.as_str()), (0, "score,value\ngl_ratio,0\ngl_distance,0\n"), "{err}");
+}
+
+#[test]
+fn adaptive_steps_end_on_latents_that_are_not_finite() {
+    let (code, _, err) = shown(
+        "molrg-gen -d 4 -r 2 -n 1 --truth t.st -o x.npy && printf 'nan,1,2,3\\n' > bad.csv && \
+         pf-sample t.st --noise bad.csv --nan pass --solver rk45",
+    );
+    assert!(code == 1 && err.starts_with("pf-sample: rk45 at noise level 80"), "{code} {err}");
+}
