@@ -6,11 +6,11 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail, ensure};
 use clap::{Parser, ValueEnum};
-use molrg::cli::{self, Job, Program, Shared, usage};
+use molrg::cli::{self, FitArgs, Job, Program, Shared, component_ranks, usage};
 use molrg::denoiser::Model;
 use molrg::denoiser::model::{Kind as ModelKind, Points};
 use molrg::fit::pca::Moments;
-use molrg::fit::{Fit, Init, Parts, Settings, Solver, Weighting, fit_mixture};
+use molrg::fit::{Fit, Parts, Settings, Solver, fit_mixture};
 use molrg::scalar::Scalar;
 use molrg::stream::Rows;
 use molrg::with_dtype;
@@ -72,28 +72,12 @@ struct MixtureArgs {
     /// Solver (default: pca for one component, subspaces for several)
     #[arg(long, value_enum)]
     solver: Option<Solver>,
-    /// Keep all bases mutually orthogonal, as the theory does (subspaces, gradient)
-    #[arg(long)]
-    orthogonal: bool,
     /// What to fit besides the bases: means, variances, weights, noise
     /// (default: none, that is zero means, unit variances, equal weights, no noise)
     #[arg(long, value_name = "LIST", value_enum, value_delimiter = ',')]
     fit: Vec<Part>,
-    /// Starts, of which the best is kept
-    #[arg(long, default_value_t = 10)]
-    restarts: usize,
-    /// Where to start
-    #[arg(long, value_enum, default_value = "spectral")]
-    init: Init,
-    /// Weights over components in the loss of gradient
-    #[arg(long, value_enum, default_value = "hardmax")]
-    weighting: Weighting,
-    /// Iterations at most; for gradient, its steps
-    #[arg(long, default_value_t = 1000)]
-    iterations: usize,
-    /// Learning rate of gradient, decaying to 0 along a cosine
-    #[arg(long, default_value_t = 0.2)]
-    lr: f64,
+    #[command(flatten)]
+    how: FitArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -110,7 +94,7 @@ impl MixtureArgs {
         let unused = [
             ("--components", self.components.is_some()),
             ("--solver", self.solver.is_some()),
-            ("--orthogonal", self.orthogonal),
+            ("--orthogonal", self.how.orthogonal),
             ("--fit", !self.fit.is_empty()),
             ("--rank", kind == Kind::Empirical && !self.rank.is_empty()),
         ];
@@ -122,55 +106,24 @@ impl MixtureArgs {
 
     fn settings(&self, seed: u64) -> Result<Settings> {
         ensure!(!self.rank.is_empty(), "--rank: --kind molrg needs the rank of its components");
-        let count = self.components.unwrap_or(self.rank.len());
-        ensure!((1..=100_000).contains(&count), "--components {count}: must be 1 to 100000");
-        let ranks = match self.rank[..] {
-            [r] => vec![r; count],
-            _ => self.rank.clone(),
-        };
-        ensure!(
-            ranks.len() == count,
-            "--rank: {} ranks for --components {count}; give one rank, or one each",
-            ranks.len()
-        );
-        ensure!(ranks.iter().all(|r| *r > 0), "--rank 0: a subspace needs at least one dimension");
-        ensure!(self.restarts > 0, "--restarts 0: a fit needs at least one start");
-        ensure!(self.iterations > 0, "--iterations 0: a fit needs at least one");
-        ensure!(self.lr > 0.0 && self.lr.is_finite(), "--lr {}: must be positive", self.lr);
-        if let Some(Solver::Pca) = self.solver {
-            ensure!(
-                count == 1,
-                "--solver pca fits one component, not {count}; use subspaces, em or gradient"
-            );
-        }
         let has = |part| self.fit.contains(&part);
-        let defaults = Settings::new(ranks);
+        let defaults = self.how.settings(component_ranks(&self.rank, self.components)?);
         let settings = Settings {
             solver: self.solver.unwrap_or(defaults.solver),
-            orthogonal: self.orthogonal,
-            init: self.init,
-            restarts: self.restarts,
-            iterations: self.iterations,
             parts: Parts {
                 means: has(Part::Means),
                 variances: has(Part::Variances),
                 weights: has(Part::Weights),
                 noise: has(Part::Noise),
             },
-            weighting: self.weighting,
-            lr: self.lr,
             seed,
             ..defaults
         };
-        let one_mean_for_all = matches!(settings.solver, Solver::Gradient) || settings.orthogonal;
+        settings.check()?;
         ensure!(
-            !(settings.parts.means && one_mean_for_all),
+            !(settings.parts.means && (settings.orthogonal || settings.solver == Solver::Gradient)),
             "--fit means: gradient and --orthogonal fit subspaces through the origin; leave out means or use \
              subspaces or em without --orthogonal"
-        );
-        ensure!(
-            !(settings.orthogonal && settings.solver == Solver::Em),
-            "--orthogonal: em fits every basis by itself; use subspaces or gradient"
         );
         Ok(settings)
     }

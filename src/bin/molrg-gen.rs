@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail, ensure};
 use clap::Parser;
 use molrg::blocks::in_order;
-use molrg::cli::{self, Job, Program, Shared, parse_list, usage};
+use molrg::cli::{self, Job, Program, Shared, component_ranks, parse_list, usage};
 use molrg::denoiser::Model;
 use molrg::mixture::{Design, Mixture, Sampler, Spectrum};
 use molrg::scalar::{Dtype, Scalar};
@@ -79,18 +79,8 @@ impl Arguments {
     fn design(&self) -> Result<Design> {
         let Some(dim) = self.dim else { bail!("--dim: give the dimension of the data (or --from MODEL)") };
         ensure!(!self.rank.is_empty(), "--rank: give the rank of the components (or --from MODEL)");
-        let count = self.components.unwrap_or(self.rank.len());
-        ensure!((1..=100_000).contains(&count), "--components {count}: must be 1 to 100000");
-        let ranks = match self.rank[..] {
-            [r] => vec![r; count],
-            _ => self.rank.clone(),
-        };
-        ensure!(
-            ranks.len() == count,
-            "--rank: {} ranks for --components {count}; give one rank, or one each",
-            ranks.len()
-        );
-        let weights = self.weights.as_ref().map_or(vec![1.0; count], |w| w.0.clone());
+        let ranks = component_ranks(&self.rank, self.components)?;
+        let weights = self.weights.as_ref().map_or(vec![1.0; ranks.len()], |w| w.0.clone());
         let design = Design {
             dim,
             ranks,

@@ -5,10 +5,9 @@ use std::str::FromStr;
 
 use anyhow::{Result, ensure};
 use clap::Parser;
-use molrg::cli::{self, Job, Program, Shared, usage};
-use molrg::fit::{Init, Settings, Solver, Weighting};
+use molrg::cli::{self, FitArgs, Job, Program, Shared, usage};
+use molrg::fit::{Settings, Solver};
 use molrg::measure::phase::{Cell, Experiment};
-use molrg::mixture::Design;
 use molrg::with_dtype;
 
 /// Measure how often learning recovers planted subspaces, over ranks and sample counts.
@@ -47,30 +46,14 @@ struct Arguments {
     /// A trial succeeds when every component's error is at most this
     #[arg(long, default_value_t = 0.01)]
     tol: f64,
-    /// Fit with all bases mutually orthogonal
-    #[arg(long)]
-    orthogonal: bool,
     /// Principal angle between consecutive planted subspaces
     #[arg(long, value_name = "DEG", default_value_t = 90.0)]
     angle: f64,
     /// Standard deviation of isotropic noise
     #[arg(long, value_name = "DELTA", default_value_t = 0.0)]
     noise_std: f64,
-    /// As in dae-fit
-    #[arg(long, default_value_t = 10)]
-    restarts: usize,
-    /// As in dae-fit
-    #[arg(long, value_enum, default_value = "spectral")]
-    init: Init,
-    /// As in dae-fit
-    #[arg(long, value_enum, default_value = "hardmax")]
-    weighting: Weighting,
-    /// As in dae-fit
-    #[arg(long, default_value_t = 1000)]
-    iterations: usize,
-    /// As in dae-fit
-    #[arg(long, default_value_t = 0.2)]
-    lr: f64,
+    #[command(flatten)]
+    fit: FitArgs,
     #[command(flatten)]
     shared: Shared,
 }
@@ -119,57 +102,23 @@ impl Arguments {
 
     fn experiment(&self) -> Result<Experiment> {
         ensure!(self.trials > 0, "--trials 0: a success rate needs at least one");
-        ensure!(self.restarts > 0 && self.iterations > 0, "--restarts and --iterations must be at least 1");
         ensure!(self.tol >= 0.0, "--tol {}: must not be negative", self.tol);
-        ensure!(self.lr > 0.0 && self.lr.is_finite(), "--lr {}: must be positive", self.lr);
-        ensure!(
-            !(self.orthogonal && self.solver == Solver::Em),
-            "--orthogonal: em fits every basis by itself; use subspaces or gradient"
-        );
         let cells = [&self.components, &self.ranks, &self.samples]
             .iter()
             .map(|l| l.0.len() as u128)
             .product::<u128>();
         ensure!(cells <= 1_000_000, "{cells} cells: at most 1000000 in one call");
-        // A design that cannot be planted, or a fit that cannot be asked for, is a wrong call.
-        for cell in self.cells() {
-            let design = Design {
-                angle: self.angle,
-                noise_std: self.noise_std,
-                ..Design::molrg(self.dim, cell.rank, cell.components)
-            };
-            design.check()?;
-            ensure!(
-                self.solver != Solver::Pca || cell.components == 1,
-                "--solver pca fits one component, not {}; use subspaces, em or gradient",
-                cell.components
-            );
-            ensure!(
-                !self.orthogonal || cell.rank * cell.components <= self.dim,
-                "--orthogonal: {} components of rank {} exceed --dim {}",
-                cell.components,
-                cell.rank,
-                self.dim
-            );
-        }
-        Ok(Experiment {
+        let experiment = Experiment {
             dim: self.dim,
             trials: self.trials,
             tolerance: self.tol,
             angle: self.angle,
             noise_std: self.noise_std,
-            fit: Settings {
-                solver: self.solver,
-                orthogonal: self.orthogonal,
-                restarts: self.restarts,
-                init: self.init,
-                weighting: self.weighting,
-                iterations: self.iterations,
-                lr: self.lr,
-                ..Settings::new(vec![1])
-            },
+            fit: Settings { solver: self.solver, ..self.fit.settings(vec![1]) },
             seed: self.shared.seed,
-        })
+        };
+        self.cells().into_iter().try_for_each(|cell| experiment.check(cell))?;
+        Ok(experiment)
     }
 }
 

@@ -1,12 +1,14 @@
 //! What all programs share: flags, exit codes, one-line errors, closed pipes,
 //! progress, the manifest. A program is a [`Program`]; [`main`] runs it.
 
+mod fitting;
 mod generate;
 mod levels;
 mod manifest;
 mod progress;
 mod sampling;
 
+pub use fitting::{FitArgs, component_ranks};
 pub use levels::{LevelArgs, Numbers, parse_list};
 pub use progress::Progress;
 pub use sampling::SamplerArgs;

@@ -99,22 +99,36 @@ impl Settings {
         }
     }
 
-    fn check(&self, rows: usize, dim: usize) -> Result<()> {
+    /// Refuses what no data could be fitted with.
+    pub fn check(&self) -> Result<()> {
+        let k = self.ranks.len();
+        ensure!(self.ranks.iter().all(|r| *r > 0), "--rank 0: a subspace needs at least one dimension");
+        ensure!(self.restarts > 0, "--restarts 0: a fit needs at least one start");
+        ensure!(self.iterations > 0, "--iterations 0: a fit needs at least one");
+        ensure!(self.lr > 0.0 && self.lr.is_finite(), "--lr {}: must be positive", self.lr);
+        ensure!(
+            self.solver != Solver::Pca || k == 1,
+            "--solver pca fits one component, not {k}; use subspaces, em or gradient"
+        );
+        ensure!(
+            !(self.orthogonal && self.solver == Solver::Em),
+            "--orthogonal: em fits every basis by itself; use subspaces or gradient"
+        );
+        Ok(())
+    }
+
+    /// Refuses what these rows cannot be fitted with.
+    fn check_data(&self, rows: usize, dim: usize) -> Result<()> {
         let k = self.ranks.len();
         ensure!(rows > 0, "no rows to fit; give samples");
         ensure!(k <= rows, "{k} components but only {rows} rows; give more samples or fewer components");
-        for &r in &self.ranks {
-            ensure!(r > 0, "--rank 0: a subspace needs at least one dimension");
-            ensure!(r <= dim, "--rank {r} exceeds the data's {dim} dimensions; give a smaller rank");
+        if let Some(r) = self.ranks.iter().find(|r| **r > dim) {
+            anyhow::bail!("--rank {r} exceeds the data's {dim} dimensions; give a smaller rank");
         }
         let total: usize = self.ranks.iter().sum();
         ensure!(
             !self.orthogonal || total <= dim,
             "--orthogonal: {total} dimensions in all exceed the data's {dim}; give smaller ranks or leave it out"
-        );
-        ensure!(
-            self.solver != Solver::Pca || k == 1,
-            "--solver pca fits one component, not {k}; use subspaces, em or gradient"
         );
         Ok(())
     }
@@ -146,7 +160,8 @@ pub struct Fit {
 /// # Errors
 /// When the settings ask for what the data cannot give: r > d, K > N.
 pub fn fit_mixture<T: Scalar>(x: ArrayView2<T>, settings: &Settings) -> Result<Fit> {
-    settings.check(x.nrows(), x.ncols())?;
+    settings.check()?;
+    settings.check_data(x.nrows(), x.ncols())?;
     // Sums of whole arrays run in the order of memory.
     let x = x.as_standard_layout();
     match settings.solver {

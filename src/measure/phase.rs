@@ -1,7 +1,7 @@
 //! The phase diagram of learning: success of recovering planted subspaces over
 //! a grid of ranks and sample counts (figure 4 of arXiv 2409.02426).
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use rayon::prelude::*;
 
 use super::interval::Estimate;
@@ -43,20 +43,41 @@ pub struct Outcome {
 }
 
 impl Experiment {
+    /// Refuses a cell that cannot be planted, or not fitted as asked.
+    pub fn check(&self, cell: Cell) -> Result<()> {
+        self.design(cell).check()?;
+        self.settings(cell).check()?;
+        let total = cell.rank * cell.components;
+        ensure!(
+            !self.fit.orthogonal || total <= self.dim,
+            "--orthogonal: {} components of rank {} exceed --dim {}",
+            cell.components,
+            cell.rank,
+            self.dim
+        );
+        Ok(())
+    }
+
+    fn design(&self, cell: Cell) -> Design {
+        Design {
+            angle: self.angle,
+            noise_std: self.noise_std,
+            ..Design::molrg(self.dim, cell.rank, cell.components)
+        }
+    }
+
+    fn settings(&self, cell: Cell) -> Settings {
+        Settings { ranks: vec![cell.rank; cell.components], ..self.fit.clone() }
+    }
+
     /// The largest error of the components in one trial: what `molrg-gen
     /// --balanced | dae-fit | subspace-error` with seed + trial would print in its row `all`.
     pub fn error<T: Scalar>(&self, cell: Cell, trial: usize) -> Result<f64> {
         let seed = self.seed.wrapping_add(trial as u64);
-        let design = Design {
-            angle: self.angle,
-            noise_std: self.noise_std,
-            ..Design::molrg(self.dim, cell.rank, cell.components)
-        };
-        let truth = design.plant(seed)?;
+        let truth = self.design(cell).plant(seed)?;
         let sampler = Sampler::<T>::new(&truth, seed, true);
         let (x, _) = sampler.draw(0..(cell.samples * cell.components) as u64);
-        let settings = Settings { ranks: vec![cell.rank; cell.components], seed, ..self.fit.clone() };
-        let fit = fit_mixture(x.view(), &settings)?;
+        let fit = fit_mixture(x.view(), &Settings { seed, ..self.settings(cell) })?;
         let matches = matched(&stored::<T>(fit.mixture), &stored::<T>(truth))?;
         Ok(largest(&matches).0)
     }

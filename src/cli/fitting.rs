@@ -1,0 +1,63 @@
+//! The flags that say how a mixture is fitted: the same for every program that fits one.
+
+use anyhow::{Result, ensure};
+use clap::Args;
+
+use crate::fit::{Init, Settings, Weighting};
+
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Fit")]
+pub struct FitArgs {
+    /// Keep all bases mutually orthogonal, as the theory does (subspaces, gradient)
+    #[arg(long)]
+    pub orthogonal: bool,
+    /// Starts, of which the best is kept
+    #[arg(long, default_value_t = 10)]
+    pub restarts: usize,
+    /// Where to start
+    #[arg(long, value_enum, default_value = "spectral")]
+    pub init: Init,
+    /// Weights over components in the loss of gradient
+    #[arg(long, value_enum, default_value = "hardmax")]
+    pub weighting: Weighting,
+    /// Iterations at most; for gradient, its steps
+    #[arg(long, default_value_t = 1000)]
+    pub iterations: usize,
+    /// Learning rate of gradient, decaying to 0 along a cosine
+    #[arg(long, default_value_t = 0.2)]
+    pub lr: f64,
+}
+
+impl FitArgs {
+    /// Settings for components of these ranks, all else as in [`Settings::new`].
+    pub fn settings(&self, ranks: Vec<usize>) -> Settings {
+        Settings {
+            orthogonal: self.orthogonal,
+            restarts: self.restarts,
+            init: self.init,
+            weighting: self.weighting,
+            iterations: self.iterations,
+            lr: self.lr,
+            ..Settings::new(ranks)
+        }
+    }
+}
+
+/// r_k of every component, from `--rank` (one for all, or one each) and `--components`.
+///
+/// # Errors
+/// When the two disagree.
+pub fn component_ranks(rank: &[usize], components: Option<usize>) -> Result<Vec<usize>> {
+    let count = components.unwrap_or(rank.len());
+    ensure!((1..=100_000).contains(&count), "--components {count}: must be 1 to 100000");
+    let ranks = match *rank {
+        [r] => vec![r; count],
+        _ => rank.to_vec(),
+    };
+    ensure!(
+        ranks.len() == count,
+        "--rank: {} ranks for --components {count}; give one rank, or one each",
+        ranks.len()
+    );
+    Ok(ranks)
+}
