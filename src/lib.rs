@@ -35,6 +35,7 @@ pub mod flow;
 pub mod linalg;
 pub mod measure;
 pub mod mixture;
+pub mod network;
 pub mod random;
 pub mod scalar;
 pub mod schedule;

@@ -5,7 +5,8 @@
 //!
 //! * the generator is ChaCha with 8 rounds;
 //! * its 32-byte key is the seed as 8 little-endian bytes, then the purpose's
-//!   ASCII name, zero-padded to 24 bytes;
+//!   ASCII name, zero-padded to 16 bytes, then the step as 8 little-endian bytes
+//!   (0 where there are no steps);
 //! * its 64-bit stream number is the row, its counter starts at 0;
 //! * a uniform number in [0, 1) is the upper 53 bits of one 64-bit output
 //!   times 2⁻⁵³;
@@ -46,8 +47,10 @@ pub enum Purpose {
     Restarts,
     /// Directions that complete a basis the data leave short, one row per component.
     Completion,
-    /// Noise levels and noise of a denoising loss, one row per (step, sample).
+    /// Noise levels and noise of a denoising loss, by step and row.
     Training,
+    /// A network's parameters before training, one row per tensor.
+    Parameters,
     /// Probe directions of a randomized factorization.
     Probes,
     /// Resampled rows of a bootstrap.
@@ -68,6 +71,7 @@ impl Purpose {
             Purpose::Restarts => "restarts",
             Purpose::Completion => "completion",
             Purpose::Training => "training",
+            Purpose::Parameters => "parameters",
             Purpose::Probes => "probes",
             Purpose::Bootstrap => "bootstrap",
         }
@@ -76,10 +80,16 @@ impl Purpose {
 
 /// The generator of one row.
 pub fn row_rng(seed: u64, purpose: Purpose, row: u64) -> ChaCha8Rng {
+    step_rng(seed, purpose, 0, row)
+}
+
+/// The generator of one row at one step of something that goes on in steps.
+pub fn step_rng(seed: u64, purpose: Purpose, step: u64, row: u64) -> ChaCha8Rng {
     let mut key = [0u8; 32];
     key[..8].copy_from_slice(&seed.to_le_bytes());
     let name = purpose.name().as_bytes();
     key[8..8 + name.len()].copy_from_slice(name);
+    key[24..].copy_from_slice(&step.to_le_bytes());
     let mut rng = ChaCha8Rng::from_seed(key);
     rng.set_stream(row);
     rng

@@ -118,6 +118,14 @@ fn exp_f32(x: f32) -> f32 {
     p * f32::from_bits(exponent << 23)
 }
 
+/// Runs a loop with the widest vector instructions of this processor, instead
+/// of those that all have. Rounding does not change: no operation is fused or
+/// reordered by that.
+#[inline]
+pub fn vectorized<R>(work: impl FnOnce() -> R) -> R {
+    pulp::Arch::new().dispatch(work)
+}
+
 /// Runs a generic function for the type a [`Dtype`] names:
 /// `with_dtype!(dtype, T => run::<T>(args))`.
 #[macro_export]

@@ -15,7 +15,9 @@ pub use factor::{
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, CowArray, Ix2, s};
 
-use crate::scalar::Scalar;
+use rayon::prelude::*;
+
+use crate::scalar::{Scalar, vectorized};
 
 /// Longest inner dimension given to the kernel at once. `gemm` splits longer
 /// ones by a rule that depends on the shape and the processor, which would
@@ -71,6 +73,47 @@ pub fn accumulate<T: Scalar>(mut c: ArrayViewMut2<T>, a: ArrayView2<T>, b: Array
         let (from, to) = (piece * k / pieces, (piece + 1) * k / pieces);
         kernel(c.view_mut(), a.slice(s![.., from..to]), b.slice(s![from..to, ..]));
     }
+}
+
+/// C ← C + A·B, large ones by tiles of columns on all threads. Tiles do not
+/// change a bit, so their width may follow the number of threads.
+pub fn accumulate_wide<T: Scalar>(mut c: ArrayViewMut2<T>, a: ArrayView2<T>, b: ArrayView2<T>) {
+    let threads = rayon::current_num_threads();
+    let (m, n) = c.dim();
+    let tile = n.div_ceil(threads).next_multiple_of(MIN_TILE);
+    if threads == 1 || tile >= n || m * n * a.ncols() < MIN_SHARED {
+        return accumulate(c, a, b);
+    }
+    c.axis_chunks_iter_mut(Axis(1), tile)
+        .into_par_iter()
+        .zip(b.axis_chunks_iter(Axis(1), tile))
+        .for_each(|(c, b)| accumulate(c, a, b));
+}
+
+/// Multiplications below which a product is not worth sharing (a quarter of a
+/// millisecond's half), and the width below which tiles lose speed.
+const MIN_SHARED: usize = 1 << 21;
+const MIN_TILE: usize = 64;
+
+/// sums ← sums + column sums of x.
+pub fn add_column_sums<T: Scalar>(sums: &mut [T], x: ArrayView2<T>) {
+    // Short runs in T, their sums in f64: fixed order, little rounding.
+    const RUN: usize = 64;
+    let mut total = vec![0.0; sums.len()];
+    let mut run = vec![T::zero(); sums.len()];
+    for rows in x.axis_chunks_iter(Axis(0), RUN) {
+        run.fill(T::zero());
+        vectorized(|| {
+            for row in rows.outer_iter() {
+                match row.to_slice() {
+                    Some(row) => run.iter_mut().zip(row).for_each(|(s, &v)| *s += v),
+                    None => run.iter_mut().zip(row).for_each(|(s, &v)| *s += v),
+                }
+            }
+        });
+        total.iter_mut().zip(&run).for_each(|(t, v)| *t += v.wide());
+    }
+    sums.iter_mut().zip(total).for_each(|(s, t)| *s += T::of(t));
 }
 
 /// The matrix, row after row in memory.
@@ -145,9 +188,15 @@ pub fn squared_distance<T: Scalar>(a: ArrayView1<T>, b: ArrayView1<T>) -> f64 {
 }
 
 fn sum_of<T: Scalar>(a: ArrayView1<T>, b: ArrayView1<T>, term: impl Fn(f64, f64) -> f64) -> f64 {
-    let (Some(a), Some(b)) = (a.as_slice(), b.as_slice()) else {
-        return sum_of(a.to_owned().view(), b.to_owned().view(), term);
-    };
+    match (a.as_slice(), b.as_slice()) {
+        (Some(a), Some(b)) => sum_by(a, b, term),
+        _ => sum_of(a.to_owned().view(), b.to_owned().view(), term),
+    }
+}
+
+/// Σ term(a_i, b_i) in f64, in the order of [`dot`].
+#[inline(always)]
+pub fn sum_by<T: Scalar>(a: &[T], b: &[T], term: impl Fn(f64, f64) -> f64) -> f64 {
     const LANES: usize = 8;
     let mut parts = [0.0; LANES];
     let (a8, a_rest) = a.as_chunks::<LANES>();

@@ -1,0 +1,351 @@
+//! The networks, as graphs of layers. Each computes F(x; c) for data x scaled
+//! to unit size and the noise level c = ¼ ln σ.
+
+use anyhow::{Result, bail, ensure};
+
+use super::batch::Shape;
+use super::graph::{DATA, Graph, NOISE, Node, Start};
+use super::layers::{
+    Attention, Concat, Conv, Down, Gate, GroupNorm, LayerNorm, Linear, Patches, Prepend, Relu, Shift, Silu,
+    Sinusoids, Span, Sum, Unpatches, Up,
+};
+use crate::scalar::Scalar;
+
+/// What a network looks like; with the item's shape it fixes every parameter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Architecture {
+    /// y = x W_1 … W_L. Conditioned, x W_1 is multiplied by e^{g(c)}, unit by unit.
+    Linear { width: usize, depth: usize, tied: bool, conditioned: bool },
+    /// y = [x W_1]_+ W_2 (arXiv 2512.20963). Conditioned, the hidden units are
+    /// multiplied by e^{g(c)}; tied, W_2 = W_1ᵀ.
+    TwoLayer { width: usize, tied: bool, conditioned: bool },
+    /// Residual multilayer perceptron: h = x W_in, then `depth` times
+    /// h ← h + B silu(A LN(h) + C e(c)), y = h W_out.
+    Mlp { width: usize, depth: usize },
+    /// U-Net of residual blocks, as DDPM++ (arXiv 2011.13456): `blocks` blocks at
+    /// every resolution, `width`·mult channels, attention at the lowest.
+    UNet { width: usize, mult: Vec<usize>, blocks: usize },
+    /// Vision transformer with long skips (arXiv 2209.12152): patches of
+    /// side × side pixels as tokens, 2·⌊depth/2⌋ + 1 blocks.
+    UVit { width: usize, depth: usize, patch: usize },
+}
+
+/// Numbers that stand for the noise level in vector networks, and the width of
+/// what is made of them.
+const FEATURES: usize = 32;
+const EMBEDDING: usize = 64;
+
+impl Architecture {
+    pub fn name(&self) -> &'static str {
+        match self {
+            Architecture::Linear { .. } => "linear",
+            Architecture::TwoLayer { .. } => "two-layer",
+            Architecture::Mlp { .. } => "mlp",
+            Architecture::UNet { .. } => "unet",
+            Architecture::UVit { .. } => "uvit",
+        }
+    }
+
+    /// The network for items of this shape.
+    ///
+    /// # Errors
+    /// When sizes do not fit together, naming the flag to change.
+    pub fn graph<T: Scalar>(&self, item: &[usize]) -> Result<Graph<T>> {
+        let d = item.iter().product();
+        match *self {
+            Architecture::Linear { width, depth, tied, conditioned } => {
+                ensure!(width > 0 && depth > 0, "--width and --depth: must be at least 1");
+                ensure!(!tied || depth == 2, "--tied: needs --depth 2, W and its transpose");
+                ensure!(
+                    !conditioned || depth > 1,
+                    "--depth 1: one matrix serves one noise level; give --loss fixed"
+                );
+                Ok(linear(d, width, depth, tied, conditioned))
+            }
+            Architecture::TwoLayer { width, tied, conditioned } => {
+                ensure!(width > 0, "--width: must be at least 1");
+                Ok(two_layer(d, width, tied, conditioned))
+            }
+            Architecture::Mlp { width, depth } => {
+                ensure!(width > 0 && depth > 0, "--width and --depth: must be at least 1");
+                Ok(mlp(d, width, depth))
+            }
+            Architecture::UNet { width, ref mult, blocks } => {
+                let [height, across, channels] = image(item)?;
+                ensure!(width >= 4, "--width {width}: a U-Net needs at least 4 channels");
+                ensure!(
+                    blocks > 0 && !mult.is_empty() && mult.iter().all(|m| (1..=64).contains(m)),
+                    "--mult and --blocks: must be at least 1"
+                );
+                let factor = 1 << (mult.len() - 1).min(31);
+                ensure!(
+                    height % factor == 0 && across % factor == 0,
+                    "--mult: {} resolutions halve the image {} times, which {height}×{across} does not allow; \
+                     give fewer, or pad the images (npy images --pad)",
+                    mult.len(),
+                    mult.len() - 1
+                );
+                Ok(unet(Shape::image(height, across, channels), width, mult, blocks))
+            }
+            Architecture::UVit { width, depth, patch } => {
+                let [height, across, channels] = image(item)?;
+                ensure!(width > 0 && depth > 0, "--width and --depth: must be at least 1");
+                ensure!(
+                    patch > 0 && height % patch == 0 && across % patch == 0,
+                    "--patch {patch}: does not divide the image of {height}×{across}"
+                );
+                Ok(uvit(Shape::image(height, across, channels), width, depth, patch))
+            }
+        }
+    }
+}
+
+/// (height, width, channels) of an item that is an image.
+fn image(item: &[usize]) -> Result<[usize; 3]> {
+    match *item {
+        [h, w] => Ok([h, w, 1]),
+        [h, w, c] => Ok([h, w, c]),
+        _ => bail!("items of shape {item:?} are not images; say their shape with --shape H,W,C"),
+    }
+}
+
+/// Layers by name, with the starting values of their kind.
+impl<T: Scalar> Graph<T> {
+    fn weight(&mut self, name: &str, shape: &[usize], gain: f64) -> Span {
+        let inputs: usize = shape[..shape.len() - 1].iter().product();
+        let start =
+            if gain == 0.0 { Start::Constant(0.0) } else { Start::Normal(gain / (inputs as f64).sqrt()) };
+        self.parameter(&format!("{name}.weight"), shape, start)
+    }
+
+    fn zeros(&mut self, name: &str, shape: &[usize]) -> Span {
+        self.parameter(name, shape, Start::Constant(0.0))
+    }
+
+    /// W of normal numbers of variance gain²/inputs, b = 0.
+    fn linear(&mut self, name: &str, x: Node, outputs: usize, gain: f64) -> Node {
+        let weight = self.weight(name, &[self.shape(x).channels, outputs], gain);
+        let bias = Some(self.zeros(&format!("{name}.bias"), &[outputs]));
+        self.add(Linear { weight, bias, outputs, transposed: false }, &[x], true)
+    }
+
+    /// Without bias.
+    fn matrix(&mut self, name: &str, x: Node, outputs: usize) -> (Node, Span) {
+        let weight = self.weight(name, &[self.shape(x).channels, outputs], 1.0);
+        (self.add(Linear { weight, bias: None, outputs, transposed: false }, &[x], true), weight)
+    }
+
+    fn transposed(&mut self, weight: Span, x: Node) -> Node {
+        let outputs = weight.len / self.shape(x).channels;
+        self.add(Linear { weight, bias: None, outputs, transposed: true }, &[x], true)
+    }
+
+    fn conv(&mut self, name: &str, x: Node, outputs: usize, gain: f64) -> Node {
+        let weight = self.weight(name, &[3, 3, self.shape(x).channels, outputs], gain);
+        let bias = self.zeros(&format!("{name}.bias"), &[outputs]);
+        self.add(Conv { weight, bias, outputs }, &[x], true)
+    }
+
+    fn affine(&mut self, name: &str, x: Node) -> (Span, Span) {
+        let c = self.shape(x).channels;
+        let scale = self.parameter(&format!("{name}.weight"), &[c], Start::Constant(1.0));
+        (scale, self.zeros(&format!("{name}.bias"), &[c]))
+    }
+
+    fn layer_norm(&mut self, name: &str, x: Node) -> Node {
+        let (scale, offset) = self.affine(name, x);
+        self.add(LayerNorm { scale, offset }, &[x], true)
+    }
+
+    /// At least four channels a group, and at most 32 groups.
+    fn group_norm(&mut self, name: &str, x: Node) -> Node {
+        let (scale, offset) = self.affine(name, x);
+        let c = self.shape(x).channels;
+        let groups = (1..=(c / 4).clamp(1, 32)).rev().find(|g| c % g == 0).unwrap_or(1);
+        self.add(GroupNorm { scale, offset, groups }, &[x], true)
+    }
+
+    fn silu(&mut self, x: Node) -> Node {
+        self.add(Silu, &[x], false)
+    }
+
+    fn sum(&mut self, a: Node, b: Node, scale: f64) -> Node {
+        self.add(Sum { scale }, &[a, b], false)
+    }
+
+    /// silu(L_2 silu(L_1 sinusoids(c))).
+    fn embedding(&mut self, features: usize, width: usize, first: f64, last: f64) -> Node {
+        let mut e = self.add(Sinusoids::new(features, first, last), &[NOISE], false);
+        for name in ["embedding.0", "embedding.1"] {
+            let linear = self.linear(name, e, width, 1.0);
+            e = self.silu(linear);
+        }
+        e
+    }
+
+    /// The embedding of networks on vectors: wavelengths of c from 4 to about
+    /// ¼, that is factors of noise from e¹⁶ to e.
+    fn vector_embedding(&mut self) -> Node {
+        let half_pi = std::f64::consts::FRAC_PI_2;
+        self.embedding(FEATURES, EMBEDDING, half_pi, 16.0 * half_pi)
+    }
+
+    /// x ⊙ e^{g(c)}, g = 0 before training.
+    fn gate(&mut self, x: Node) -> Node {
+        let e = self.vector_embedding();
+        let g = self.linear("gate", e, self.shape(x).channels, 0.0);
+        self.add(Gate, &[x, g], false)
+    }
+}
+
+fn linear<T: Scalar>(d: usize, width: usize, depth: usize, tied: bool, conditioned: bool) -> Graph<T> {
+    let mut g = Graph::new(Shape::vector(d));
+    let outputs = |layer: usize| if layer == depth { d } else { width };
+    let (mut h, first) = g.matrix("layers.0", DATA, outputs(1));
+    if conditioned {
+        h = g.gate(h);
+    }
+    if tied {
+        g.transposed(first, h);
+        return g;
+    }
+    for layer in 1..depth {
+        h = g.matrix(&format!("layers.{layer}"), h, outputs(layer + 1)).0;
+    }
+    g
+}
+
+fn two_layer<T: Scalar>(d: usize, width: usize, tied: bool, conditioned: bool) -> Graph<T> {
+    let mut g = Graph::new(Shape::vector(d));
+    let (inside, first) = g.matrix("layers.0", DATA, width);
+    let mut h = g.add(Relu, &[inside], false);
+    if conditioned {
+        h = g.gate(h);
+    }
+    if tied {
+        g.transposed(first, h);
+    } else {
+        g.matrix("layers.1", h, d);
+    }
+    g
+}
+
+fn mlp<T: Scalar>(d: usize, width: usize, depth: usize) -> Graph<T> {
+    let mut g = Graph::new(Shape::vector(d));
+    let e = g.vector_embedding();
+    let mut h = g.linear("in", DATA, width, 1.0);
+    for block in 0..depth {
+        let name = |part: &str| format!("blocks.{block}.{part}");
+        let normed = g.layer_norm(&name("norm"), h);
+        let a = g.linear(&name("a"), normed, width, 1.0);
+        let c = g.linear(&name("c"), e, width, 1.0);
+        let inside = g.sum(a, c, 1.0);
+        let active = g.silu(inside);
+        let b = g.linear(&name("b"), active, width, 1.0);
+        h = g.sum(h, b, 1.0);
+    }
+    g.linear("out", h, d, 1.0);
+    g
+}
+
+/// (x' + conv(silu(norm(conv(silu(norm(x))) + e C)))) / √2, x' being x or, for
+/// another number of channels, a linear map of it.
+fn residual<T: Scalar>(g: &mut Graph<T>, name: &str, x: Node, e: Node, channels: usize) -> Node {
+    let normed = g.group_norm(&format!("{name}.norm0"), x);
+    let active = g.silu(normed);
+    let h = g.conv(&format!("{name}.conv0"), active, channels, 1.0);
+    let c = g.linear(&format!("{name}.embed"), e, channels, 1.0);
+    let h = g.add(Shift, &[h, c], false);
+    let normed = g.group_norm(&format!("{name}.norm1"), h);
+    let active = g.silu(normed);
+    let h = g.conv(&format!("{name}.conv1"), active, channels, 0.0);
+    let straight = match g.shape(x).channels == channels {
+        true => x,
+        false => g.linear(&format!("{name}.skip"), x, channels, 1.0),
+    };
+    g.sum(straight, h, 0.5_f64.sqrt())
+}
+
+/// (x + attention(norm(x))) / √2.
+fn attended<T: Scalar>(g: &mut Graph<T>, name: &str, x: Node) -> Node {
+    let c = g.shape(x).channels;
+    let normed = g.group_norm(&format!("{name}.norm"), x);
+    let qkv = g.linear(&format!("{name}.qkv"), normed, 3 * c, 1.0);
+    let a = g.add(Attention, &[qkv], false);
+    let a = g.linear(&format!("{name}.proj"), a, c, 0.0);
+    g.sum(x, a, 0.5_f64.sqrt())
+}
+
+fn unet<T: Scalar>(shape: Shape, width: usize, mult: &[usize], blocks: usize) -> Graph<T> {
+    let mut g = Graph::new(shape);
+    let e = g.embedding(width - width % 2, 4 * width, 1.0, 1e-4);
+    let mut h = g.conv("stem", DATA, width, 1.0);
+    let mut skips = Vec::new();
+    for (level, m) in mult.iter().enumerate() {
+        if level > 0 {
+            h = g.add(Down, &[h], false);
+        }
+        for block in 0..blocks {
+            h = residual(&mut g, &format!("down.{level}.{block}"), h, e, width * m);
+            skips.push(h);
+        }
+    }
+    let lowest = g.shape(h).channels;
+    h = residual(&mut g, "middle.0", h, e, lowest);
+    h = attended(&mut g, "middle.attention", h);
+    h = residual(&mut g, "middle.1", h, e, lowest);
+    for (level, m) in mult.iter().enumerate().rev() {
+        for (block, skip) in skips.split_off(skips.len() - blocks).into_iter().rev().enumerate() {
+            h = g.add(Concat, &[h, skip], false);
+            h = residual(&mut g, &format!("up.{level}.{block}"), h, e, width * m);
+        }
+        if level > 0 {
+            h = g.add(Up, &[h], false);
+        }
+    }
+    let normed = g.group_norm("head.norm", h);
+    let active = g.silu(normed);
+    g.conv("head.conv", active, shape.channels, 0.0);
+    g
+}
+
+/// x + attention(LN(x)), then + a two-layer network of LN.
+fn transformer<T: Scalar>(g: &mut Graph<T>, name: &str, x: Node) -> Node {
+    let c = g.shape(x).channels;
+    let normed = g.layer_norm(&format!("{name}.norm0"), x);
+    let qkv = g.linear(&format!("{name}.qkv"), normed, 3 * c, 1.0);
+    let a = g.add(Attention, &[qkv], false);
+    let a = g.linear(&format!("{name}.proj"), a, c, 1.0);
+    let h = g.sum(x, a, 1.0);
+    let normed = g.layer_norm(&format!("{name}.norm1"), h);
+    let wide = g.linear(&format!("{name}.wide"), normed, 4 * c, 1.0);
+    let active = g.silu(wide);
+    let narrow = g.linear(&format!("{name}.narrow"), active, c, 1.0);
+    g.sum(h, narrow, 1.0)
+}
+
+fn uvit<T: Scalar>(shape: Shape, width: usize, depth: usize, side: usize) -> Graph<T> {
+    let mut g = Graph::new(shape);
+    let e = g.embedding(width - width % 2, 4 * width, 1.0, 1e-4);
+    let e = g.linear("time", e, width, 1.0);
+    let patches = g.add(Patches { side }, &[DATA], false);
+    let tokens = g.linear("patches", patches, width, 1.0);
+    let count = g.shape(tokens).places() + 1;
+    let positions = g.parameter("positions", &[count, width], Start::Normal(0.02));
+    let mut h = g.add(Prepend { positions }, &[tokens, e], true);
+    let mut skips = Vec::new();
+    for block in 0..depth / 2 {
+        h = transformer(&mut g, &format!("down.{block}"), h);
+        skips.push(h);
+    }
+    h = transformer(&mut g, "middle", h);
+    for (block, skip) in skips.into_iter().rev().enumerate() {
+        let both = g.add(Concat, &[h, skip], false);
+        h = g.linear(&format!("up.{block}.skip"), both, width, 1.0);
+        h = transformer(&mut g, &format!("up.{block}"), h);
+    }
+    let normed = g.layer_norm("head.norm", h);
+    let patches = g.linear("head.patches", normed, side * side * shape.channels, 0.0);
+    g.add(Unpatches { shape, side }, &[patches], false);
+    g
+}

@@ -1,0 +1,14 @@
+//! Networks: layers with explicit derivatives, and what is built of them.
+//!
+//! * [`batch`]: activations, channels last, with shared padding;
+//! * [`layers`]: every layer's value and its two derivative products;
+//! * [`graph`]: which layer feeds which;
+//! * [`architecture`]: linear, two-layer, mlp, unet, uvit.
+
+pub mod architecture;
+pub mod batch;
+pub mod graph;
+pub mod layers;
+
+pub use architecture::Architecture;
+pub use graph::{Graph, Tape};

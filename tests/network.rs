@@ -1,0 +1,142 @@
+//! Layers and networks: derivatives against differences, against each other,
+//! and bits that depend on nothing but a row.
+
+use molrg::network::architecture::Architecture;
+use molrg::network::graph::{Graph, Tape};
+use molrg::random::{Purpose, normal_rows, row_rng, standard_normals};
+use molrg::scalar::Scalar;
+use ndarray::{Array2, ArrayView2, s};
+
+/// One of every architecture with every option, on items of this shape.
+fn architectures() -> Vec<(Architecture, Vec<usize>)> {
+    use Architecture::*;
+    vec![
+        (Linear { width: 5, depth: 3, tied: false, conditioned: true }, vec![7]),
+        (Linear { width: 5, depth: 2, tied: true, conditioned: true }, vec![7]),
+        (Linear { width: 5, depth: 1, tied: false, conditioned: false }, vec![7]),
+        (TwoLayer { width: 9, tied: false, conditioned: true }, vec![7]),
+        (TwoLayer { width: 9, tied: true, conditioned: false }, vec![7]),
+        (Mlp { width: 10, depth: 2 }, vec![7]),
+        (UNet { width: 8, mult: vec![1, 2], blocks: 1 }, vec![4, 6, 1]),
+        (UNet { width: 4, mult: vec![1, 2, 2], blocks: 2 }, vec![4, 4, 3]),
+        (UVit { width: 6, depth: 3, patch: 2 }, vec![4, 6, 2]),
+    ]
+}
+
+/// Parameters away from their starting values, of which many are zero.
+fn random_parameters<T: Scalar>(graph: &Graph<T>, seed: u64) -> Vec<T> {
+    let n = graph.parameter_count();
+    let mut p = graph.start(seed);
+    let noise = standard_normals::<T>(&mut row_rng(seed, Purpose::Noise, 0), n);
+    p.iter_mut().zip(noise).for_each(|(p, z)| *p += T::of(0.2) * z);
+    p
+}
+
+fn random_rows<T: Scalar>(seed: u64, n: usize, d: usize) -> Array2<T> {
+    normal_rows(seed, Purpose::Coefficients, 0..n as u64, d)
+}
+
+fn dot(a: ArrayView2<f64>, b: ArrayView2<f64>) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+/// Largest difference relative to the largest entry.
+fn relative(a: &[f64], b: &[f64]) -> f64 {
+    let scale = b.iter().fold(1e-12_f64, |m, v| m.max(v.abs()));
+    a.iter().zip(b).fold(0.0, |m: f64, (a, b)| m.max((a - b).abs())) / scale
+}
+
+#[test]
+fn gradients_are_those_of_central_differences() {
+    for (architecture, item) in architectures() {
+        let graph = architecture.graph::<f64>(&item).unwrap();
+        let (d, n) = (graph.dim(), 3);
+        let p = random_parameters(&graph, 1);
+        let (x, u) = (random_rows(2, n, d), random_rows(3, n, graph.output_dim()));
+        let noise = [-0.7, 0.1, 0.4];
+        let mut tape = Tape::new();
+        graph.forward(&p, x.view(), &noise, &mut tape);
+        let mut dp = vec![0.0; p.len()];
+        graph.gradient(&p, &mut tape, u.view(), &mut dp);
+        let loss = |p: &[f64], x: ArrayView2<f64>| {
+            dot(graph.forward(p, x, &noise, &mut Tape::new()).view(), u.view())
+        };
+        // Rounding 1e-16/h and truncation h² meet at about 1e-10 relative.
+        let h = 1e-5;
+        let mut differences = Vec::new();
+        let mut found = Vec::new();
+        // Every parameter of the small ones, every third of the others.
+        for i in (0..p.len()).step_by(if p.len() > 500 { 3 } else { 1 }) {
+            let mut q = p.clone();
+            q[i] = p[i] + h;
+            let above = loss(&q, x.view());
+            q[i] = p[i] - h;
+            differences.push((above - loss(&q, x.view())) / (2.0 * h));
+            found.push(dp[i]);
+        }
+        let error = relative(&found, &differences);
+        assert!(error < 1e-6, "{architecture:?}: by parameters {error:e}");
+
+        let dx = {
+            let mut tape = Tape::new();
+            graph.forward(&p, x.view(), &noise, &mut tape);
+            graph.vjp(&p, &mut tape, u.view())
+        };
+        let mut differences = Array2::zeros((n, d));
+        for i in 0..n {
+            for j in 0..d {
+                let mut y = x.clone();
+                y[(i, j)] += h;
+                let above = loss(&p, y.view());
+                y[(i, j)] -= 2.0 * h;
+                differences[(i, j)] = (above - loss(&p, y.view())) / (2.0 * h);
+            }
+        }
+        let error = relative(dx.as_slice().unwrap(), differences.as_slice().unwrap());
+        assert!(error < 1e-6, "{architecture:?}: by data {error:e}");
+    }
+}
+
+#[test]
+fn forward_and_backward_products_agree() {
+    for (architecture, item) in architectures() {
+        let graph = architecture.graph::<f64>(&item).unwrap();
+        let (d, n) = (graph.dim(), 4);
+        let p = random_parameters(&graph, 4);
+        let (x, v) = (random_rows(5, n, d), random_rows(6, n, d));
+        let u = random_rows(7, n, graph.output_dim());
+        let mut tape = Tape::new();
+        graph.forward(&p, x.view(), &[0.3; 4], &mut tape);
+        let forwards = graph.jvp(&p, &mut tape, v.view());
+        let backwards = graph.vjp(&p, &mut tape, u.view());
+        let (a, b) = (dot(u.view(), forwards.view()), dot(backwards.view(), v.view()));
+        // Two orders of a few thousand roundings of 1e-16.
+        assert!((a - b).abs() < 1e-11 * a.abs().max(1.0), "{architecture:?}: {a} {b}");
+    }
+}
+
+#[test]
+fn a_row_is_the_same_bits_in_any_batch() {
+    for (architecture, item) in architectures() {
+        let graph = architecture.graph::<f32>(&item).unwrap();
+        let p = random_parameters(&graph, 8);
+        let x = random_rows::<f32>(9, 9, graph.dim());
+        let all = graph.forward(&p, x.view(), &[0.2; 9], &mut Tape::new());
+        for range in [0..1, 3..5, 2..9] {
+            let part =
+                graph.forward(&p, x.slice(s![range.clone(), ..]), &vec![0.2; range.len()], &mut Tape::new());
+            assert_eq!(part, all.slice(s![range, ..]), "{architecture:?}");
+        }
+    }
+}
+
+#[test]
+fn sizes_that_do_not_fit_are_refused_by_the_name_of_the_flag() {
+    let refused = |a: Architecture, item: &[usize]| a.graph::<f32>(item).err().unwrap().to_string();
+    let unet = |mult| Architecture::UNet { width: 8, mult, blocks: 1 };
+    assert!(refused(unet(vec![1, 2, 2]), &[6, 6, 1]).contains("--mult"));
+    assert!(refused(unet(vec![1]), &[48]).contains("--shape"));
+    assert!(refused(Architecture::UVit { width: 8, depth: 1, patch: 3 }, &[8, 8]).contains("--patch"));
+    let linear = Architecture::Linear { width: 4, depth: 3, tied: true, conditioned: false };
+    assert!(refused(linear, &[4]).contains("--tied"));
+}
