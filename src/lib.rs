@@ -40,3 +40,4 @@ pub mod random;
 pub mod scalar;
 pub mod schedule;
 pub mod stream;
+pub mod training;

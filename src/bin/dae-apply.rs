@@ -105,7 +105,7 @@ impl Program for Arguments {
 impl Arguments {
     fn apply<T: Scalar>(&self, job: &Job, model: Model, mut rows: Rows, sigmas: &[f64]) -> Result<()> {
         let item_shape = model.item_shape.clone();
-        let denoiser = model.into_denoiser::<T>();
+        let denoiser = model.into_denoiser::<T>()?;
         let denoiser = denoiser.as_ref();
         if let [sigma] = *sigmas {
             let mut out = job.array::<T>(rows.len(), &item_shape)?;

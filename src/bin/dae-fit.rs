@@ -6,13 +6,15 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail, ensure};
 use clap::{Parser, ValueEnum};
-use molrg::cli::{self, FitArgs, Job, Program, Shared, component_ranks, usage};
+use molrg::cli::{self, FitArgs, Job, NetworkKind, Program, Shared, TrainingArgs, component_ranks, usage};
 use molrg::denoiser::Model;
 use molrg::denoiser::model::{Kind as ModelKind, Points};
 use molrg::fit::pca::Moments;
 use molrg::fit::{Fit, Parts, Settings, Solver, fit_mixture};
+use molrg::network::Architecture;
 use molrg::scalar::Scalar;
 use molrg::stream::Rows;
+use molrg::training;
 use molrg::with_dtype;
 
 /// Rows of one step of streamed moments: fixed, so that the bytes do not depend on how rows arrive.
@@ -42,6 +44,8 @@ struct Arguments {
     kind: Kind,
     #[command(flatten)]
     mixture: MixtureArgs,
+    #[command(flatten)]
+    training: TrainingArgs,
     /// Write how the fit went: the objective per iteration, restarts, convergence
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -57,6 +61,30 @@ enum Kind {
     Gaussian,
     /// The training set itself
     Empirical,
+    /// Deep linear network
+    Linear,
+    /// One hidden layer of ReLU
+    TwoLayer,
+    /// Residual multilayer perceptron
+    Mlp,
+    /// U-Net, for images
+    Unet,
+    /// Vision transformer with long skips, for images
+    Uvit,
+}
+
+impl Kind {
+    /// The network to be trained, if it is one.
+    fn network(self) -> Option<NetworkKind> {
+        match self {
+            Kind::Molrg | Kind::Gaussian | Kind::Empirical => None,
+            Kind::Linear => Some(NetworkKind::Linear),
+            Kind::TwoLayer => Some(NetworkKind::TwoLayer),
+            Kind::Mlp => Some(NetworkKind::Mlp),
+            Kind::Unet => Some(NetworkKind::Unet),
+            Kind::Uvit => Some(NetworkKind::Uvit),
+        }
+    }
 }
 
 #[derive(clap::Args)]
@@ -96,7 +124,8 @@ impl MixtureArgs {
             ("--solver", self.solver.is_some()),
             ("--orthogonal", self.how.orthogonal),
             ("--fit", !self.fit.is_empty()),
-            ("--rank", kind == Kind::Empirical && !self.rank.is_empty()),
+            ("--rank", kind != Kind::Gaussian && !self.rank.is_empty()),
+            ("--lr", kind.network().is_none() && self.how.lr.is_some()),
         ];
         for (flag, given) in unused {
             ensure!(!given, "{flag}: is for --kind molrg; leave it out");
@@ -136,31 +165,53 @@ impl Program for Arguments {
 
     fn run(self, job: &Job) -> Result<()> {
         // Wrong flags and bad paths first, data after.
-        let settings = match self.kind {
-            Kind::Molrg => Some(self.mixture.settings(self.shared.seed).map_err(usage)?),
-            kind => {
-                self.mixture.check_unused(kind).map_err(usage)?;
-                None
-            }
-        };
+        let task = self.task().map_err(usage)?;
         let mut output = job.model_output()?;
         let rows = job.rows(self.samples.as_deref())?;
         let dtype = job.dtype(&[rows.dtype()]);
-        let model = with_dtype!(dtype, T => self.fit::<T>(job, rows, settings))?;
+        let model = with_dtype!(dtype, T => self.fit::<T>(job, rows, task))?;
         model.write(&mut output)?;
         output.finish()
     }
 }
 
+/// What the flags ask for.
+enum Task {
+    Mixture(Settings),
+    Gaussian(Option<usize>),
+    Empirical,
+    Network(Architecture, training::Settings),
+}
+
 impl Arguments {
-    fn fit<T: Scalar>(&self, job: &Job, mut rows: Rows, settings: Option<Settings>) -> Result<Model> {
+    fn task(&self) -> Result<Task> {
+        if self.kind != Kind::Molrg {
+            self.mixture.check_unused(self.kind)?;
+        }
+        let Some(kind) = self.kind.network() else {
+            self.training.check_unused()?;
+            return Ok(match self.kind {
+                Kind::Molrg => Task::Mixture(self.mixture.settings(self.shared.seed)?),
+                Kind::Empirical => Task::Empirical,
+                _ => Task::Gaussian(match self.mixture.rank[..] {
+                    [] => None,
+                    [r] => Some(r),
+                    _ => bail!("--rank: a Gaussian has one rank"),
+                }),
+            });
+        };
+        ensure!(self.report.is_none(), "--report: networks have a --log instead");
+        let settings = self.training.settings(kind, self.mixture.how.lr, self.shared.seed)?;
+        Ok(Task::Network(self.training.architecture(kind)?, settings))
+    }
+
+    fn fit<T: Scalar>(&self, job: &Job, mut rows: Rows, task: Task) -> Result<Model> {
         let item_shape = rows.item_shape().to_vec();
         let name = rows.name().to_string();
         let context = |e: anyhow::Error| anyhow::anyhow!("{name}: {e:#}");
         let report = self.report.as_deref().map(|p| job.side_table(p, REPORT)).transpose()?;
-        let kind = match self.kind {
-            Kind::Molrg => {
-                let Some(settings) = settings else { bail!("no settings for a mixture") };
+        let kind = match task {
+            Task::Mixture(settings) => {
                 let x = rows.read_all::<T>()?;
                 let fit = fit_mixture(x.view(), &settings).map_err(context)?;
                 if !fit.converged {
@@ -171,12 +222,7 @@ impl Arguments {
                 }
                 ModelKind::Molrg(fit.mixture)
             }
-            Kind::Gaussian => {
-                let rank = match self.mixture.rank[..] {
-                    [] => None,
-                    [r] => Some(r),
-                    _ => return Err(usage(anyhow::anyhow!("--rank: a Gaussian has one rank"))),
-                };
+            Task::Gaussian(rank) => {
                 let mut moments = Moments::new(rows.width());
                 while let Some(block) = rows.next_block::<T>(MOMENT_ROWS)? {
                     moments.add(block.view());
@@ -185,7 +231,11 @@ impl Arguments {
                 report_exact(report)?;
                 ModelKind::Molrg(gaussian)
             }
-            Kind::Empirical => {
+            Task::Network(architecture, settings) => {
+                let x = rows.read_all::<T>()?;
+                return self.training.train(job, architecture, &settings, item_shape, x, &name);
+            }
+            Task::Empirical => {
                 let x = rows.read_all::<T>()?;
                 ensure!(x.nrows() > 0, "{name}: no rows to fit; give samples");
                 report_exact(report)?;

@@ -153,7 +153,7 @@ impl Arguments {
         let (spectrum, basis) = (side(&self.spectrum)?, side(&self.basis)?);
         let name = points.as_ref().map_or("--samples".to_string(), |p| p.name().to_string());
         let points = points.map(|mut p| p.read_all::<T>()).transpose()?;
-        let denoiser = model.into_denoiser::<T>();
+        let denoiser = model.into_denoiser::<T>()?;
         let d = denoiser.dim();
         let rows = match &points {
             Some(p) => self.shared.rows.start..self.shared.rows.start + p.nrows() as u64,

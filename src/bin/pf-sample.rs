@@ -120,8 +120,8 @@ impl Arguments {
         noise: Option<Rows>,
     ) -> Result<()> {
         let item_shape = model.item_shape.clone();
-        let model = model.into_denoiser::<T>();
-        let unconditional = unconditional.map(Model::into_denoiser::<T>);
+        let model = model.into_denoiser::<T>()?;
+        let unconditional = unconditional.map(Model::into_denoiser::<T>).transpose()?;
         let guided;
         let denoiser: &dyn Denoiser<T> = match (&unconditional, self.guidance) {
             (Some(unconditional), Some(weight)) => {

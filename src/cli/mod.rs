@@ -7,11 +7,13 @@ mod levels;
 mod manifest;
 mod progress;
 mod sampling;
+mod training;
 
 pub use fitting::{FitArgs, component_ranks};
 pub use levels::{LevelArgs, Numbers, parse_list};
 pub use progress::Progress;
 pub use sampling::SamplerArgs;
+pub use training::{NetworkKind, TrainingArgs};
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -31,6 +33,9 @@ use crate::stream::{
 
 /// Exit code for a wrong call.
 const USAGE: u8 = 2;
+
+/// Exit code of a run that was told to stop and can go on from where it is.
+const STOPPED: u8 = 75;
 
 /// Version and git revision, as `--version` prints them.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("MOLRG_REVISION"), ")");
@@ -109,6 +114,18 @@ impl fmt::Display for Usage {
 }
 
 impl std::error::Error for Usage {}
+
+/// A run that was told to stop, after writing a checkpoint: exit code 75.
+#[derive(Debug)]
+pub struct Stopped(pub String);
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Stopped {}
 
 /// Marks an error as one of the call: what the flags alone show to be wrong.
 pub fn usage(error: anyhow::Error) -> anyhow::Error {
@@ -292,6 +309,13 @@ impl Job {
         range.start as u64..range.end as u64
     }
 
+    /// What the run is about to do: one line on standard error, unless `--quiet`.
+    pub fn note(&self, text: &str) {
+        if !self.shared.quiet {
+            let _ = writeln!(io::stderr(), "{}: {text}", self.program);
+        }
+    }
+
     /// A warning: one line on standard error that does not change the exit code.
     pub fn warn(&self, text: &str) {
         // If standard error is gone there is nobody to warn.
@@ -387,10 +411,13 @@ fn end(program: &str, result: Result<()>) -> ExitCode {
     }
     let text = format!("{error:#}").replace('\n', " ");
     let _ = writeln!(io::stderr(), "{program}: {text}");
-    match error.downcast_ref::<Usage>() {
-        Some(_) => ExitCode::from(USAGE),
-        None => ExitCode::FAILURE,
+    if error.is::<Usage>() {
+        return ExitCode::from(USAGE);
     }
+    if error.is::<Stopped>() {
+        return ExitCode::from(STOPPED);
+    }
+    ExitCode::FAILURE
 }
 
 /// `--help` and `--version` go to standard output; anything else is one line.

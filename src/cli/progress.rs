@@ -30,6 +30,11 @@ impl Progress {
         Progress { bar, due: shown.then(|| Instant::now() + Duration::from_secs(1)) }
     }
 
+    /// Says something else beside the numbers.
+    pub fn say(&mut self, what: String) {
+        self.bar.set_message(what);
+    }
+
     /// `n` more units are done.
     pub fn advance(&mut self, n: usize) {
         self.bar.inc(n as u64);

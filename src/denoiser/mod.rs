@@ -5,17 +5,21 @@
 //!   of arXiv 2409.02426 in its general form);
 //! * [`empirical`]: the optimal denoiser of a finite set (arXiv 2310.05264);
 //! * [`guided`]: two denoisers combined (classifier-free guidance);
-//! * [`model`]: the model file.
+//! * [`network`]: trained networks;
+//! * [`model`]: the model file, on [`tensors`].
 
 pub mod empirical;
 pub mod guided;
 pub mod mixture;
 pub mod model;
+pub mod network;
+pub mod tensors;
 
 pub use empirical::EmpiricalDenoiser;
 pub use guided::Guided;
 pub use mixture::MixtureDenoiser;
 pub use model::Model;
+pub use network::NetworkDenoiser;
 
 use anyhow::Result;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};

@@ -4,23 +4,20 @@
 //! |---|---|
 //! | `molrg` | `weights` f64 [K], `means` [K, d], `bases` [K, d, r], `variances` [K, r], `noise_variance` [K] |
 //! | `empirical` | `data` [N, d] |
+//! | `network` | `ema.…` and `model.…`, one tensor a parameter; checkpoints also `first.…`, `second.…` |
 //!
 //! Components of smaller rank are padded with zero columns whose variance is
-//! that of the noise. The file is written by hand rather than by the
-//! `safetensors` crate because that one writes metadata in a random order, and
-//! the same model must be the same bytes; it is read through that crate's checks.
+//! that of the noise.
 
-use std::any::Any;
-use std::collections::HashMap;
-use std::io::{Read, Write};
+use std::collections::BTreeMap;
+use std::io::Write;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use ndarray::{Array1, Array2, ArrayView2};
-use safetensors::Dtype as Stored;
-use safetensors::tensor::Metadata;
-use serde_json::{Map, Value, json};
 
-use super::{Denoiser, EmpiricalDenoiser, MixtureDenoiser};
+use super::network::Network;
+use super::tensors::{self, Entry, Numbers, TensorFile, Values};
+use super::{Denoiser, EmpiricalDenoiser, MixtureDenoiser, NetworkDenoiser};
 use crate::mixture::{Component, Mixture};
 use crate::scalar::{Dtype, Scalar};
 use crate::stream::{Content, Input};
@@ -28,9 +25,6 @@ use crate::with_dtype;
 
 const FORMAT: &str = "molrg-model";
 const VERSION: &str = "1";
-
-/// Longest header that is read: metadata and a handful of tensors.
-const MAX_HEADER: u64 = 1 << 24;
 
 /// A denoiser's parameters, as a file holds them.
 pub struct Model {
@@ -45,43 +39,33 @@ pub struct Model {
 pub enum Kind {
     Molrg(Mixture),
     Empirical(Points),
+    Network(Box<Network>),
 }
 
 /// A training set in either number type.
-pub enum Points {
-    F32(Array2<f32>),
-    F64(Array2<f64>),
+pub struct Points {
+    shape: (usize, usize),
+    values: Values,
 }
 
 impl Points {
     pub fn new<T: Scalar>(data: Array2<T>) -> Points {
-        match Points::as_type::<T, f32>(data) {
-            Ok(data) => Points::F32(data),
-            Err(data) => Points::F64(data.mapv(Scalar::wide)),
-        }
+        let shape = data.dim();
+        let (values, _) = data.as_standard_layout().into_owned().into_raw_vec_and_offset();
+        Points { shape, values: Values::new(values) }
     }
 
-    /// The data as `T`, moved when they are that already.
-    fn into_type<T: Scalar>(self) -> Array2<T> {
-        match self {
-            Points::F32(data) => Points::as_type(data).unwrap_or_else(|d| d.mapv(|v| T::of(v.wide()))),
-            Points::F64(data) => Points::as_type(data).unwrap_or_else(|d| d.mapv(|v| T::of(v))),
-        }
+    fn read(file: &mut TensorFile) -> Result<Points> {
+        let data = file.take("data")?;
+        let [n, d] = data.shape[..] else {
+            bail!("damaged: tensor data has {} axes, not 2", data.shape.len());
+        };
+        ensure!(n > 0, "damaged: it has no training rows");
+        Ok(Points { shape: (n, d), values: data.values })
     }
 
-    fn as_type<A: Scalar, B: Scalar>(data: Array2<A>) -> std::result::Result<Array2<B>, Array2<A>> {
-        let mut slot = Some(data);
-        match (&mut slot as &mut dyn Any).downcast_mut::<Option<Array2<B>>>().and_then(Option::take) {
-            Some(same) => Ok(same),
-            None => Err(slot.unwrap_or_default()),
-        }
-    }
-
-    fn dim(&self) -> (usize, usize) {
-        match self {
-            Points::F32(d) => d.dim(),
-            Points::F64(d) => d.dim(),
-        }
+    fn into_array<T: Scalar>(self) -> Result<Array2<T>> {
+        Ok(Array2::from_shape_vec(self.shape, self.values.into_vec())?)
     }
 }
 
@@ -101,25 +85,29 @@ impl Model {
         match self.kind {
             Kind::Molrg(_) => "molrg",
             Kind::Empirical(_) => "empirical",
+            Kind::Network(_) => "network",
         }
     }
 
     /// The mixture, or why there is none. `name` is the file's, for the message.
     pub fn into_mixture(self, name: &str) -> Result<Mixture> {
+        let kind = self.kind_name();
         match self.kind {
             Kind::Molrg(mixture) => Ok(mixture),
-            Kind::Empirical(_) => {
-                bail!("{name}: is an empirical model, not a mixture; fit one with dae-fit --kind molrg")
-            }
+            _ => bail!("{name}: is a model of kind {kind}, not a mixture; fit one with dae-fit --kind molrg"),
         }
     }
 
     /// The denoiser, computing in T.
-    pub fn into_denoiser<T: Scalar>(self) -> Box<dyn Denoiser<T>> {
-        match self.kind {
+    ///
+    /// # Errors
+    /// When a network's parameters do not fit its architecture.
+    pub fn into_denoiser<T: Scalar>(self) -> Result<Box<dyn Denoiser<T>>> {
+        Ok(match self.kind {
             Kind::Molrg(mixture) => Box::new(MixtureDenoiser::new(mixture)),
-            Kind::Empirical(points) => Box::new(EmpiricalDenoiser::new(points.into_type())),
-        }
+            Kind::Empirical(points) => Box::new(EmpiricalDenoiser::new(points.into_array()?)),
+            Kind::Network(network) => Box::new(NetworkDenoiser::new(*network, &self.item_shape)?),
+        })
     }
 
     /// Reads a model file.
@@ -133,48 +121,47 @@ impl Model {
             input.content() == Content::Safetensors,
             "{name}: holds samples, not a model; fit one with dae-fit"
         );
-        Model::parse(input.into_reader()).with_context(|| name)
+        let file = TensorFile::read(input.into_reader(), |metadata| {
+            let entry = |key: &str| metadata.get(key).map(String::as_str);
+            ensure!(
+                entry("format") == Some(FORMAT),
+                "a safetensors file, but not a model of these programs (its metadata lack format = {FORMAT:?}); fit one with dae-fit"
+            );
+            ensure!(
+                entry("version") == Some(VERSION),
+                "a model of version {}, where this program knows version {VERSION}; use the programs that made it",
+                entry("version").unwrap_or("unknown")
+            );
+            Ok(())
+        });
+        file.and_then(Model::of).with_context(|| name)
     }
 
-    fn parse(mut reader: Box<dyn Read + Send>) -> Result<Model> {
-        let mut length = [0u8; 8];
-        reader.read_exact(&mut length).context("truncated in its first 8 bytes; make it again")?;
-        let length = u64::from_le_bytes(length);
-        ensure!(length <= MAX_HEADER, "not a model: its header claims {length} bytes");
-        let mut header = Vec::new();
-        reader.by_ref().take(length).read_to_end(&mut header).context("cannot read its header")?;
-        ensure!(header.len() as u64 == length, "truncated within its header; make it again");
-        let header: Metadata = serde_json::from_slice(&header)
-            .map_err(|e| anyhow!("not a model: its header is damaged: {e}"))?;
-        let none = HashMap::new();
-        let metadata = header.metadata().as_ref().unwrap_or(&none);
-        let entry = |key: &str| metadata.get(key).map(String::as_str);
-        ensure!(
-            entry("format") == Some(FORMAT),
-            "a safetensors file, but not a model of these programs (its metadata lack format = {FORMAT:?}); fit one with dae-fit"
-        );
-        ensure!(
-            entry("version") == Some(VERSION),
-            "a model of version {}, where this program knows version {VERSION}; use the programs that made it",
-            entry("version").unwrap_or("unknown")
-        );
-        let kind = entry("kind").unwrap_or("unknown");
-        let item_shape = parse_shape(entry("item_shape").unwrap_or(""))?;
-        let mut tensors = read_tensors(&mut reader, &header)?;
-        let (kind, dtype) = match kind {
-            "molrg" => (Kind::Molrg(mixture_of(&mut tensors)?), tensors.dtype("bases")?),
+    fn of(mut file: TensorFile) -> Result<Model> {
+        let item_shape = parse_shape(file.entry("item_shape").unwrap_or(""))?;
+        let (kind, dtype) = match file.entry("kind").unwrap_or("unknown") {
+            "molrg" => {
+                let dtype = file.dtype("bases")?;
+                (Kind::Molrg(mixture_of(&mut file)?), dtype)
+            }
             "empirical" => {
-                let data = tensors.take("data")?;
-                (Kind::Empirical(data.into_points()?), tensors.dtype("data")?)
+                let dtype = file.dtype("data")?;
+                (Kind::Empirical(Points::read(&mut file)?), dtype)
+            }
+            "network" => {
+                let network = Network::read(&mut file, &item_shape)?;
+                let dtype = network.average.dtype();
+                (Kind::Network(Box::new(network)), dtype)
             }
             other => bail!(
-                "a model of kind {other:?}, which this program does not know; it knows molrg and empirical"
+                "a model of kind {other:?}, which this program does not know; it knows molrg, empirical and network"
             ),
         };
         let model = Model { kind, item_shape, dtype };
         let width = match &model.kind {
             Kind::Molrg(mixture) => mixture.dim(),
-            Kind::Empirical(points) => points.dim().1,
+            Kind::Empirical(points) => points.shape.1,
+            Kind::Network(_) => model.dim(),
         };
         ensure!(
             model.dim() == width,
@@ -186,105 +173,66 @@ impl Model {
 
     /// Writes the file; the caller finishes the output.
     pub fn write(&self, out: &mut impl Write) -> Result<()> {
-        with_dtype!(self.dtype, T => self.write_as::<T>(out))
-    }
-
-    fn write_as<T: Scalar>(&self, out: &mut impl Write) -> Result<()> {
-        match &self.kind {
-            Kind::Molrg(mixture) => {
-                let (k, d) = (mixture.components.len(), mixture.dim());
-                let r = mixture.ranks().into_iter().max().unwrap_or(0);
-                let mut weights = Vec::new();
-                let (mut means, mut bases) = (Vec::<T>::new(), Vec::<T>::new());
-                let (mut variances, mut noise) = (Vec::<T>::new(), Vec::<T>::new());
-                for c in &mixture.components {
-                    weights.push(c.weight);
-                    means.extend(c.mean.iter().map(|&v| T::of(v)));
-                    for row in c.basis.outer_iter() {
-                        bases.extend(row.iter().map(|&v| T::of(v)));
-                        bases.extend(std::iter::repeat_n(T::zero(), r - row.len()));
-                    }
-                    variances.extend(c.variances.iter().map(|&v| T::of(v)));
-                    variances.extend(std::iter::repeat_n(T::of(c.noise_variance), r - c.variances.len()));
-                    noise.push(T::of(c.noise_variance));
-                }
-                self.write_header(
-                    out,
-                    &[
-                        ("weights", Dtype::F64, vec![k]),
-                        ("means", T::DTYPE, vec![k, d]),
-                        ("bases", T::DTYPE, vec![k, d, r]),
-                        ("variances", T::DTYPE, vec![k, r]),
-                        ("noise_variance", T::DTYPE, vec![k]),
-                    ],
-                )?;
-                write_numbers(out, &weights)?;
-                for tensor in [&means, &bases, &variances, &noise] {
-                    write_numbers(out, tensor)?;
-                }
-                Ok(())
-            }
-            Kind::Empirical(points) => {
-                let (n, d) = points.dim();
-                self.write_header(out, &[("data", T::DTYPE, vec![n, d])])?;
-                match points {
-                    Points::F32(data) => write_rows::<f32, T>(out, data.view()),
-                    Points::F64(data) => write_rows::<f64, T>(out, data.view()),
-                }
-            }
-        }
-    }
-
-    fn write_header(&self, out: &mut impl Write, tensors: &[(&str, Dtype, Vec<usize>)]) -> Result<()> {
         let shape: Vec<String> = self.item_shape.iter().map(usize::to_string).collect();
-        // serde_json's map keeps its keys sorted: the same model, the same bytes.
-        let mut header = Map::new();
-        header.insert(
-            "__metadata__".into(),
-            json!({
-                "format": FORMAT,
-                "version": VERSION,
-                "kind": self.kind_name(),
-                "item_shape": shape.join(","),
-                "created_by": concat!("molrg ", env!("CARGO_PKG_VERSION")),
-            }),
-        );
-        let mut offset = 0;
-        for (name, dtype, shape) in tensors {
-            let stop = offset + shape.iter().product::<usize>() * dtype.size();
-            let dtype = match dtype {
-                Dtype::F32 => "F32",
-                Dtype::F64 => "F64",
-            };
-            header.insert(
-                (*name).into(),
-                json!({"dtype": dtype, "shape": shape, "data_offsets": [offset, stop]}),
-            );
-            offset = stop;
+        let mut metadata: BTreeMap<String, String> = [
+            ("format", FORMAT.to_string()),
+            ("version", VERSION.to_string()),
+            ("kind", self.kind_name().to_string()),
+            ("item_shape", shape.join(",")),
+            ("created_by", concat!("molrg ", env!("CARGO_PKG_VERSION")).to_string()),
+        ]
+        .map(|(key, value)| (key.to_string(), value))
+        .into();
+        match &self.kind {
+            Kind::Molrg(mixture) => with_dtype!(self.dtype, T => write_mixture::<T>(out, &metadata, mixture)),
+            Kind::Empirical(points) => {
+                let (n, d) = points.shape;
+                let numbers = Numbers::from(&points.values);
+                let data = Entry { name: "data".into(), shape: vec![n, d], dtype: self.dtype, numbers };
+                tensors::write(out, &metadata, &[data])
+            }
+            Kind::Network(network) => {
+                metadata.extend(network.metadata());
+                tensors::write(out, &metadata, &network.entries(&self.item_shape)?)
+            }
         }
-        let mut header = Value::Object(header).to_string();
-        while !header.len().is_multiple_of(8) {
-            header.push(' ');
-        }
-        out.write_all(&(header.len() as u64).to_le_bytes())?;
-        out.write_all(header.as_bytes())?;
-        Ok(())
     }
 }
 
-fn write_numbers<T: Scalar>(out: &mut impl Write, values: &[T]) -> Result<()> {
-    let mut bytes = Vec::new();
-    T::extend_le(values, &mut bytes);
-    out.write_all(&bytes)?;
-    Ok(())
-}
-
-fn write_rows<A: Scalar, B: Scalar>(out: &mut impl Write, data: ArrayView2<A>) -> Result<()> {
-    for row in data.outer_iter() {
-        let row: Vec<B> = row.iter().map(|v| B::of(v.wide())).collect();
-        write_numbers(out, &row)?;
+fn write_mixture<T: Scalar>(
+    out: &mut impl Write,
+    metadata: &BTreeMap<String, String>,
+    mixture: &Mixture,
+) -> Result<()> {
+    let (k, d) = (mixture.components.len(), mixture.dim());
+    let r = mixture.ranks().into_iter().max().unwrap_or(0);
+    let (mut weights, mut means, mut bases) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut variances, mut noise) = (Vec::new(), Vec::new());
+    for c in &mixture.components {
+        weights.push(c.weight);
+        means.extend(&c.mean);
+        for row in c.basis.outer_iter() {
+            bases.extend(row);
+            bases.extend(std::iter::repeat_n(0.0, r - row.len()));
+        }
+        variances.extend(&c.variances);
+        variances.extend(std::iter::repeat_n(c.noise_variance, r - c.variances.len()));
+        noise.push(c.noise_variance);
     }
-    Ok(())
+    let entry = |name: &str, dtype, shape: Vec<usize>, numbers| Entry {
+        name: name.into(),
+        shape,
+        dtype,
+        numbers: Numbers::F64(numbers),
+    };
+    let entries = [
+        entry("weights", Dtype::F64, vec![k], &weights[..]),
+        entry("means", T::DTYPE, vec![k, d], &means),
+        entry("bases", T::DTYPE, vec![k, d, r], &bases),
+        entry("variances", T::DTYPE, vec![k, r], &variances),
+        entry("noise_variance", T::DTYPE, vec![k], &noise),
+    ];
+    tensors::write(out, metadata, &entries)
 }
 
 /// "4,4,3" as [4, 4, 3].
@@ -296,104 +244,12 @@ fn parse_shape(text: &str) -> Result<Vec<usize>> {
         .with_context(|| format!("damaged: item_shape {text:?} is not a list of sizes"))
 }
 
-/// A tensor's numbers, in its own type.
-struct Tensor {
-    shape: Vec<usize>,
-    values: Values,
-}
-
-enum Values {
-    F32(Vec<f32>),
-    F64(Vec<f64>),
-}
-
-impl Tensor {
-    fn wide(&self) -> Vec<f64> {
-        match &self.values {
-            Values::F32(v) => v.iter().map(|v| v.wide()).collect(),
-            Values::F64(v) => v.clone(),
-        }
-    }
-
-    fn into_points(self) -> Result<Points> {
-        let [n, d] = self.shape[..] else {
-            bail!("damaged: tensor data has {} axes, not 2", self.shape.len());
-        };
-        ensure!(n > 0, "damaged: it has no training rows");
-        Ok(match self.values {
-            Values::F32(v) => Points::F32(Array2::from_shape_vec((n, d), v)?),
-            Values::F64(v) => Points::F64(Array2::from_shape_vec((n, d), v)?),
-        })
-    }
-}
-
-struct Tensors {
-    found: HashMap<String, Tensor>,
-    dtypes: HashMap<String, Dtype>,
-}
-
-impl Tensors {
-    fn take(&mut self, name: &str) -> Result<Tensor> {
-        self.found.remove(name).with_context(|| format!("damaged: tensor {name} is missing"))
-    }
-
-    fn dtype(&self, name: &str) -> Result<Dtype> {
-        self.dtypes.get(name).copied().with_context(|| format!("damaged: tensor {name} is missing"))
-    }
-}
-
-/// Tensors one after the other as the file holds them, so that memory is that
-/// of the numbers once.
-fn read_tensors(reader: &mut impl Read, header: &Metadata) -> Result<Tensors> {
-    let mut tensors = Tensors { found: HashMap::new(), dtypes: HashMap::new() };
-    for name in header.offset_keys() {
-        let info = header.info(&name).with_context(|| format!("damaged: tensor {name}"))?;
-        let bytes = info.data_offsets.1 - info.data_offsets.0;
-        let (values, dtype) = match info.dtype {
-            Stored::F32 => (Values::F32(read_numbers(reader, bytes, &name, f32::from_le_bytes)?), Dtype::F32),
-            Stored::F64 => (Values::F64(read_numbers(reader, bytes, &name, f64::from_le_bytes)?), Dtype::F64),
-            other => bail!("damaged: tensor {name} is {other:?}, not F32 or F64"),
-        };
-        let tensor = Tensor { shape: info.shape.clone(), values };
-        tensors.dtypes.insert(name.clone(), dtype);
-        tensors.found.insert(name, tensor);
-    }
-    let mut beyond = [0u8; 1];
-    ensure!(reader.read(&mut beyond)? == 0, "damaged: bytes follow its last tensor");
-    Ok(tensors)
-}
-
-fn read_numbers<V, const N: usize>(
-    reader: &mut impl Read,
-    bytes: usize,
-    name: &str,
-    parse: impl Fn([u8; N]) -> V,
-) -> Result<Vec<V>> {
-    let mut values = Vec::new();
-    let mut chunk = Vec::new();
-    let mut left = bytes;
-    while left > 0 {
-        // Memory follows what has arrived, not what is declared.
-        let want = left.min(1 << 20);
-        chunk.clear();
-        reader.by_ref().take(want as u64).read_to_end(&mut chunk)?;
-        ensure!(
-            chunk.len() == want,
-            "truncated: tensor {name} misses {} of {bytes} bytes; make it again",
-            left - chunk.len()
-        );
-        values.extend(chunk.as_chunks::<N>().0.iter().map(|b| parse(*b)));
-        left -= want;
-    }
-    Ok(values)
-}
-
-fn mixture_of(tensors: &mut Tensors) -> Result<Mixture> {
-    let weights = tensors.take("weights")?.wide();
+fn mixture_of(tensors: &mut TensorFile) -> Result<Mixture> {
+    let weights = tensors.take("weights")?.into_wide();
     let means = tensors.take("means")?;
     let bases = tensors.take("bases")?;
     let variances = tensors.take("variances")?;
-    let noise = tensors.take("noise_variance")?.wide();
+    let noise = tensors.take("noise_variance")?.into_wide();
     let [k, d, r] = bases.shape[..] else {
         bail!("damaged: tensor bases has {} axes, not 3", bases.shape.len());
     };
@@ -412,7 +268,7 @@ fn mixture_of(tensors: &mut Tensors) -> Result<Mixture> {
         variances.shape,
         [noise.len()]
     );
-    let (means, bases, variances) = (means.wide(), bases.wide(), variances.wide());
+    let (means, bases, variances) = (means.into_wide(), bases.into_wide(), variances.into_wide());
     ensure!(
         [&weights, &means, &bases, &variances, &noise].iter().all(|v| v.iter().all(|x| x.is_finite())),
         "damaged: it holds numbers that are not finite"

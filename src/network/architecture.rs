@@ -1,7 +1,7 @@
 //! The networks, as graphs of layers. Each computes F(x; c) for data x scaled
 //! to unit size and the noise level c = ¼ ln σ.
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use super::batch::Shape;
 use super::graph::{DATA, Graph, NOISE, Node, Start};
@@ -35,6 +35,9 @@ pub enum Architecture {
 const FEATURES: usize = 32;
 const EMBEDDING: usize = 64;
 
+/// Largest size that is taken for one.
+const LARGEST: usize = 1 << 16;
+
 impl Architecture {
     pub fn name(&self) -> &'static str {
         match self {
@@ -44,6 +47,79 @@ impl Architecture {
             Architecture::UNet { .. } => "unet",
             Architecture::UVit { .. } => "uvit",
         }
+    }
+
+    /// As a model file's metadata name it.
+    pub fn to_metadata(&self) -> Vec<(&'static str, String)> {
+        let mut all = vec![("architecture", self.name().to_string())];
+        let mut add = |key, value: &dyn ToString| all.push((key, value.to_string()));
+        match self {
+            Architecture::Linear { width, depth, tied, conditioned } => {
+                add("width", width);
+                add("depth", depth);
+                add("tied", tied);
+                add("conditioned", conditioned);
+            }
+            Architecture::TwoLayer { width, tied, conditioned } => {
+                add("width", width);
+                add("tied", tied);
+                add("conditioned", conditioned);
+            }
+            Architecture::Mlp { width, depth } => {
+                add("width", width);
+                add("depth", depth);
+            }
+            Architecture::UNet { width, mult, blocks } => {
+                add("width", width);
+                let mult: Vec<String> = mult.iter().map(usize::to_string).collect();
+                add("mult", &mult.join(","));
+                add("blocks", blocks);
+            }
+            Architecture::UVit { width, depth, patch } => {
+                add("width", width);
+                add("depth", depth);
+                add("patch", patch);
+            }
+        }
+        all
+    }
+
+    /// From a model file's metadata.
+    ///
+    /// # Errors
+    /// When it names none, or lacks one of its sizes.
+    pub fn from_metadata<'a>(entry: impl Fn(&str) -> Option<&'a str>) -> Result<Architecture> {
+        let lacking = |key: &str| format!("its metadata lack a proper {key}");
+        let size = |text: &str| text.parse().ok().filter(|n| *n <= LARGEST);
+        let number = |key: &str| entry(key).and_then(size).with_context(|| lacking(key));
+        let flag = |key: &str| entry(key).and_then(|v| v.parse().ok()).with_context(|| lacking(key));
+        Ok(match entry("architecture").unwrap_or("") {
+            "linear" => Architecture::Linear {
+                width: number("width")?,
+                depth: number("depth")?,
+                tied: flag("tied")?,
+                conditioned: flag("conditioned")?,
+            },
+            "two-layer" => Architecture::TwoLayer {
+                width: number("width")?,
+                tied: flag("tied")?,
+                conditioned: flag("conditioned")?,
+            },
+            "mlp" => Architecture::Mlp { width: number("width")?, depth: number("depth")? },
+            "unet" => Architecture::UNet {
+                width: number("width")?,
+                mult: entry("mult")
+                    .and_then(|list| list.split(',').map(size).collect())
+                    .with_context(|| lacking("mult"))?,
+                blocks: number("blocks")?,
+            },
+            "uvit" => Architecture::UVit {
+                width: number("width")?,
+                depth: number("depth")?,
+                patch: number("patch")?,
+            },
+            _ => bail!(lacking("architecture")),
+        })
     }
 
     /// The network for items of this shape.

@@ -21,6 +21,10 @@ pub const DATA: Node = 0;
 /// The noise level as the network sees it, one number a row.
 pub const NOISE: Node = 1;
 
+/// See [`Graph::rows_at_once`].
+const PLACES: usize = 1024;
+const VECTORS: usize = 256;
+
 /// One of the network's tensors of parameters.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parameter {
@@ -125,6 +129,18 @@ impl<T: Scalar> Graph<T> {
     /// Whether it works on many places a row (pixels, tokens), rather than on one vector.
     pub fn has_places(&self) -> bool {
         self.places.iter().any(|p| p.shape.places() > 1)
+    }
+
+    /// Rows that go through it together: many vectors, or images and tokens of
+    /// [`PLACES`] places, enough for products to be fast, few enough to stay in the cache.
+    pub fn rows_at_once(&self) -> usize {
+        match self.has_places() {
+            false => VECTORS,
+            true => {
+                let most = self.places.iter().map(|p| p.shape.places()).max().unwrap_or(1);
+                (PLACES / most).max(1)
+            }
+        }
     }
 
     /// Bytes of a tape of one row.

@@ -3,12 +3,15 @@
 //! * [`batch`]: activations, channels last, with shared padding;
 //! * [`layers`]: every layer's value and its two derivative products;
 //! * [`graph`]: which layer feeds which;
+//! * [`preconditioning`]: how a network becomes a denoiser;
 //! * [`architecture`]: linear, two-layer, mlp, unet, uvit.
 
 pub mod architecture;
 pub mod batch;
 pub mod graph;
 pub mod layers;
+pub mod preconditioning;
 
 pub use architecture::Architecture;
 pub use graph::{Graph, Tape};
+pub use preconditioning::Preconditioning;

@@ -37,7 +37,7 @@ impl<'a, T: Scalar> Pairing<'a, T> {
         let (mut models, mut files) = (Vec::new(), Vec::new());
         for source in sources {
             match source {
-                Source::Model(m) => models.push(Some(m.into_denoiser::<T>())),
+                Source::Model(m) => models.push(Some(m.into_denoiser::<T>()?)),
                 Source::Samples(r) => {
                     models.push(None);
                     files.push(*r);

@@ -1,0 +1,216 @@
+//! Trained networks as denoisers: D(x; σ) = c_skip x + c_out F(c_in x; ¼ ln σ),
+//! with F at the average of the parameters over the last steps of training.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, ensure};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
+
+use super::Denoiser;
+use super::tensors::{Entry, Numbers, TensorFile, Values};
+use crate::network::architecture::Architecture;
+use crate::network::graph::Parameter;
+use crate::network::preconditioning::{Coefficients, Preconditioning, noise_input};
+use crate::network::{Graph, Tape};
+use crate::scalar::Scalar;
+
+/// A network as a file holds it: a finished one, or a checkpoint of training.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Network {
+    pub architecture: Architecture,
+    pub preconditioning: Preconditioning,
+    /// Standard deviation of the training data.
+    pub sigma_data: f64,
+    /// Averaged parameters, which the denoiser uses, and those of the last step.
+    pub average: Values,
+    pub parameters: Values,
+    /// The optimizer's running means (empty where it keeps none), in checkpoints.
+    pub optimizer: Option<[Values; 2]>,
+    /// How it was trained: further metadata, whose keys start with `training`.
+    pub training: BTreeMap<String, String>,
+}
+
+/// The sets of tensors in a file, by their prefix.
+const AVERAGE: &str = "ema";
+const PARAMETERS: &str = "model";
+const OPTIMIZER: [&str; 2] = ["first", "second"];
+
+impl Network {
+    pub(super) fn read(file: &mut TensorFile, item_shape: &[usize]) -> Result<Network> {
+        let damaged = |key: &str| format!("damaged: its metadata lack a proper {key}");
+        let number =
+            |key: &str| file.entry(key).and_then(|v| v.parse::<f64>().ok()).with_context(|| damaged(key));
+        let architecture = Architecture::from_metadata(|key| file.entry(key)).context("damaged")?;
+        let preconditioning = match file.entry("preconditioning").unwrap_or("") {
+            "plain" => Preconditioning::Plain,
+            "edm" => Preconditioning::Edm,
+            "vp" => Preconditioning::Vp,
+            "ve" => Preconditioning::Ve,
+            "consistency" => Preconditioning::Consistency { sigma_min: number("sigma_min")? },
+            _ => anyhow::bail!(damaged("preconditioning")),
+        };
+        let sigma_data = number("sigma_data")?;
+        ensure!(sigma_data > 0.0 && sigma_data.is_finite(), damaged("sigma_data"));
+        let training = file.metadata.iter().filter(|(key, _)| key.starts_with("training"));
+        let training = training.map(|(k, v)| (k.clone(), v.clone())).collect();
+        let parameters = architecture.graph::<f32>(item_shape).context("damaged")?.parameters;
+        let mut set = |prefix: &str| match file.has(&tensor_name(prefix, &parameters[0])) {
+            true => file.take_all(parameters.iter().map(|p| (tensor_name(prefix, p), &p.shape[..]))),
+            // Sets that the optimizer does not keep are not there at all.
+            false => Ok(Values::F32(Vec::new())),
+        };
+        let (average, values) = (set(AVERAGE)?, set(PARAMETERS)?);
+        ensure!(
+            !average.is_empty() && average.len() == values.len(),
+            "damaged: its parameters ({AVERAGE}.… and {PARAMETERS}.…) are missing"
+        );
+        ensure!(average.all_finite() && values.all_finite(), "damaged: it holds numbers that are not finite");
+        let optimizer = [set(OPTIMIZER[0])?, set(OPTIMIZER[1])?];
+        let optimizer = optimizer.iter().any(|v| !v.is_empty()).then_some(optimizer);
+        Ok(Network {
+            architecture,
+            preconditioning,
+            sigma_data,
+            average,
+            parameters: values,
+            optimizer,
+            training,
+        })
+    }
+
+    pub(super) fn metadata(&self) -> BTreeMap<String, String> {
+        let mut metadata = self.training.clone();
+        let mut add = |key: &str, value: String| metadata.insert(key.to_string(), value);
+        for (key, value) in self.architecture.to_metadata() {
+            add(key, value);
+        }
+        add("parameters", self.parameters.len().to_string());
+        add("sigma_data", self.sigma_data.to_string());
+        let name = match self.preconditioning {
+            Preconditioning::Plain => "plain",
+            Preconditioning::Edm => "edm",
+            Preconditioning::Vp => "vp",
+            Preconditioning::Ve => "ve",
+            Preconditioning::Consistency { sigma_min } => {
+                add("sigma_min", sigma_min.to_string());
+                "consistency"
+            }
+        };
+        add("preconditioning", name.to_string());
+        metadata
+    }
+
+    pub(super) fn entries(&self, item_shape: &[usize]) -> Result<Vec<Entry<'_>>> {
+        let parameters = self.architecture.graph::<f32>(item_shape)?.parameters;
+        let mut sets = vec![(AVERAGE, &self.average), (PARAMETERS, &self.parameters)];
+        if let Some(optimizer) = &self.optimizer {
+            sets.extend(OPTIMIZER.into_iter().zip(optimizer));
+        }
+        let mut entries = Vec::new();
+        for (prefix, values) in sets.into_iter().filter(|(_, values)| !values.is_empty()) {
+            entries.extend(parameters.iter().map(|p| Entry {
+                name: tensor_name(prefix, p),
+                shape: p.shape.clone(),
+                dtype: values.dtype(),
+                numbers: Numbers::part(values, p.span.offset..p.span.offset + p.span.len),
+            }));
+        }
+        Ok(entries)
+    }
+}
+
+fn tensor_name(prefix: &str, parameter: &Parameter) -> String {
+    format!("{prefix}.{}", parameter.name)
+}
+
+/// The denoiser of a network.
+pub struct NetworkDenoiser<T> {
+    graph: Graph<T>,
+    parameters: Vec<T>,
+    preconditioning: Preconditioning,
+    sigma_data: f64,
+}
+
+impl<T: Scalar> NetworkDenoiser<T> {
+    /// # Errors
+    /// When the architecture does not fit items of this shape.
+    pub fn new(network: Network, item_shape: &[usize]) -> Result<NetworkDenoiser<T>> {
+        Ok(NetworkDenoiser {
+            graph: network.architecture.graph(item_shape)?,
+            parameters: network.average.into_vec(),
+            preconditioning: network.preconditioning,
+            sigma_data: network.sigma_data,
+        })
+    }
+
+    fn coefficients(&self, sigma: f64) -> Coefficients {
+        self.preconditioning.at(sigma, self.sigma_data)
+    }
+
+    /// F(c_in x), its values left on the tape.
+    fn forward(&self, x: ArrayView2<T>, sigma: f64, tape: &mut Tape<T>) -> Array2<T> {
+        let input = T::of(self.coefficients(sigma).input);
+        let noise = vec![noise_input(sigma); x.nrows()];
+        self.graph.forward(&self.parameters, x.mapv(|v| v * input).view(), &noise, tape)
+    }
+
+    /// c_skip v + c_out c_in · (the product with ∂F/∂x that `product` gives), for
+    /// rows `v` at one point, some at a time.
+    fn derivative(
+        &self,
+        x: ArrayView1<T>,
+        v: ArrayView2<T>,
+        sigma: f64,
+        product: impl Fn(&mut Tape<T>, ArrayView2<T>) -> Array2<T>,
+    ) -> Array2<T> {
+        let Coefficients { skip, out, input } = self.coefficients(sigma);
+        let (skip, scale) = (T::of(skip), T::of(out * input));
+        let mut tape = Tape::new();
+        let mut result = Array2::zeros(v.raw_dim());
+        let mut on_tape = 0;
+        let at_once = self.graph.rows_at_once();
+        for (v, mut result) in
+            v.axis_chunks_iter(Axis(0), at_once).zip(result.axis_chunks_iter_mut(Axis(0), at_once))
+        {
+            if on_tape != v.nrows() {
+                on_tape = v.nrows();
+                let point = x.insert_axis(Axis(0));
+                let points = point.broadcast(v.raw_dim()).map(|p| p.to_owned()).unwrap_or_default();
+                self.forward(points.view(), sigma, &mut tape);
+            }
+            result.assign(&product(&mut tape, v));
+            result.zip_mut_with(&v, |r, &v| *r = skip * v + scale * *r);
+        }
+        result
+    }
+}
+
+impl<T: Scalar> Denoiser<T> for NetworkDenoiser<T> {
+    fn dim(&self) -> usize {
+        self.graph.dim()
+    }
+
+    fn denoise(&self, x: ArrayView2<T>, sigma: f64) -> Array2<T> {
+        let Coefficients { skip, out, .. } = self.coefficients(sigma);
+        let (skip, out) = (T::of(skip), T::of(out));
+        let mut tape = Tape::new();
+        let mut result = Array2::zeros(x.raw_dim());
+        let at_once = self.graph.rows_at_once();
+        for (x, mut result) in
+            x.axis_chunks_iter(Axis(0), at_once).zip(result.axis_chunks_iter_mut(Axis(0), at_once))
+        {
+            let f = self.forward(x, sigma, &mut tape);
+            result.assign(&x);
+            result.zip_mut_with(&f, |r, &f| *r = skip * *r + out * f);
+        }
+        result
+    }
+
+    fn jvp(&self, x: ArrayView1<T>, directions: ArrayView2<T>, sigma: f64) -> Array2<T> {
+        self.derivative(x, directions, sigma, |tape, v| self.graph.jvp(&self.parameters, tape, v))
+    }
+
+    fn vjp(&self, x: ArrayView1<T>, directions: ArrayView2<T>, sigma: f64) -> Array2<T> {
+        self.derivative(x, directions, sigma, |tape, u| self.graph.vjp(&self.parameters, tape, u))
+    }
+}

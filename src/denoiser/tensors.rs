@@ -1,0 +1,291 @@
+//! A safetensors file: named tensors of f32 or f64, and metadata.
+//!
+//! Written by hand rather than by the `safetensors` crate because that one
+//! writes metadata in a random order, and the same model must be the same bytes;
+//! read through that crate's checks.
+
+use std::any::Any;
+use std::collections::{BTreeMap, HashMap};
+use std::io::{Read, Write};
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use safetensors::Dtype as Stored;
+use safetensors::tensor::Metadata;
+use serde_json::{Map, Value, json};
+
+use crate::scalar::{Dtype, Scalar};
+
+/// Longest header that is read: metadata and the tensors' names.
+const MAX_HEADER: u64 = 1 << 24;
+
+/// Numbers in either type.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Values {
+    F32(Vec<f32>),
+    F64(Vec<f64>),
+}
+
+impl Values {
+    pub fn new<T: Scalar>(values: Vec<T>) -> Values {
+        match recast::<T, f32>(values) {
+            Ok(values) => Values::F32(values),
+            Err(values) => Values::F64(values.into_iter().map(Scalar::wide).collect()),
+        }
+    }
+
+    /// As `T`, moved when they are that already.
+    pub fn into_vec<T: Scalar>(self) -> Vec<T> {
+        match self {
+            Values::F32(v) => recast(v).unwrap_or_else(|v| v.into_iter().map(|v| T::of(v.wide())).collect()),
+            Values::F64(v) => recast(v).unwrap_or_else(|v| v.into_iter().map(T::of).collect()),
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        match self {
+            Values::F32(v) => v.len(),
+            Values::F64(v) => v.len(),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn dtype(&self) -> Dtype {
+        match self {
+            Values::F32(_) => Dtype::F32,
+            Values::F64(_) => Dtype::F64,
+        }
+    }
+
+    pub fn all_finite(&self) -> bool {
+        match self {
+            Values::F32(v) => v.iter().all(|v| v.is_finite()),
+            Values::F64(v) => v.iter().all(|v| v.is_finite()),
+        }
+    }
+
+    fn append(&mut self, other: Values) {
+        match (self, other) {
+            (Values::F32(a), b) => a.extend(b.into_vec::<f32>()),
+            (Values::F64(a), b) => a.extend(b.into_vec::<f64>()),
+        }
+    }
+}
+
+/// The list as another type, if it is that very type.
+fn recast<A: Scalar, B: Scalar>(values: Vec<A>) -> std::result::Result<Vec<B>, Vec<A>> {
+    let mut slot = Some(values);
+    match (&mut slot as &mut dyn Any).downcast_mut::<Option<Vec<B>>>().and_then(Option::take) {
+        Some(same) => Ok(same),
+        None => Err(slot.unwrap_or_default()),
+    }
+}
+
+/// One tensor as read.
+pub struct Tensor {
+    pub shape: Vec<usize>,
+    pub values: Values,
+}
+
+impl Tensor {
+    pub fn into_wide(self) -> Vec<f64> {
+        self.values.into_vec()
+    }
+}
+
+/// One tensor to be written, as the given type.
+pub struct Entry<'a> {
+    pub name: String,
+    pub shape: Vec<usize>,
+    pub dtype: Dtype,
+    pub numbers: Numbers<'a>,
+}
+
+/// Where the numbers of a tensor to be written are.
+pub enum Numbers<'a> {
+    F32(&'a [f32]),
+    F64(&'a [f64]),
+}
+
+impl Numbers<'_> {
+    fn write_as<T: Scalar>(&self, out: &mut impl Write) -> Result<()> {
+        match self {
+            Numbers::F32(v) => write_numbers::<f32, T>(out, v),
+            Numbers::F64(v) => write_numbers::<f64, T>(out, v),
+        }
+    }
+}
+
+impl<'a> From<&'a Values> for Numbers<'a> {
+    fn from(values: &'a Values) -> Self {
+        match values {
+            Values::F32(v) => Numbers::F32(v),
+            Values::F64(v) => Numbers::F64(v),
+        }
+    }
+}
+
+impl<'a> Numbers<'a> {
+    /// Some of the numbers.
+    pub fn part(values: &'a Values, range: std::ops::Range<usize>) -> Numbers<'a> {
+        match values {
+            Values::F32(v) => Numbers::F32(&v[range]),
+            Values::F64(v) => Numbers::F64(&v[range]),
+        }
+    }
+}
+
+/// Numbers converted at a time.
+const CHUNK: usize = 1 << 16;
+
+fn write_numbers<A: Scalar, B: Scalar>(out: &mut impl Write, values: &[A]) -> Result<()> {
+    let mut bytes = Vec::new();
+    for chunk in values.chunks(CHUNK) {
+        let chunk: Vec<B> = chunk.iter().map(|v| B::of(v.wide())).collect();
+        bytes.clear();
+        B::extend_le(&chunk, &mut bytes);
+        out.write_all(&bytes)?;
+    }
+    Ok(())
+}
+
+/// Writes a file. The same content is the same bytes.
+pub fn write(out: &mut impl Write, metadata: &BTreeMap<String, String>, entries: &[Entry]) -> Result<()> {
+    // serde_json's map keeps its keys sorted.
+    let mut header = Map::new();
+    header.insert("__metadata__".into(), json!(metadata));
+    let mut offset = 0;
+    for entry in entries {
+        let stop = offset + entry.shape.iter().product::<usize>() * entry.dtype.size();
+        let dtype = match entry.dtype {
+            Dtype::F32 => "F32",
+            Dtype::F64 => "F64",
+        };
+        header.insert(
+            entry.name.clone(),
+            json!({"dtype": dtype, "shape": entry.shape, "data_offsets": [offset, stop]}),
+        );
+        offset = stop;
+    }
+    let mut header = Value::Object(header).to_string();
+    while !header.len().is_multiple_of(8) {
+        header.push(' ');
+    }
+    out.write_all(&(header.len() as u64).to_le_bytes())?;
+    out.write_all(header.as_bytes())?;
+    for entry in entries {
+        crate::with_dtype!(entry.dtype, T => entry.numbers.write_as::<T>(out))?;
+    }
+    Ok(())
+}
+
+/// A file as read.
+pub struct TensorFile {
+    pub metadata: HashMap<String, String>,
+    tensors: HashMap<String, Tensor>,
+}
+
+impl TensorFile {
+    /// Reads the header, lets `check` look at the metadata, and reads the tensors.
+    ///
+    /// # Errors
+    /// When it is cut short or damaged, or `check` refuses it.
+    pub fn read(
+        mut reader: impl Read,
+        check: impl FnOnce(&HashMap<String, String>) -> Result<()>,
+    ) -> Result<TensorFile> {
+        let mut length = [0u8; 8];
+        reader.read_exact(&mut length).context("truncated in its first 8 bytes; make it again")?;
+        let length = u64::from_le_bytes(length);
+        ensure!(length <= MAX_HEADER, "not a model: its header claims {length} bytes");
+        let mut header = Vec::new();
+        reader.by_ref().take(length).read_to_end(&mut header).context("cannot read its header")?;
+        ensure!(header.len() as u64 == length, "truncated within its header; make it again");
+        let header: Metadata = serde_json::from_slice(&header)
+            .map_err(|e| anyhow!("not a model: its header is damaged: {e}"))?;
+        let metadata = header.metadata().clone().unwrap_or_default();
+        check(&metadata)?;
+        Ok(TensorFile { metadata, tensors: read_tensors(&mut reader, &header)? })
+    }
+
+    pub fn entry(&self, key: &str) -> Option<&str> {
+        self.metadata.get(key).map(String::as_str)
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.tensors.contains_key(name)
+    }
+
+    pub fn take(&mut self, name: &str) -> Result<Tensor> {
+        self.tensors.remove(name).with_context(|| format!("damaged: tensor {name} is missing"))
+    }
+
+    pub fn dtype(&self, name: &str) -> Result<Dtype> {
+        let tensor = self.tensors.get(name);
+        tensor.map(|t| t.values.dtype()).with_context(|| format!("damaged: tensor {name} is missing"))
+    }
+
+    /// Several tensors, one after the other, whose shapes are known.
+    pub fn take_all<'n>(&mut self, expected: impl Iterator<Item = (String, &'n [usize])>) -> Result<Values> {
+        let mut all: Option<Values> = None;
+        for (name, shape) in expected {
+            let tensor = self.take(&name)?;
+            ensure!(
+                tensor.shape == shape,
+                "damaged: tensor {name} has shape {:?}, where its architecture has {shape:?}",
+                tensor.shape
+            );
+            match &mut all {
+                None => all = Some(tensor.values),
+                Some(all) => all.append(tensor.values),
+            }
+        }
+        Ok(all.unwrap_or(Values::F32(Vec::new())))
+    }
+}
+
+/// Tensors one after the other as the file holds them, so that memory is that
+/// of the numbers once.
+fn read_tensors(reader: &mut impl Read, header: &Metadata) -> Result<HashMap<String, Tensor>> {
+    let mut tensors = HashMap::new();
+    for name in header.offset_keys() {
+        let info = header.info(&name).with_context(|| format!("damaged: tensor {name}"))?;
+        let bytes = info.data_offsets.1 - info.data_offsets.0;
+        let values = match info.dtype {
+            Stored::F32 => Values::F32(read_numbers(reader, bytes, &name, f32::from_le_bytes)?),
+            Stored::F64 => Values::F64(read_numbers(reader, bytes, &name, f64::from_le_bytes)?),
+            other => bail!("damaged: tensor {name} is {other:?}, not F32 or F64"),
+        };
+        tensors.insert(name, Tensor { shape: info.shape.clone(), values });
+    }
+    let mut beyond = [0u8; 1];
+    ensure!(reader.read(&mut beyond)? == 0, "damaged: bytes follow its last tensor");
+    Ok(tensors)
+}
+
+fn read_numbers<V, const N: usize>(
+    reader: &mut impl Read,
+    bytes: usize,
+    name: &str,
+    parse: impl Fn([u8; N]) -> V,
+) -> Result<Vec<V>> {
+    let mut values = Vec::new();
+    let mut chunk = Vec::new();
+    let mut left = bytes;
+    while left > 0 {
+        // Memory follows what has arrived, not what is declared.
+        let want = left.min(1 << 20);
+        chunk.clear();
+        reader.by_ref().take(want as u64).read_to_end(&mut chunk)?;
+        ensure!(
+            chunk.len() == want,
+            "truncated: tensor {name} misses {} of {bytes} bytes; make it again",
+            left - chunk.len()
+        );
+        values.extend(chunk.as_chunks::<N>().0.iter().map(|b| parse(*b)));
+        left -= want;
+    }
+    Ok(values)
+}

@@ -1,0 +1,138 @@
+//! Denoising losses: which noise levels, and how much each weighs.
+//!
+//! The loss of a batch is the mean over rows and coordinates of
+//! w(σ) (D(x_0 + σε; σ) − x_0)². Weights and distributions as published:
+//!
+//! | loss | σ | w(σ) |
+//! |---|---|---|
+//! | edm (arXiv 2206.00364) | ln σ ~ N(−1.2, 1.2²) | (σ² + σ_d²)/(σσ_d)² |
+//! | vp (arXiv 2011.13456) | of t ~ U(10⁻⁵, 1), linear β | σ⁻² |
+//! | ve (same) | ln σ uniform on 0.02 … 100 | σ⁻² |
+//! | uniform | ln σ uniform on σ_min … σ_max | as edm |
+//! | fixed | one | 1 |
+//!
+//! Consistency training (arXiv 2310.14189) compares the network with itself, held
+//! fixed, at the next lower level of a grid that becomes finer:
+//! (√(‖D(x_0+σ_{i+1}ε) − D(x_0+σ_iε)‖² + c²) − c)/(σ_{i+1} − σ_i), c = 0.00054 √d.
+
+use anyhow::Result;
+use rand_chacha::ChaCha8Rng;
+
+use crate::network::preconditioning::Preconditioning;
+use crate::random::{standard_normals, uniform};
+use crate::schedule::{Grid, Schedule};
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Loss {
+    Edm,
+    Vp,
+    Ve,
+    Uniform { sigma_min: f64, sigma_max: f64 },
+    Fixed { sigma: f64 },
+    Consistency { sigma_min: f64, sigma_max: f64 },
+}
+
+/// The noise levels of one row: where the network learns, its weight, and for
+/// consistency training the level of its target.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Level {
+    pub sigma: f64,
+    pub weight: f64,
+    pub target: Option<f64>,
+}
+
+/// Mean and deviation of ln σ in consistency training, and in how many intervals
+/// its grid is cut at first and at last.
+const CONSISTENCY: (f64, f64) = (-1.1, 2.0);
+const INTERVALS: (usize, usize) = (10, 1280);
+
+impl Loss {
+    pub fn name(self) -> &'static str {
+        match self {
+            Loss::Edm => "edm",
+            Loss::Vp => "vp",
+            Loss::Ve => "ve",
+            Loss::Uniform { .. } => "uniform",
+            Loss::Fixed { .. } => "fixed",
+            Loss::Consistency { .. } => "consistency",
+        }
+    }
+
+    /// The form of denoiser that the loss is published with.
+    pub fn preconditioning(self) -> Preconditioning {
+        match self {
+            Loss::Edm | Loss::Uniform { .. } => Preconditioning::Edm,
+            Loss::Vp => Preconditioning::Vp,
+            Loss::Ve => Preconditioning::Ve,
+            Loss::Fixed { .. } => Preconditioning::Plain,
+            Loss::Consistency { sigma_min, .. } => Preconditioning::Consistency { sigma_min },
+        }
+    }
+
+    /// The distribution of noise levels when the share `progress` of training is done.
+    ///
+    /// # Errors
+    /// When the levels asked for make no grid.
+    pub fn levels(self, progress: f64, sigma_data: f64) -> Result<Levels> {
+        let grid = match self {
+            Loss::Consistency { sigma_min, sigma_max } => consistency_grid(progress, sigma_min, sigma_max)?,
+            _ => Vec::new(),
+        };
+        Ok(Levels { loss: self, sigma_data, grid })
+    }
+}
+
+/// A distribution of noise levels.
+pub struct Levels {
+    loss: Loss,
+    sigma_data: f64,
+    /// Of consistency training, from low to high.
+    grid: Vec<f64>,
+}
+
+impl Levels {
+    pub fn draw(&self, rng: &mut ChaCha8Rng) -> Level {
+        let edm = |sigma: f64| {
+            let product = sigma * self.sigma_data;
+            let weight = (sigma * sigma + self.sigma_data * self.sigma_data) / (product * product);
+            Level { sigma, weight, target: None }
+        };
+        let inverse_square = |sigma: f64| Level { sigma, weight: 1.0 / (sigma * sigma), target: None };
+        let log_uniform = |u: f64, low: f64, high: f64| low * (high / low).powf(u);
+        let mut normal = || standard_normals::<f64>(rng, 1)[0];
+        match self.loss {
+            Loss::Edm => edm((-1.2 + 1.2 * normal()).exp()),
+            Loss::Vp => inverse_square(Schedule::Vp.sigma(1.0 - uniform(rng) * (1.0 - 1e-5))),
+            Loss::Ve => inverse_square(log_uniform(uniform(rng), 0.02, 100.0)),
+            Loss::Uniform { sigma_min, sigma_max } => edm(log_uniform(uniform(rng), sigma_min, sigma_max)),
+            Loss::Fixed { sigma } => Level { sigma, weight: 1.0, target: None },
+            Loss::Consistency { sigma_min, sigma_max } => {
+                // The interval of the grid that a draw of ln σ falls into has the
+                // published probability; draws beyond the grid do not count.
+                let (mean, deviation) = CONSISTENCY;
+                let drawn = loop {
+                    let sigma = (mean + deviation * normal()).exp();
+                    if (sigma_min..sigma_max).contains(&sigma) {
+                        break sigma;
+                    }
+                };
+                let above = self.grid.partition_point(|s| *s <= drawn).clamp(1, self.grid.len() - 1);
+                let (low, high) = (self.grid[above - 1], self.grid[above]);
+                Level { sigma: high, weight: 1.0 / (high - low), target: Some(low) }
+            }
+        }
+    }
+}
+
+/// Levels from low to high: 11 at first, doubled (but for the last) at equal
+/// shares of training up to 1281, spaced as EDM's sampler has them.
+fn consistency_grid(progress: f64, sigma_min: f64, sigma_max: f64) -> Result<Vec<f64>> {
+    let (first, last) = INTERVALS;
+    let stages = (last / first).ilog2() + 1;
+    let stage = (progress * f64::from(stages)).min(f64::from(stages - 1)) as u32;
+    let grid = Grid { sigma_min, sigma_max, steps: (first << stage) + 1, ..Grid::default() };
+    let mut levels = grid.levels()?;
+    levels.pop();
+    levels.reverse();
+    Ok(levels)
+}

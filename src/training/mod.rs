@@ -1,0 +1,418 @@
+//! Training a network to denoise.
+//!
+//! A step draws a batch (rows with replacement, noise levels, noise), adds up the
+//! gradient of the loss and moves the parameters. Every draw is keyed by (seed,
+//! step, row of the batch), and work is cut by the problem: networks on vectors
+//! take the whole batch at once, their products cut by columns; networks on
+//! images and tokens take it in [`SLICES`] slices, each with a gradient of its
+//! own, added in order. So neither the number of threads nor an interruption
+//! changes a byte of the parameters.
+
+pub mod loss;
+pub mod optimizer;
+pub mod rate;
+
+pub use loss::Loss;
+pub use optimizer::Optimizer;
+pub use rate::{Average, Rate};
+
+use std::sync::Mutex;
+
+use anyhow::{Result, bail, ensure};
+use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut1, Axis};
+use rayon::prelude::*;
+
+use crate::linalg::{dot, squared_distance, squared_norms};
+use crate::network::preconditioning::{Coefficients, Preconditioning, noise_input};
+use crate::network::{Graph, Tape};
+use crate::random::{Purpose, fill_normal, step_rng, uniform};
+use crate::scalar::{Scalar, vectorized};
+use loss::{Level, Levels};
+use optimizer::Step;
+
+/// Slices of a batch of images. Eight suit eight threads, and fewer as well; the
+/// number is part of the result.
+const SLICES: usize = 8;
+
+/// Parameters that one thread updates at a time.
+const CHUNK: usize = 1 << 14;
+
+/// c of the pseudo-Huber distance is this times √d (arXiv 2310.14189).
+const HUBER: f64 = 0.00054;
+
+/// How a network is trained.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    pub loss: Loss,
+    pub optimizer: Optimizer,
+    /// Weight decay.
+    pub decay: f64,
+    /// Of SGD.
+    pub momentum: f64,
+    pub rate: Rate,
+    pub average: Average,
+    pub steps: u64,
+    pub batch: Batch,
+    /// Mirror half of the images, left to right.
+    pub flip: bool,
+    pub seed: u64,
+}
+
+/// The rows of one step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Batch {
+    /// So many, drawn with replacement.
+    Drawn(usize),
+    /// Every row once.
+    All,
+}
+
+/// The parameters and all else that goes on from step to step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State<T> {
+    /// Steps done.
+    pub step: u64,
+    pub parameters: Vec<T>,
+    /// The average of the parameters over the last steps.
+    pub average: Vec<T>,
+    /// m and v of the optimizer, empty where it keeps none.
+    pub first: Vec<T>,
+    pub second: Vec<T>,
+}
+
+/// What one step found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Progress {
+    /// The number of the step, from 1.
+    pub step: u64,
+    pub loss: f64,
+    pub rate: f64,
+    /// ‖∂L/∂p‖.
+    pub gradient_norm: f64,
+}
+
+/// A network in training.
+pub struct Trainer<T> {
+    graph: Graph<T>,
+    item_shape: Vec<usize>,
+    data: Array2<T>,
+    /// Root mean square deviation of the data from their mean: σ_data.
+    pub sigma_data: f64,
+    settings: Settings,
+    pub state: State<T>,
+    gradients: Vec<Vec<T>>,
+    tapes: Mutex<Vec<Tape<T>>>,
+}
+
+impl<T: Scalar> Trainer<T> {
+    /// # Errors
+    /// When data and network do not fit, or the data do not vary.
+    pub fn new(
+        graph: Graph<T>,
+        item_shape: &[usize],
+        data: Array2<T>,
+        settings: Settings,
+    ) -> Result<Trainer<T>> {
+        ensure!(data.nrows() > 0, "no rows to train on; give samples");
+        ensure!(data.ncols() == graph.dim(), "rows of width {}, a network for {}", data.ncols(), graph.dim());
+        let sigma_data = deviation(data.view());
+        ensure!(
+            sigma_data > 0.0 && sigma_data.is_finite(),
+            "its rows are all the same ({} of them): nothing to learn",
+            data.nrows()
+        );
+        let parameters = graph.start(settings.seed);
+        let (first, second) = settings.optimizer.keeps();
+        let kept = |kept: bool| vec![T::zero(); if kept { parameters.len() } else { 0 }];
+        let slices = if graph.has_places() { SLICES } else { 1 };
+        let state = State {
+            step: 0,
+            average: parameters.clone(),
+            first: kept(first),
+            second: kept(second),
+            parameters,
+        };
+        Ok(Trainer {
+            gradients: vec![vec![T::zero(); graph.parameter_count()]; slices],
+            graph,
+            item_shape: item_shape.to_vec(),
+            data,
+            sigma_data,
+            settings,
+            state,
+            tapes: Mutex::new(Vec::new()),
+        })
+    }
+
+    /// Rows of a batch.
+    pub fn batch(&self) -> usize {
+        match self.settings.batch {
+            Batch::Drawn(n) => n,
+            Batch::All => self.data.nrows(),
+        }
+    }
+
+    pub fn parameter_count(&self) -> usize {
+        self.graph.parameter_count()
+    }
+
+    /// The form of the denoiser that is trained.
+    pub fn preconditioning(&self) -> Preconditioning {
+        self.settings.loss.preconditioning()
+    }
+
+    /// Rows that go through the network at once.
+    fn rows_at_once(&self) -> usize {
+        if !self.graph.has_places() {
+            return self.batch();
+        }
+        self.graph.rows_at_once().min(self.batch().div_ceil(SLICES))
+    }
+
+    /// Bytes that training holds: the data, everything of the parameters' size,
+    /// the activations of what is computed at a time.
+    pub fn memory(&self) -> [usize; 3] {
+        let size = T::DTYPE.size();
+        let copies = 2 + (self.state.first.len() + self.state.second.len()) / self.parameter_count().max(1);
+        let at_once = rayon::current_num_threads().min(self.gradients.len());
+        [
+            self.data.len() * size,
+            (copies + self.gradients.len()) * self.parameter_count() * size,
+            at_once * self.rows_at_once() * self.graph.bytes_per_row(),
+        ]
+    }
+
+    /// One step.
+    ///
+    /// # Errors
+    /// When the loss or its gradient is not finite; the state is then that before the step.
+    pub fn step(&mut self) -> Result<Progress> {
+        let done = self.state.step as f64 / self.settings.steps.max(1) as f64;
+        let levels = self.settings.loss.levels(done, self.sigma_data)?;
+        let loss = self.accumulate_gradient(&levels);
+        let step = self.state.step + 1;
+        let rate = self.settings.rate.at(step, self.settings.steps);
+        let gradient_norm = self.sum_slices().sqrt();
+        if !(loss.is_finite() && gradient_norm.is_finite()) {
+            bail!(
+                "step {step}: the loss is {loss}, its gradient's norm {gradient_norm}: training has diverged; \
+                 give a smaller --lr or a longer --warmup"
+            );
+        }
+        self.update(Step {
+            number: step,
+            rate,
+            decay: self.settings.decay,
+            momentum: self.settings.momentum,
+        });
+        self.state.step = step;
+        Ok(Progress { step, loss, rate, gradient_norm })
+    }
+
+    /// The loss of one batch, whose gradient goes to the slices' gradients.
+    fn accumulate_gradient(&mut self, levels: &Levels) -> f64 {
+        let mut gradients = std::mem::take(&mut self.gradients);
+        let (batch, slices) = (self.batch(), gradients.len());
+        let at_once = self.rows_at_once();
+        let losses: Vec<f64> = gradients
+            .par_iter_mut()
+            .enumerate()
+            .map(|(slice, gradient)| {
+                gradient.fill(T::zero());
+                let (from, to) = (slice * batch / slices, (slice + 1) * batch / slices);
+                let pool = |lock: &Mutex<Vec<Tape<T>>>| lock.lock().ok().and_then(|mut t| t.pop());
+                let mut tape = pool(&self.tapes).unwrap_or_default();
+                let mut loss = 0.0;
+                for start in (from..to).step_by(at_once.max(1)) {
+                    let examples = self.draw(levels, start..to.min(start + at_once));
+                    loss += self.descend(&examples, &mut tape, gradient);
+                }
+                if let Ok(mut tapes) = self.tapes.lock() {
+                    tapes.push(tape);
+                }
+                loss
+            })
+            .collect();
+        self.gradients = gradients;
+        losses.iter().sum()
+    }
+
+    /// Clean and noisy rows of the coming step.
+    fn draw(&self, levels: &Levels, rows: std::ops::Range<usize>) -> Examples<T> {
+        let (n, d) = (rows.len(), self.data.ncols());
+        let mut clean = Array2::zeros((n, d));
+        let mut noise = Array2::zeros((n, d));
+        let drawn: Vec<Level> = clean
+            .axis_iter_mut(Axis(0))
+            .into_par_iter()
+            .zip(noise.axis_iter_mut(Axis(0)))
+            .enumerate()
+            .map(|(i, (mut clean, mut noise))| {
+                let row = rows.start + i;
+                let mut rng = step_rng(self.settings.seed, Purpose::Training, self.state.step, row as u64);
+                let count = self.data.nrows();
+                let index = match self.settings.batch {
+                    Batch::Drawn(_) => ((uniform(&mut rng) * count as f64) as usize).min(count - 1),
+                    Batch::All => row,
+                };
+                let mirrored = self.settings.flip && uniform(&mut rng) < 0.5;
+                let level = levels.draw(&mut rng);
+                if let Some(noise) = noise.as_slice_mut() {
+                    fill_normal(&mut rng, noise);
+                }
+                clean.assign(&self.data.row(index));
+                if mirrored {
+                    mirror(clean, &self.item_shape);
+                }
+                level
+            })
+            .collect();
+        Examples { clean, noise, levels: drawn }
+    }
+
+    /// D at the parameters as they are, for rows at levels of their own; F's
+    /// values stay on the tape.
+    fn denoised(
+        &self,
+        clean: ArrayView2<T>,
+        noise: ArrayView2<T>,
+        sigmas: &[f64],
+        tape: &mut Tape<T>,
+    ) -> Array2<T> {
+        let coefficients = self.coefficients(sigmas);
+        let mut x = Array2::zeros(clean.raw_dim());
+        for_rows(&mut x, |i, mut x| {
+            let sigma = T::of(sigmas[i]);
+            x.zip_mut_with(&clean.row(i), |x, &c| *x = c);
+            x.zip_mut_with(&noise.row(i), |x, &e| *x += sigma * e);
+        });
+        let mut scaled = x.clone();
+        for_rows(&mut scaled, |i, mut x| {
+            let input = T::of(coefficients[i].input);
+            x.mapv_inplace(|v| v * input);
+        });
+        let level: Vec<T> = sigmas.iter().map(|&s| noise_input(s)).collect();
+        let mut output = self.graph.forward(&self.state.parameters, scaled.view(), &level, tape);
+        for_rows(&mut output, |i, mut f| {
+            let (skip, out) = (T::of(coefficients[i].skip), T::of(coefficients[i].out));
+            f.zip_mut_with(&x.row(i), |f, &x| *f = skip * x + out * *f);
+        });
+        output
+    }
+
+    fn coefficients(&self, sigmas: &[f64]) -> Vec<Coefficients> {
+        let form = self.preconditioning();
+        sigmas.iter().map(|&s| form.at(s, self.sigma_data)).collect()
+    }
+
+    /// The examples' part of the batch's loss, adding its gradient to `gradient`.
+    fn descend(&self, examples: &Examples<T>, tape: &mut Tape<T>, gradient: &mut [T]) -> f64 {
+        let Examples { clean, noise, levels } = examples;
+        let (d, batch) = (clean.ncols() as f64, self.batch() as f64);
+        let targets: Option<Vec<f64>> = levels.iter().map(|l| l.target).collect();
+        let target = targets.map(|t| self.denoised(clean.view(), noise.view(), &t, tape));
+        let sigmas: Vec<f64> = levels.iter().map(|l| l.sigma).collect();
+        let mut residual = self.denoised(clean.view(), noise.view(), &sigmas, tape);
+        residual -= target.as_ref().unwrap_or(clean);
+        let squares = squared_norms(residual.view());
+        let huber = HUBER * d.sqrt();
+        let mut loss = 0.0;
+        // ∂L/∂D of a row is this times the residual; ∂L/∂F is c_out times that.
+        let mut slopes = Vec::new();
+        for (level, &square) in levels.iter().zip(&squares) {
+            let (value, slope) = match &target {
+                None => (level.weight * square / d, 2.0 * level.weight / d),
+                Some(_) => {
+                    let root = (square + huber * huber).sqrt();
+                    (level.weight * (root - huber), level.weight / root)
+                }
+            };
+            loss += value / batch;
+            slopes.push(slope / batch);
+        }
+        let coefficients = self.coefficients(&sigmas);
+        for_rows(&mut residual, |i, mut r| {
+            let slope = T::of(slopes[i] * coefficients[i].out);
+            r.mapv_inplace(|v| v * slope);
+        });
+        self.graph.gradient(&self.state.parameters, tape, residual.view(), gradient);
+        loss
+    }
+
+    /// Adds the slices' gradients to the first, in order; ‖gradient‖².
+    fn sum_slices(&mut self) -> f64 {
+        let Some((first, others)) = self.gradients.split_first_mut() else { return 0.0 };
+        let parts: Vec<f64> = first
+            .par_chunks_mut(CHUNK)
+            .enumerate()
+            .map(|(chunk, total)| {
+                for other in others.iter() {
+                    let part = &other[chunk * CHUNK..chunk * CHUNK + total.len()];
+                    vectorized(|| total.iter_mut().zip(part).for_each(|(t, &g)| *t += g));
+                }
+                vectorized(|| crate::linalg::sum_by(total, total, |a, b| a * b))
+            })
+            .collect();
+        parts.iter().sum()
+    }
+
+    /// Moves the parameters, then their average.
+    fn update(&mut self, step: Step) {
+        let optimizer = self.settings.optimizer;
+        let keep = T::of(self.settings.average.kept(step.number));
+        let State { parameters, average, first, second, .. } = &mut self.state;
+        let Some(gradient) = self.gradients.first() else { return };
+        let count = parameters.len().div_ceil(CHUNK);
+        let moments = chunks(first, count).into_par_iter().zip(chunks(second, count));
+        parameters
+            .par_chunks_mut(CHUNK)
+            .zip(average.par_chunks_mut(CHUNK))
+            .zip(gradient.par_chunks(CHUNK))
+            .zip(moments)
+            .for_each(|(((p, average), g), (m, v))| {
+                optimizer.update(step, p, g, m, v);
+                vectorized(|| average.iter_mut().zip(p).for_each(|(a, p)| *a = *p + keep * (*a - *p)));
+            });
+    }
+}
+
+/// `count` chunks of a list, empty ones where it ends before.
+fn chunks<T>(list: &mut [T], count: usize) -> Vec<&mut [T]> {
+    let mut chunks: Vec<&mut [T]> = list.chunks_mut(CHUNK).collect();
+    chunks.resize_with(count, || &mut []);
+    chunks
+}
+
+/// Standard deviation of all numbers of the data.
+fn deviation<T: Scalar>(data: ArrayView2<T>) -> f64 {
+    let count = data.len() as f64;
+    let ones = Array1::ones(data.ncols());
+    let mean = data.outer_iter().map(|row| dot(row, ones.view())).sum::<f64>() / count;
+    let centre = Array1::from_elem(data.ncols(), T::of(mean));
+    (data.outer_iter().map(|row| squared_distance(row, centre.view())).sum::<f64>() / count).sqrt()
+}
+
+/// Calls `f` with every row and its number, on all threads.
+fn for_rows<T: Scalar>(x: &mut Array2<T>, f: impl Fn(usize, ArrayViewMut1<T>) + Sync) {
+    x.axis_iter_mut(Axis(0)).into_par_iter().enumerate().for_each(|(i, row)| f(i, row));
+}
+
+/// An image, left to right.
+fn mirror<T: Scalar>(mut image: ArrayViewMut1<T>, item_shape: &[usize]) {
+    let width = item_shape.get(1).copied().unwrap_or(1);
+    let channels: usize = item_shape.iter().skip(2).product();
+    for mut line in image.exact_chunks_mut(width * channels) {
+        for x in 0..width / 2 {
+            for c in 0..channels {
+                line.swap(x * channels + c, (width - 1 - x) * channels + c);
+            }
+        }
+    }
+}
+
+/// Rows to learn from: x_0, ε, and the levels.
+struct Examples<T> {
+    clean: Array2<T>,
+    noise: Array2<T>,
+    levels: Vec<Level>,
+}
