@@ -1,6 +1,7 @@
 //! Networks: layers with explicit derivatives, and what is built of them.
 //!
 //! * [`batch`]: activations, channels last, with shared padding;
+//! * [`elementwise`]: loops over their numbers;
 //! * [`layers`]: every layer's value and its two derivative products;
 //! * [`graph`]: which layer feeds which;
 //! * [`preconditioning`]: how a network becomes a denoiser;
@@ -8,6 +9,7 @@
 
 pub mod architecture;
 pub mod batch;
+pub mod elementwise;
 pub mod graph;
 pub mod layers;
 pub mod preconditioning;

@@ -18,11 +18,11 @@ pub use rate::{Average, Rate};
 
 use std::sync::Mutex;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut1, Axis};
 use rayon::prelude::*;
 
-use crate::linalg::{dot, squared_distance, squared_norms};
+use crate::linalg::{dot, squared_distance, squared_norms, sum_by};
 use crate::network::preconditioning::{Coefficients, Preconditioning, noise_input};
 use crate::network::{Graph, Tape};
 use crate::random::{Purpose, fill_normal, step_rng, uniform};
@@ -185,26 +185,24 @@ impl<T: Scalar> Trainer<T> {
     /// One step.
     ///
     /// # Errors
-    /// When the loss or its gradient is not finite; the state is then that before the step.
+    /// When the loss or its gradient is not finite; the state is then of no use any more.
     pub fn step(&mut self) -> Result<Progress> {
         let done = self.state.step as f64 / self.settings.steps.max(1) as f64;
         let levels = self.settings.loss.levels(done, self.sigma_data)?;
         let loss = self.accumulate_gradient(&levels);
         let step = self.state.step + 1;
         let rate = self.settings.rate.at(step, self.settings.steps);
-        let gradient_norm = self.sum_slices().sqrt();
-        if !(loss.is_finite() && gradient_norm.is_finite()) {
-            bail!(
-                "step {step}: the loss is {loss}, its gradient's norm {gradient_norm}: training has diverged; \
-                 give a smaller --lr or a longer --warmup"
-            );
-        }
-        self.update(Step {
+        let gradient_norm = self.update(Step {
             number: step,
             rate,
             decay: self.settings.decay,
             momentum: self.settings.momentum,
         });
+        ensure!(
+            loss.is_finite() && gradient_norm.is_finite(),
+            "step {step}: the loss is {loss}, the norm of its gradient {gradient_norm}: training has diverged; \
+             give a smaller --lr or a longer --warmup"
+        );
         self.state.step = step;
         Ok(Progress { step, loss, rate, gradient_norm })
     }
@@ -339,40 +337,33 @@ impl<T: Scalar> Trainer<T> {
         loss
     }
 
-    /// Adds the slices' gradients to the first, in order; ‖gradient‖².
-    fn sum_slices(&mut self) -> f64 {
-        let Some((first, others)) = self.gradients.split_first_mut() else { return 0.0 };
-        let parts: Vec<f64> = first
-            .par_chunks_mut(CHUNK)
-            .enumerate()
-            .map(|(chunk, total)| {
-                for other in others.iter() {
-                    let part = &other[chunk * CHUNK..chunk * CHUNK + total.len()];
-                    vectorized(|| total.iter_mut().zip(part).for_each(|(t, &g)| *t += g));
-                }
-                vectorized(|| crate::linalg::sum_by(total, total, |a, b| a * b))
-            })
-            .collect();
-        parts.iter().sum()
-    }
-
-    /// Moves the parameters, then their average.
-    fn update(&mut self, step: Step) {
+    /// Adds up the slices' gradients in order, moves the parameters and their
+    /// average; the gradient's norm. One pass: all of this waits for memory.
+    fn update(&mut self, step: Step) -> f64 {
         let optimizer = self.settings.optimizer;
         let keep = T::of(self.settings.average.kept(step.number));
         let State { parameters, average, first, second, .. } = &mut self.state;
-        let Some(gradient) = self.gradients.first() else { return };
+        let Some((gradient, others)) = self.gradients.split_first_mut() else { return 0.0 };
         let count = parameters.len().div_ceil(CHUNK);
         let moments = chunks(first, count).into_par_iter().zip(chunks(second, count));
-        parameters
+        let squares: Vec<f64> = parameters
             .par_chunks_mut(CHUNK)
             .zip(average.par_chunks_mut(CHUNK))
-            .zip(gradient.par_chunks(CHUNK))
+            .zip(gradient.par_chunks_mut(CHUNK))
             .zip(moments)
-            .for_each(|(((p, average), g), (m, v))| {
+            .enumerate()
+            .map(|(chunk, (((p, average), g), (m, v)))| {
+                for other in others.iter() {
+                    let part = &other[chunk * CHUNK..chunk * CHUNK + g.len()];
+                    vectorized(|| g.iter_mut().zip(part).for_each(|(g, &part)| *g += part));
+                }
+                let square = vectorized(|| sum_by(g, g, |a, b| a * b));
                 optimizer.update(step, p, g, m, v);
                 vectorized(|| average.iter_mut().zip(p).for_each(|(a, p)| *a = *p + keep * (*a - *p)));
-            });
+                square
+            })
+            .collect();
+        squares.iter().sum::<f64>().sqrt()
     }
 }
 

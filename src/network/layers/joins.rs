@@ -7,7 +7,8 @@
 
 use super::Layer;
 use crate::network::batch::{Batch, Shape};
-use crate::scalar::{Scalar, vectorized};
+use crate::network::elementwise::{add, set};
+use crate::scalar::Scalar;
 
 pub struct Sum {
     pub scale: f64,
@@ -20,11 +21,7 @@ impl<T: Scalar> Layer<T> for Sum {
 
     fn forward(&self, _: &[T], x: &[&Batch<T>], y: &mut Batch<T>) {
         let s = T::of(self.scale);
-        vectorized(|| {
-            for ((y, &a), &b) in y.all_mut().iter_mut().zip(x[0].all()).zip(x[1].all()) {
-                *y = s * (a + b);
-            }
-        });
+        set(y.all_mut(), [x[0].all(), x[1].all()], |[a, b]| s * (a + b));
     }
 
     fn vjp(
@@ -38,7 +35,7 @@ impl<T: Scalar> Layer<T> for Sum {
     ) {
         let s = T::of(self.scale);
         for dx in dx.iter_mut().flatten() {
-            vectorized(|| dx.all_mut().iter_mut().zip(dy.all()).for_each(|(dx, &dy)| *dx += s * dy));
+            add(dx.all_mut(), [dy.all()], |[dy]| s * dy);
         }
     }
 
@@ -89,7 +86,7 @@ impl<T: Scalar> Layer<T> for Shift {
         _: Option<&mut [T]>,
     ) {
         if let Some(da) = &mut dx[0] {
-            da.all_mut().iter_mut().zip(dy.all()).for_each(|(da, &dy)| *da += dy);
+            add(da.all_mut(), [dy.all()], |[dy]| dy);
         }
         let Some(dv) = &mut dx[1] else { return };
         for row in 0..x[0].rows {

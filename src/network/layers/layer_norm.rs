@@ -2,6 +2,8 @@
 //! y = γ x̂ + β with x̂ = (x − m)/√(v + ε). Derivatives as in
 //! [`super::GroupNorm`], a place being a group of its own.
 
+use rayon::prelude::*;
+
 use super::group_norm::EPSILON;
 use super::{Layer, Span};
 use crate::linalg::sum_by;
@@ -14,12 +16,48 @@ pub struct LayerNorm {
     pub offset: Span,
 }
 
+/// Places of one thread's turn. What they add to ∂L/∂γ and ∂L/∂β is summed run
+/// by run, so the number is part of the result.
+const RUN: usize = 32;
+
 /// m and r = 1/√(v + ε) of one place.
+#[inline(always)]
 fn moments<T: Scalar>(x: &[T]) -> (f64, f64) {
     let n = x.len() as f64;
     let mean = sum_by(x, x, |x, _| x) / n;
     let variance = sum_by(x, x, |x, _| (x - mean) * (x - mean)) / n;
     (mean, 1.0 / (variance + EPSILON).sqrt())
+}
+
+/// Adds ∂L/∂x of some places to `dx`; ∂L/∂γ and ∂L/∂β of them.
+fn backwards<T: Scalar>(x: &[T], dy: &[T], scale: &[T], dx: Option<&mut [T]>) -> (Vec<T>, Vec<T>) {
+    let c = scale.len();
+    let (mut d_scale, mut d_offset) = (vec![T::zero(); c], vec![T::zero(); c]);
+    let (mut hat, mut pull) = (vec![T::zero(); c], vec![T::zero(); c]);
+    let mut dx = dx.map(|dx| dx.chunks_exact_mut(c));
+    vectorized(|| {
+        for (x, dy) in x.chunks_exact(c).zip(dy.chunks_exact(c)) {
+            let (mean, r) = moments(x);
+            let (m, rt) = (T::of(mean), T::of(r));
+            for (h, &x) in hat.iter_mut().zip(x) {
+                *h = rt * (x - m);
+            }
+            for ((d, &dy), &h) in d_scale.iter_mut().zip(dy).zip(&hat) {
+                *d += dy * h;
+            }
+            d_offset.iter_mut().zip(dy).for_each(|(d, &dy)| *d += dy);
+            let Some(dx) = dx.as_mut().and_then(Iterator::next) else { continue };
+            for ((v, &dy), &g) in pull.iter_mut().zip(dy).zip(scale) {
+                *v = g * dy;
+            }
+            let plain = T::of(r * sum_by(&pull, &pull, |v, _| v) / c as f64);
+            let along = T::of(r * sum_by(&pull, &hat, |v, h| v * h) / c as f64);
+            for ((dx, &v), &h) in dx.iter_mut().zip(&pull).zip(&hat) {
+                *dx += rt * v - plain - along * h;
+            }
+        }
+    });
+    (d_scale, d_offset)
 }
 
 impl<T: Scalar> Layer<T> for LayerNorm {
@@ -30,14 +68,17 @@ impl<T: Scalar> Layer<T> for LayerNorm {
     fn forward(&self, p: &[T], x: &[&Batch<T>], y: &mut Batch<T>) {
         let c = x[0].shape.channels;
         let (scale, offset) = (self.scale.of(p), self.offset.of(p));
-        vectorized(|| {
-            for (y, x) in y.all_mut().chunks_exact_mut(c).zip(x[0].all().chunks_exact(c)) {
-                let (mean, r) = moments(x);
-                let (mean, r) = (T::of(mean), T::of(r));
-                for ((y, &x), (&g, &b)) in y.iter_mut().zip(x).zip(scale.iter().zip(offset)) {
-                    *y = g * (r * (x - mean)) + b;
+        let runs = y.all_mut().par_chunks_mut(RUN * c).zip(x[0].all().par_chunks(RUN * c));
+        runs.for_each(|(y, x)| {
+            vectorized(|| {
+                for (y, x) in y.chunks_exact_mut(c).zip(x.chunks_exact(c)) {
+                    let (mean, r) = moments(x);
+                    let (mean, r) = (T::of(mean), T::of(r));
+                    for ((y, &x), (&g, &b)) in y.iter_mut().zip(x).zip(scale.iter().zip(offset)) {
+                        *y = g * (r * (x - mean)) + b;
+                    }
                 }
-            }
+            });
         });
     }
 
@@ -52,36 +93,20 @@ impl<T: Scalar> Layer<T> for LayerNorm {
     ) {
         let c = x[0].shape.channels;
         let scale = self.scale.of(p);
-        let mut d_scale = vec![T::zero(); c];
-        let mut d_offset = vec![T::zero(); c];
-        let mut none = Vec::new();
-        let mut dx = match &mut dx[0] {
-            Some(dx) => dx.all_mut().chunks_exact_mut(c),
-            None => none.chunks_exact_mut(c),
+        let x = x[0].all().par_chunks(RUN * c);
+        let runs = x.zip(dy.all().par_chunks(RUN * c));
+        let parts: Vec<(Vec<T>, Vec<T>)> = match &mut dx[0] {
+            Some(dx) => runs
+                .zip(dx.all_mut().par_chunks_mut(RUN * c))
+                .map(|((x, dy), dx)| backwards(x, dy, scale, Some(dx)))
+                .collect(),
+            None => runs.map(|(x, dy)| backwards(x, dy, scale, None)).collect(),
         };
-        let mut hat = vec![T::zero(); c];
-        let mut pull = vec![T::zero(); c];
-        vectorized(|| {
-            for (x, dy) in x[0].all().chunks_exact(c).zip(dy.all().chunks_exact(c)) {
-                let (mean, r) = moments(x);
-                let (mean, rt) = (T::of(mean), T::of(r));
-                for (i, (&x, &dy)) in x.iter().zip(dy).enumerate() {
-                    hat[i] = rt * (x - mean);
-                    pull[i] = scale[i] * dy;
-                    d_scale[i] += dy * hat[i];
-                    d_offset[i] += dy;
-                }
-                let Some(dx) = dx.next() else { continue };
-                let plain = T::of(r * sum_by(&pull, &pull, |v, _| v) / c as f64);
-                let along = T::of(r * sum_by(&pull, &hat, |v, h| v * h) / c as f64);
-                for ((dx, &v), &h) in dx.iter_mut().zip(&pull).zip(&hat) {
-                    *dx += rt * v - plain - along * h;
-                }
-            }
-        });
         let Some(dp) = dp else { return };
-        self.scale.of_mut(dp).iter_mut().zip(&d_scale).for_each(|(d, &s)| *d += s);
-        self.offset.of_mut(dp).iter_mut().zip(&d_offset).for_each(|(d, &s)| *d += s);
+        for (d_scale, d_offset) in &parts {
+            self.scale.of_mut(dp).iter_mut().zip(d_scale).for_each(|(d, &s)| *d += s);
+            self.offset.of_mut(dp).iter_mut().zip(d_offset).for_each(|(d, &s)| *d += s);
+        }
     }
 
     fn jvp(&self, p: &[T], x: &[&Batch<T>], _: &Batch<T>, x_dot: &[&Batch<T>], y_dot: &mut Batch<T>) {

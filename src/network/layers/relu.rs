@@ -2,7 +2,8 @@
 
 use super::Layer;
 use crate::network::batch::{Batch, Shape};
-use crate::scalar::{Scalar, vectorized};
+use crate::network::elementwise::{add, set};
+use crate::scalar::Scalar;
 
 pub struct Relu;
 
@@ -12,11 +13,7 @@ impl<T: Scalar> Layer<T> for Relu {
     }
 
     fn forward(&self, _: &[T], x: &[&Batch<T>], y: &mut Batch<T>) {
-        vectorized(|| {
-            for (y, &x) in y.all_mut().iter_mut().zip(x[0].all()) {
-                *y = if x > T::zero() { x } else { T::zero() };
-            }
-        });
+        set(y.all_mut(), [x[0].all()], |[x]| if x > T::zero() { x } else { T::zero() });
     }
 
     fn vjp(
@@ -29,18 +26,12 @@ impl<T: Scalar> Layer<T> for Relu {
         _: Option<&mut [T]>,
     ) {
         let Some(dx) = &mut dx[0] else { return };
-        vectorized(|| {
-            for ((dx, &x), &dy) in dx.all_mut().iter_mut().zip(x[0].all()).zip(dy.all()) {
-                *dx += if x > T::zero() { dy } else { T::zero() };
-            }
-        });
+        let passed = |[x, dy]: [T; 2]| if x > T::zero() { dy } else { T::zero() };
+        add(dx.all_mut(), [x[0].all(), dy.all()], passed);
     }
 
     fn jvp(&self, _: &[T], x: &[&Batch<T>], _: &Batch<T>, x_dot: &[&Batch<T>], y_dot: &mut Batch<T>) {
-        vectorized(|| {
-            for ((y_dot, &x), &x_dot) in y_dot.all_mut().iter_mut().zip(x[0].all()).zip(x_dot[0].all()) {
-                *y_dot = if x > T::zero() { x_dot } else { T::zero() };
-            }
-        });
+        let passed = |[x, x_dot]: [T; 2]| if x > T::zero() { x_dot } else { T::zero() };
+        set(y_dot.all_mut(), [x[0].all(), x_dot[0].all()], passed);
     }
 }

@@ -2,7 +2,8 @@
 
 use super::Layer;
 use crate::network::batch::{Batch, Shape};
-use crate::scalar::{Scalar, vectorized};
+use crate::network::elementwise::{add, set};
+use crate::scalar::Scalar;
 
 pub struct Silu;
 
@@ -25,11 +26,7 @@ impl<T: Scalar> Layer<T> for Silu {
     }
 
     fn forward(&self, _: &[T], x: &[&Batch<T>], y: &mut Batch<T>) {
-        vectorized(|| {
-            for (y, &x) in y.all_mut().iter_mut().zip(x[0].all()) {
-                *y = x * sigmoid(x);
-            }
-        });
+        set(y.all_mut(), [x[0].all()], |[x]| x * sigmoid(x));
     }
 
     fn vjp(
@@ -42,18 +39,10 @@ impl<T: Scalar> Layer<T> for Silu {
         _: Option<&mut [T]>,
     ) {
         let Some(dx) = &mut dx[0] else { return };
-        vectorized(|| {
-            for ((dx, &x), &dy) in dx.all_mut().iter_mut().zip(x[0].all()).zip(dy.all()) {
-                *dx += slope(x) * dy;
-            }
-        });
+        add(dx.all_mut(), [x[0].all(), dy.all()], |[x, dy]| slope(x) * dy);
     }
 
     fn jvp(&self, _: &[T], x: &[&Batch<T>], _: &Batch<T>, x_dot: &[&Batch<T>], y_dot: &mut Batch<T>) {
-        vectorized(|| {
-            for ((y_dot, &x), &x_dot) in y_dot.all_mut().iter_mut().zip(x[0].all()).zip(x_dot[0].all()) {
-                *y_dot = slope(x) * x_dot;
-            }
-        });
+        set(y_dot.all_mut(), [x[0].all(), x_dot[0].all()], |[x, x_dot]| slope(x) * x_dot);
     }
 }
