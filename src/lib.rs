@@ -7,16 +7,20 @@
 //! training a denoiser becomes PCA or subspace clustering. The programs in
 //! `src/bin` chain these through pipes; this library holds the mathematics.
 //!
-//! Arrows point one way: programs → [`cli`], [`stream`], [`fit`], [`measure`] →
-//! [`flow`] → [`denoiser`] → [`linalg`], [`random`], [`schedule`]. `stream` and
+//! Arrows point one way: programs → [`cli`], [`stream`], [`fit`], [`training`],
+//! [`measure`] → [`flow`] → [`denoiser`] → [`network`] → [`linalg`], [`random`],
+//! [`schedule`]. `stream` and
 //! `linalg` know nothing of each other; mathematics never opens a file.
 //!
 //! | module | holds |
 //! |---|---|
 //! | [`mixture`] | p = Σ π_k N(μ_k, U_k diag(λ) U_kᵀ + δ(I − U_kU_kᵀ)): planting, drawing |
-//! | [`denoiser`] | D(x̂; σ) = E[x_0 \| x̂] of mixtures and of finite sets, Jacobians, the model file |
+//! | [`denoiser`] | D(x̂; σ) = E[x_0 \| x̂] of mixtures, finite sets and networks, Jacobians, the model file |
 //! | [`schedule`] | α_t, β_t, σ = β/α; grids of noise levels |
 //! | [`flow`] | dx̂/dσ = (x̂ − D)/σ and its solvers |
+//! | [`network`] | layers with forward, vjp, jvp; linear, two-layer, mlp, unet, uvit |
+//! | [`training`] | denoising losses, optimizers, averages; steps reproducible to the byte |
+//! | [`generator`] | latents in, samples out: linear VAE and GAN, for comparison |
 //! | [`fit`] | PCA, K-subspaces, EM, descent on the denoising loss |
 //! | [`measure`] | RP, GL, PFD, bias and variance, numerical rank, subspace error |
 //! | [`random`] | row-keyed random numbers, a promise |
@@ -32,6 +36,7 @@ pub mod denoiser;
 pub mod draw;
 pub mod fit;
 pub mod flow;
+pub mod generator;
 pub mod linalg;
 pub mod measure;
 pub mod mixture;

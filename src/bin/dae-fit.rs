@@ -4,13 +4,15 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::{Parser, ValueEnum};
 use molrg::cli::{self, FitArgs, Job, NetworkKind, Program, Shared, TrainingArgs, component_ranks, usage};
 use molrg::denoiser::Model;
-use molrg::denoiser::model::{Kind as ModelKind, Points};
+use molrg::denoiser::model::{Generative, Kind as ModelKind, Points};
+use molrg::denoiser::tensors::Values;
 use molrg::fit::pca::Moments;
 use molrg::fit::{Fit, Parts, Settings, Solver, fit_mixture};
+use molrg::generator::{gan, linear_vae};
 use molrg::network::Architecture;
 use molrg::scalar::Scalar;
 use molrg::stream::Rows;
@@ -71,13 +73,22 @@ enum Kind {
     Unet,
     /// Vision transformer with long skips, for images
     Uvit,
+    /// Linear variational autoencoder at its optimum: latents in, samples out, no denoiser
+    LinearVae,
+    /// Generative adversarial network: latents in, samples out, no denoiser
+    Gan,
 }
 
 impl Kind {
+    /// Whether one --rank says how many dimensions it has.
+    fn has_rank(self) -> bool {
+        matches!(self, Kind::Gaussian | Kind::LinearVae | Kind::Gan)
+    }
+
     /// The network to be trained, if it is one.
     fn network(self) -> Option<NetworkKind> {
         match self {
-            Kind::Molrg | Kind::Gaussian | Kind::Empirical => None,
+            Kind::Molrg | Kind::Gaussian | Kind::Empirical | Kind::LinearVae | Kind::Gan => None,
             Kind::Linear => Some(NetworkKind::Linear),
             Kind::TwoLayer => Some(NetworkKind::TwoLayer),
             Kind::Mlp => Some(NetworkKind::Mlp),
@@ -124,8 +135,8 @@ impl MixtureArgs {
             ("--solver", self.solver.is_some()),
             ("--orthogonal", self.how.orthogonal),
             ("--fit", !self.fit.is_empty()),
-            ("--rank", kind != Kind::Gaussian && !self.rank.is_empty()),
-            ("--lr", kind.network().is_none() && self.how.lr.is_some()),
+            ("--rank", !kind.has_rank() && !self.rank.is_empty()),
+            ("--lr", kind.network().is_none() && kind != Kind::Gan && self.how.lr.is_some()),
         ];
         for (flag, given) in unused {
             ensure!(!given, "{flag}: is for --kind molrg; leave it out");
@@ -180,6 +191,8 @@ enum Task {
     Mixture(Settings),
     Gaussian(Option<usize>),
     Empirical,
+    LinearVae(usize),
+    Gan(usize),
     Network(Architecture, training::Settings),
 }
 
@@ -188,19 +201,29 @@ impl Arguments {
         if self.kind != Kind::Molrg {
             self.mixture.check_unused(self.kind)?;
         }
+        let rank = || match self.mixture.rank[..] {
+            [] => Ok(None),
+            [r] => Ok(Some(r)),
+            _ => bail!("--rank: this kind has one rank"),
+        };
+        let latent = || rank()?.filter(|r| *r > 0).context("--rank: this kind needs its number of latents");
+        let trained = self.kind == Kind::Gan || self.kind.network().is_some();
+        ensure!(!trained || self.report.is_none(), "--report: is not for this kind; networks have a --log");
         let Some(kind) = self.kind.network() else {
-            self.training.check_unused()?;
+            if self.kind != Kind::Gan {
+                self.training.check_unused()?;
+            }
             return Ok(match self.kind {
                 Kind::Molrg => Task::Mixture(self.mixture.settings(self.shared.seed)?),
                 Kind::Empirical => Task::Empirical,
-                _ => Task::Gaussian(match self.mixture.rank[..] {
-                    [] => None,
-                    [r] => Some(r),
-                    _ => bail!("--rank: a Gaussian has one rank"),
-                }),
+                Kind::LinearVae => Task::LinearVae(latent()?),
+                Kind::Gan => {
+                    self.training.gan(latent()?, 1, self.mixture.how.lr, self.shared.seed)?;
+                    Task::Gan(latent()?)
+                }
+                _ => Task::Gaussian(rank()?),
             });
         };
-        ensure!(self.report.is_none(), "--report: networks have a --log instead");
         let settings = self.training.settings(kind, self.mixture.how.lr, self.shared.seed)?;
         Ok(Task::Network(self.training.architecture(kind)?, settings))
     }
@@ -223,13 +246,27 @@ impl Arguments {
                 ModelKind::Molrg(fit.mixture)
             }
             Task::Gaussian(rank) => {
-                let mut moments = Moments::new(rows.width());
-                while let Some(block) = rows.next_block::<T>(MOMENT_ROWS)? {
-                    moments.add(block.view());
-                }
-                let gaussian = moments.gaussian(rank).map_err(context)?;
+                let gaussian = moments::<T>(rows)?.gaussian(rank).map_err(context)?;
                 report_exact(report)?;
                 ModelKind::Molrg(gaussian)
+            }
+            Task::LinearVae(latent) => {
+                let fit = linear_vae::fit(moments::<T>(rows)?, latent, self.shared.seed);
+                let (decoder, parameters) = fit.map_err(context)?;
+                report_exact(report)?;
+                let parameters = Values::new(parameters.into_iter().map(T::of).collect());
+                ModelKind::Generator(Generative { name: "linear-vae", decoder, parameters })
+            }
+            Task::Gan(latent) => {
+                let x = rows.read_all::<T>()?;
+                let settings = self.training.gan(latent, x.ncols(), self.mixture.how.lr, self.shared.seed)?;
+                let mut progress = job.progress(Some(settings.steps), "steps");
+                let parameters = gan::train(&x, &settings, |_, critic, generator| {
+                    progress.say(format!("steps, losses {critic:.3} and {generator:.3},"));
+                    progress.advance(1);
+                });
+                let parameters = Values::new(parameters.map_err(context)?);
+                ModelKind::Generator(Generative { name: "gan", decoder: settings.generator, parameters })
             }
             Task::Network(architecture, settings) => {
                 let x = rows.read_all::<T>()?;
@@ -244,6 +281,15 @@ impl Arguments {
         };
         Ok(Model { kind, item_shape, dtype: T::DTYPE })
     }
+}
+
+/// Moments of all rows, streamed.
+fn moments<T: Scalar>(mut rows: Rows) -> Result<Moments> {
+    let mut moments = Moments::new(rows.width());
+    while let Some(block) = rows.next_block::<T>(MOMENT_ROWS)? {
+        moments.add(block.view());
+    }
+    Ok(moments)
 }
 
 const REPORT: &[&str] = &["restart", "iteration", "objective", "chosen", "converged", "completed"];

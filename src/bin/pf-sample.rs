@@ -8,8 +8,11 @@ use anyhow::{Result, ensure};
 use clap::Parser;
 use molrg::blocks::in_order;
 use molrg::cli::{self, Job, Program, SamplerArgs, Shared, usage};
+use molrg::denoiser::model::{Generative, Kind};
 use molrg::denoiser::{Denoiser, Guided, Model};
 use molrg::flow::{Plan, Trajectory, Work, block_size};
+use molrg::generator::Generator;
+use molrg::random::{Purpose, normal_rows};
 use molrg::scalar::{Dtype, Scalar};
 use molrg::stream::{ArrayWriter, NanPolicy, Rows, block_rows};
 use molrg::with_dtype;
@@ -93,24 +96,68 @@ impl Program for Arguments {
             );
         }
         let noise = self.noise.as_deref().map(|name| job.rows(Some(name))).transpose()?;
+        let latent = match &model.kind {
+            Kind::Generator(generator) => {
+                let flow = self.encode || self.guidance.is_some() || self.trajectory.is_some();
+                ensure!(
+                    !flow && self.report.is_none(),
+                    "a model of kind {} has no flow: --encode, --guidance, --trajectory and --report are not for it",
+                    generator.name
+                );
+                generator.decoder.inputs
+            }
+            _ => model.dim(),
+        };
         let mut dtypes = vec![model.dtype];
         if let Some(noise) = &noise {
             ensure!(
-                noise.width() == model.dim(),
-                "{}: rows of width {}, but the model is of dimension {}",
+                noise.width() == latent,
+                "{}: rows of width {}, but the model is of dimension {latent}",
                 noise.name(),
                 noise.width(),
-                model.dim()
             );
             // Stored latents set the type only when they are wider than the model.
             dtypes.push(noise.dtype());
         }
         let dtype: Dtype = job.dtype(&dtypes);
-        with_dtype!(dtype, T => self.sample::<T>(job, &plan, model, unconditional, noise))
+        with_dtype!(dtype, T => match model.kind {
+            Kind::Generator(generator) => self.generate::<T>(job, &model.item_shape, generator, noise),
+            _ => self.sample::<T>(job, &plan, model, unconditional, noise),
+        })
     }
 }
 
 impl Arguments {
+    /// Samples of a generator, which has no flow.
+    fn generate<T: Scalar>(
+        &self,
+        job: &Job,
+        item_shape: &[usize],
+        generator: Generative,
+        noise: Option<Rows>,
+    ) -> Result<()> {
+        let generator = Generator::<T>::new(generator.decoder, generator.parameters.into_vec())?;
+        let Some(mut noise) = noise else {
+            let rows = job.selected(self.samples.unwrap_or(0));
+            let mut out = job.array(Some((rows.end - rows.start) as usize), item_shape)?;
+            let latents =
+                |rows| normal_rows::<T>(self.shared.seed, Purpose::Latents, rows, generator.latent());
+            let block = block_size((rows.end - rows.start) as usize, item_shape.iter().product());
+            in_order(
+                rows,
+                block,
+                |rows| Ok(generator.generate(latents(rows).view())),
+                |x| out.write(x.view()),
+            )?;
+            return out.finish();
+        };
+        let mut out = job.array(noise.len(), item_shape)?;
+        while let Some(latents) = noise.next_block::<T>(block_rows(generator.latent()))? {
+            out.write(generator.generate(latents.view()).view())?;
+        }
+        out.finish()
+    }
+
     fn sample<T: Scalar>(
         &self,
         job: &Job,

@@ -19,6 +19,7 @@ use crate::denoiser::Model;
 use crate::denoiser::model::Kind;
 use crate::denoiser::network::Network;
 use crate::denoiser::tensors::Values;
+use crate::generator::{Decoder, gan};
 use crate::network::Architecture;
 use crate::scalar::Scalar;
 use crate::stream::{Input, Ledger, Output, Table};
@@ -371,6 +372,39 @@ impl TrainingArgs {
             run.log.write(table)?;
         }
         Ok(run.model(&trainer, false))
+    }
+
+    /// How a GAN is trained, `lr` being the flag of that name; linear with --depth 0.
+    ///
+    /// # Errors
+    /// On values that have no meaning, and on flags that it does not have.
+    pub fn gan(&self, latent: usize, dim: usize, lr: Option<f64>, seed: u64) -> Result<gan::Settings> {
+        let unused =
+            TrainingArgs { width: None, depth: None, steps: None, batch: None, ema: None, ..self.clone() };
+        unused.check_unused()?;
+        let (width, depth) = (self.width.unwrap_or(128), self.depth.unwrap_or(2));
+        let steps = self.steps.unwrap_or(4000);
+        let peak = lr.unwrap_or(1e-3);
+        ensure!(
+            (1..=1 << 16).contains(&width) && depth <= 64,
+            "--width and --depth: must be 1 to 65536 and 0 to 64"
+        );
+        ensure!(steps > 0, "--steps 0: training needs at least one");
+        ensure!(peak > 0.0 && peak.is_finite(), "--lr {peak}: must be positive");
+        let batch = match self.batch {
+            None => 128,
+            Some(Batch::Drawn(n)) => n,
+            Some(Batch::All) => bail!("--batch all: a GAN draws its batches; give a number"),
+        };
+        Ok(gan::Settings {
+            generator: Decoder { inputs: latent, outputs: dim, width, depth },
+            critic: Decoder { inputs: dim, outputs: 1, width, depth: depth.max(2) },
+            steps,
+            batch,
+            rate: Rate { peak, warmup: 100.min(steps / 10), floor: 0.02 },
+            average: self.ema.unwrap_or(Average::Relative { share: 0.1 }),
+            seed,
+        })
     }
 }
 

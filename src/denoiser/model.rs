@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `molrg` | `weights` f64 [K], `means` [K, d], `bases` [K, d, r], `variances` [K, r], `noise_variance` [K] |
 //! | `empirical` | `data` [N, d] |
+//! | `linear-vae`, `gan` | `model.…`: generators, which have no denoiser |
 //! | `network` | `ema.…` and `model.…`, one tensor a parameter; checkpoints also `first.…`, `second.…` |
 //!
 //! Components of smaller rank are padded with zero columns whose variance is
@@ -18,7 +19,9 @@ use ndarray::{Array1, Array2, ArrayView2};
 use super::network::Network;
 use super::tensors::{self, Entry, Numbers, TensorFile, Values};
 use super::{Denoiser, EmpiricalDenoiser, MixtureDenoiser, NetworkDenoiser};
+use crate::generator::Decoder;
 use crate::mixture::{Component, Mixture};
+use crate::network;
 use crate::scalar::{Dtype, Scalar};
 use crate::stream::{Content, Input};
 use crate::with_dtype;
@@ -40,6 +43,51 @@ pub enum Kind {
     Molrg(Mixture),
     Empirical(Points),
     Network(Box<Network>),
+    Generator(Generative),
+}
+
+/// A generator, which maps latents to samples and has no denoiser.
+pub struct Generative {
+    /// linear-vae or gan.
+    pub name: &'static str,
+    pub decoder: Decoder,
+    pub parameters: Values,
+}
+
+impl Generative {
+    const NAMES: [&'static str; 2] = ["linear-vae", "gan"];
+
+    fn read(name: &'static str, file: &mut TensorFile, outputs: usize) -> Result<Generative> {
+        let size = |key: &str| {
+            let size = file.entry(key).and_then(|v| v.parse::<usize>().ok()).filter(|n| *n <= 1 << 16);
+            size.with_context(|| format!("damaged: its metadata lack a proper {key}"))
+        };
+        let decoder =
+            Decoder { inputs: size("latent")?, outputs, width: size("width")?, depth: size("depth")? };
+        ensure!(decoder.inputs > 0, "damaged: its metadata lack a proper latent");
+        let parameters = decoder.graph::<f32>().parameters;
+        let parameters =
+            file.take_all(parameters.iter().map(|p| (format!("model.{}", p.name), &p.shape[..])))?;
+        ensure!(parameters.all_finite(), "damaged: it holds numbers that are not finite");
+        Ok(Generative { name, decoder, parameters })
+    }
+
+    fn metadata(&self) -> [(String, String); 4] {
+        let Decoder { inputs, width, depth, .. } = self.decoder;
+        [("latent", inputs), ("width", width), ("depth", depth), ("parameters", self.parameters.len())]
+            .map(|(key, value)| (key.to_string(), value.to_string()))
+    }
+
+    fn entries(&self) -> Vec<Entry<'_>> {
+        let parameters = self.decoder.graph::<f32>().parameters;
+        let entry = |p: network::graph::Parameter| Entry {
+            name: format!("model.{}", p.name),
+            numbers: Numbers::part(&self.parameters, p.span.offset..p.span.offset + p.span.len),
+            shape: p.shape,
+            dtype: self.parameters.dtype(),
+        };
+        parameters.into_iter().map(entry).collect()
+    }
 }
 
 /// A training set in either number type.
@@ -86,6 +134,7 @@ impl Model {
             Kind::Molrg(_) => "molrg",
             Kind::Empirical(_) => "empirical",
             Kind::Network(_) => "network",
+            Kind::Generator(ref g) => g.name,
         }
     }
 
@@ -101,12 +150,16 @@ impl Model {
     /// The denoiser, computing in T.
     ///
     /// # Errors
-    /// When a network's parameters do not fit its architecture.
+    /// When a network's parameters do not fit its architecture, and for generators.
     pub fn into_denoiser<T: Scalar>(self) -> Result<Box<dyn Denoiser<T>>> {
         Ok(match self.kind {
             Kind::Molrg(mixture) => Box::new(MixtureDenoiser::new(mixture)),
             Kind::Empirical(points) => Box::new(EmpiricalDenoiser::new(points.into_array()?)),
             Kind::Network(network) => Box::new(NetworkDenoiser::new(*network, &self.item_shape)?),
+            Kind::Generator(g) => bail!(
+                "a model of kind {} has no denoiser: it maps latents to samples; draw them with pf-sample",
+                g.name
+            ),
         })
     }
 
@@ -153,15 +206,24 @@ impl Model {
                 let dtype = network.average.dtype();
                 (Kind::Network(Box::new(network)), dtype)
             }
-            other => bail!(
-                "a model of kind {other:?}, which this program does not know; it knows molrg, empirical and network"
-            ),
+            other => match Generative::NAMES.into_iter().find(|name| *name == other) {
+                Some(name) => {
+                    let generator = Generative::read(name, &mut file, item_shape.iter().product())?;
+                    let dtype = generator.parameters.dtype();
+                    (Kind::Generator(generator), dtype)
+                }
+                None => bail!(
+                    "a model of kind {other:?}, which this program does not know; it knows molrg, empirical, \
+                     network, linear-vae and gan"
+                ),
+            },
         };
         let model = Model { kind, item_shape, dtype };
         let width = match &model.kind {
             Kind::Molrg(mixture) => mixture.dim(),
             Kind::Empirical(points) => points.shape.1,
-            Kind::Network(_) => model.dim(),
+            // Read by the shape of their items.
+            Kind::Network(_) | Kind::Generator(_) => model.dim(),
         };
         ensure!(
             model.dim() == width,
@@ -194,6 +256,10 @@ impl Model {
             Kind::Network(network) => {
                 metadata.extend(network.metadata());
                 tensors::write(out, &metadata, &network.entries(&self.item_shape)?)
+            }
+            Kind::Generator(generator) => {
+                metadata.extend(generator.metadata());
+                tensors::write(out, &metadata, &generator.entries())
             }
         }
     }

@@ -199,7 +199,7 @@ impl<T: Scalar> Graph<T> {
     }
 
     /// W of normal numbers of variance gain²/inputs, b = 0.
-    fn linear(&mut self, name: &str, x: Node, outputs: usize, gain: f64) -> Node {
+    pub fn linear(&mut self, name: &str, x: Node, outputs: usize, gain: f64) -> Node {
         let weight = self.weight(name, &[self.shape(x).channels, outputs], gain);
         let bias = Some(self.zeros(&format!("{name}.bias"), &[outputs]));
         self.add(Linear { weight, bias, outputs, transposed: false }, &[x], true)
@@ -241,7 +241,8 @@ impl<T: Scalar> Graph<T> {
         self.add(GroupNorm { scale, offset, groups }, &[x], true)
     }
 
-    fn silu(&mut self, x: Node) -> Node {
+    /// x/(1 + e⁻ˣ).
+    pub fn silu(&mut self, x: Node) -> Node {
         self.add(Silu, &[x], false)
     }
 
