@@ -56,7 +56,7 @@ pub struct TrainingArgs {
     /// Noise levels of --loss uniform and consistency (default: 0.002,80)
     #[arg(long, value_name = "LOW,HIGH", value_delimiter = ',', num_args = 1)]
     sigma_range: Vec<f64>,
-    /// Steps of training (default: 4000)
+    /// Steps of training (default: 4000; gan 10000)
     #[arg(long)]
     steps: Option<u64>,
     /// Rows of a step, drawn with replacement, or `all`: every row once (default: 128)
@@ -68,7 +68,7 @@ pub struct TrainingArgs {
     /// Weight decay: added to the gradient, or apart from it with adamw (default: 0)
     #[arg(long, value_name = "DECAY")]
     weight_decay: Option<f64>,
-    /// Momentum of sgd (default: 0.9)
+    /// Momentum of sgd, and the first decay rate (beta_1) of adam (default: 0.9)
     #[arg(long)]
     momentum: Option<f64>,
     /// Steps over which the learning rate rises (default: 100, at most a tenth of the steps)
@@ -383,7 +383,7 @@ impl TrainingArgs {
             TrainingArgs { width: None, depth: None, steps: None, batch: None, ema: None, ..self.clone() };
         unused.check_unused()?;
         let (width, depth) = (self.width.unwrap_or(128), self.depth.unwrap_or(2));
-        let steps = self.steps.unwrap_or(4000);
+        let steps = self.steps.unwrap_or(10_000);
         let peak = lr.unwrap_or(1e-3);
         ensure!(
             (1..=1 << 16).contains(&width) && depth <= 64,

@@ -13,6 +13,9 @@ use crate::scalar::Scalar;
 use crate::training::optimizer::Step;
 use crate::training::{Average, Optimizer, Rate};
 
+/// β₁ of Adam for both: as each changes what the other should do, past gradients mislead.
+const MOMENTUM: f64 = 0.0;
+
 /// How to train.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -74,7 +77,7 @@ pub fn train<T: Scalar>(
     for number in 1..=settings.steps {
         let (real, latents) = draw(data, settings, number - 1);
         let made = generator.forward(&latents, &mut making);
-        let step = Step { number, rate: settings.rate.at(number, settings.steps), decay: 0.0, momentum: 0.0 };
+        let step = Step { number, rate: settings.rate.at(number, settings.steps), decay: 0.0, momentum: MOMENTUM };
         let mut critics = 0.0;
         for (x, target) in [(&real, 1.0), (&made, 0.0)] {
             let (loss, slope) = squares(critic.forward(x, &mut judging), target);

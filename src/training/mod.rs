@@ -47,7 +47,7 @@ pub struct Settings {
     pub optimizer: Optimizer,
     /// Weight decay.
     pub decay: f64,
-    /// Of SGD.
+    /// β₁ of Adam, μ of SGD.
     pub momentum: f64,
     pub rate: Rate,
     pub average: Average,

@@ -28,11 +28,10 @@ pub struct Step {
     pub number: u64,
     pub rate: f64,
     pub decay: f64,
-    /// μ of SGD.
+    /// β₁ of Adam and AdamW, μ of SGD.
     pub momentum: f64,
 }
 
-const BETA_1: f64 = 0.9;
 const BETA_2: f64 = 0.999;
 const ALPHA: f64 = 0.99;
 const EPSILON: f64 = 1e-8;
@@ -61,10 +60,10 @@ impl Optimizer {
             Optimizer::Adam | Optimizer::Adamw => {
                 let k = step.number as f64;
                 // √v̂ = √v/√(1−β₂ᵏ), so both corrections are one factor each.
-                let rate_of_m = T::of(step.rate / (1.0 - BETA_1.powf(k)));
+                let rate_of_m = T::of(step.rate / (1.0 - step.momentum.powf(k)));
                 let scale_of_v = T::of(1.0 / (1.0 - BETA_2.powf(k)).sqrt());
-                let (b1, b2) = (T::of(BETA_1), T::of(BETA_2));
-                let (c1, c2) = (T::of(1.0 - BETA_1), T::of(1.0 - BETA_2));
+                let (b1, b2) = (T::of(step.momentum), T::of(BETA_2));
+                let (c1, c2) = (T::of(1.0 - step.momentum), T::of(1.0 - BETA_2));
                 let coupled = self == Optimizer::Adam;
                 let into_gradient = if coupled { decay } else { T::zero() };
                 let shrink = if coupled { T::one() } else { T::of(1.0 - step.rate * step.decay) };
