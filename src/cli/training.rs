@@ -411,11 +411,11 @@ impl TrainingArgs {
 /// What makes a run: two with the same record are the same run.
 fn record<T: Scalar>(settings: &Settings, data: &Array2<T>) -> BTreeMap<String, String> {
     let mut hash = Sha256::new();
-    hash.update(format!("{:?} {}", data.dim(), T::DTYPE));
+    hash.update(format!("{:?}", data.dim()));
     let mut bytes = Vec::new();
     for row in data.outer_iter() {
         bytes.clear();
-        T::extend_le(&row.to_vec(), &mut bytes);
+        f64::extend_le(&row.iter().map(|v| v.wide()).collect::<Vec<_>>(), &mut bytes);
         hash.update(&bytes);
     }
     let data = hash.finalize().iter().fold(String::new(), |mut text, byte| {

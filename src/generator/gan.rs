@@ -77,7 +77,8 @@ pub fn train<T: Scalar>(
     for number in 1..=settings.steps {
         let (real, latents) = draw(data, settings, number - 1);
         let made = generator.forward(&latents, &mut making);
-        let step = Step { number, rate: settings.rate.at(number, settings.steps), decay: 0.0, momentum: MOMENTUM };
+        let step =
+            Step { number, rate: settings.rate.at(number, settings.steps), decay: 0.0, momentum: MOMENTUM };
         let mut critics = 0.0;
         for (x, target) in [(&real, 1.0), (&made, 0.0)] {
             let (loss, slope) = squares(critic.forward(x, &mut judging), target);

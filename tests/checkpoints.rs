@@ -1,0 +1,142 @@
+//! Training as a run of dae-fit: killed, told to stop, gone on with, refused.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+fn program(name: &str) -> Command {
+    Command::new(assert_cmd::cargo::cargo_bin(name))
+}
+
+/// A directory with samples in it.
+fn with_samples() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let status = program("molrg-gen")
+        .args(["-d", "24", "-r", "2", "-k", "2", "-n", "200", "--seed", "3", "-o"])
+        .arg(dir.path().join("x.npy"))
+        .status();
+    assert!(status.unwrap().success());
+    dir
+}
+
+/// dae-fit of a small network with checkpoints every 50 of 800 steps.
+fn training(dir: &Path, output: &str, more: &[&str]) -> Command {
+    let mut command = program("dae-fit");
+    command.current_dir(dir).args(["x.npy", "--kind", "mlp", "--width", "48", "--steps", "800", "--quiet"]);
+    command.args(["-o", output]).args(more).stderr(Stdio::piped());
+    command
+}
+
+const KEPT: &[&str] = &["--checkpoint", "kept", "--every", "50"];
+
+/// The output of training that nothing interrupts.
+fn uninterrupted(dir: &Path) -> Vec<u8> {
+    assert!(training(dir, "whole.st", &[]).status().unwrap().success());
+    std::fs::read(dir.join("whole.st")).unwrap()
+}
+
+fn wait_for(path: &Path, child: &mut Child) {
+    let start = Instant::now();
+    while !path.exists() {
+        assert!(start.elapsed() < Duration::from_secs(60), "{} did not appear", path.display());
+        if child.try_wait().unwrap().is_some() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn signal(child: &Child, name: &str) {
+    assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());
+}
+
+#[test]
+fn killed_at_several_steps_it_ends_with_the_same_bytes() {
+    let dir = with_samples();
+    let whole = uninterrupted(dir.path());
+    let mut killed = 0;
+    for step in [50, 250, 600] {
+        let mut child = training(dir.path(), "parts.st", KEPT).arg("--resume").spawn().unwrap();
+        wait_for(&dir.path().join(format!("kept/step-{step:08}.safetensors")), &mut child);
+        child.kill().unwrap();
+        killed += usize::from(!child.wait().unwrap().success());
+        assert!(!dir.path().join("parts.st").exists() || killed == 0, "nothing appears before the end");
+    }
+    assert!(killed > 0, "no run was killed in the middle");
+    let mut last = training(dir.path(), "parts.st", KEPT);
+    last.args(["--resume", "--log", "log.csv", "--threads", "1"]);
+    assert!(last.status().unwrap().success());
+    assert_eq!(std::fs::read(dir.path().join("parts.st")).unwrap(), whole);
+    // One log for all pieces: a row for every 4 of 800 steps, in order.
+    let log = std::fs::read_to_string(dir.path().join("log.csv")).unwrap();
+    let steps: Vec<u64> =
+        log.lines().skip(1).map(|l| l.split(',').next().unwrap().parse().unwrap()).collect();
+    assert_eq!(steps, (1..=200).map(|i| 4 * i).collect::<Vec<_>>());
+}
+
+#[test]
+fn told_to_stop_it_writes_a_checkpoint_and_ends_with_75() {
+    let dir = with_samples();
+    let whole = uninterrupted(dir.path());
+    for name in ["-TERM", "-INT", "-USR1"] {
+        let _ = std::fs::remove_dir_all(dir.path().join("kept"));
+        let mut child = training(dir.path(), "parts.st", KEPT).spawn().unwrap();
+        wait_for(&dir.path().join("kept/step-00000050.safetensors"), &mut child);
+        signal(&child, name);
+        let output = child.wait_with_output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(75), "{name}: {text}");
+        assert!(text.contains("--resume") && text.lines().count() == 1, "{text}");
+        assert!(!dir.path().join("parts.st").exists());
+        assert!(training(dir.path(), "parts.st", KEPT).arg("--resume").status().unwrap().success());
+        assert_eq!(std::fs::read(dir.path().join("parts.st")).unwrap(), whole, "{name}");
+        std::fs::remove_file(dir.path().join("parts.st")).unwrap();
+    }
+}
+
+#[test]
+fn a_changed_run_is_refused_by_the_name_of_what_changed() {
+    let dir = with_samples();
+    assert!(training(dir.path(), "a.st", KEPT).status().unwrap().success());
+    let refused = |more: &[&str], code: i32, word: &str| {
+        let output = training(dir.path(), "b.st", KEPT).args(more).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).to_string();
+        assert_eq!(output.status.code(), Some(code), "{more:?}: {text}");
+        assert!(text.contains(word), "{more:?}: {text}");
+        assert!(!dir.path().join("b.st").exists());
+    };
+    refused(&[], 2, "--resume");
+    refused(&["--resume", "--lr", "0.5"], 1, "lr 0.003, this run asks for 0.5");
+    refused(&["--resume", "--batch", "64"], 1, "batch");
+    refused(&["--resume", "--seed", "1"], 1, "seed");
+    refused(&["--resume", "--depth", "2"], 1, "depth");
+    refused(&["--resume", "--loss", "ve"], 1, "loss");
+    refused(&["--resume", "--dtype", "f64"], 1, "dtype");
+    refused(&["--resume", "--rows", "0..100"], 1, "data");
+    // A damaged checkpoint is named, too.
+    let last = dir.path().join("kept/step-00000800.safetensors");
+    let bytes = std::fs::read(&last).unwrap();
+    std::fs::write(&last, &bytes[..bytes.len() / 2]).unwrap();
+    refused(&["--resume"], 1, "step-00000800.safetensors");
+}
+
+#[test]
+fn divergence_is_said_and_checkpoints_are_models() {
+    let dir = with_samples();
+    let mut diverging = training(dir.path(), "a.st", KEPT);
+    diverging.args(["--lr", "1e18", "--warmup", "790", "--ema", "none", "--optimizer", "sgd"]);
+    let output = diverging.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("step ") && text.contains("--lr") && !dir.path().join("a.st").exists(), "{text}");
+    assert!(
+        training(dir.path(), "b.st", &["--checkpoint", "good", "--every", "400"]).status().unwrap().success()
+    );
+    let sampled = program("pf-sample")
+        .current_dir(dir.path())
+        .args(["good/step-00000400.safetensors", "-n", "10", "-o", "samples.npy"])
+        .status();
+    assert!(sampled.unwrap().success());
+}
