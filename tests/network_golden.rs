@@ -8,6 +8,7 @@ use molrg::network::batch::Shape;
 use molrg::network::graph::{DATA, Graph, Start, Tape};
 use molrg::network::layers::{Attention, Conv, Down, GroupNorm, LayerNorm, Up};
 use molrg::scalar::Scalar;
+use molrg::training::optimizer::{Optimizer, Step};
 use ndarray::Array2;
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
@@ -140,6 +141,8 @@ fn graphs<T: Scalar>() -> Vec<(&'static str, Graph<T>)> {
 /// Largest difference relative to the largest entry.
 fn relative<T: Scalar>(found: &[T], expected: &[f64]) -> f64 {
     assert_eq!(found.len(), expected.len());
+    // `max` would pass over what is not a number.
+    assert!(found.iter().all(|v| v.is_finite()));
     let scale = expected.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
     let worst = found.iter().zip(expected).fold(0.0, |m: f64, (a, b)| m.max((a.wide() - b).abs()));
     worst / scale
@@ -217,4 +220,54 @@ fn values_and_derivatives_in_f64() {
 fn values_and_derivatives_in_f32() {
     // Inputs are exact in f32; the same chains of roundings, of 6e-8 each.
     agrees::<f32>(2e-5);
+}
+
+/// The file's optimizers: name, kind, learning rate, weight decay.
+const OPTIMIZERS: [(&str, Optimizer, f64, f64); 5] = [
+    ("adam", Optimizer::Adam, 1e-2, 0.0),
+    ("adam-decay", Optimizer::Adam, 1e-2, 0.01),
+    ("adamw", Optimizer::Adamw, 1e-2, 0.1),
+    ("sgd", Optimizer::Sgd, 1e-2, 0.01),
+    ("rmsprop", Optimizer::Rmsprop, 1e-3, 0.01),
+];
+
+#[test]
+fn ten_steps_of_every_optimizer() {
+    let golden = Golden::read();
+    // Adam's steps are as large where a gradient is all rounding (1e-16) as
+    // elsewhere, but for its ε = 1e-8: an error of 1e-16/1e-8 of a step of 1e-2.
+    let tolerance = 1e-9;
+    for (case, architecture, item) in architectures() {
+        let graph = architecture.graph::<f64>(&item).unwrap();
+        let x = golden.rows::<f64>(case, "x", graph.dim());
+        let target = golden.rows::<f64>(case, "target", graph.dim());
+        let noise: Vec<f64> = golden.get(case, "noise");
+        for (name, optimizer, rate, decay) in OPTIMIZERS {
+            // One case has all, the others only the first.
+            if case != "mlp" && name != "adam" {
+                continue;
+            }
+            let mut p: Vec<f64> = golden.get(case, "p");
+            let (first, second) = optimizer.keeps();
+            let kept = |kept: bool| vec![0.0; if kept { p.len() } else { 0 }];
+            let (mut m, mut v) = (kept(first), kept(second));
+            let mut tape = Tape::new();
+            let mut losses = Vec::new();
+            for number in 1..=10 {
+                let f = graph.forward(&p, x.view(), &noise, &mut tape);
+                let (loss, d_output) = squares(&f, &target);
+                losses.push(loss);
+                let mut gradient = vec![0.0; p.len()];
+                graph.gradient(&p, &mut tape, d_output.view(), &mut gradient);
+                let step = Step { number, rate, decay, momentum: 0.9 };
+                optimizer.update(step, &mut p, &gradient, &mut m, &mut v);
+            }
+            let some: Vec<f64> = p.iter().copied().step_by(golden.stride(case)).collect();
+            let error = relative(&some, &golden.get(case, &format!("after.{name}")));
+            assert!(error < tolerance, "{case}, {name}: parameters {error:e}");
+            // Every parameter has a part in these.
+            let error = relative(&losses, &golden.get(case, &format!("losses.{name}")));
+            assert!(error < tolerance, "{case}, {name}: losses {error:e}");
+        }
+    }
 }
