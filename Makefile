@@ -7,7 +7,7 @@ PROGRAMS := $(notdir $(basename $(wildcard src/bin/*.rs)) $(patsubst %/main.rs,%
 RELEASE := target/release
 BUILT := $(addprefix $(RELEASE)/,$(PROGRAMS))
 
-.PHONY: help build demo test lint man completions install uninstall clean
+.PHONY: help build demo test test-narrow bench-train lint man completions install uninstall clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z.\/-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -20,6 +20,19 @@ demo: build ## Watch failure turn into generalization (under two minutes)
 
 test: ## Run all tests
 	$(CARGO) test --locked
+
+test-narrow: build ## Compare the bytes of AVX-512 and AVX2 kernels
+	$(CARGO) build --release --locked --bin dae-fit --bin pf-sample --no-default-features --target-dir target/narrow
+	tests/narrow.sh $(RELEASE) target/narrow/release
+
+# PyTorch is the rival, and needed for nothing else.
+PEERS ?= target/peers
+$(PEERS)/bin/python:
+	python3 -m venv $(PEERS)
+	$(PEERS)/bin/pip install --quiet torch numpy safetensors
+
+bench-train: $(PEERS)/bin/python ## Time training steps here and in PyTorch, in turn
+	$(PEERS)/bin/python benches/train.py
 
 lint: ## Check formatting and run clippy
 	$(CARGO) fmt --check

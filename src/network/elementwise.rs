@@ -8,41 +8,30 @@ use crate::scalar::{Scalar, vectorized};
 /// Numbers of one thread's turn; as many again are worth a second thread.
 const CHUNK: usize = 1 << 14;
 
-/// y_i ← f(x_i, …).
+/// y_i ← f(a_i, b_i).
 #[inline]
-pub fn set<T: Scalar, const N: usize>(y: &mut [T], x: [&[T]; N], f: impl Fn([T; N]) -> T + Sync) {
-    each(y, x, |y, x| *y = f(x));
+pub fn set<T: Scalar>(y: &mut [T], a: &[T], b: &[T], f: impl Fn(T, T) -> T + Sync) {
+    each(y, a, b, |y, a, b| *y = f(a, b));
 }
 
-/// y_i ← y_i + f(x_i, …).
+/// y_i ← y_i + f(a_i, b_i).
 #[inline]
-pub fn add<T: Scalar, const N: usize>(y: &mut [T], x: [&[T]; N], f: impl Fn([T; N]) -> T + Sync) {
-    each(y, x, |y, x| *y += f(x));
+pub fn add<T: Scalar>(y: &mut [T], a: &[T], b: &[T], f: impl Fn(T, T) -> T + Sync) {
+    each(y, a, b, |y, a, b| *y += f(a, b));
 }
 
 #[inline(always)]
-fn each<T: Scalar, const N: usize>(y: &mut [T], x: [&[T]; N], f: impl Fn(&mut T, [T; N]) + Sync) {
+fn each<T: Scalar>(y: &mut [T], a: &[T], b: &[T], f: impl Fn(&mut T, T, T) + Sync) {
+    // In this form, and not with arrays of slices, the loop becomes vector instructions.
+    let chunk = |y: &mut [T], a: &[T], b: &[T]| {
+        vectorized(
+            #[inline(always)]
+            || y.iter_mut().zip(a).zip(b).for_each(|((y, &a), &b)| f(y, a, b)),
+        );
+    };
     if y.len() < 2 * CHUNK {
-        return chunk(y, x, &f);
+        return chunk(y, a, b);
     }
-    y.par_chunks_mut(CHUNK).enumerate().for_each(|(i, y)| {
-        let from = i * CHUNK;
-        let to = from + y.len();
-        chunk(y, x.map(|x| &x[from..to]), &f);
-    });
-}
-
-#[inline(always)]
-fn chunk<T: Scalar, const N: usize>(y: &mut [T], x: [&[T]; N], f: &impl Fn(&mut T, [T; N])) {
-    let n = y.len();
-    // Of one length, so that the loop needs no checks.
-    let x = x.map(|x| &x[..n]);
-    vectorized(
-        #[inline(always)]
-        || {
-            for i in 0..n {
-                f(&mut y[i], x.map(|x| x[i]));
-            }
-        },
-    );
+    let inputs = a.par_chunks(CHUNK).zip(b.par_chunks(CHUNK));
+    y.par_chunks_mut(CHUNK).zip(inputs).for_each(|(y, (a, b))| chunk(y, a, b));
 }

@@ -51,11 +51,14 @@ fn along<T: Scalar>(shape: Shape, channels: &[f64]) -> Vec<T> {
 fn sums<T: Scalar>(x: &Batch<T>, row: usize, f: impl Fn(T, T) -> T, c: &[T]) -> Vec<f64> {
     let mut total = vec![T::zero(); c.len()];
     for y in 0..x.shape.height {
-        vectorized(|| {
-            for ((t, &x), &c) in total.iter_mut().zip(x.line(row, y)).zip(c) {
-                *t += f(x, c);
-            }
-        });
+        vectorized(
+            #[inline(always)]
+            || {
+                for ((t, &x), &c) in total.iter_mut().zip(x.line(row, y)).zip(c) {
+                    *t += f(x, c);
+                }
+            },
+        );
     }
     folded(&total, x.shape.channels)
 }
@@ -64,11 +67,14 @@ fn sums<T: Scalar>(x: &Batch<T>, row: usize, f: impl Fn(T, T) -> T, c: &[T]) -> 
 fn products<T: Scalar>(a: &Batch<T>, x: &Batch<T>, row: usize, m: &[T]) -> Vec<f64> {
     let mut total = vec![T::zero(); m.len()];
     for y in 0..x.shape.height {
-        vectorized(|| {
-            for (((t, &a), &x), &m) in total.iter_mut().zip(a.line(row, y)).zip(x.line(row, y)).zip(m) {
-                *t += a * (x - m);
-            }
-        });
+        vectorized(
+            #[inline(always)]
+            || {
+                for (((t, &a), &x), &m) in total.iter_mut().zip(a.line(row, y)).zip(x.line(row, y)).zip(m) {
+                    *t += a * (x - m);
+                }
+            },
+        );
     }
     folded(&total, x.shape.channels)
 }
@@ -107,12 +113,15 @@ impl<T: Scalar> Layer<T> for GroupNorm {
             let m = along::<T>(x.shape, &mean);
             let b = along::<T>(x.shape, &offset);
             for line in 0..x.shape.height {
-                vectorized(|| {
-                    let to = y.line_mut(row, line).iter_mut().zip(x.line(row, line));
-                    for (((y, &x), &a), (&m, &b)) in to.zip(&a).zip(m.iter().zip(&b)) {
-                        *y = a * (x - m) + b;
-                    }
-                });
+                vectorized(
+                    #[inline(always)]
+                    || {
+                        let to = y.line_mut(row, line).iter_mut().zip(x.line(row, line));
+                        for (((y, &x), &a), (&m, &b)) in to.zip(&a).zip(m.iter().zip(&b)) {
+                            *y = a * (x - m) + b;
+                        }
+                    },
+                );
             }
         }
     }
@@ -144,15 +153,18 @@ impl<T: Scalar> Layer<T> for GroupNorm {
             let b = along::<T>(x.shape, &times(&r, &mean_plain));
             let c = along::<T>(x.shape, &times(&times(&r, &r), &mean_hat));
             for line in 0..x.shape.height {
-                vectorized(|| {
-                    let from = dy.line(row, line).iter().zip(x.line(row, line));
-                    let to = dx.line_mut(row, line).iter_mut().zip(from);
-                    for (((dx, (&dy, &x)), (&a, &b)), (&c, &m)) in
-                        to.zip(a.iter().zip(&b)).zip(c.iter().zip(&m))
-                    {
-                        *dx += a * dy - b - c * (x - m);
-                    }
-                });
+                vectorized(
+                    #[inline(always)]
+                    || {
+                        let from = dy.line(row, line).iter().zip(x.line(row, line));
+                        let to = dx.line_mut(row, line).iter_mut().zip(from);
+                        for (((dx, (&dy, &x)), (&a, &b)), (&c, &m)) in
+                            to.zip(a.iter().zip(&b)).zip(c.iter().zip(&m))
+                        {
+                            *dx += a * dy - b - c * (x - m);
+                        }
+                    },
+                );
             }
         }
         let Some(dp) = dp else { return };
@@ -174,11 +186,18 @@ impl<T: Scalar> Layer<T> for GroupNorm {
             let b = along::<T>(x.shape, &times(&slope, &mean_plain));
             let c = along::<T>(x.shape, &times(&times(&slope, &r), &mean_hat));
             for line in 0..x.shape.height {
-                let from = x_dot.line(row, line).iter().zip(x.line(row, line));
-                let to = y_dot.line_mut(row, line).iter_mut().zip(from);
-                for (((y, (&v, &x)), (&a, &b)), (&c, &m)) in to.zip(a.iter().zip(&b)).zip(c.iter().zip(&m)) {
-                    *y = a * v - b - c * (x - m);
-                }
+                vectorized(
+                    #[inline(always)]
+                    || {
+                        let from = x_dot.line(row, line).iter().zip(x.line(row, line));
+                        let to = y_dot.line_mut(row, line).iter_mut().zip(from);
+                        for (((y, (&v, &x)), (&a, &b)), (&c, &m)) in
+                            to.zip(a.iter().zip(&b)).zip(c.iter().zip(&m))
+                        {
+                            *y = a * v - b - c * (x - m);
+                        }
+                    },
+                );
             }
         }
     }

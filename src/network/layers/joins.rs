@@ -21,7 +21,7 @@ impl<T: Scalar> Layer<T> for Sum {
 
     fn forward(&self, _: &[T], x: &[&Batch<T>], y: &mut Batch<T>) {
         let s = T::of(self.scale);
-        set(y.all_mut(), [x[0].all(), x[1].all()], |[a, b]| s * (a + b));
+        set(y.all_mut(), x[0].all(), x[1].all(), |a, b| s * (a + b));
     }
 
     fn vjp(
@@ -35,7 +35,7 @@ impl<T: Scalar> Layer<T> for Sum {
     ) {
         let s = T::of(self.scale);
         for dx in dx.iter_mut().flatten() {
-            add(dx.all_mut(), [dy.all()], |[dy]| s * dy);
+            add(dx.all_mut(), dy.all(), dy.all(), |dy, _| s * dy);
         }
     }
 
@@ -86,7 +86,7 @@ impl<T: Scalar> Layer<T> for Shift {
         _: Option<&mut [T]>,
     ) {
         if let Some(da) = &mut dx[0] {
-            add(da.all_mut(), [dy.all()], |[dy]| dy);
+            add(da.all_mut(), dy.all(), dy.all(), |dy, _| dy);
         }
         let Some(dv) = &mut dx[1] else { return };
         for row in 0..x[0].rows {

@@ -35,28 +35,31 @@ fn backwards<T: Scalar>(x: &[T], dy: &[T], scale: &[T], dx: Option<&mut [T]>) ->
     let (mut d_scale, mut d_offset) = (vec![T::zero(); c], vec![T::zero(); c]);
     let (mut hat, mut pull) = (vec![T::zero(); c], vec![T::zero(); c]);
     let mut dx = dx.map(|dx| dx.chunks_exact_mut(c));
-    vectorized(|| {
-        for (x, dy) in x.chunks_exact(c).zip(dy.chunks_exact(c)) {
-            let (mean, r) = moments(x);
-            let (m, rt) = (T::of(mean), T::of(r));
-            for (h, &x) in hat.iter_mut().zip(x) {
-                *h = rt * (x - m);
+    vectorized(
+        #[inline(always)]
+        || {
+            for (x, dy) in x.chunks_exact(c).zip(dy.chunks_exact(c)) {
+                let (mean, r) = moments(x);
+                let (m, rt) = (T::of(mean), T::of(r));
+                for (h, &x) in hat.iter_mut().zip(x) {
+                    *h = rt * (x - m);
+                }
+                for ((d, &dy), &h) in d_scale.iter_mut().zip(dy).zip(&hat) {
+                    *d += dy * h;
+                }
+                d_offset.iter_mut().zip(dy).for_each(|(d, &dy)| *d += dy);
+                let Some(dx) = dx.as_mut().and_then(Iterator::next) else { continue };
+                for ((v, &dy), &g) in pull.iter_mut().zip(dy).zip(scale) {
+                    *v = g * dy;
+                }
+                let plain = T::of(r * sum_by(&pull, &pull, |v, _| v) / c as f64);
+                let along = T::of(r * sum_by(&pull, &hat, |v, h| v * h) / c as f64);
+                for ((dx, &v), &h) in dx.iter_mut().zip(&pull).zip(&hat) {
+                    *dx += rt * v - plain - along * h;
+                }
             }
-            for ((d, &dy), &h) in d_scale.iter_mut().zip(dy).zip(&hat) {
-                *d += dy * h;
-            }
-            d_offset.iter_mut().zip(dy).for_each(|(d, &dy)| *d += dy);
-            let Some(dx) = dx.as_mut().and_then(Iterator::next) else { continue };
-            for ((v, &dy), &g) in pull.iter_mut().zip(dy).zip(scale) {
-                *v = g * dy;
-            }
-            let plain = T::of(r * sum_by(&pull, &pull, |v, _| v) / c as f64);
-            let along = T::of(r * sum_by(&pull, &hat, |v, h| v * h) / c as f64);
-            for ((dx, &v), &h) in dx.iter_mut().zip(&pull).zip(&hat) {
-                *dx += rt * v - plain - along * h;
-            }
-        }
-    });
+        },
+    );
     (d_scale, d_offset)
 }
 
@@ -70,15 +73,18 @@ impl<T: Scalar> Layer<T> for LayerNorm {
         let (scale, offset) = (self.scale.of(p), self.offset.of(p));
         let runs = y.all_mut().par_chunks_mut(RUN * c).zip(x[0].all().par_chunks(RUN * c));
         runs.for_each(|(y, x)| {
-            vectorized(|| {
-                for (y, x) in y.chunks_exact_mut(c).zip(x.chunks_exact(c)) {
-                    let (mean, r) = moments(x);
-                    let (mean, r) = (T::of(mean), T::of(r));
-                    for ((y, &x), (&g, &b)) in y.iter_mut().zip(x).zip(scale.iter().zip(offset)) {
-                        *y = g * (r * (x - mean)) + b;
+            vectorized(
+                #[inline(always)]
+                || {
+                    for (y, x) in y.chunks_exact_mut(c).zip(x.chunks_exact(c)) {
+                        let (mean, r) = moments(x);
+                        let (mean, r) = (T::of(mean), T::of(r));
+                        for ((y, &x), (&g, &b)) in y.iter_mut().zip(x).zip(scale.iter().zip(offset)) {
+                            *y = g * (r * (x - mean)) + b;
+                        }
                     }
-                }
-            });
+                },
+            );
         });
     }
 

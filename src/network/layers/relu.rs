@@ -13,7 +13,7 @@ impl<T: Scalar> Layer<T> for Relu {
     }
 
     fn forward(&self, _: &[T], x: &[&Batch<T>], y: &mut Batch<T>) {
-        set(y.all_mut(), [x[0].all()], |[x]| if x > T::zero() { x } else { T::zero() });
+        set(y.all_mut(), x[0].all(), x[0].all(), |x, _| if x > T::zero() { x } else { T::zero() });
     }
 
     fn vjp(
@@ -26,12 +26,12 @@ impl<T: Scalar> Layer<T> for Relu {
         _: Option<&mut [T]>,
     ) {
         let Some(dx) = &mut dx[0] else { return };
-        let passed = |[x, dy]: [T; 2]| if x > T::zero() { dy } else { T::zero() };
-        add(dx.all_mut(), [x[0].all(), dy.all()], passed);
+        let passed = |x: T, dy: T| if x > T::zero() { dy } else { T::zero() };
+        add(dx.all_mut(), x[0].all(), dy.all(), passed);
     }
 
     fn jvp(&self, _: &[T], x: &[&Batch<T>], _: &Batch<T>, x_dot: &[&Batch<T>], y_dot: &mut Batch<T>) {
-        let passed = |[x, x_dot]: [T; 2]| if x > T::zero() { x_dot } else { T::zero() };
-        set(y_dot.all_mut(), [x[0].all(), x_dot[0].all()], passed);
+        let passed = |x: T, x_dot: T| if x > T::zero() { x_dot } else { T::zero() };
+        set(y_dot.all_mut(), x[0].all(), x_dot[0].all(), passed);
     }
 }

@@ -26,7 +26,7 @@ impl<T: Scalar> Layer<T> for Silu {
     }
 
     fn forward(&self, _: &[T], x: &[&Batch<T>], y: &mut Batch<T>) {
-        set(y.all_mut(), [x[0].all()], |[x]| x * sigmoid(x));
+        set(y.all_mut(), x[0].all(), x[0].all(), |x, _| x * sigmoid(x));
     }
 
     fn vjp(
@@ -39,10 +39,10 @@ impl<T: Scalar> Layer<T> for Silu {
         _: Option<&mut [T]>,
     ) {
         let Some(dx) = &mut dx[0] else { return };
-        add(dx.all_mut(), [x[0].all(), dy.all()], |[x, dy]| slope(x) * dy);
+        add(dx.all_mut(), x[0].all(), dy.all(), |x, dy| slope(x) * dy);
     }
 
     fn jvp(&self, _: &[T], x: &[&Batch<T>], _: &Batch<T>, x_dot: &[&Batch<T>], y_dot: &mut Batch<T>) {
-        set(y_dot.all_mut(), [x[0].all(), x_dot[0].all()], |[x, x_dot]| slope(x) * x_dot);
+        set(y_dot.all_mut(), x[0].all(), x_dot[0].all(), |x, x_dot| slope(x) * x_dot);
     }
 }
