@@ -1,10 +1,17 @@
 //! Layers and networks: derivatives against differences, against each other,
 //! and bits that depend on nothing but a row.
 
+use molrg::denoiser::model::Kind;
+use molrg::denoiser::network::Network;
+use molrg::denoiser::tensors::Values;
+use molrg::denoiser::{Denoiser, Model, NetworkDenoiser};
+use molrg::measure::numerical_rank::randomized;
+use molrg::network::Preconditioning;
 use molrg::network::architecture::Architecture;
 use molrg::network::graph::{Graph, Tape};
 use molrg::random::{Purpose, normal_rows, row_rng, standard_normals};
-use molrg::scalar::Scalar;
+use molrg::scalar::{Dtype, Scalar};
+use molrg::stream::{Input, Ledger};
 use ndarray::{Array2, ArrayView2, s};
 
 /// One of every architecture with every option, on items of this shape.
@@ -42,6 +49,8 @@ fn dot(a: ArrayView2<f64>, b: ArrayView2<f64>) -> f64 {
 
 /// Largest difference relative to the largest entry.
 fn relative(a: &[f64], b: &[f64]) -> f64 {
+    // `max` passes over NaN.
+    assert!(a.iter().chain(b).all(|v| v.is_finite()), "numbers that are not finite");
     let scale = b.iter().fold(1e-12_f64, |m, v| m.max(v.abs()));
     a.iter().zip(b).fold(0.0, |m: f64, (a, b)| m.max((a - b).abs())) / scale
 }
@@ -139,4 +148,93 @@ fn sizes_that_do_not_fit_are_refused_by_the_name_of_the_flag() {
     assert!(refused(Architecture::UVit { width: 8, depth: 1, patch: 3 }, &[8, 8]).contains("--patch"));
     let linear = Architecture::Linear { width: 4, depth: 3, tied: true, conditioned: false };
     assert!(refused(linear, &[4]).contains("--tied"));
+}
+
+/// A denoiser whose network has random parameters.
+fn denoiser(
+    architecture: Architecture,
+    item: &[usize],
+    preconditioning: Preconditioning,
+) -> NetworkDenoiser<f64> {
+    let p = random_parameters(&architecture.graph::<f64>(item).unwrap(), 10);
+    let network = Network {
+        architecture,
+        preconditioning,
+        sigma_data: 0.6,
+        average: Values::new(p.clone()),
+        parameters: Values::new(p),
+        optimizer: None,
+        training: Default::default(),
+    };
+    NetworkDenoiser::new(network, item).unwrap()
+}
+
+#[test]
+fn jacobians_of_denoisers_are_those_of_differences() {
+    let unet = Architecture::UNet { width: 4, mult: vec![1, 2], blocks: 1 };
+    let forms = [
+        Preconditioning::Plain,
+        Preconditioning::Edm,
+        Preconditioning::Vp,
+        Preconditioning::Ve,
+        Preconditioning::Consistency { sigma_min: 0.002 },
+    ];
+    for form in forms {
+        let (item, d, sigma, h) = ([4, 4, 1], 16, 0.8, 1e-5);
+        let denoiser = denoiser(unet.clone(), &item, form);
+        let x = random_rows::<f64>(11, 1, d);
+        let differences = Array2::from_shape_fn((d, d), |(i, j)| {
+            let at = |step: f64| {
+                let mut y = x.clone();
+                y[(0, j)] += step;
+                denoiser.denoise(y.view(), sigma)[(0, i)]
+            };
+            (at(h) - at(-h)) / (2.0 * h)
+        });
+        let eye = Array2::<f64>::eye(d);
+        let columns = denoiser.jvp(x.row(0), eye.view(), sigma);
+        let rows = denoiser.vjp(x.row(0), eye.view(), sigma);
+        let all = |a: ArrayView2<f64>| a.iter().copied().collect::<Vec<_>>();
+        // Row j of the first is J e_j: the transpose. Differences are good to 1e-9.
+        assert!(relative(&all(columns.t()), &all(differences.view())) < 1e-7, "{form:?}");
+        assert!(relative(&all(rows.view()), &all(differences.view())) < 1e-7, "{form:?}");
+    }
+}
+
+#[test]
+fn the_randomized_spectrum_of_a_network_is_the_exact_one() {
+    // A network's Jacobian is not symmetric: both products are needed.
+    let denoiser = denoiser(Architecture::Mlp { width: 12, depth: 2 }, &[9], Preconditioning::Edm);
+    let x = random_rows::<f64>(12, 1, 9);
+    let exact = denoiser.spectrum(x.row(0), 0.7, false).unwrap().all();
+    let (found, total) = randomized(&denoiser, x.row(0), 0.7, 4, 1, 0).unwrap();
+    for (found, exact) in found.values.iter().zip(&exact) {
+        // With as many directions as dimensions it is exact up to rounding.
+        assert!((found / exact - 1.0).abs() < 1e-9, "{found} {exact}");
+    }
+    assert!((total / exact.iter().map(|s| s * s).sum::<f64>() - 1.0).abs() < 1e-9);
+}
+
+#[test]
+fn a_network_file_holds_what_was_written() {
+    for (architecture, item) in architectures() {
+        let graph = architecture.graph::<f32>(&item).unwrap();
+        let p = random_parameters(&graph, 13);
+        let network = Network {
+            architecture,
+            preconditioning: Preconditioning::Consistency { sigma_min: 0.01 },
+            sigma_data: 0.1 + 0.2,
+            average: Values::new(p.clone()),
+            parameters: Values::new(p.iter().map(|v| -v).collect()),
+            optimizer: Some([Values::new(p.clone()), Values::new(Vec::<f32>::new())]),
+            training: [("training.lr".to_string(), "0.003".to_string())].into(),
+        };
+        let kind = Kind::Network(Box::new(network.clone()));
+        let model = Model { kind, item_shape: item.clone(), dtype: Dtype::F32 };
+        let file = tempfile::NamedTempFile::new().unwrap();
+        model.write(&mut std::fs::File::create(file.path()).unwrap()).unwrap();
+        let read = Model::read(Input::open(file.path().as_os_str(), &Ledger::off()).unwrap()).unwrap();
+        let Kind::Network(found) = read.kind else { panic!("another kind") };
+        assert_eq!((*found, read.item_shape), (network, item));
+    }
 }

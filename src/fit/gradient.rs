@@ -20,7 +20,7 @@ use ndarray::{Array2, ArrayView1, ArrayView2, Axis, s};
 
 use super::{Fit, Found, Iteration, Settings, Weighting, finished, join, leading_basis, split, start};
 use crate::linalg::{cast, orthonormalize, product, symmetric_eigen};
-use crate::random::{Purpose, row_rng, standard_normals};
+use crate::random::{Purpose, row_rng, standard_normals, step_rng};
 use crate::scalar::Scalar;
 
 /// Steps after which the loss enters the report.
@@ -161,7 +161,7 @@ pub fn softmax_loss(
     let mut loss = 0.0;
     let mut gradients: Vec<Array2<f64>> = bases.iter().map(|b| Array2::zeros(b.raw_dim())).collect();
     for (i, x0) in x0.outer_iter().enumerate() {
-        let mut rng = row_rng(seed, Purpose::Training, (step * n + i) as u64);
+        let mut rng = step_rng(seed, Purpose::Training, step as u64, i as u64);
         let drawn = standard_normals::<f64>(&mut rng, d + 1);
         let sigma = (-1.2 + 1.2 * drawn[0]).exp();
         let x = &x0 + &(ArrayView1::from(&drawn[1..]).to_owned() * sigma);

@@ -66,7 +66,28 @@ pub const CALLS: &[Call] = &[
     call("dae-fit", "train.npy --kind gaussian --report report.csv"),
     call("dae-fit", "train.npy --kind gaussian -r 5"),
     call("dae-fit", "train.npy --kind empirical --report report.csv"),
+    call(
+        "dae-fit",
+        "train.npy --kind mlp --width 16 --depth 2 --steps 30 --batch 40 --optimizer adamw --weight-decay 0.01",
+    ),
+    call(
+        "dae-fit",
+        "train.npy --kind unet --width 8 --steps 5 --batch 19 --flip --loss ve --ema half-life:3",
+    ),
+    call("dae-fit", "train.npy --kind uvit --width 12 --depth 2 --steps 5 --batch 21 --loss vp"),
+    call(
+        "dae-fit",
+        "train.npy --kind linear --width 8 --tied --steps 20 --loss uniform --sigma-range 0.1,10",
+    ),
+    call(
+        "dae-fit",
+        "train.npy --kind two-layer --width 40 --steps 20 --loss fixed --sigma 0.4 --batch all --optimizer rmsprop",
+    ),
+    call("dae-fit", "train.npy --kind mlp --width 16 --steps 20 --loss consistency --ema none --lr-floor 1"),
+    call("dae-fit", "train.npy --kind linear-vae -r 4 --report report.csv"),
+    call("dae-fit", "train.npy --kind gan -r 4 --width 12 --depth 1 --steps 30"),
     rowwise("dae-apply", 200, &["-"], "student.st test.npy --sigma 0.5"),
+    rowwise("dae-apply", 200, &["-"], "network.st test.npy --sigma 0.5 --add-noise"),
     rowwise(
         "dae-apply",
         200,
@@ -98,6 +119,8 @@ pub const CALLS: &[Call] = &[
     ),
     rowwise("pf-sample", 200, &["-"], "gaussian.st --encode --noise test.npy --solver rk45 --rtol 1e-3"),
     rowwise("pf-sample", 120, &["-"], "student.st --noise noise.npy --churn 10"),
+    rowwise("pf-sample", 100, &["-"], "network.st -n 100 --steps 5"),
+    rowwise("pf-sample", 300, &["-"], "vae.st -n 300"),
     rowwise(
         "rp-score",
         120,
@@ -119,6 +142,7 @@ pub const CALLS: &[Call] = &[
     ),
     call("pfd", "student.st truth.st -n 500 --seed 7"),
     call("pfd", "a.npy b.npy"),
+    call("pfd", "network.st truth.st -n 60 --steps 6"),
     call("pfd", "a.npy truth.st --relative-to gaussian.st --seed 3"),
     call("pfd", "--bias-variance truth.st student.st gaussian.st empirical.st -n 300 --steps 6 --unbiased"),
     call("jacobian-rank", "truth.st --levels edm:5 -n 6 --spectrum values.npy --basis vectors.npy --top 4"),
@@ -130,6 +154,8 @@ pub const CALLS: &[Call] = &[
         &["-"],
         "empirical.st --sigma 0.5,2 -n 20 --per-sample --method randomized --top 6",
     ),
+    rowwise("jacobian-rank", 6, &["-"], "network.st --snr 0.5,5 -n 6 --per-sample --steps 5"),
+    call("jacobian-rank", "network.st --snr 2 -n 3 --method randomized --top 12 --spectrum values.npy"),
     rowwise("subspace-error", 3, &["-"], "student.st truth.st"),
     rowwise(
         "phase-grid",
@@ -167,6 +193,8 @@ impl Place {
             "dae-fit train.npy --rows ..30 --kind molrg -r 3 -k 2 -o student.st".into(),
             "dae-fit train.npy --kind gaussian -o gaussian.st".into(),
             "dae-fit train.npy --rows ..80 --kind empirical -o empirical.st".into(),
+            "dae-fit train.npy --kind unet --width 8 --steps 8 --batch 32 -o network.st".into(),
+            "dae-fit train.npy --kind linear-vae -r 5 -o vae.st".into(),
             "pf-sample student.st -n 120 --seed 3 -o a.npy".into(),
             "pf-sample truth.st -n 120 --seed 3 -o b.npy".into(),
             format!("npy noise -n 120 -d 24 --seed 3 --shape 2,4,3 -o noise.npy --dtype {dtype}"),
