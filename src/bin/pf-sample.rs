@@ -1,6 +1,6 @@
 //! pf-sample: the probability flow, from latents to samples and back.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -85,7 +85,7 @@ impl Program for Arguments {
         let plan = if self.encode { plan.reversed().map_err(usage)? } else { plan };
         let others = self.noise.iter().chain(&self.unconditional).map(|n| Some(n.as_os_str()));
         job.wait_for_stdin(&[vec![self.model.as_deref()], others.collect()].concat())?;
-        let model = job.model(self.model.as_deref())?;
+        let model = Model::read(job.open(self.model.as_deref())?)?;
         let unconditional = self.unconditional.as_deref().map(|name| job.model(Some(name))).transpose()?;
         if let Some(other) = &unconditional {
             ensure!(
@@ -101,7 +101,9 @@ impl Program for Arguments {
                 let flow = self.encode || self.guidance.is_some() || self.trajectory.is_some();
                 ensure!(
                     !flow && self.report.is_none(),
-                    "a model of kind {} has no flow: --encode, --guidance, --trajectory and --report are not for it",
+                    "{}: is a model of kind {}, which has no flow; leave out --encode, --guidance, --trajectory \
+                     and --report",
+                    self.model.as_deref().unwrap_or(OsStr::new("-")).display(),
                     generator.name
                 );
                 generator.decoder.inputs

@@ -214,8 +214,9 @@ impl Job {
         }
     }
 
+    /// A model with a denoiser.
     pub fn model(&self, name: Option<&OsStr>) -> Result<Model> {
-        Model::read(self.open(name)?)
+        Model::read_denoiser(self.open(name)?)
     }
 
     /// The output, opened before the work so that a bad path fails at once. It appears when the run

@@ -72,6 +72,13 @@ impl Generative {
         Ok(Generative { name, decoder, parameters })
     }
 
+    fn no_denoiser(&self) -> String {
+        format!(
+            "is a model of kind {}, which maps latents to samples and has no denoiser; draw samples with pf-sample",
+            self.name
+        )
+    }
+
     fn metadata(&self) -> [(String, String); 4] {
         let Decoder { inputs, width, depth, .. } = self.decoder;
         [("latent", inputs), ("width", width), ("depth", depth), ("parameters", self.parameters.len())]
@@ -156,11 +163,21 @@ impl Model {
             Kind::Molrg(mixture) => Box::new(MixtureDenoiser::new(mixture)),
             Kind::Empirical(points) => Box::new(EmpiricalDenoiser::new(points.into_array()?)),
             Kind::Network(network) => Box::new(NetworkDenoiser::new(*network, &self.item_shape)?),
-            Kind::Generator(g) => bail!(
-                "a model of kind {} has no denoiser: it maps latents to samples; draw them with pf-sample",
-                g.name
-            ),
+            Kind::Generator(g) => bail!(g.no_denoiser()),
         })
+    }
+
+    /// Reads a model file that must hold a denoiser, not a generator.
+    ///
+    /// # Errors
+    /// As [`Model::read`], and on generators.
+    pub fn read_denoiser(input: Input) -> Result<Model> {
+        let name = input.name().to_string();
+        let model = Model::read(input)?;
+        if let Kind::Generator(g) = &model.kind {
+            bail!("{name}: {}", g.no_denoiser());
+        }
+        Ok(model)
     }
 
     /// Reads a model file.

@@ -161,8 +161,13 @@ fn every_reader_of_models_refuses_what_is_none() {
         }
     }
     for reader in ["subspace-error {} truth.st", "subspace-error truth.st {}", "molrg-gen --from {} -n 5"] {
-        fails(&place, 1, &reader.replace("{}", "empirical.st"), &["empirical.st", "empirical model"]);
+        fails(&place, 1, &reader.replace("{}", "empirical.st"), &["empirical.st", "kind empirical"]);
     }
+    // Generators have no denoiser: only pf-sample takes them.
+    for reader in MODEL_READERS.iter().filter(|r| !r.starts_with("pf-sample {}")) {
+        fails(&place, 1, &reader.replace("{}", "vae.st"), &["vae.st", "linear-vae"]);
+    }
+    fails(&place, 1, "pf-sample vae.st -n 5 --trajectory side", &["vae.st", "--trajectory"]);
 }
 
 #[test]

@@ -86,7 +86,7 @@ impl Program for Arguments {
         for name in &names {
             let input = job.open(Some(name))?;
             sources.push(match input.content() {
-                Content::Safetensors => Source::Model(Model::read(input)?),
+                Content::Safetensors => Source::Model(Model::read_denoiser(input)?),
                 _ => {
                     let options = job.read_options(self.shared.rows);
                     Source::Samples(Box::new(Rows::from_input(input, &options)?))
