@@ -29,14 +29,20 @@ const MOMENT_ROWS: usize = 2048;
 /// memorizes. Fewer samples than dimensions are no error: what the data leave open is completed at random
 /// and counted in the report.
 ///
-/// Memory: molrg and empirical hold the samples; gaussian streams them and holds d².
+/// linear, two-layer, mlp, unet, uvit: networks, trained on D(x; σ) = c_skip x + c_out F(c_in x; ¼ ln σ) in the
+/// form that their --loss is published with. The same seed trains the same bytes at any number of threads and
+/// however often it was stopped. linear-vae, gan: generators, which have no denoiser; pf-sample draws from them.
+///
+/// Memory: molrg and empirical hold the samples; gaussian and linear-vae stream them and hold d²; networks hold
+/// the samples, the parameters with their gradients (8 of them for unet and uvit), averages and moments, and the
+/// activations of a few rows. They print how much.
 #[derive(Parser)]
 #[command(
     name = "dae-fit",
     after_help = "\
 Examples:
   $ molrg-gen -d 48 -r 6 -k 2 -n 1200 --seed 1 | dae-fit --kind molrg -r 6 -k 2 --report fit.csv -o student.st
-  $ molrg-gen -d 48 -r 6 -k 2 -n 500 | dae-fit --kind gaussian | pf-sample -n 100 | npy info -"
+  $ molrg-gen -d 48 -r 6 -k 2 -n 500 | dae-fit --kind mlp --width 64 --steps 300 | pf-sample -n 100 | npy info -"
 )]
 struct Arguments {
     /// Samples, one per row (default: standard input)

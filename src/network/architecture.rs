@@ -237,7 +237,7 @@ impl<T: Scalar> Graph<T> {
     fn group_norm(&mut self, name: &str, x: Node) -> Node {
         let (scale, offset) = self.affine(name, x);
         let c = self.shape(x).channels;
-        let groups = (1..=(c / 4).clamp(1, 32)).rev().find(|g| c % g == 0).unwrap_or(1);
+        let groups = (1..=(c / 4).clamp(1, 32)).rev().find(|g| c.is_multiple_of(*g)).unwrap_or(1);
         self.add(GroupNorm { scale, offset, groups }, &[x], true)
     }
 

@@ -1,0 +1,184 @@
+//! Training as a run: steps until the end, a signal or a loss that is not finite;
+//! what is said meanwhile, and what makes two runs the same.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::atomic::Ordering;
+
+use anyhow::{Context, Result, bail};
+use ndarray::Array2;
+use sha2::{Digest, Sha256};
+
+use super::TrainingArgs;
+use super::checkpoints::Checkpoints;
+use super::log::{COLUMNS, Log};
+use crate::cli::{Job, Stopped, usage};
+use crate::denoiser::Model;
+use crate::denoiser::model::Kind;
+use crate::denoiser::network::Network;
+use crate::denoiser::tensors::Values;
+use crate::network::Architecture;
+use crate::scalar::Scalar;
+use crate::training::{Average, Batch, Loss, Settings, State, Trainer};
+
+impl TrainingArgs {
+    /// Trains a network on data (from the input `name`), or goes on with it.
+    ///
+    /// # Errors
+    /// When data and network do not fit, when training diverges, and when it was told to stop.
+    pub fn train<T: Scalar>(
+        &self,
+        job: &Job,
+        architecture: Architecture,
+        settings: &Settings,
+        item_shape: Vec<usize>,
+        data: Array2<T>,
+        name: &str,
+    ) -> Result<Model> {
+        let graph = architecture.graph::<T>(&item_shape).map_err(usage)?;
+        let record = record(settings, &data);
+        let mut trainer =
+            Trainer::new(graph, &item_shape, data, settings.clone()).with_context(|| name.to_string())?;
+        let [data, parameters, activations] = trainer.memory().map(|b| b as f64 / 1e6);
+        job.note(&format!(
+            "{} of {} parameters, sigma_data {:.4}; memory: data {data:.1} MB, parameters with gradients and \
+             moments {parameters:.1} MB, activations {activations:.1} MB",
+            architecture.name(),
+            trainer.parameter_count(),
+            trainer.sigma_data,
+        ));
+        let every = self.log_every.unwrap_or((settings.steps / 200).max(1));
+        let log_table = self.log.as_deref().map(|p| job.side_table(p, COLUMNS)).transpose()?;
+        let mut run = Run { architecture, item_shape, record, log: Log::new(every) };
+        let checkpoints = self.checkpoint.as_deref().map(Checkpoints::open).transpose()?;
+        if let Some(checkpoints) = &checkpoints {
+            checkpoints.restore(self.resume, &mut run, &mut trainer)?;
+        }
+        let between = self.every.unwrap_or((settings.steps / 10).max(1));
+        let batch = trainer.batch();
+        let mut progress = job.progress(Some(settings.steps * batch as u64), "examples");
+        progress.advance(trainer.state.step as usize * batch);
+        while trainer.state.step < settings.steps {
+            if let Some(checkpoints) = &checkpoints
+                && checkpoints.stop.load(Ordering::Relaxed)
+            {
+                let path = checkpoints.write(&run, &trainer)?;
+                let step = trainer.state.step;
+                bail!(Stopped(format!(
+                    "stopped after step {step} of {}, kept in {}; run the same command with --resume to go on",
+                    settings.steps,
+                    path.display()
+                )));
+            }
+            let done = trainer.step().with_context(|| match &checkpoints {
+                Some(checkpoints) => format!("the last checkpoint is in {}", checkpoints.directory.display()),
+                None => "nothing was kept; --checkpoint DIR keeps what was reached".to_string(),
+            })?;
+            run.log.add(&done, settings.steps);
+            if let Some(row) = run.log.rows.last() {
+                progress.say(format!("examples, loss {:.4},", row[1]));
+            }
+            progress.advance(batch);
+            if let Some(checkpoints) = &checkpoints
+                && (done.step.is_multiple_of(between) || done.step == settings.steps)
+            {
+                checkpoints.write(&run, &trainer)?;
+            }
+        }
+        drop(progress);
+        if let Some(table) = log_table {
+            run.log.write(table)?;
+        }
+        Ok(run.model(&trainer, false))
+    }
+}
+
+/// What makes a run: two with the same record are the same run.
+fn record<T: Scalar>(settings: &Settings, data: &Array2<T>) -> BTreeMap<String, String> {
+    let mut hash = Sha256::new();
+    hash.update(format!("{:?}", data.dim()));
+    let mut bytes = Vec::new();
+    for row in data.outer_iter() {
+        bytes.clear();
+        f64::extend_le(&row.iter().map(|v| v.wide()).collect::<Vec<_>>(), &mut bytes);
+        hash.update(&bytes);
+    }
+    let data = hash.finalize().iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    });
+    let Settings { loss, optimizer, decay, momentum, rate, average, steps, batch, flip, seed } = settings;
+    let mut all = vec![
+        ("loss", loss.name().to_string()),
+        ("optimizer", format!("{optimizer:?}").to_lowercase()),
+        ("weight-decay", decay.to_string()),
+        ("momentum", momentum.to_string()),
+        ("lr", rate.peak.to_string()),
+        ("warmup", rate.warmup.to_string()),
+        ("lr-floor", rate.floor.to_string()),
+        (
+            "ema",
+            match average {
+                Average::Relative { share } => share.to_string(),
+                Average::HalfLife { steps } => format!("half-life:{steps}"),
+                Average::None => "none".to_string(),
+            },
+        ),
+        ("steps", steps.to_string()),
+        (
+            "batch",
+            match batch {
+                Batch::Drawn(n) => n.to_string(),
+                Batch::All => "all".to_string(),
+            },
+        ),
+        ("flip", flip.to_string()),
+        ("seed", seed.to_string()),
+        ("dtype", T::DTYPE.to_string()),
+        ("data", data),
+    ];
+    match loss {
+        Loss::Fixed { sigma } => all.push(("sigma", sigma.to_string())),
+        Loss::Uniform { sigma_min, sigma_max } | Loss::Consistency { sigma_min, sigma_max } => {
+            all.push(("sigma-range", format!("{sigma_min},{sigma_max}")));
+        }
+        Loss::Edm | Loss::Vp | Loss::Ve => {}
+    }
+    all.into_iter().map(|(key, value)| (format!("{RECORD}{key}"), value)).collect()
+}
+
+/// Prefix of the record in a model's metadata, and of where training stands.
+pub(super) const RECORD: &str = "training.";
+pub(super) const STEP: &str = "training-step";
+pub(super) const LOG_SO_FAR: &str = "training-log";
+
+/// A run, apart from the network in it.
+pub(super) struct Run {
+    pub architecture: Architecture,
+    pub item_shape: Vec<usize>,
+    pub record: BTreeMap<String, String>,
+    pub log: Log,
+}
+
+impl Run {
+    /// The network as it is now; with `all`, everything that going on needs.
+    pub fn model<T: Scalar>(&self, trainer: &Trainer<T>, all: bool) -> Model {
+        let State { step, parameters, average, first, second } = trainer.state.clone();
+        let mut training = self.record.clone();
+        training.insert(STEP.into(), step.to_string());
+        if all {
+            training.insert(LOG_SO_FAR.into(), self.log.to_text());
+        }
+        let network = Network {
+            architecture: self.architecture.clone(),
+            preconditioning: trainer.preconditioning(),
+            sigma_data: trainer.sigma_data,
+            average: Values::new(average),
+            parameters: Values::new(parameters),
+            optimizer: all.then(|| [Values::new(first), Values::new(second)]),
+            training,
+        };
+        Model { kind: Kind::Network(Box::new(network)), item_shape: self.item_shape.clone(), dtype: T::DTYPE }
+    }
+}
