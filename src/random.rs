@@ -51,6 +51,8 @@ pub enum Purpose {
     Training,
     /// A network's parameters before training, one row per tensor.
     Parameters,
+    /// The parameters of a GAN's critic before training, one row per tensor.
+    Critic,
     /// Probe directions of a randomized factorization.
     Probes,
     /// Resampled rows of a bootstrap.
@@ -72,6 +74,7 @@ impl Purpose {
             Purpose::Completion => "completion",
             Purpose::Training => "training",
             Purpose::Parameters => "parameters",
+            Purpose::Critic => "critic",
             Purpose::Probes => "probes",
             Purpose::Bootstrap => "bootstrap",
         }

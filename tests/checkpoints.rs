@@ -82,7 +82,7 @@ fn told_to_stop_it_writes_a_checkpoint_and_ends_with_75() {
     let whole = uninterrupted(dir.path());
     for name in ["-TERM", "-INT", "-USR1"] {
         let _ = std::fs::remove_dir_all(dir.path().join("kept"));
-        let mut child = training(dir.path(), "parts.st", KEPT).spawn().unwrap();
+        let mut child = training(dir.path(), "parts.st", KEPT).args(["--log", "log.csv"]).spawn().unwrap();
         wait_for(&dir.path().join("kept/step-00000050.safetensors"), &mut child);
         signal(&child, name);
         let output = child.wait_with_output().unwrap();
@@ -90,6 +90,10 @@ fn told_to_stop_it_writes_a_checkpoint_and_ends_with_75() {
         assert_eq!(output.status.code(), Some(75), "{name}: {text}");
         assert!(text.contains("--resume") && text.lines().count() == 1, "{text}");
         assert!(!dir.path().join("parts.st").exists());
+        assert!(
+            std::fs::read_to_string(dir.path().join("log.csv")).unwrap().lines().count() > 12,
+            "the log so far"
+        );
         assert!(training(dir.path(), "parts.st", KEPT).arg("--resume").status().unwrap().success());
         assert_eq!(std::fs::read(dir.path().join("parts.st")).unwrap(), whole, "{name}");
         std::fs::remove_file(dir.path().join("parts.st")).unwrap();
@@ -125,6 +129,13 @@ fn a_changed_run_is_refused_by_the_name_of_what_changed() {
 #[test]
 fn divergence_is_said_and_checkpoints_are_models() {
     let dir = with_samples();
+    // Parameters that the very last step throws out of range.
+    let one_step = ["--steps", "1", "--lr", "1e38", "--lr-floor", "1", "--warmup", "0"];
+    let mut command = program("dae-fit");
+    command.current_dir(dir.path()).args(["x.npy", "--kind", "mlp", "-o", "a.st", "--quiet"]).args(one_step);
+    let output = command.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && text.contains("step 1"), "{text}");
     let mut diverging = training(dir.path(), "a.st", KEPT);
     diverging.args(["--lr", "1e18", "--warmup", "790", "--ema", "none", "--optimizer", "sgd"]);
     let output = diverging.output().unwrap();
@@ -139,4 +150,26 @@ fn divergence_is_said_and_checkpoints_are_models() {
         .args(["good/step-00000400.safetensors", "-n", "10", "-o", "samples.npy"])
         .status();
     assert!(sampled.unwrap().success());
+}
+
+#[test]
+fn a_checkpoint_without_its_moments_is_refused() {
+    let dir = with_samples();
+    assert!(
+        training(dir.path(), "a.st", &["--checkpoint", "kept", "--every", "400"]).status().unwrap().success()
+    );
+    // The finished model is a network, too, but not a checkpoint.
+    std::fs::rename(dir.path().join("a.st"), dir.path().join("kept/step-00000900.safetensors")).unwrap();
+    let output = training(dir.path(), "b.st", KEPT).arg("--resume").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && text.contains("not a checkpoint"), "{text}");
+}
+
+#[test]
+fn an_unwritable_directory_is_found_before_the_work() {
+    let dir = with_samples();
+    std::fs::write(dir.path().join("file"), "not a directory").unwrap();
+    let output = training(dir.path(), "a.st", &["--checkpoint", "file"]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && text.contains("file"), "{text}");
 }

@@ -33,7 +33,7 @@ fn architectures() -> Vec<(Architecture, Vec<usize>)> {
 /// Parameters away from their starting values, of which many are zero.
 fn random_parameters<T: Scalar>(graph: &Graph<T>, seed: u64) -> Vec<T> {
     let n = graph.parameter_count();
-    let mut p = graph.start(seed);
+    let mut p = graph.start(seed, Purpose::Parameters);
     let noise = standard_normals::<T>(&mut row_rng(seed, Purpose::Noise, 0), n);
     p.iter_mut().zip(noise).for_each(|(p, z)| *p += T::of(0.2) * z);
     p

@@ -394,3 +394,84 @@ fn adaptive_steps_end_on_latents_that_are_not_finite() {
     );
     assert!(code == 1 && err.starts_with("pf-sample: rk45 at noise level 80"), "{code} {err}");
 }
+
+/// PFD of two models from shared latents.
+#[track_caller]
+fn distance(place: &Place, a: &str, b: &str) -> f64 {
+    number(&table(&sh(place, &format!("pfd {a} {b} -n 400 --seed 9")))[0], "value")
+}
+
+#[test]
+fn a_network_comes_nearer_to_its_teacher_with_more_samples() {
+    let place = Place::new();
+    let mut distances = Vec::new();
+    for n in [6, 60, 3000] {
+        sh(&place, &format!("molrg-gen -d 12 -r 2 -k 2 -n {n} --seed 1 --truth truth.st -o train.npy"));
+        sh(&place, "dae-fit train.npy --kind mlp --width 96 --steps 2000 --lr 0.006 --quiet -o mlp.st");
+        distances.push(distance(&place, "mlp.st", "truth.st"));
+    }
+    // Measured: 1.40, 0.71 and 0.28 of a root mean square norm of 1.4.
+    assert!(distances[0] > 1.5 * distances[1] && distances[1] > 1.5 * distances[2], "{distances:?}");
+    // And its denoiser to the exact posterior mean, relative to that, at levels that training sees often.
+    sh(&place, "molrg-gen -d 12 -r 2 -k 2 -n 1000 --seed 1 --skip 5000 -o test.npy");
+    place.put("zeros.csv", "0,0,0,0,0,0,0,0,0,0,0,0\n".repeat(1000));
+    for (sigma, stated) in [(1.0, 0.2), (0.3, 0.1), (0.1, 0.05)] {
+        for model in ["mlp", "truth"] {
+            sh(&place, &format!("dae-apply {model}.st test.npy --add-noise --sigma {sigma} -o {model}.npy"));
+        }
+        let between = distance_of_arrays(&place, "mlp.npy", "truth.npy");
+        let scale = distance_of_arrays(&place, "truth.npy", "zeros.csv");
+        assert!(between < stated * scale, "{sigma}: {between} of {scale}");
+    }
+}
+
+/// Root mean square distance of paired rows.
+#[track_caller]
+fn distance_of_arrays(place: &Place, a: &str, b: &str) -> f64 {
+    number(&table(&sh(place, &format!("pfd {a} {b}")))[0], "value")
+}
+
+#[test]
+fn denoisers_of_two_seeds_reproduce_and_generators_do_not() {
+    let place = Place::new();
+    sh(&place, "molrg-gen -d 12 -r 4 -k 1 -n 3000 --seed 3 -o data.npy");
+    let mut scores = Vec::new();
+    for kind in
+        ["mlp --steps 1200 --width 64 --lr 0.006", "linear-vae -r 4", "gan -r 4 --steps 2500 --width 64"]
+    {
+        for seed in [1, 2] {
+            sh(
+                &place,
+                &format!(
+                    "dae-fit data.npy --kind {kind} --seed {seed} --quiet | pf-sample -n 500 --seed 7 -o {seed}.npy"
+                ),
+            );
+        }
+        scores.push(number(&table(&sh(&place, "rp-score 1.npy 2.npy"))[0], "value"));
+    }
+    assert!(scores[0] > 0.95 && scores[1] < 0.5 && scores[2] < 0.6, "{scores:?}");
+}
+
+#[test]
+fn a_u_net_on_real_images_goes_through_all_programs() {
+    let place = Place::new();
+    let digits = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/digits8x8_1797.npz:x");
+    sh(&place, &format!("npy images {digits} --from 0,16 -o digits.npy"));
+    sh(
+        &place,
+        "dae-fit digits.npy --rows ..1500 --kind unet --width 8 --steps 250 --batch 48 --lr 0.006 --log log.csv \
+         --quiet -o unet.st",
+    );
+    let log = table(&String::from_utf8(place.get("log.csv")).unwrap());
+    assert!(number(&log[log.len() - 1], "loss") < 0.7 * number(&log[0], "loss"), "{log:?}");
+    // Shapes travel: images in, images out.
+    assert!(sh(&place, "pf-sample unet.st -n 30 | npy info -").contains("30x8x8x1"));
+    sh(&place, "dae-fit digits.npy --rows ..1500 --kind empirical -o empirical.st");
+    // A half-trained network is nearer to the flow of the data than their size (a digit's norm is about 5.7).
+    let apart = distance(&place, "unet.st", "empirical.st");
+    assert!(apart < 5.0, "{apart}");
+    let ranks = table(&sh(&place, "jacobian-rank unet.st --snr 0.1,10 -n 3"));
+    // Of 64 singular values, few carry a picture in much noise and most in little.
+    let (noisy, clear) = (number(&ranks[0], "rank_mean"), number(&ranks[1], "rank_mean"));
+    assert!(noisy < clear && clear <= 64.0, "{ranks:?}");
+}

@@ -225,6 +225,9 @@ fn consistency_pairs_are_neighbours_of_a_grid_that_doubles() {
     for (count, p) in counts.iter().zip(expected) {
         assert!((*count as f64 / 20_000.0 - p).abs() < 0.012, "{counts:?}");
     }
+    // Far out in the tail of the distribution, too, an interval is drawn.
+    let far = Loss::Consistency { sigma_min: 1e6, sigma_max: 1e7 };
+    assert!(drawn(far, 0.0, 0.5, 5).iter().all(|l| l.sigma <= 1.0001e7 && l.target >= Some(0.9999e6)));
     for (progress, intervals) in [(0.13, 20), (0.99, 1280), (1.0, 1280)] {
         for level in drawn(loss, progress, 0.5, 50) {
             let low = level.target.unwrap();
@@ -397,8 +400,8 @@ fn few_samples_are_stored_in_columns_and_many_spread() {
     for (i, row) in x.outer_iter().enumerate() {
         let norm2 = row.dot(&row);
         let expected = squared_gain(norm2, 5.0, sigma, lambda) * norm2;
-        // Measured: to 2e-4 (the theorem is up to e^(−cγ²/σ²), and noise is averaged).
-        assert!((stored[i] / expected - 1.0).abs() < 0.002, "{i}: {} {expected}", stored[i]);
+        // Measured: to 3e-3 at most (the theorem is up to e^(−cγ²/σ²), training draws noise).
+        assert!((stored[i] / expected - 1.0).abs() < 0.006, "{i}: {} {expected}", stored[i]);
     }
     assert!(elsewhere < 0.01, "{elsewhere}");
     // Many samples around the same directions: no column is any one of them.

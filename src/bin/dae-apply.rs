@@ -113,7 +113,9 @@ impl Arguments {
             let mut first = self.shared.rows.start;
             while let Some(x) = rows.next_block::<T>(block_rows(rows.width()))? {
                 let n = x.nrows();
-                out.write(self.at_level(denoiser, x, sigma, first).view())?;
+                let answer = self.at_level(denoiser, x, sigma, first);
+                job.finite(answer.view(), first)?;
+                out.write(answer.view())?;
                 first += n as u64;
                 progress.advance(n);
             }
@@ -123,7 +125,9 @@ impl Arguments {
         let mut out = job.stack::<T>(sigmas.len(), rows.len(), &item_shape)?;
         let x = rows.read_all::<T>()?;
         for &sigma in sigmas {
-            out.write(self.at_level(denoiser, x.clone(), sigma, self.shared.rows.start).view())?;
+            let answer = self.at_level(denoiser, x.clone(), sigma, self.shared.rows.start);
+            job.finite(answer.view(), self.shared.rows.start)?;
+            out.write(answer.view())?;
             out.end_stacked()?;
         }
         out.finish()

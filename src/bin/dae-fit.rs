@@ -6,7 +6,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Parser, ValueEnum};
-use molrg::cli::{self, FitArgs, Job, NetworkKind, Program, Shared, TrainingArgs, component_ranks, usage};
+use molrg::cli::{
+    self, Checkpoints, FitArgs, Job, NetworkKind, Program, Shared, TrainingArgs, component_ranks, usage,
+};
 use molrg::denoiser::Model;
 use molrg::denoiser::model::{Generative, Kind as ModelKind, Points};
 use molrg::denoiser::tensors::Values;
@@ -42,7 +44,7 @@ const MOMENT_ROWS: usize = 2048;
     after_help = "\
 Examples:
   $ molrg-gen -d 48 -r 6 -k 2 -n 1200 --seed 1 | dae-fit --kind molrg -r 6 -k 2 --report fit.csv -o student.st
-  $ molrg-gen -d 48 -r 6 -k 2 -n 500 | dae-fit --kind mlp --width 64 --steps 300 | pf-sample -n 100 | npy info -"
+  $ molrg-gen -d 48 -r 6 -k 2 -n 500 | dae-fit --kind mlp --steps 300 -q | pf-sample -n 100 | npy info -"
 )]
 struct Arguments {
     /// Samples, one per row (default: standard input)
@@ -183,10 +185,11 @@ impl Program for Arguments {
     fn run(self, job: &Job) -> Result<()> {
         // Wrong flags and bad paths first, data after.
         let task = self.task().map_err(usage)?;
+        let checkpoints = self.training.checkpoints()?;
         let mut output = job.model_output()?;
         let rows = job.rows(self.samples.as_deref())?;
         let dtype = job.dtype(&[rows.dtype()]);
-        let model = with_dtype!(dtype, T => self.fit::<T>(job, rows, task))?;
+        let model = with_dtype!(dtype, T => self.fit::<T>(job, rows, task, checkpoints.as_ref()))?;
         model.write(&mut output)?;
         output.finish()
     }
@@ -234,7 +237,13 @@ impl Arguments {
         Ok(Task::Network(self.training.architecture(kind)?, settings))
     }
 
-    fn fit<T: Scalar>(&self, job: &Job, mut rows: Rows, task: Task) -> Result<Model> {
+    fn fit<T: Scalar>(
+        &self,
+        job: &Job,
+        mut rows: Rows,
+        task: Task,
+        checkpoints: Option<&Checkpoints>,
+    ) -> Result<Model> {
         let item_shape = rows.item_shape().to_vec();
         let name = rows.name().to_string();
         let context = |e: anyhow::Error| anyhow::anyhow!("{name}: {e:#}");
@@ -276,7 +285,7 @@ impl Arguments {
             }
             Task::Network(architecture, settings) => {
                 let x = rows.read_all::<T>()?;
-                return self.training.train(job, architecture, &settings, item_shape, x, &name);
+                return self.training.train(job, architecture, &settings, item_shape, x, &name, checkpoints);
             }
             Task::Empirical => {
                 let x = rows.read_all::<T>()?;

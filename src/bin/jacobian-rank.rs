@@ -201,6 +201,11 @@ impl Arguments {
         )?;
         write_levels(spectrum, levels.len(), |l| columns.iter().flat_map(|c| c[l].values.clone()).collect())?;
         write_levels(basis, levels.len(), |l| columns.iter().flat_map(|c| c[l].vectors.clone()).collect())?;
+        let broken = columns.iter().flatten().any(|c| !c.rank.energy.is_finite());
+        ensure!(
+            !broken,
+            "a Jacobian is not finite: the model's numbers are too large for these noise levels"
+        );
         let short = columns.iter().flatten().filter(|c| c.rank.energy <= threshold).count();
         if short > 0 {
             job.warn(&format!(

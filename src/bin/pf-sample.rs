@@ -148,14 +148,22 @@ impl Arguments {
             in_order(
                 rows,
                 block,
-                |rows| Ok(generator.generate(latents(rows).view())),
-                |x| out.write(x.view()),
+                |rows| {
+                    let samples = generator.generate(latents(rows.clone()).view());
+                    job.finite(samples.view(), rows.start)?;
+                    Ok(samples)
+                },
+                |samples| out.write(samples.view()),
             )?;
             return out.finish();
         };
         let mut out = job.array(noise.len(), item_shape)?;
+        let mut first = self.shared.rows.start;
         while let Some(latents) = noise.next_block::<T>(block_rows(generator.latent()))? {
-            out.write(generator.generate(latents.view()).view())?;
+            let samples = generator.generate(latents.view());
+            job.finite(samples.view(), first)?;
+            first += samples.nrows() as u64;
+            out.write(samples.view())?;
         }
         out.finish()
     }
@@ -187,6 +195,8 @@ impl Arguments {
         };
         let levels = plan.sigmas.len();
         let mut sink = Sink {
+            job,
+            next: rows.as_ref().map_or(self.shared.rows.start, |rows| rows.start),
             out: job.array(count, &item_shape)?,
             trajectory: match &self.trajectory {
                 Some(path) => Some(job.side_array(path, count, &[&[levels], &item_shape[..]].concat())?),
@@ -280,15 +290,20 @@ impl<T: Scalar> Flow<'_, T> {
 }
 
 /// Where pieces go, in order.
-struct Sink<T: Scalar> {
+struct Sink<'a, T: Scalar> {
+    job: &'a Job,
+    /// Number of the next row.
+    next: u64,
     out: ArrayWriter<T>,
     trajectory: Option<ArrayWriter<T>>,
     work: Work,
     progress: cli::Progress,
 }
 
-impl<T: Scalar> Sink<T> {
+impl<T: Scalar> Sink<'_, T> {
     fn take(&mut self, piece: Piece<T>) -> Result<()> {
+        self.job.finite(piece.samples.view(), self.next)?;
+        self.next += piece.samples.nrows() as u64;
         self.out.write(piece.samples.view())?;
         if let (Some(out), Some(trajectory)) = (&mut self.trajectory, &piece.trajectory) {
             out.write(trajectory.points.view())?;

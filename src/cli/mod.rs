@@ -13,6 +13,7 @@ pub use fitting::{FitArgs, component_ranks};
 pub use levels::{LevelArgs, Numbers, parse_list};
 pub use progress::Progress;
 pub use sampling::SamplerArgs;
+pub use training::checkpoints::Checkpoints;
 pub use training::{NetworkKind, TrainingArgs};
 
 use std::ffi::{OsStr, OsString};
@@ -24,6 +25,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Command, Parser, ValueEnum};
+use ndarray::ArrayView2;
 
 use crate::denoiser::Model;
 use crate::scalar::{Dtype, Scalar};
@@ -308,6 +310,21 @@ impl Job {
     pub fn selected(&self, n: usize) -> std::ops::Range<u64> {
         let range = self.shared.rows.clamp(n);
         range.start as u64..range.end as u64
+    }
+
+    /// Refuses results that are not finite, unless `--nan pass`; row 0 of `x` is row `first`.
+    pub fn finite<T: Scalar>(&self, x: ArrayView2<T>, first: u64) -> Result<()> {
+        if self.shared.nan == NanPolicy::Pass {
+            return Ok(());
+        }
+        match x.outer_iter().position(|row| row.iter().any(|v| !v.is_finite())) {
+            Some(row) => bail!(
+                "row {}: the model's answer is not finite: its numbers are too large for these noise levels; give \
+                 levels nearer to those it was made for, or --nan pass",
+                first + row as u64
+            ),
+            None => Ok(()),
+        }
     }
 
     /// What the run is about to do: one line on standard error, unless `--quiet`.

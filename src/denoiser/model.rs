@@ -59,16 +59,23 @@ impl Generative {
 
     fn read(name: &'static str, file: &mut TensorFile, outputs: usize) -> Result<Generative> {
         let size = |key: &str| {
-            let size = file.entry(key).and_then(|v| v.parse::<usize>().ok()).filter(|n| *n <= 1 << 16);
+            let size =
+                file.entry(key).and_then(|v| v.parse::<usize>().ok()).filter(|n| *n <= Decoder::WIDEST);
             size.with_context(|| format!("damaged: its metadata lack a proper {key}"))
         };
         let decoder =
             Decoder { inputs: size("latent")?, outputs, width: size("width")?, depth: size("depth")? };
-        ensure!(decoder.inputs > 0, "damaged: its metadata lack a proper latent");
+        ensure!(
+            decoder.inputs > 0
+                && decoder.depth <= Decoder::DEEPEST
+                && (decoder.depth == 0 || decoder.width > 0),
+            "damaged: its metadata lack a proper latent, width or depth"
+        );
         let parameters = decoder.graph::<f32>().parameters;
         let parameters =
             file.take_all(parameters.iter().map(|p| (format!("model.{}", p.name), &p.shape[..])))?;
         ensure!(parameters.all_finite(), "damaged: it holds numbers that are not finite");
+        file.nothing_left()?;
         Ok(Generative { name, decoder, parameters })
     }
 

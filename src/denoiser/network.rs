@@ -13,6 +13,7 @@ use crate::network::graph::Parameter;
 use crate::network::preconditioning::{Coefficients, Preconditioning, noise_input};
 use crate::network::{Graph, Tape};
 use crate::scalar::Scalar;
+use crate::schedule::SIGMAS;
 
 /// A network as a file holds it: a finished one, or a checkpoint of training.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,11 +47,15 @@ impl Network {
             "edm" => Preconditioning::Edm,
             "vp" => Preconditioning::Vp,
             "ve" => Preconditioning::Ve,
-            "consistency" => Preconditioning::Consistency { sigma_min: number("sigma_min")? },
+            "consistency" => {
+                let sigma_min = number("sigma_min")?;
+                ensure!(SIGMAS.contains(&sigma_min), damaged("sigma_min"));
+                Preconditioning::Consistency { sigma_min }
+            }
             _ => anyhow::bail!(damaged("preconditioning")),
         };
         let sigma_data = number("sigma_data")?;
-        ensure!(sigma_data > 0.0 && sigma_data.is_finite(), damaged("sigma_data"));
+        ensure!(SIGMAS.contains(&sigma_data), damaged("sigma_data"));
         let training = file.metadata.iter().filter(|(key, _)| key.starts_with("training"));
         let training = training.map(|(k, v)| (k.clone(), v.clone())).collect();
         let parameters = architecture.graph::<f32>(item_shape).context("damaged")?.parameters;
@@ -66,6 +71,8 @@ impl Network {
         );
         ensure!(average.all_finite() && values.all_finite(), "damaged: it holds numbers that are not finite");
         let optimizer = [set(OPTIMIZER[0])?, set(OPTIMIZER[1])?];
+        ensure!(optimizer.iter().all(Values::all_finite), "damaged: it holds numbers that are not finite");
+        file.nothing_left()?;
         let optimizer = optimizer.iter().any(|v| !v.is_empty()).then_some(optimizer);
         Ok(Network {
             architecture,

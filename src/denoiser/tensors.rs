@@ -173,6 +173,11 @@ pub fn write(out: &mut impl Write, metadata: &BTreeMap<String, String>, entries:
     while !header.len().is_multiple_of(8) {
         header.push(' ');
     }
+    ensure!(
+        header.len() as u64 <= MAX_HEADER,
+        "a model whose header of {} bytes nothing could read",
+        header.len()
+    );
     out.write_all(&(header.len() as u64).to_le_bytes())?;
     out.write_all(header.as_bytes())?;
     for entry in entries {
@@ -212,6 +217,15 @@ impl TensorFile {
 
     pub fn entry(&self, key: &str) -> Option<&str> {
         self.metadata.get(key).map(String::as_str)
+    }
+
+    /// # Errors
+    /// When there are tensors that nothing has taken.
+    pub fn nothing_left(&self) -> Result<()> {
+        match self.tensors.keys().min() {
+            Some(name) => bail!("damaged: its architecture has no tensor {name}"),
+            None => Ok(()),
+        }
     }
 
     pub fn has(&self, name: &str) -> bool {

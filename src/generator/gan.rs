@@ -37,8 +37,8 @@ struct Player<T> {
 }
 
 impl<T: Scalar> Player<T> {
-    fn new(graph: Graph<T>, seed: u64) -> Player<T> {
-        let parameters = graph.start(seed);
+    fn new(graph: Graph<T>, seed: u64, purpose: Purpose) -> Player<T> {
+        let parameters = graph.start(seed, purpose);
         let zeros = vec![T::zero(); parameters.len()];
         Player { gradient: zeros.clone(), moments: [zeros.clone(), zeros], graph, parameters }
     }
@@ -69,9 +69,8 @@ pub fn train<T: Scalar>(
     mut seen: impl FnMut(u64, f64, f64),
 ) -> Result<Vec<T>> {
     ensure!(data.nrows() > 0, "no rows to train on; give samples");
-    let mut generator = Player::new(settings.generator.graph(), settings.seed);
-    // Other draws than the generator's: its tensors have other sizes, not other seeds.
-    let mut critic = Player::new(settings.critic.graph(), settings.seed.wrapping_add(1));
+    let mut generator = Player::new(settings.generator.graph(), settings.seed, Purpose::Parameters);
+    let mut critic = Player::new(settings.critic.graph(), settings.seed, Purpose::Critic);
     let mut average = generator.parameters.clone();
     let (mut making, mut judging) = (Tape::new(), Tape::new());
     for number in 1..=settings.steps {
@@ -90,9 +89,10 @@ pub fn train<T: Scalar>(
         let by_sample = critic.graph.vjp(&critic.parameters, &mut judging, slope.view());
         generator.learn(&mut making, &by_sample);
         generator.update(step);
+        let moved = generator.parameters.iter().all(|p| p.is_finite());
         ensure!(
-            critics.is_finite() && generators.is_finite(),
-            "step {number}: the losses are {critics} and {generators}: training has diverged; give a smaller --lr"
+            critics.is_finite() && generators.is_finite() && moved,
+            "step {number}: training has diverged (losses {critics} and {generators}); give a smaller --lr"
         );
         let keep = T::of(settings.average.kept(number));
         average.iter_mut().zip(&generator.parameters).for_each(|(a, &p)| *a = p + keep * (*a - p));

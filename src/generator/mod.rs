@@ -28,6 +28,10 @@ pub struct Decoder {
 }
 
 impl Decoder {
+    /// Largest numbers of latents and units, and of layers.
+    pub const WIDEST: usize = 1 << 16;
+    pub const DEEPEST: usize = 64;
+
     pub fn graph<T: Scalar>(self) -> Graph<T> {
         let mut g = Graph::new(Shape::vector(self.inputs));
         let mut h = DATA;

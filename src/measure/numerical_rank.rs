@@ -40,7 +40,9 @@ pub fn numerical_rank(singular: &[f64], total: f64, threshold: f64) -> Rank {
         (Some(last), Some(next)) if *last > 0.0 => next / last,
         _ => 0.0,
     };
-    Rank { rank, energy: (held / total).min(1.0), gap }
+    // Of nothing, all; and NaN stays NaN.
+    let energy = if total == 0.0 { 1.0 } else { (held / total).clamp(0.0, 1.0) };
+    Rank { rank, energy, gap }
 }
 
 /// More directions than asked for that the randomized factorization carries.

@@ -35,8 +35,9 @@ pub enum Architecture {
 const FEATURES: usize = 32;
 const EMBEDDING: usize = 64;
 
-/// Largest size that is taken for one.
+/// Largest size that is taken for one, and the largest number of layers.
 const LARGEST: usize = 1 << 16;
+const DEEPEST: usize = 1024;
 
 impl Architecture {
     pub fn name(&self) -> &'static str {
@@ -130,6 +131,7 @@ impl Architecture {
         let d = item.iter().product();
         match *self {
             Architecture::Linear { width, depth, tied, conditioned } => {
+                ensure!(depth <= DEEPEST, "--depth {depth}: at most {DEEPEST}");
                 ensure!(width > 0 && depth > 0, "--width and --depth: must be at least 1");
                 ensure!(!tied || depth == 2, "--tied: needs --depth 2, W and its transpose");
                 ensure!(
@@ -143,6 +145,7 @@ impl Architecture {
                 Ok(two_layer(d, width, tied, conditioned))
             }
             Architecture::Mlp { width, depth } => {
+                ensure!(depth <= DEEPEST, "--depth {depth}: at most {DEEPEST}");
                 ensure!(width > 0 && depth > 0, "--width and --depth: must be at least 1");
                 Ok(mlp(d, width, depth))
             }
@@ -150,8 +153,10 @@ impl Architecture {
                 let [height, across, channels] = image(item)?;
                 ensure!(width >= 4, "--width {width}: a U-Net needs at least 4 channels");
                 ensure!(
-                    blocks > 0 && !mult.is_empty() && mult.iter().all(|m| (1..=64).contains(m)),
-                    "--mult and --blocks: must be at least 1"
+                    (1..=64).contains(&blocks)
+                        && (1..=16).contains(&mult.len())
+                        && mult.iter().all(|m| (1..=64).contains(m)),
+                    "--mult and --blocks: must be from 1 to 64, for at most 16 resolutions"
                 );
                 let factor = 1 << (mult.len() - 1).min(31);
                 ensure!(
@@ -165,7 +170,8 @@ impl Architecture {
             }
             Architecture::UVit { width, depth, patch } => {
                 let [height, across, channels] = image(item)?;
-                ensure!(width > 0 && depth > 0, "--width and --depth: must be at least 1");
+                ensure!(width > 1 && depth > 0, "--width and --depth: must be at least 2 and 1");
+                ensure!(depth <= DEEPEST, "--depth {depth}: at most {DEEPEST}");
                 ensure!(
                     patch > 0 && height % patch == 0 && across % patch == 0,
                     "--patch {patch}: does not divide the image of {height}×{across}"

@@ -143,20 +143,26 @@ impl<T: Scalar> Graph<T> {
         }
     }
 
-    /// Bytes of a tape of one row.
+    /// Bytes of the values and derivatives of one row, and of what the hungriest
+    /// layer needs besides.
     pub fn bytes_per_row(&self) -> usize {
-        2 * self.places.iter().map(|p| p.shape.len()).sum::<usize>() * T::DTYPE.size()
+        let scratch = self.places.iter().map(|place| {
+            let inputs: Vec<Shape> = place.inputs.iter().map(|&i| self.places[i].shape).collect();
+            place.layer.as_ref().map_or(0, |layer| layer.scratch(&inputs))
+        });
+        let values: usize = self.places.iter().map(|p| p.shape.len()).sum();
+        (2 * values + scratch.max().unwrap_or(0)).saturating_mul(T::DTYPE.size())
     }
 
-    /// Parameters before training: tensor number i is drawn from (seed, parameters, i).
-    pub fn start(&self, seed: u64) -> Vec<T> {
+    /// Parameters before training: tensor number i is drawn from (seed, purpose, i).
+    pub fn start(&self, seed: u64, purpose: Purpose) -> Vec<T> {
         let mut p = vec![T::zero(); self.parameter_count()];
         for (i, parameter) in self.parameters.iter().enumerate() {
             let values = parameter.span.of_mut(&mut p);
             match parameter.start {
                 Start::Constant(c) => values.fill(T::of(c)),
                 Start::Normal(std) => {
-                    fill_normal(&mut row_rng(seed, Purpose::Parameters, i as u64), values);
+                    fill_normal(&mut row_rng(seed, purpose, i as u64), values);
                     values.iter_mut().for_each(|v| *v *= T::of(std));
                 }
             }

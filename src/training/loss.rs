@@ -78,7 +78,7 @@ impl Loss {
             Loss::Consistency { sigma_min, sigma_max } => consistency_grid(progress, sigma_min, sigma_max)?,
             _ => Vec::new(),
         };
-        Ok(Levels { loss: self, sigma_data, grid })
+        Ok(Levels { loss: self, sigma_data, below: shares_below(&grid), grid })
     }
 }
 
@@ -86,8 +86,10 @@ impl Loss {
 pub struct Levels {
     loss: Loss,
     sigma_data: f64,
-    /// Of consistency training, from low to high.
+    /// Of consistency training, from low to high; and for every interval of it the
+    /// probability of that one or a lower one.
     grid: Vec<f64>,
+    below: Vec<f64>,
 }
 
 impl Levels {
@@ -106,18 +108,10 @@ impl Levels {
             Loss::Ve => inverse_square(log_uniform(uniform(rng), 0.02, 100.0)),
             Loss::Uniform { sigma_min, sigma_max } => edm(log_uniform(uniform(rng), sigma_min, sigma_max)),
             Loss::Fixed { sigma } => Level { sigma, weight: 1.0, target: None },
-            Loss::Consistency { sigma_min, sigma_max } => {
-                // The interval of the grid that a draw of ln σ falls into has the
-                // published probability; draws beyond the grid do not count.
-                let (mean, deviation) = CONSISTENCY;
-                let drawn = loop {
-                    let sigma = (mean + deviation * normal()).exp();
-                    if (sigma_min..sigma_max).contains(&sigma) {
-                        break sigma;
-                    }
-                };
-                let above = self.grid.partition_point(|s| *s <= drawn).clamp(1, self.grid.len() - 1);
-                let (low, high) = (self.grid[above - 1], self.grid[above]);
+            Loss::Consistency { .. } => {
+                let drawn = uniform(rng);
+                let interval = self.below.partition_point(|p| *p <= drawn).min(self.below.len() - 1);
+                let (low, high) = (self.grid[interval], self.grid[interval + 1]);
                 Level { sigma: high, weight: 1.0 / (high - low), target: Some(low) }
             }
         }
@@ -135,4 +129,27 @@ fn consistency_grid(progress: f64, sigma_min: f64, sigma_max: f64) -> Result<Vec
     levels.pop();
     levels.reverse();
     Ok(levels)
+}
+
+/// Probabilities that ln σ ~ N, kept within the grid, falls into an interval or a
+/// lower one: Simpson's rule on every interval, relative to the largest density so
+/// that a grid far out in the tail has probabilities, too.
+fn shares_below(grid: &[f64]) -> Vec<f64> {
+    const PIECES: usize = 16;
+    let (mean, deviation) = CONSISTENCY;
+    let ends: Vec<f64> = grid.iter().map(|s| (s.ln() - mean) / deviation).collect();
+    let (Some(first), Some(last)) = (ends.first(), ends.last()) else { return Vec::new() };
+    let nearest = if first * last < 0.0 { 0.0 } else { first.abs().min(last.abs()) };
+    let density = |z: f64| (0.5 * (nearest * nearest - z * z)).exp();
+    let mut total = 0.0;
+    let mut below = Vec::new();
+    for pair in ends.windows(2) {
+        let step = (pair[1] - pair[0]) / PIECES as f64;
+        let weight = |i| if i == 0 || i == PIECES { 1.0 } else { 2.0 + 2.0 * (i % 2) as f64 };
+        total +=
+            step / 3.0 * (0..=PIECES).map(|i| weight(i) * density(pair[0] + step * i as f64)).sum::<f64>();
+        below.push(total);
+    }
+    below.iter_mut().for_each(|p| *p /= total);
+    below
 }

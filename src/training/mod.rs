@@ -27,6 +27,7 @@ use crate::network::preconditioning::{Coefficients, Preconditioning, noise_input
 use crate::network::{Graph, Tape};
 use crate::random::{Purpose, fill_normal, step_rng, uniform};
 use crate::scalar::{Scalar, vectorized};
+use crate::schedule::SIGMAS;
 use loss::{Level, Levels};
 use optimizer::Step;
 
@@ -68,7 +69,7 @@ pub enum Batch {
 }
 
 /// The parameters and all else that goes on from step to step.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct State<T> {
     /// Steps done.
     pub step: u64,
@@ -106,7 +107,7 @@ pub struct Trainer<T> {
 
 impl<T: Scalar> Trainer<T> {
     /// # Errors
-    /// When data and network do not fit, or the data do not vary.
+    /// When data and network do not fit, the data do not vary, or memory does not suffice.
     pub fn new(
         graph: Graph<T>,
         item_shape: &[usize],
@@ -116,32 +117,41 @@ impl<T: Scalar> Trainer<T> {
         ensure!(data.nrows() > 0, "no rows to train on; give samples");
         ensure!(data.ncols() == graph.dim(), "rows of width {}, a network for {}", data.ncols(), graph.dim());
         let sigma_data = deviation(data.view());
+        ensure!(sigma_data != 0.0, "its rows are all the same ({} of them): nothing to learn", data.nrows());
         ensure!(
-            sigma_data > 0.0 && sigma_data.is_finite(),
-            "its rows are all the same ({} of them): nothing to learn",
-            data.nrows()
+            SIGMAS.contains(&sigma_data),
+            "its numbers are not finite, or too large or small to train on (their deviation is {sigma_data})"
         );
-        let parameters = graph.start(settings.seed);
-        let (first, second) = settings.optimizer.keeps();
-        let kept = |kept: bool| vec![T::zero(); if kept { parameters.len() } else { 0 }];
         let slices = if graph.has_places() { SLICES } else { 1 };
-        let state = State {
+        let mut trainer = Trainer {
+            gradients: vec![Vec::new(); slices],
+            graph,
+            item_shape: item_shape.to_vec(),
+            data,
+            sigma_data,
+            settings,
+            state: State::default(),
+            tapes: Mutex::new(Vec::new()),
+        };
+        let needed: usize = trainer.memory()[1..].iter().fold(0, |sum, &bytes| sum.saturating_add(bytes));
+        ensure!(
+            Vec::<u8>::new().try_reserve_exact(needed).is_ok(),
+            "training needs {:.0} GB of memory besides the data, which this machine does not give; take smaller \
+             --width, --depth or --batch",
+            needed as f64 / 1e9
+        );
+        let parameters = trainer.graph.start(trainer.settings.seed, Purpose::Parameters);
+        let (first, second) = trainer.settings.optimizer.keeps();
+        let kept = |kept: bool| vec![T::zero(); if kept { parameters.len() } else { 0 }];
+        trainer.gradients.iter_mut().for_each(|g| *g = kept(true));
+        trainer.state = State {
             step: 0,
             average: parameters.clone(),
             first: kept(first),
             second: kept(second),
             parameters,
         };
-        Ok(Trainer {
-            gradients: vec![vec![T::zero(); graph.parameter_count()]; slices],
-            graph,
-            item_shape: item_shape.to_vec(),
-            data,
-            sigma_data,
-            settings,
-            state,
-            tapes: Mutex::new(Vec::new()),
-        })
+        Ok(trainer)
     }
 
     /// Rows of a batch.
@@ -152,8 +162,26 @@ impl<T: Scalar> Trainer<T> {
         }
     }
 
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     pub fn parameter_count(&self) -> usize {
         self.graph.parameter_count()
+    }
+
+    /// Puts the trainer where another one was.
+    ///
+    /// # Errors
+    /// When that was none of the same network, optimizer and number of steps.
+    pub fn restore(&mut self, state: State<T>) -> Result<()> {
+        let lengths = |s: &State<T>| [s.parameters.len(), s.average.len(), s.first.len(), s.second.len()];
+        ensure!(
+            lengths(&state) == lengths(&self.state) && state.step <= self.settings.steps,
+            "damaged: it does not hold the state of this training"
+        );
+        self.state = state;
+        Ok(())
     }
 
     /// The form of the denoiser that is trained.
@@ -169,39 +197,49 @@ impl<T: Scalar> Trainer<T> {
         self.graph.rows_at_once().min(self.batch().div_ceil(SLICES))
     }
 
-    /// Bytes that training holds: the data, everything of the parameters' size,
-    /// the activations of what is computed at a time.
+    /// Bytes that training holds: the data; everything of the parameters' size (they,
+    /// their average, moments, and a gradient a slice); a batch's rows and activations,
+    /// as far as they are there at a time.
     pub fn memory(&self) -> [usize; 3] {
         let size = T::DTYPE.size();
-        let copies = 2 + (self.state.first.len() + self.state.second.len()) / self.parameter_count().max(1);
+        let (first, second) = self.settings.optimizer.keeps();
+        let copies = 2 + usize::from(first) + usize::from(second) + self.gradients.len();
         let at_once = rayon::current_num_threads().min(self.gradients.len());
+        // Clean rows, noise, their sum, that scaled, the output, and the residual.
+        let row = self.graph.bytes_per_row().saturating_add(6 * self.data.ncols() * size);
         [
             self.data.len() * size,
-            (copies + self.gradients.len()) * self.parameter_count() * size,
-            at_once * self.rows_at_once() * self.graph.bytes_per_row(),
+            copies.saturating_mul(self.parameter_count()).saturating_mul(size),
+            (at_once * self.rows_at_once()).saturating_mul(row),
         ]
     }
 
     /// One step.
     ///
     /// # Errors
-    /// When the loss or its gradient is not finite; the state is then of no use any more.
+    /// When the loss, its gradient or the parameters after it are not finite; the state
+    /// is then of no use any more.
     pub fn step(&mut self) -> Result<Progress> {
+        // On a thread of the pool: from outside, every parallel loop would wait for it to wake.
+        rayon::scope(|_| self.step_in_pool())
+    }
+
+    fn step_in_pool(&mut self) -> Result<Progress> {
         let done = self.state.step as f64 / self.settings.steps.max(1) as f64;
         let levels = self.settings.loss.levels(done, self.sigma_data)?;
         let loss = self.accumulate_gradient(&levels);
         let step = self.state.step + 1;
         let rate = self.settings.rate.at(step, self.settings.steps);
-        let gradient_norm = self.update(Step {
+        let (gradient_norm, finite) = self.update(Step {
             number: step,
             rate,
             decay: self.settings.decay,
             momentum: self.settings.momentum,
         });
         ensure!(
-            loss.is_finite() && gradient_norm.is_finite(),
-            "step {step}: the loss is {loss}, the norm of its gradient {gradient_norm}: training has diverged; \
-             give a smaller --lr or a longer --warmup"
+            loss.is_finite() && gradient_norm.is_finite() && finite,
+            "step {step}: training has diverged (loss {loss}, norm of its gradient {gradient_norm}); give a smaller \
+             --lr or a longer --warmup"
         );
         self.state.step = step;
         Ok(Progress { step, loss, rate, gradient_norm })
@@ -338,15 +376,16 @@ impl<T: Scalar> Trainer<T> {
     }
 
     /// Adds up the slices' gradients in order, moves the parameters and their
-    /// average; the gradient's norm. One pass: all of this waits for memory.
-    fn update(&mut self, step: Step) -> f64 {
+    /// average; the gradient's norm, and whether all is finite after it. One pass: all
+    /// of this waits for memory.
+    fn update(&mut self, step: Step) -> (f64, bool) {
         let optimizer = self.settings.optimizer;
         let keep = T::of(self.settings.average.kept(step.number));
         let State { parameters, average, first, second, .. } = &mut self.state;
-        let Some((gradient, others)) = self.gradients.split_first_mut() else { return 0.0 };
+        let Some((gradient, others)) = self.gradients.split_first_mut() else { return (0.0, true) };
         let count = parameters.len().div_ceil(CHUNK);
         let moments = chunks(first, count).into_par_iter().zip(chunks(second, count));
-        let squares: Vec<f64> = parameters
+        let chunks: Vec<(f64, bool)> = parameters
             .par_chunks_mut(CHUNK)
             .zip(average.par_chunks_mut(CHUNK))
             .zip(gradient.par_chunks_mut(CHUNK))
@@ -359,11 +398,13 @@ impl<T: Scalar> Trainer<T> {
                 }
                 let square = vectorized(|| sum_by(g, g, |a, b| a * b));
                 optimizer.update(step, p, g, m, v);
-                vectorized(|| average.iter_mut().zip(p).for_each(|(a, p)| *a = *p + keep * (*a - *p)));
-                square
+                vectorized(|| average.iter_mut().zip(&*p).for_each(|(a, p)| *a = *p + keep * (*a - *p)));
+                // 0·x is 0 unless x is not finite; a sum of zeros vectorizes where a test does not.
+                let zero = vectorized(|| sum_by(p, average, |p, a| 0.0 * p + 0.0 * a));
+                (square, zero == 0.0)
             })
             .collect();
-        squares.iter().sum::<f64>().sqrt()
+        (chunks.iter().map(|c| c.0).sum::<f64>().sqrt(), chunks.iter().all(|c| c.1))
     }
 }
 

@@ -138,7 +138,12 @@ impl Arguments {
         let mut pairing = Pairing::<T>::new(job, plan, sources, self.samples)?;
         let mut measures = Measures::new(self);
         let mut progress = job.progress(pairing.count.map(|n| n as u64), "latents");
+        let mut first = job.shared.rows.start;
         while let Some(blocks) = pairing.next()? {
+            for block in &blocks {
+                job.finite(block.view(), first)?;
+            }
+            first += blocks[0].nrows() as u64;
             progress.advance(blocks[0].nrows());
             measures.add(&blocks);
         }

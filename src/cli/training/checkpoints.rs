@@ -19,21 +19,36 @@ use crate::stream::{Input, Ledger, Output};
 use crate::training::{State, Trainer};
 
 /// A directory of checkpoints, and whether a signal asks to stop.
-pub(super) struct Checkpoints {
-    pub directory: PathBuf,
-    pub stop: Arc<AtomicBool>,
+pub struct Checkpoints {
+    pub(super) directory: PathBuf,
+    pub(super) stop: Arc<AtomicBool>,
 }
 
 impl Checkpoints {
-    pub fn open(directory: &Path) -> Result<Checkpoints> {
+    /// Tries the directory, before any work: whether it can be written, and whether it
+    /// holds another run's checkpoints.
+    pub fn open(directory: &Path, resume: bool) -> Result<Checkpoints> {
         std::fs::create_dir_all(directory)
             .with_context(|| format!("{}: cannot make the directory of checkpoints", directory.display()))?;
-        let stop = Arc::new(AtomicBool::new(false));
+        drop(Output::create(Some(&directory.join("step-trial.safetensors")), &Ledger::off())?);
+        let checkpoints =
+            Checkpoints { directory: directory.to_path_buf(), stop: Arc::new(AtomicBool::new(false)) };
+        if let (false, Some(path)) = (resume, checkpoints.last()?) {
+            bail!(Usage(format!(
+                "{}: is the checkpoint of an earlier run; give --resume to go on with it, or another directory",
+                path.display()
+            )));
+        }
+        Ok(checkpoints)
+    }
+
+    /// From here on signals ask to stop, and no longer end the program.
+    pub fn listen(&self) -> Result<()> {
         use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
         for signal in [SIGTERM, SIGINT, SIGUSR1] {
-            signal_hook::flag::register(signal, stop.clone()).context("cannot listen for signals")?;
+            signal_hook::flag::register(signal, self.stop.clone()).context("cannot listen for signals")?;
         }
-        Ok(Checkpoints { directory: directory.to_path_buf(), stop })
+        Ok(())
     }
 
     /// The checkpoint of the latest step.
@@ -53,14 +68,9 @@ impl Checkpoints {
     }
 
     /// Puts the run and the trainer where the last checkpoint was, if there is one.
-    pub fn restore<T: Scalar>(&self, resume: bool, run: &mut Run, trainer: &mut Trainer<T>) -> Result<()> {
+    pub(super) fn restore<T: Scalar>(&self, run: &mut Run, trainer: &mut Trainer<T>) -> Result<()> {
         let Some(path) = self.last()? else { return Ok(()) };
         let shown = path.display();
-        if !resume {
-            bail!(Usage(format!(
-                "{shown}: is the checkpoint of an earlier run; give --resume to go on with it, or another directory"
-            )));
-        }
         let model = Model::read(Input::open(&OsString::from(&path), &Ledger::off())?)?;
         ensure!(
             model.item_shape == run.item_shape,
@@ -93,16 +103,19 @@ impl Checkpoints {
         let step = text(STEP)?.parse().ok().with_context(lacking)?;
         run.log = Log::from_text(text(LOG_SO_FAR)?, run.log.every).with_context(lacking)?;
         let (parameters, average) = (network.parameters.into_vec(), network.average.into_vec());
-        trainer.state =
-            State { step, parameters, average, first: first.into_vec(), second: second.into_vec() };
-        Ok(())
+        let state = State { step, parameters, average, first: first.into_vec(), second: second.into_vec() };
+        ensure!(
+            network.sigma_data == trainer.sigma_data && network.preconditioning == trainer.preconditioning(),
+            "{shown}: damaged: its sigma_data or preconditioning is not that of this run"
+        );
+        trainer.restore(state).with_context(|| shown.to_string())
     }
 
     /// Writes a checkpoint, at once.
-    pub fn write<T: Scalar>(&self, run: &Run, trainer: &Trainer<T>) -> Result<PathBuf> {
+    pub(super) fn write<T: Scalar>(&self, run: &Run, trainer: &Trainer<T>) -> Result<PathBuf> {
         let path = self.directory.join(format!("step-{:08}.safetensors", trainer.state.step));
         let mut output = Output::create(Some(&path), &Ledger::off())?;
-        run.model(trainer, true).write(&mut output)?;
+        run.checkpoint(trainer).write(&mut output)?;
         output.finish()?;
         Ok(path)
     }

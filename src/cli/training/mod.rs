@@ -1,6 +1,6 @@
 //! The flags of training a network; [`run`] is training as a run of a program.
 
-mod checkpoints;
+pub mod checkpoints;
 mod log;
 mod run;
 
@@ -9,9 +9,15 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 
+use checkpoints::Checkpoints;
+
 use crate::generator::{Decoder, gan};
 use crate::network::Architecture;
+use crate::schedule::SIGMAS;
 use crate::training::{Average, Batch, Loss, Optimizer, Rate, Settings};
+
+/// Rows of a log at most: it travels in the header of checkpoints.
+const MOST_ROWS: u64 = 50_000;
 
 /// Flags of the networks and their training.
 #[derive(Args, Clone, Debug)]
@@ -78,7 +84,8 @@ pub struct TrainingArgs {
     /// Steps of one row of the log (default: a two-hundredth of them)
     #[arg(long, value_name = "STEPS")]
     log_every: Option<u64>,
-    /// Keep checkpoints there. SIGTERM, SIGINT and SIGUSR1 then write one and end with exit code 75
+    /// Keep checkpoints there. Once training has begun, SIGTERM, SIGINT and SIGUSR1 then write one and end with
+    /// exit code 75
     #[arg(long, value_name = "DIR")]
     checkpoint: Option<PathBuf>,
     /// Steps from one checkpoint to the next; all are kept, each a model file (default: a tenth of them)
@@ -172,6 +179,11 @@ impl TrainingArgs {
         Ok(())
     }
 
+    /// The directory of checkpoints, if there is to be one: tried before any work.
+    pub fn checkpoints(&self) -> Result<Option<Checkpoints>> {
+        self.checkpoint.as_deref().map(|directory| Checkpoints::open(directory, self.resume)).transpose()
+    }
+
     /// The network that the flags describe.
     ///
     /// # Errors
@@ -223,8 +235,8 @@ impl TrainingArgs {
             _ => bail!("--sigma-range: give the lowest and the highest level, as 0.02,2"),
         };
         ensure!(
-            sigma_min > 0.0 && sigma_min < sigma_max && sigma_max < 1e18,
-            "--sigma-range {sigma_min},{sigma_max}: need 0 < lowest < highest"
+            SIGMAS.contains(&sigma_min) && SIGMAS.contains(&sigma_max) && sigma_min < sigma_max,
+            "--sigma-range {sigma_min},{sigma_max}: need 1e-18 <= lowest < highest <= 1e18"
         );
         Ok(match kind {
             LossKind::Edm => Loss::Edm,
@@ -234,7 +246,7 @@ impl TrainingArgs {
             LossKind::Consistency => Loss::Consistency { sigma_min, sigma_max },
             LossKind::Fixed => {
                 let sigma = self.sigma.context("--loss fixed: needs its noise level; give --sigma")?;
-                ensure!(sigma > 0.0 && sigma < 1e18, "--sigma {sigma}: must be positive");
+                ensure!(SIGMAS.contains(&sigma), "--sigma {sigma}: must be from 1e-18 to 1e18");
                 Loss::Fixed { sigma }
             }
         })
@@ -275,7 +287,7 @@ impl TrainingArgs {
         );
         ensure!(
             settings.decay >= 0.0 && settings.decay.is_finite(),
-            "--weight-decay {}: must not be negative",
+            "--weight-decay {}: must be finite and not negative",
             settings.decay
         );
         ensure!(
@@ -286,6 +298,15 @@ impl TrainingArgs {
         ensure!(
             self.every != Some(0) && self.log_every != Some(0),
             "--every and --log-every: must be at least 1"
+        );
+        let rows = self.log_every.map_or(0, |every| steps / every);
+        ensure!(
+            rows <= MOST_ROWS,
+            "--log-every: makes {rows} rows; give a number that makes at most {MOST_ROWS}"
+        );
+        ensure!(
+            self.momentum.is_none() || settings.optimizer != Optimizer::Rmsprop,
+            "--momentum: rmsprop has none; leave it out"
         );
         let image = matches!(kind, NetworkKind::Unet | NetworkKind::Uvit);
         ensure!(!settings.flip || image, "--flip: is for images (unet, uvit)");
@@ -303,9 +324,10 @@ impl TrainingArgs {
         let (width, depth) = (self.width.unwrap_or(128), self.depth.unwrap_or(2));
         let steps = self.steps.unwrap_or(10_000);
         let peak = lr.unwrap_or(1e-3);
+        let (widest, deepest) = (Decoder::WIDEST, Decoder::DEEPEST);
         ensure!(
-            (1..=1 << 16).contains(&width) && depth <= 64,
-            "--width and --depth: must be 1 to 65536 and 0 to 64"
+            (1..=widest).contains(&width) && depth <= deepest && latent <= widest,
+            "--width, --depth and --rank: must be 1 to {widest}, 0 to {deepest} and 1 to {widest}"
         );
         ensure!(steps > 0, "--steps 0: training needs at least one");
         ensure!(peak > 0.0 && peak.is_finite(), "--lr {peak}: must be positive");

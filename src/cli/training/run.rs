@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use ndarray::Array2;
 use sha2::{Digest, Sha256};
 
@@ -34,6 +34,7 @@ impl TrainingArgs {
         item_shape: Vec<usize>,
         data: Array2<T>,
         name: &str,
+        checkpoints: Option<&Checkpoints>,
     ) -> Result<Model> {
         let graph = architecture.graph::<T>(&item_shape).map_err(usage)?;
         let record = record(settings, &data);
@@ -50,46 +51,64 @@ impl TrainingArgs {
         let every = self.log_every.unwrap_or((settings.steps / 200).max(1));
         let log_table = self.log.as_deref().map(|p| job.side_table(p, COLUMNS)).transpose()?;
         let mut run = Run { architecture, item_shape, record, log: Log::new(every) };
-        let checkpoints = self.checkpoint.as_deref().map(Checkpoints::open).transpose()?;
-        if let Some(checkpoints) = &checkpoints {
-            checkpoints.restore(self.resume, &mut run, &mut trainer)?;
+        if let Some(checkpoints) = checkpoints {
+            checkpoints.restore(&mut run, &mut trainer)?;
+            checkpoints.listen()?;
         }
-        let between = self.every.unwrap_or((settings.steps / 10).max(1));
+        let ended = self.steps(job, &mut run, &mut trainer, checkpoints);
+        if let Some(table) = log_table {
+            run.log.write(table)?;
+        }
+        if ended.is_err() {
+            // The log says how it went; it is all there is to keep.
+            job.release()?;
+        }
+        ended?;
+        Ok(run.finished(trainer))
+    }
+
+    /// The steps that are left.
+    fn steps<T: Scalar>(
+        &self,
+        job: &Job,
+        run: &mut Run,
+        trainer: &mut Trainer<T>,
+        checkpoints: Option<&Checkpoints>,
+    ) -> Result<()> {
+        let steps = trainer.settings().steps;
+        let between = self.every.unwrap_or((steps / 10).max(1));
         let batch = trainer.batch();
-        let mut progress = job.progress(Some(settings.steps * batch as u64), "examples");
-        progress.advance(trainer.state.step as usize * batch);
-        while trainer.state.step < settings.steps {
-            if let Some(checkpoints) = &checkpoints
+        let mut progress = job.progress(Some(steps.saturating_mul(batch as u64)), "examples");
+        progress.advance((trainer.state.step as usize).saturating_mul(batch));
+        while trainer.state.step < steps {
+            if let Some(checkpoints) = checkpoints
                 && checkpoints.stop.load(Ordering::Relaxed)
             {
-                let path = checkpoints.write(&run, &trainer)?;
-                let step = trainer.state.step;
+                let path = checkpoints.write(run, trainer)?;
                 bail!(Stopped(format!(
-                    "stopped after step {step} of {}, kept in {}; run the same command with --resume to go on",
-                    settings.steps,
+                    "stopped after step {} of {steps}, kept in {}; run the same command with --resume to go on",
+                    trainer.state.step,
                     path.display()
                 )));
             }
-            let done = trainer.step().with_context(|| match &checkpoints {
-                Some(checkpoints) => format!("the last checkpoint is in {}", checkpoints.directory.display()),
-                None => "nothing was kept; --checkpoint DIR keeps what was reached".to_string(),
+            let done = trainer.step().map_err(|e| match checkpoints {
+                Some(checkpoints) => {
+                    anyhow!("{e}; the last checkpoint is in {}", checkpoints.directory.display())
+                }
+                None => e,
             })?;
-            run.log.add(&done, settings.steps);
+            run.log.add(&done, steps);
             if let Some(row) = run.log.rows.last() {
                 progress.say(format!("examples, loss {:.4},", row[1]));
             }
             progress.advance(batch);
-            if let Some(checkpoints) = &checkpoints
-                && (done.step.is_multiple_of(between) || done.step == settings.steps)
+            if let Some(checkpoints) = checkpoints
+                && (done.step.is_multiple_of(between) || done.step == steps)
             {
-                checkpoints.write(&run, &trainer)?;
+                checkpoints.write(run, trainer)?;
             }
         }
-        drop(progress);
-        if let Some(table) = log_table {
-            run.log.write(table)?;
-        }
-        Ok(run.model(&trainer, false))
+        Ok(())
     }
 }
 
@@ -162,21 +181,39 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// The network as it is now; with `all`, everything that going on needs.
-    pub fn model<T: Scalar>(&self, trainer: &Trainer<T>, all: bool) -> Model {
+    /// The network as it is now, with everything that going on needs.
+    pub fn checkpoint<T: Scalar>(&self, trainer: &Trainer<T>) -> Model {
         let State { step, parameters, average, first, second } = trainer.state.clone();
+        let mut model = self.model(trainer, step, parameters, average);
+        if let Kind::Network(network) = &mut model.kind {
+            network.optimizer = Some([Values::new(first), Values::new(second)]);
+            network.training.insert(LOG_SO_FAR.into(), self.log.to_text());
+        }
+        model
+    }
+
+    /// The trained network.
+    fn finished<T: Scalar>(&self, mut trainer: Trainer<T>) -> Model {
+        let State { step, parameters, average, .. } = std::mem::take(&mut trainer.state);
+        self.model(&trainer, step, parameters, average)
+    }
+
+    fn model<T: Scalar>(
+        &self,
+        trainer: &Trainer<T>,
+        step: u64,
+        parameters: Vec<T>,
+        average: Vec<T>,
+    ) -> Model {
         let mut training = self.record.clone();
         training.insert(STEP.into(), step.to_string());
-        if all {
-            training.insert(LOG_SO_FAR.into(), self.log.to_text());
-        }
         let network = Network {
             architecture: self.architecture.clone(),
             preconditioning: trainer.preconditioning(),
             sigma_data: trainer.sigma_data,
             average: Values::new(average),
             parameters: Values::new(parameters),
-            optimizer: all.then(|| [Values::new(first), Values::new(second)]),
+            optimizer: None,
             training,
         };
         Model { kind: Kind::Network(Box::new(network)), item_shape: self.item_shape.clone(), dtype: T::DTYPE }

@@ -67,6 +67,11 @@ impl<T: Scalar> Layer<T> for Attention {
         inputs[0].with_channels(inputs[0].channels / 3)
     }
 
+    /// P, dP and their like, and the gathered places.
+    fn scratch(&self, inputs: &[Shape]) -> usize {
+        4 * inputs[0].places() * inputs[0].places() + 3 * inputs[0].len()
+    }
+
     fn forward(&self, _: &[T], x: &[&Batch<T>], y: &mut Batch<T>) {
         y.all_mut().fill(T::zero());
         for row in 0..y.rows {

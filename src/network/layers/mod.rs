@@ -38,6 +38,11 @@ pub trait Layer<T: Scalar>: Send + Sync {
     /// Shape of the output.
     fn shape(&self, inputs: &[Shape]) -> Shape;
 
+    /// Numbers it needs for one row besides inputs and output.
+    fn scratch(&self, _inputs: &[Shape]) -> usize {
+        0
+    }
+
     /// y = f(x; p). What y held before does not matter, but for its padding,
     /// which is zero.
     fn forward(&self, p: &[T], x: &[&Batch<T>], y: &mut Batch<T>);
