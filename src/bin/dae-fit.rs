@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Parser, ValueEnum};
 use molrg::cli::{
-    self, Checkpoints, FitArgs, Job, NetworkKind, Program, Shared, TrainingArgs, component_ranks, usage,
+    self, Checkpoints, FitArgs, Job, NetworkKind, Program, Samples, Shared, TrainingArgs, component_ranks,
+    usage,
 };
 use molrg::denoiser::Model;
 use molrg::denoiser::model::{Generative, Kind as ModelKind, Points};
@@ -284,8 +285,8 @@ impl Arguments {
                 ModelKind::Generator(Generative { name: "gan", decoder: settings.generator, parameters })
             }
             Task::Network(architecture, settings) => {
-                let x = rows.read_all::<T>()?;
-                return self.training.train(job, architecture, &settings, item_shape, x, &name, checkpoints);
+                let samples = Samples { name, item_shape, rows: rows.read_all::<T>()? };
+                return self.training.train(job, architecture, &settings, samples, checkpoints);
             }
             Task::Empirical => {
                 let x = rows.read_all::<T>()?;

@@ -14,6 +14,7 @@ pub use levels::{LevelArgs, Numbers, parse_list};
 pub use progress::Progress;
 pub use sampling::SamplerArgs;
 pub use training::checkpoints::Checkpoints;
+pub use training::run::Samples;
 pub use training::{NetworkKind, TrainingArgs};
 
 use std::ffi::{OsStr, OsString};

@@ -2,7 +2,7 @@
 
 pub mod checkpoints;
 mod log;
-mod run;
+pub mod run;
 
 use std::path::PathBuf;
 

@@ -21,8 +21,16 @@ use crate::network::Architecture;
 use crate::scalar::Scalar;
 use crate::training::{Average, Batch, Loss, Settings, State, Trainer};
 
+/// What a network is trained on.
+pub struct Samples<T> {
+    /// Of the input, for messages.
+    pub name: String,
+    pub item_shape: Vec<usize>,
+    pub rows: Array2<T>,
+}
+
 impl TrainingArgs {
-    /// Trains a network on data (from the input `name`), or goes on with it.
+    /// Trains a network, or goes on with it.
     ///
     /// # Errors
     /// When data and network do not fit, when training diverges, and when it was told to stop.
@@ -31,15 +39,13 @@ impl TrainingArgs {
         job: &Job,
         architecture: Architecture,
         settings: &Settings,
-        item_shape: Vec<usize>,
-        data: Array2<T>,
-        name: &str,
+        samples: Samples<T>,
         checkpoints: Option<&Checkpoints>,
     ) -> Result<Model> {
+        let Samples { name, item_shape, rows: data } = samples;
         let graph = architecture.graph::<T>(&item_shape).map_err(usage)?;
         let record = record(settings, &data);
-        let mut trainer =
-            Trainer::new(graph, &item_shape, data, settings.clone()).with_context(|| name.to_string())?;
+        let mut trainer = Trainer::new(graph, &item_shape, data, settings.clone()).with_context(|| name)?;
         let [data, parameters, activations] = trainer.memory().map(|b| b as f64 / 1e6);
         job.note(&format!(
             "{} of {} parameters, sigma_data {:.4}; memory: data {data:.1} MB, parameters with gradients and \
