@@ -432,6 +432,18 @@ fn distance_of_arrays(place: &Place, a: &str, b: &str) -> f64 {
 }
 
 #[test]
+fn a_network_of_one_level_is_warned_of_at_others() {
+    let place = Place::new();
+    sh(&place, "molrg-gen -d 6 -r 2 -k 1 -n 100 -o x.npy");
+    sh(&place, "dae-fit x.npy --kind two-layer --loss fixed --sigma 0.5 --steps 20 -q -o one.st");
+    sh(&place, "dae-apply one.st x.npy --sigma 0.5 -o denoised.npy");
+    for line in ["dae-apply one.st x.npy --sigma 2 -o denoised.npy", "pf-sample one.st -n 5 -o samples.npy"] {
+        let done = place.run(line);
+        assert!(done.code == Some(0) && done.err.contains("sigma 0.5 alone"), "{line}: {}", done.err);
+    }
+}
+
+#[test]
 fn denoisers_of_two_seeds_reproduce_and_generators_do_not() {
     let place = Place::new();
     sh(&place, "molrg-gen -d 12 -r 4 -k 1 -n 3000 --seed 3 -o data.npy");

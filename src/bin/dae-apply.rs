@@ -104,6 +104,7 @@ impl Program for Arguments {
 
 impl Arguments {
     fn apply<T: Scalar>(&self, job: &Job, model: Model, mut rows: Rows, sigmas: &[f64]) -> Result<()> {
+        job.warn_of_levels(&model, sigmas);
         let item_shape = model.item_shape.clone();
         let denoiser = model.into_denoiser::<T>()?;
         let denoiser = denoiser.as_ref();

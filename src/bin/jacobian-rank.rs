@@ -153,6 +153,7 @@ impl Arguments {
         let (spectrum, basis) = (side(&self.spectrum)?, side(&self.basis)?);
         let name = points.as_ref().map_or("--samples".to_string(), |p| p.name().to_string());
         let points = points.map(|mut p| p.read_all::<T>()).transpose()?;
+        job.warn_of_levels(&model, levels);
         let denoiser = model.into_denoiser::<T>()?;
         let d = denoiser.dim();
         let rows = match &points {

@@ -176,6 +176,7 @@ impl Arguments {
         unconditional: Option<Model>,
         noise: Option<Rows>,
     ) -> Result<()> {
+        job.warn_of_levels(&model, &plan.sigmas);
         let item_shape = model.item_shape.clone();
         let model = model.into_denoiser::<T>()?;
         let unconditional = unconditional.map(Model::into_denoiser::<T>).transpose()?;

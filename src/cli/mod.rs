@@ -230,6 +230,10 @@ impl Job {
 
     /// A further file that a flag names. It appears with the output.
     pub fn side_output(&self, path: &Path) -> Result<Output> {
+        let main = self.shared.output.as_deref().unwrap_or(Path::new("-"));
+        if path == main && !path.starts_with("/dev") {
+            bail!(Usage(format!("{}: is the output already; name another file", path.display())));
+        }
         Ok(Output::create(Some(path), &self.ledger)?.held_by(&self.held))
     }
 
@@ -325,6 +329,18 @@ impl Job {
                 first + row as u64
             ),
             None => Ok(()),
+        }
+    }
+
+    /// Warns where a network of one noise level is used at others.
+    pub fn warn_of_levels(&self, model: &Model, sigmas: &[f64]) {
+        if let Some(level) = model.only_level()
+            && sigmas.iter().any(|s| (s / level - 1.0).abs() > 1e-9)
+        {
+            self.warn(&format!(
+                "the network was trained at sigma {level} alone and is no denoiser at other levels; train with \
+                 --loss edm for all"
+            ));
         }
     }
 

@@ -152,6 +152,17 @@ impl Model {
         }
     }
 
+    /// The one noise level that a network was trained at, if it was only one: its
+    /// denoiser is the same function at all others.
+    pub fn only_level(&self) -> Option<f64> {
+        match &self.kind {
+            Kind::Network(network) if network.preconditioning == network::Preconditioning::Plain => {
+                network.training.get("training.sigma")?.parse().ok()
+            }
+            _ => None,
+        }
+    }
+
     /// The mixture, or why there is none. `name` is the file's, for the message.
     pub fn into_mixture(self, name: &str) -> Result<Mixture> {
         let kind = self.kind_name();

@@ -308,6 +308,8 @@ fn wrong_calls_exit_2_and_name_the_flag() {
         ("dae-fit whole.npy --kind mlp --loss uniform --sigma-range 2,1", &["--sigma-range"]),
         ("dae-fit whole.npy --kind mlp --loss uniform --sigma-range 1e-300,1", &["--sigma-range"]),
         ("dae-fit whole.npy --kind mlp --flip", &["--flip"]),
+        ("dae-fit whole.npy --kind mlp --log -", &["-", "output"]),
+        ("dae-fit whole.npy --kind mlp --log same.csv -o same.csv", &["same.csv", "output"]),
         ("dae-fit whole.npy --kind mlp --resume", &["--checkpoint"]),
         ("dae-fit whole.npy --kind mlp --report r.csv", &["--report", "--log"]),
         ("dae-fit whole.npy --kind mlp --steps 9999999 --log-every 1", &["--log-every"]),

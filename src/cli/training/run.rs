@@ -42,6 +42,7 @@ impl TrainingArgs {
         samples: Samples<T>,
         checkpoints: Option<&Checkpoints>,
     ) -> Result<Model> {
+        let log_table = self.log.as_deref().map(|p| job.side_table(p, COLUMNS)).transpose()?;
         let Samples { name, item_shape, rows: data } = samples;
         let graph = architecture.graph::<T>(&item_shape).map_err(usage)?;
         let record = record(settings, &data);
@@ -55,7 +56,6 @@ impl TrainingArgs {
             trainer.sigma_data,
         ));
         let every = self.log_every.unwrap_or((settings.steps / 200).max(1));
-        let log_table = self.log.as_deref().map(|p| job.side_table(p, COLUMNS)).transpose()?;
         let mut run = Run { architecture, item_shape, record, log: Log::new(every) };
         if let Some(checkpoints) = checkpoints {
             checkpoints.restore(&mut run, &mut trainer)?;
