@@ -199,10 +199,6 @@ impl<T: Scalar> Batch<T> {
             self.data[below..below + s.pitch() * c].fill(T::zero());
         }
     }
-
-    pub fn bytes(&self) -> usize {
-        self.data.len() * T::DTYPE.size()
-    }
 }
 
 impl<T> Default for Batch<T> {

@@ -71,13 +71,6 @@ impl<T> Tape<T> {
     }
 }
 
-impl<T: Scalar> Tape<T> {
-    /// Bytes of all it holds.
-    pub fn bytes(&self) -> usize {
-        self.values.iter().chain(&self.derivatives).map(Batch::bytes).sum()
-    }
-}
-
 impl<T> Default for Tape<T> {
     fn default() -> Self {
         Tape::new()
