@@ -78,3 +78,5 @@ docs/phase.svg: docs/phase.csv ## Draw the README's picture anew
 
 clean: ## Remove everything built
 	$(CARGO) clean
+
+include figures/figures.mk

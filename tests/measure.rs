@@ -742,6 +742,8 @@ fn recovery_is_a_phase_transition() {
         tolerance: 1e-2,
         angle: 90.0,
         noise_std: 0.0,
+        rank_step: 0,
+        weights: None,
         fit: Settings::new(vec![1]),
         seed: 0,
     };

@@ -155,6 +155,33 @@ fn a_phase_grid_is_the_pipe_of_the_programs_it_stands_for() {
 }
 
 #[test]
+fn a_phase_grid_of_unequal_components_is_the_pipe_that_plants_them() {
+    for (flags, plant) in [
+        ("--rank-step 3", "--balanced -k 2 -r 2,5"),
+        ("--weights 1,3", "-k 2 -r 2 --weights 1,3"),
+        ("--rank-step 2 --weights 3,1", "-k 2 -r 2,4 --weights 3,1"),
+    ] {
+        let place = Place::new();
+        let grid = sh(
+            &place,
+            &format!(
+                "phase-grid --dim 16 --components 2 --ranks 2 --samples 4 --trials 1 --solver subspaces {flags} \
+                 --seed 4"
+            ),
+        );
+        let ranks = plant.split(' ').skip_while(|w| *w != "-r").nth(1).unwrap();
+        let pipe = sh(
+            &place,
+            &format!(
+                "molrg-gen -d 16 {plant} -n 8 --seed 4 --truth t.st | dae-fit --kind molrg -k 2 -r {ranks} \
+                 --solver subspaces --seed 4 2> warning | subspace-error - t.st"
+            ),
+        );
+        assert_eq!(table(&grid)[0]["mean_error"], table(&pipe).last().unwrap()["error"], "{flags}");
+    }
+}
+
+#[test]
 fn trials_of_a_phase_grid_are_successive_seeds() {
     let place = Place::new();
     let cell = "phase-grid --dim 16 --ranks 3 --samples 2 --solver pca";

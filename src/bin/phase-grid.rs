@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use anyhow::{Result, ensure};
 use clap::Parser;
-use molrg::cli::{self, FitArgs, Job, Program, Shared, usage};
+use molrg::cli::{self, FitArgs, Job, Numbers, Program, Shared, usage};
 use molrg::fit::{Settings, Solver};
 use molrg::measure::phase::{Cell, Experiment};
 use molrg::with_dtype;
@@ -13,7 +13,8 @@ use molrg::with_dtype;
 /// Measure how often learning recovers planted subspaces, over ranks and sample counts.
 ///
 /// One row per cell (components, rank, samples of each component). Trial t of every cell plants, draws and
-/// fits with seed + t, exactly as molrg-gen --balanced | dae-fit | subspace-error with that seed.
+/// fits with seed + t, exactly as molrg-gen --balanced | dae-fit | subspace-error with that seed
+/// (without --balanced if there are --weights).
 ///
 /// Memory: one trial's samples a thread.
 #[derive(Parser)]
@@ -52,10 +53,22 @@ struct Arguments {
     /// Standard deviation of isotropic noise
     #[arg(long, value_name = "DELTA", default_value_t = 0.0)]
     noise_std: f64,
+    /// Rank of a component less that of the one before; `rank` is that of the first
+    #[arg(long, value_name = "S", default_value_t = 0, value_parser = step)]
+    rank_step: usize,
+    /// Weights π_k, by which the component of every row is drawn; `samples` is then the mean of the components
+    /// (default: all have as many)
+    #[arg(long, value_name = "LIST")]
+    weights: Option<Numbers>,
     #[command(flatten)]
     fit: FitArgs,
     #[command(flatten)]
     shared: Shared,
+}
+
+/// So small that no rank overflows, whatever the number of components.
+fn step(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|s| *s <= 1_000_000).ok_or("write an integer from 0 to 1000000".into())
 }
 
 /// "2-8" (both ends) or "2,4,8".
@@ -114,6 +127,8 @@ impl Arguments {
             tolerance: self.tol,
             angle: self.angle,
             noise_std: self.noise_std,
+            rank_step: self.rank_step,
+            weights: self.weights.as_ref().map(|w| w.0.clone()),
             fit: Settings { solver: self.solver, ..self.fit.settings(vec![1]) },
             seed: self.shared.seed,
         };

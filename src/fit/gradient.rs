@@ -30,17 +30,28 @@ const INTERVAL: usize = 10;
 /// counts as rest when training ends.
 const RESTING: f64 = 1e-6;
 
-/// Trains from every start and keeps the lowest loss.
+/// Loss, relative to the rows' energy, that is nothing but the rounding of their
+/// difference: every row is captured, and no step or start can do better. Going on
+/// would even do harm, since Adam scales the rounding of a gradient of 0 up to whole
+/// steps.
+const COMPLETE: f64 = 16.0 * f64::EPSILON;
+
+/// Trains from one start after the other and keeps the lowest loss; a start that
+/// captures every row is the last.
 pub fn fit<T: Scalar>(x: ArrayView2<T>, settings: &Settings) -> Result<Fit> {
     let rows = cast::<T, f64>(x);
+    let energy = rows.mapv(|v| v * v).sum() / rows.nrows() as f64;
     let mut history = Vec::new();
     let mut best: Option<(f64, usize, bool, Vec<Array2<f64>>)> = None;
     // With one component every start leads to the same subspace.
     let restarts = if settings.ranks.len() == 1 { 1 } else { settings.restarts.max(1) };
     for restart in 0..restarts {
-        let (bases, loss, converged) = train(rows.view(), settings, restart, &mut history)?;
+        let (bases, loss, converged) = train(rows.view(), energy, settings, restart, &mut history)?;
         if best.as_ref().is_none_or(|(l, ..)| loss < *l) {
             best = Some((loss, restart, converged, bases));
+        }
+        if loss <= COMPLETE * energy {
+            break;
         }
     }
     let Some((_, chosen, converged, bases)) = best else {
@@ -67,6 +78,7 @@ pub fn fit<T: Scalar>(x: ArrayView2<T>, settings: &Settings) -> Result<Fit> {
 
 fn train(
     x: ArrayView2<f64>,
+    energy: f64,
     settings: &Settings,
     restart: usize,
     history: &mut Vec<Iteration>,
@@ -74,7 +86,6 @@ fn train(
     let ranks = &settings.ranks;
     let mut bases = beginning(x, settings, restart)?;
     let mut adam = Adam::new(join(&bases).raw_dim());
-    let energy = x.mapv(|v| v * v).sum() / x.nrows() as f64;
     let (mut loss, mut before) = (f64::INFINITY, f64::INFINITY);
     for step in 0..settings.iterations {
         let (value, gradient) = match settings.weighting {
@@ -87,6 +98,9 @@ fn train(
             if step + INTERVAL < settings.iterations {
                 before = loss;
             }
+        }
+        if settings.weighting == Weighting::Hardmax && loss <= COMPLETE * energy {
+            return Ok((bases, loss, true));
         }
         // Cosine decay to 0: the last steps settle.
         let progress = step as f64 / settings.iterations as f64;

@@ -13,9 +13,9 @@ use crate::scalar::Scalar;
 /// One cell of the grid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cell {
-    /// r of every component.
+    /// r of the first component.
     pub rank: usize,
-    /// N_k, samples of every component.
+    /// N_k, samples of every component; with unequal weights, their mean.
     pub samples: usize,
     /// K.
     pub components: usize,
@@ -30,6 +30,10 @@ pub struct Experiment {
     pub tolerance: f64,
     pub angle: f64,
     pub noise_std: f64,
+    /// Rank of a component less that of the one before.
+    pub rank_step: usize,
+    /// π_k, by which the component of every row is drawn; without, all have N_k rows.
+    pub weights: Option<Vec<f64>>,
     /// Of every fit; ranks and seed are the trial's.
     pub fit: Settings,
     /// Trial t plants and fits with seed + t.
@@ -47,19 +51,24 @@ impl Experiment {
     pub fn check(&self, cell: Cell) -> Result<()> {
         self.design(cell).check()?;
         self.settings(cell).check()?;
-        let total = cell.rank * cell.components;
+        let total: usize = self.ranks(cell).iter().sum();
         ensure!(
             !self.fit.orthogonal || total <= self.dim,
-            "--orthogonal: {} components of rank {} exceed --dim {}",
+            "--orthogonal: {} components of {total} dimensions in all exceed --dim {}",
             cell.components,
-            cell.rank,
             self.dim
         );
         Ok(())
     }
 
+    fn ranks(&self, cell: Cell) -> Vec<usize> {
+        (0..cell.components).map(|k| cell.rank + k * self.rank_step).collect()
+    }
+
     fn design(&self, cell: Cell) -> Design {
         Design {
+            ranks: self.ranks(cell),
+            weights: self.weights.clone().unwrap_or(vec![1.0; cell.components]),
             angle: self.angle,
             noise_std: self.noise_std,
             ..Design::molrg(self.dim, cell.rank, cell.components)
@@ -67,15 +76,16 @@ impl Experiment {
     }
 
     fn settings(&self, cell: Cell) -> Settings {
-        Settings { ranks: vec![cell.rank; cell.components], ..self.fit.clone() }
+        Settings { ranks: self.ranks(cell), ..self.fit.clone() }
     }
 
-    /// The largest error of the components in one trial: what `molrg-gen
-    /// --balanced | dae-fit | subspace-error` with seed + trial would print in its row `all`.
+    /// The largest error of the components in one trial: what `molrg-gen | dae-fit |
+    /// subspace-error` with seed + trial would print in its row `all`, `--balanced`
+    /// without weights.
     pub fn error<T: Scalar>(&self, cell: Cell, trial: usize) -> Result<f64> {
         let seed = self.seed.wrapping_add(trial as u64);
         let truth = self.design(cell).plant(seed)?;
-        let sampler = Sampler::<T>::new(&truth, seed, true);
+        let sampler = Sampler::<T>::new(&truth, seed, self.weights.is_none());
         let (x, _) = sampler.draw(0..(cell.samples * cell.components) as u64);
         let fit = fit_mixture(x.view(), &Settings { seed, ..self.settings(cell) })?;
         let matches = matched(&stored::<T>(fit.mixture), &stored::<T>(truth))?;

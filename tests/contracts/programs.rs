@@ -166,6 +166,12 @@ pub const CALLS: &[Call] = &[
         &["-"],
         "--dim 12 --ranks 2,3 --samples 2-4 --components 1-2 --trials 3 --solver subspaces --noise-std 0.01",
     ),
+    rowwise(
+        "phase-grid",
+        3,
+        &["-"],
+        "--dim 12 --ranks 2 --samples 2-4 --components 2 --trials 3 --solver subspaces --rank-step 1 --weights 1,2",
+    ),
     rowwise("phase-grid", 4, &["-"], "--dim 12 --ranks 2 --samples 2-5 --trials 4 --solver pca --seed 8"),
     rowwise(
         "phase-grid",

@@ -1,0 +1,56 @@
+# What the recipes of all figures share. Included by the Makefile; a recipe is one file beside this one.
+#
+#   make figures [SIZE=small|full]      every figure
+#   make NAME    [SIZE=...]             one of them
+#   make figure-cells FIG=NAME          the files its sweep is made of, one a line
+#   make figure-cell CELL=FILE          make one of these
+#
+# A file of a sweep is named by its settings, as rank6-width256-ratio10-seed1.csv; rules read them back from
+# there. Programs write files whole or not at all, so whatever exists is done, and a rerun makes what is missing.
+
+# small: every figure in minutes, for a look and for the tests. full: what is committed.
+SIZE ?= small
+CELLS := figures/cells/$(SIZE)
+DRAWN := $(if $(filter full,$(SIZE)),figures,figures/small)
+FIGURES := $(patsubst figures/%.mk,%,$(filter-out figures/figures.mk figures/shared-%.mk,$(wildcard figures/*.mk)))
+
+# Jobs of one thread each use the machine better than the programs' own threads, and never change a byte.
+JOBS ?= $(shell nproc)
+PARALLEL = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(JOBS)) $(if $(OMP_NUM_THREADS),,OMP_NUM_THREADS=1)
+
+comma := ,
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.SECONDEXPANSION:
+.SECONDARY:
+.DELETE_ON_ERROR:
+export PATH := $(CURDIR)/$(RELEASE):$(PATH)
+
+# Of the target rank6-width256.csv, $(call field,width) is 256, and $(call with,rank width) the flags of
+# `table cat` that add both as columns.
+field = $(patsubst $1%,%,$(filter $1%,$(subst -, ,$(basename $(notdir $@)))))
+with = $(foreach name,$1,--with $(name)=$(call field,$(name)))
+# $(call small,A,B): A for the small size, B for the full one.
+small = $(if $(filter full,$(SIZE)),$2,$1)
+
+# Tables and pictures of figures: NAME, and what its recipe lists in TABLES_NAME (of their own) and MORE_NAME (drawn).
+drawn = $(foreach name,$1,$(DRAWN)/$(name).svg $(MORE_$(name):%=$(DRAWN)/%.svg) $(TABLES_$(name):%=$(DRAWN)/%.csv))
+
+.PHONY: figures figure-cells figure-cell $(FIGURES)
+
+figures: build ## Draw every figure of the papers: SIZE=small in minutes, SIZE=full in hours
+	+$(MAKE) --no-print-directory $(PARALLEL) $(call drawn,$(FIGURES))
+
+$(FIGURES): build
+	+$(MAKE) --no-print-directory $(PARALLEL) $(call drawn,$@)
+
+figure-cells: ## List the files of the sweep of FIG=NAME
+	@printf '%s\n' $(or $(CELLS_$(FIG)),$(error FIG=$(FIG): is none of $(FIGURES)))
+
+figure-cell: ## Make one file of a sweep: CELL=FILE
+	+@$(MAKE) --no-print-directory $(or $(CELL),$(error CELL: name a file, as `make figure-cells` lists them))
+
+# The first prerequisite of every picture is its table.
+$(foreach name,$(FIGURES),$(eval $(DRAWN)/$(name).svg: $(DRAWN)/$(name).csv))
+
+include $(wildcard figures/shared-*.mk) $(FIGURES:%=figures/%.mk)

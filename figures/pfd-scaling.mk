@@ -1,0 +1,87 @@
+# Generalization and memorization errors against rows over the square root of parameters.
+
+# Teachers: the mixture of rank 6 (its students are those of gl-molrg), and a U-Net trained on images.
+SCALING_RATIOS := $(call small,2 5 15 50,2 5 10 15 30 50 100 200)
+SCALING_SEEDS := $(call small,1,1 2 3)
+SCALING_WIDTHS := $(call small,64 128 256,64 128 256 512)
+SCALING_MIXTURE := $(foreach seed,$(SCALING_SEEDS),$(foreach width,$(SCALING_WIDTHS), \
+    $(SCALING_RATIOS:%=rank6-width$(width)-ratio%-seed$(seed))))
+
+SCALING_IMAGE_ROWS := $(call small,,16 64 256 1024 4096 16384)
+SCALING_IMAGE_SEEDS := 1
+SCALING_IMAGES := $(foreach seed,$(SCALING_IMAGE_SEEDS),$(foreach width,8 12 16 24, \
+    $(SCALING_IMAGE_ROWS:%=width$(width)-rows%-seed$(seed))))
+
+CELLS_pfd-scaling := $(SCALING_MIXTURE:%=$(CELLS)/pfd-scaling/mixture/%.csv) \
+    $(SCALING_IMAGES:%=$(CELLS)/pfd-scaling/images/%.csv)
+
+# Parameters do not depend on the data: those of a network trained for one step.
+$(CELLS)/parameters/mlp%.csv: $(CELLS)/train/rank6-ratio2-seed1.npy
+	@mkdir -p $(@D)
+	dae-fit $< --kind mlp --width $* --steps 1 --quiet --report $@ -o /dev/null
+$(CELLS)/parameters/unet%.csv: $(CELLS)/teacher/unet.npy
+	@mkdir -p $(@D)
+	npy cat $< --rows ..16 | dae-fit --kind unet --width $* --steps 1 --quiet --report $@ -o /dev/null
+
+# One row a student: E_gen, E_mem, and the distance from its optimal memorizer to the teacher, which falls with N.
+# $1 latents, $2 the columns that name the student. Prerequisites: student, teacher, empirical, parameters.
+scaling_row = parameters=$$(table cat $(word 4,$^) --columns parameters | tail -n 1); \
+	table cat <(pfd $< $(word 2,$^) -n $1 --seed 100 --quiet | table cat --with key=gen) \
+	    <(pfd $< $(word 3,$^) -n $1 --seed 100 --quiet | table cat --with key=mem) \
+	    <(pfd $(word 3,$^) $(word 2,$^) -n $1 --seed 100 --quiet | table cat --with key=memorizer) \
+	    --columns key,value $2 --with parameters=$$parameters | table pivot --key key --value value -o $@
+
+$(CELLS)/pfd-scaling/mixture/%.csv: $(CELLS)/student/%.st $(CELLS)/teacher/rank6.st $(CELLS)/empirical/$$(student_of).st \
+    $(CELLS)/parameters/mlp$$(call field,width).csv
+	@mkdir -p $(@D)
+	$(call scaling_row,1000,$(call with,width seed) --with teacher=mixture \
+	    --with rows=$$((12 * $(call field,ratio))))
+
+# The teacher sees all images; its students see what it draws.
+$(CELLS)/teacher/unet.st: $(CELLS)/images/mnist.npy
+	@mkdir -p $(@D)
+	dae-fit $< --kind unet --width 24 --steps 6000 --batch 64 --lr 0.003 --seed 9 --quiet -o $@
+$(CELLS)/teacher/unet.npy: $(CELLS)/teacher/unet.st
+	pf-sample $< -n 16384 --seed 1 --quiet -o $@
+$(CELLS)/teacher/unet-rows%.npy: $(CELLS)/teacher/unet.npy
+	npy cat $< --rows ..$* -o $@
+$(CELLS)/teacher/unet-empirical-rows%.st: $(CELLS)/teacher/unet-rows%.npy
+	dae-fit $< --kind empirical -o $@
+$(CELLS)/pfd-scaling/images/%.st: $(CELLS)/teacher/unet-rows$$(call field,rows).npy
+	@mkdir -p $(@D)
+	dae-fit $< --kind unet --width $(call field,width) --steps 3000 --batch 64 --lr 0.003 --seed $(call field,seed) \
+	    --quiet -o $@
+$(CELLS)/pfd-scaling/images/%.csv: $(CELLS)/pfd-scaling/images/%.st $(CELLS)/teacher/unet.st \
+    $(CELLS)/teacher/unet-empirical-rows$$(call field,rows).st $(CELLS)/parameters/unet$$(call field,width).csv
+	$(call scaling_row,500,$(call with,width rows seed) --with teacher=U-Net)
+
+SCALING_AXIS := 'log2_rows_over_sqrt_parameters=log2(rows / sqrt(parameters))'
+
+# Means over seeds; mem_relative is E_mem over the memorizer's own distance from the teacher.
+$(DRAWN)/pfd-scaling.csv: $(CELLS_pfd-scaling)
+	@mkdir -p $(@D)
+	table cat $^ | table let $(SCALING_AXIS) mem_relative=mem/memorizer excess=gen-mem \
+	    | table mean --by teacher,width,parameters,rows,log2_rows_over_sqrt_parameters \
+	        --value gen,mem,memorizer,mem_relative,excess -o $@
+
+# Where E_gen falls below E_mem, by network and seed.
+$(CELLS)/pfd-scaling/crossings.csv: $(CELLS_pfd-scaling)
+	table cat $^ | table let excess=gen-mem log2_rows='log2(rows)' \
+	    | table crossing --x log2_rows --y excess --level 0 --by teacher,width,parameters,seed \
+	    | table let 'log2_rows_over_sqrt_parameters=log2_rows - log2(sqrt(parameters))' -o $@
+TABLES_pfd-scaling := pfd-scaling-crossing
+$(DRAWN)/pfd-scaling-crossing.csv: $(CELLS)/pfd-scaling/crossings.csv
+	@mkdir -p $(@D)
+	table mean $< --by teacher,width,parameters --value log2_rows,log2_rows_over_sqrt_parameters -o $@
+
+# Long again, a panel for each quantity and axis.
+$(CELLS)/pfd-scaling/panels.csv: $(DRAWN)/pfd-scaling.csv
+	for axis in rows log2_rows_over_sqrt_parameters; do for error in gen mem; do \
+	    table cat $< --columns teacher,parameters,x=$$axis,value=$$error,std_error=$${error}_std_error \
+	        --with error=E_$$error --with axis=$$axis -o $(@D)/$$axis-$$error.csv; done; done
+	table cat $(foreach axis,rows log2_rows_over_sqrt_parameters,$(@D)/$(axis)-gen.csv $(@D)/$(axis)-mem.csv) -o $@
+
+MORE_pfd-scaling := $(call small,,pfd-scaling-images)
+SCALING_LINES = fig line $< --panel panel --panel-columns 2 --free --x x --y value --by parameters --error std_error \
+    --y-range 0, --y-label PFD
+$(DRAWN)/pfd-scaling.svg: $(CELLS)/pfd-scaling/panels.csv

@@ -1,0 +1,37 @@
+# From memorization to generalization: do networks of two widths agree (RP), and are their images new (GL)?
+
+# Files for the data $1, the rows $2.
+regimes_cells = $(foreach pair,$(call regimes_pairs,$1,$2),rp/$1-rows$2-$(pair)) \
+    $(foreach width,$(call regimes_widths,$1,$2),gl/$1-rows$2-width$(width)) gl-held-out/$1-rows$2 \
+    $(foreach width,$(REGIMES_WIDTH_$1),rp-disjoint/$1-rows$2-width$(width) rp-chance/$1-rows$2-width$(width))
+
+CELLS_regimes := $(foreach data,$(REGIMES_DATA),$(foreach rows,$(REGIMES_ROWS_$(data)), \
+    $(patsubst %,$(CELLS)/regimes/%.csv,$(call regimes_cells,$(data),$(rows)))))
+
+$(CELLS)/regimes/rp/%.csv: $$(call drawn_of,$$(call field,a),A) $$(call drawn_of,$$(call field,b),A) $(CELLS)/fitted/$$(data).npy
+	@mkdir -p $(@D)
+	rp-score $< $(word 2,$^) $(SIMILAR) | $(call regimes_columns,RP,widths $(call field,a) and $(call field,b))
+
+$(CELLS)/regimes/rp-disjoint/%.csv: $(CELLS)/drawn/$$(here)-setA.npy $(CELLS)/drawn/$$(here)-setB.npy $(CELLS)/fitted/$$(data).npy
+	@mkdir -p $(@D)
+	rp-score $< $(word 2,$^) $(SIMILAR) | $(call regimes_columns,RP,width $(call field,width)$(comma) disjoint sets)
+
+$(CELLS)/regimes/rp-chance/%.csv: $(CELLS)/drawn/$$(here)-setA.npy $(CELLS)/drawn-otherwise/$$(here)-setA.npy $(CELLS)/fitted/$$(data).npy
+	@mkdir -p $(@D)
+	rp-score $< $(word 2,$^) $(SIMILAR) | $(call regimes_columns,RP,width $(call field,width)$(comma) other latents)
+
+$(CELLS)/regimes/gl/%.csv: $(CELLS)/drawn/$$(here)-setA.npy $(CELLS)/set/$$(data)-rows$$(call field,rows)-setA.npy $(CELLS)/fitted/$$(data).npy
+	@mkdir -p $(@D)
+	rp-score $< --train $(word 2,$^) --gl similarity,ratio $(SIMILAR) | $(call regimes_columns,GL,width $(call field,width))
+
+$(CELLS)/regimes/gl-held-out/%.csv: $(CELLS)/held-out/$$(data).npy $(CELLS)/set/$$(data)-rows$$(call field,rows)-setA.npy $(CELLS)/fitted/$$(data).npy
+	@mkdir -p $(@D)
+	rp-score $< --train $(word 2,$^) --gl similarity,ratio $(SIMILAR) | $(call regimes_columns,GL,held-out images)
+
+$(DRAWN)/regimes.csv: $(CELLS_regimes) figures/published/regimes.csv
+	@mkdir -p $(@D)
+	table cat --fill $^ -o $@
+
+$(DRAWN)/regimes.svg:
+	fig line $< --filter score=rp --filter score=gl --panel panel --panel-columns 2 --x rows --y value --by series \
+	    --low ci_low --high ci_high --bars --log2-x --y-range 0,1 --x-label 'training images' --y-label '' -o $@
