@@ -1,10 +1,12 @@
 //! fig: draw.
 
+mod cells;
 mod heatmap;
 mod images;
 mod line;
 mod matrix;
 mod page;
+mod panel;
 mod table;
 mod violin;
 
