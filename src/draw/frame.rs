@@ -204,6 +204,16 @@ impl Names {
         Names { leaning: true, every, depth: (widest + upright) * std::f64::consts::FRAC_1_SQRT_2 }
     }
 
+    /// How far they reach out at the left of their slots.
+    pub(super) fn overhang(&self, names: &[String], slot: f64) -> f64 {
+        if !self.leaning {
+            return 0.0;
+        }
+        let reach = |name: &str| text::width(name, TICK) * std::f64::consts::FRAC_1_SQRT_2;
+        let names = names.iter().enumerate().step_by(self.every);
+        names.map(|(i, name)| reach(name) - (i as f64 + 0.5) * slot).fold(0.0, f64::max)
+    }
+
     pub(super) fn draw(&self, picture: &mut Picture, area: &Area, names: &[String]) {
         let slot = area.width() / names.len() as f64;
         for (i, name) in names.iter().enumerate().step_by(self.every) {

@@ -135,6 +135,11 @@ impl Plot for Drawn<'_> {
         self.names(width).depth
     }
 
+    fn overhang(&self, width: f64) -> f64 {
+        let names = &self.cells.columns;
+        self.names(width).overhang(names, width / names.len() as f64)
+    }
+
     /// Squares leave a part free.
     fn fit(&self, width: f64, height: f64) -> (f64, f64) {
         if !self.cells.square {

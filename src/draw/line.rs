@@ -85,7 +85,7 @@ pub struct Guide {
 const LEVELS: [(f64, f64); 3] = [(6.0, 4.0), (2.0, 3.0), (12.0, 4.0)];
 
 /// Strokes of the guides.
-const GUIDES: [(f64, f64); 3] = [(8.0, 3.0), (3.0, 2.0), (1.5, 3.0)];
+const GUIDES: [(f64, f64); 3] = [(9.0, 3.0), (3.0, 3.0), (1.5, 4.0)];
 
 /// How a series looks.
 #[derive(Clone, Copy)]
@@ -101,6 +101,8 @@ struct Drawn<'a> {
     chart: &'a Chart,
     x_range: (f64, f64),
     y_range: (f64, f64),
+    /// Pixels from a tick of a linear x axis to the next.
+    x_spacing: f64,
 }
 
 /// Draws the charts. Panels have one range of x and one of y, unless they are free, and
@@ -112,13 +114,15 @@ pub fn line(page: &Page, panels: &Panels<Chart>) -> Result<Picture> {
     let Some(first) = panels.charts().next() else { return Ok(page.picture()) };
     let x_shared = first.x.around(panels.charts().flat_map(Chart::xs));
     let y_shared = first.y.around(panels.charts().flat_map(Chart::ys));
+    // Small panels have few ticks, were they as far apart as on a large page.
+    let x_spacing = if panels.panels.len() > 1 { 60.0 } else { 85.0 };
     let drawn = panels.map(|chart| {
-        let own = if panels.free {
-            (chart.x.around(chart.xs()), chart.y.around(chart.ys()))
-        } else {
-            (x_shared, y_shared)
+        let (x_own, y_own) = match panels.free {
+            true => (chart.x.around(chart.xs()), chart.y.around(chart.ys())),
+            false => (x_shared, y_shared),
         };
-        Drawn { chart, x_range: chart.x_range.unwrap_or(own.0), y_range: chart.y_range.unwrap_or(own.1) }
+        let (x_range, y_range) = (chart.x_range.unwrap_or(x_own), chart.y_range.unwrap_or(y_own));
+        Drawn { chart, x_range, y_range, x_spacing }
     });
     panels::draw(page, &drawn, &Aside::Legend(first.legend()))
 }
@@ -141,7 +145,7 @@ impl Plot for Drawn<'_> {
         let (y, y_marks) = self.y(area.bottom, area.top);
         let x = Axis::new(chart.x, self.x_range, area.left, area.right);
         // Numbers on a linear axis have more digits.
-        let x_marks = x.ticks(if chart.x == Scale::Linear { 85.0 } else { 55.0 });
+        let x_marks = x.ticks(if chart.x == Scale::Linear { self.x_spacing } else { 55.0 });
 
         for (shade, color) in chart.shades.iter().zip(SHADES.iter().cycle()) {
             shade.draw(picture, area, &x, *color);

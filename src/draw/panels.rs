@@ -46,6 +46,11 @@ pub(super) trait Plot {
     /// Height of the labels under an area of a width.
     fn below(&self, width: f64) -> f64;
 
+    /// How far the labels under an area of a width reach out at its left.
+    fn overhang(&self, _width: f64) -> f64 {
+        0.0
+    }
+
     /// Height of what is written over the area.
     fn above(&self) -> f64 {
         0.0
@@ -105,6 +110,8 @@ pub(super) fn draw<P: Plot>(page: &Page, panels: &Panels<P>, aside: &Aside) -> R
     let layout = Layout::of(page, panels, aside);
     let mut picture = page.picture();
     let count = panels.panels.len();
+    let sizes = panels.panels.iter().map(|(title, _)| fitting(title, LABEL, layout.width));
+    let size = sizes.min().unwrap_or(LABEL).max(11);
     for (i, (title, plot)) in panels.panels.iter().enumerate() {
         let area = layout.area(i, plot).check()?;
         let labels = Labels {
@@ -115,7 +122,6 @@ pub(super) fn draw<P: Plot>(page: &Page, panels: &Panels<P>, aside: &Aside) -> R
         if let Some(bar) = plot.bar() {
             bar.draw(&mut picture, &area);
         }
-        let size = fitting(title, LABEL, area.width()).max(11);
         let title = text::shortened(title, size, area.width() + GAP / 2.0);
         let (x, y) = ((area.left + area.right) / 2.0, area.top - plot.above() - 8.0);
         picture.text(x, y, &title, size, Anchor::Middle);
@@ -164,7 +170,7 @@ impl Layout {
         let across = if panels.free { left + NOTCH + 4.0 + own } else { 0.0 };
         let across = (GAP + across).ceil();
 
-        let placed = |depth: f64| {
+        let placed = |left: f64, depth: f64| {
             let outer = page.area(left, depth, above, beside);
             let width = share(outer.width(), columns, across);
             let height = share(outer.height(), rows, down(depth));
@@ -173,12 +179,16 @@ impl Layout {
             (outer, width, height)
         };
         let deep = |depth: f64| {
-            let (_, width, height) = placed(depth);
+            let (_, width, height) = placed(left, depth);
             most(&|p| p.below(p.fit(width, height).0))
         };
         // Twice, since high names leave smaller squares, under which they may have to lean.
         let depth = deep(deep(upright));
-        let (outer, width, height) = placed(depth);
+        let (outer, width, height) = placed(left, depth);
+        // A single chart stays as wide as it ever was.
+        let cut = if panels.panels.len() > 1 { most(&|p| p.overhang(width)) - outer.left } else { 0.0 };
+        let (outer, width, height) =
+            if cut > 0.0 { placed(left + cut.ceil() + 4.0, depth) } else { (outer, width, height) };
         let all = columns as f64 * width + (columns - 1) as f64 * across;
         Layout {
             columns,

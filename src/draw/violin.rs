@@ -119,6 +119,11 @@ impl Plot for Drawn<'_> {
         self.names(width).depth
     }
 
+    fn overhang(&self, width: f64) -> f64 {
+        let names = &self.violins.categories;
+        self.names(width).overhang(names, width / names.len() as f64)
+    }
+
     fn draw(&self, picture: &mut Picture, area: &Area, labels: Labels) {
         let Violins { shape, categories, series, groups, .. } = self.violins;
         let (y, ticks) = self.y(area.bottom, area.top);

@@ -69,6 +69,7 @@ impl Arguments {
             if split.free { cells.compact() } else { cells }
         });
         // Names of one kind on both sides say what they are without a name of the axes.
-        sheet.draw(&grid(&self.page.page("", "", &split), &split.panels(charts))?)
+        let page = self.page.page_of((if split.free { 560 } else { 400 }, 400), "", "", &split);
+        sheet.draw(&grid(&page, &split.panels(charts))?)
     }
 }

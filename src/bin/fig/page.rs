@@ -40,9 +40,14 @@ impl PageArgs {
 
     /// The whole page, with room for all panels.
     pub fn page(&self, x: &str, y: &str, split: &Split) -> Page {
+        self.page_of((340, 300), x, y, split)
+    }
+
+    /// As [`PageArgs::page`], where one of several panels takes so much room.
+    pub fn page_of(&self, panel: (usize, usize), x: &str, y: &str, split: &Split) -> Page {
         let (width, height) = match split.shape() {
             (1, 1) => (720, 480),
-            (columns, rows) => ((100 + 340 * columns).max(720), 80 + 300 * rows),
+            (columns, rows) => ((100 + panel.0 * columns).max(720), 80 + panel.1 * rows),
         };
         Page {
             width: self.width.map_or(width, usize::from),
