@@ -32,8 +32,8 @@ pub(super) fn shortened(text: &str, size: u32, room: f64) -> String {
     if width(text, size) <= room {
         return text.to_string();
     }
-    let ends = text.char_indices().map(|(end, _)| format!("{}…", text[..end].trim_end()));
-    ends.filter(|short| width(short, size) <= room).last().unwrap_or_default()
+    let mut ends = text.char_indices().map(|(end, _)| format!("{}…", text[..end].trim_end()));
+    ends.rfind(|short| width(short, size) <= room).unwrap_or_default()
 }
 
 /// A number to two significant digits. From a thousandth to a hundred thousand it is

@@ -42,7 +42,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    Line(line::Arguments),
+    Line(Box<line::Arguments>),
     Heatmap(heatmap::Arguments),
     Violin(violin::Arguments),
     Matrix(matrix::Arguments),
