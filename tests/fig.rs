@@ -228,6 +228,203 @@ fn a_matrix_mirrors_one_triangle() {
     assert_eq!(texts(&given).iter().filter(|t| **t == "0.71").count(), 1);
 }
 
+/// The points of the lines of series, and their colours, in the order they are drawn.
+fn lines(svg: &str) -> Vec<(Vec<(f64, f64)>, &str)> {
+    let lines = svg.lines().filter(|l| l.starts_with("<polyline") && l.contains("stroke-width=\"2\""));
+    lines.map(|l| (points(l), l.split_once("stroke=\"").unwrap().1.split_once('"').unwrap().0)).collect()
+}
+
+fn points(line: &str) -> Vec<(f64, f64)> {
+    let points = line.split_once("points=\"").unwrap().1.split_once('"').unwrap().0;
+    let pair = |p: &str| p.split_once(',').map(|(x, y)| (x.parse().unwrap(), y.parse().unwrap())).unwrap();
+    points.split(' ').map(pair).collect()
+}
+
+/// The fills of cells, left to right.
+fn fills(svg: &str) -> Vec<&str> {
+    let cells = svg.lines().filter(|l| l.starts_with("<rect x="));
+    cells.map(|l| l.split_once("fill=\"").unwrap().1.split_once('"').unwrap().0).collect()
+}
+
+fn count(svg: &str, text: &str) -> usize {
+    texts(svg).iter().filter(|t| **t == text).count()
+}
+
+/// The second panel, of numbers 10 and 9, has no series `a`; the third has one row.
+const PANELS: &str = "\
+size,model,x,y
+10,a,1,1
+10,a,2,2
+10,b,1,3
+10,b,2,4
+9,b,1,3
+9,b,2,5
+100,c,2,9
+";
+
+#[test]
+fn panels_share_their_axes_colours_and_legend() {
+    let place = Place::new();
+    place.put("p.csv", PANELS);
+    let svg = place.svg("line p.csv --x x --y y --by model --panel size --title All");
+    shows(&svg, &["All", "size = 9", "size = 10", "size = 100", "x", "y", "model"]);
+    // Numbers in their order, in one row, with nothing written twice.
+    let titles = ["size = 9", "size = 10", "size = 100"].map(|t| at(&svg, t));
+    assert!(titles[0].0 < titles[1].0 && titles[1].0 < titles[2].0);
+    assert!(titles[0].1 == titles[1].1 && titles[1].1 == titles[2].1);
+    for once in ["x", "y", "model", "a", "b", "c", "8"] {
+        assert_eq!(count(&svg, once), 1, "{once}");
+    }
+    assert_eq!(count(&svg, "1.0"), 3, "ticks of x under each panel");
+    let drawn = lines(&svg);
+    let colors: Vec<&str> = drawn.iter().map(|(_, color)| *color).collect();
+    let [a, b, c] = ["#0072b2", "#d55e00", "#009e73"];
+    assert_eq!(colors, [b, a, b, c, a, b, c], "the panels' lines, then the legend's");
+    // y = 3 is at the same height in both panels of b, and x = 1 as far from the title.
+    let (nine, ten) = (&drawn[0].0, &drawn[2].0);
+    assert_eq!(nine[0].1, ten[0].1);
+    assert!((nine[0].0 - titles[0].0 - (ten[0].0 - titles[1].0)).abs() < 0.02);
+    assert!(nine[1].1 < ten[1].1, "5 is above 4");
+    // The one row is a point without a line, over all other points.
+    assert_eq!(drawn[3].0.len(), 1);
+    assert!(drawn[3].0[0].1 < nine[1].1);
+    // The legend is right of all data.
+    assert!(at(&svg, "model").0 > drawn[3].0[0].0);
+
+    let free = place.svg("line p.csv --x x --y y --by model --panel size --free");
+    let (nine, ten) = (lines(&free)[0].0.clone(), lines(&free)[2].0.clone());
+    assert!((nine[1].1 - ten[1].1).abs() < 0.02, "each fills its panel: {nine:?} {ten:?}");
+    assert_eq!(count(&free, "model"), 1);
+    let given = place.svg("line p.csv --x x --y y --by model --panel size --free --y-range 0,10");
+    assert_eq!(lines(&given)[0].0[0].1, lines(&given)[2].0[0].1);
+}
+
+#[test]
+fn panels_are_in_rows_on_one_page() {
+    let place = Place::new();
+    place.put("p.csv", PANELS);
+    let svg = place.svg("line p.csv --x x --y y --panel model --panel-columns 2 --width 600 --height 500");
+    assert!(svg.contains("viewBox=\"0 0 600 500\""));
+    let [a, b, c] = ["a", "b", "c"].map(|t| at(&svg, t));
+    assert!(a.1 == b.1 && a.0 == c.0 && a.0 < b.0 && a.1 < c.1);
+    // Labels of x under the lowest panel of each column, of y left of the first of each row.
+    let under: Vec<f64> =
+        svg.lines().filter(|l| l.contains(">1.0</text>")).map(|l| attribute(l, "y")).collect();
+    assert_eq!(under.len(), 2);
+    assert!(under.iter().any(|y| *y < c.1 + 30.0) && under.iter().any(|y| *y > c.1 + 100.0), "{under:?}");
+    assert_eq!(count(&svg, "5"), 2);
+    let wide = |arguments: &str| {
+        let svg = place.svg(&format!("line p.csv --x x --y y {arguments}"));
+        attribute(&svg, "width")
+    };
+    assert_eq!(wide(""), 720.0);
+    assert!(wide("--panel model") > wide("--panel model --filter size=10 --filter size=9"));
+    // One value is one panel, with its title.
+    shows(&place.svg("line p.csv --x x --y y --panel size --filter size=100"), &["size = 100"]);
+}
+
+#[test]
+fn panels_of_cells_share_a_colour_bar() {
+    let place = Place::new();
+    place.put("g.csv", "s,x,y,v\npca,1,1,0\npca,2,1,5\ngd,1,1,5\ngd,2,1,10\nem,33,1,10\n");
+    let heatmap = "heatmap g.csv --x x --y y --value v --panel s";
+    let svg = place.svg(heatmap);
+    shows(&svg, &["pca", "gd", "em"]);
+    assert_eq!(fills(&svg), ["#440154", "#21908d", "#21908d", "#fde725", "#fde725"]);
+    assert_eq!((svg.matches("<image ").count(), count(&svg, "v"), count(&svg, "33")), (1, 1, 3));
+    let free = place.svg(&format!("{heatmap} --free"));
+    assert_eq!(fills(&free), ["#440154", "#fde725", "#440154", "#fde725", "#21908d"]);
+    assert_eq!((free.matches("<image ").count(), count(&free, "v"), count(&free, "33")), (3, 3, 1));
+    let given = place.svg(&format!("{heatmap} --free --range 0,10"));
+    assert_eq!(fills(&given), fills(&svg));
+    assert_eq!(given.matches("<image ").count(), 1);
+
+    place.put("pairs.csv", PAIRS.replace("gl,mlp,,0.9", "gl,mlp,unet,0.9"));
+    let matrix = "matrix pairs.csv --row a --column b --value value --panel score";
+    let svg = place.svg(matrix);
+    shows(&svg, &["rp", "gl"]);
+    // Under both, and at the left of the first.
+    assert_eq!((count(&svg, "gaussian"), count(&svg, "unet"), count(&svg, "0.90")), (3, 3, 2));
+    let free = place.svg(&format!("{matrix} --free"));
+    assert_eq!((count(&free, "gaussian"), count(&free, "unet")), (2, 4));
+}
+
+#[test]
+fn panels_of_violins_share_heights_and_series() {
+    let place = Place::new();
+    place.put("v.csv", "s,m,k,y\nx,a,1,1\nx,b,2,2\nz,b,2,2\nz,c,2,8\n");
+    let circles = |svg: &str| -> Vec<(f64, String)> {
+        let circles = svg.lines().filter(|l| l.starts_with("<circle"));
+        circles.map(|l| (attribute(l, "cy"), l.split_once("fill=").unwrap().1.to_string())).collect()
+    };
+    let svg = place.svg("violin v.csv --x m --y y --by k --panel s");
+    shows(&svg, &["x", "z", "k"]);
+    let drawn = circles(&svg);
+    assert_eq!(drawn[1], drawn[2], "the same value and series in two panels");
+    assert_eq!(count(&svg, "c"), 2);
+    let free = place.svg("violin v.csv --x m --y y --by k --panel s --free");
+    assert!(circles(&free)[1] != circles(&free)[2] && count(&free, "c") == 1);
+}
+
+#[test]
+fn verticals_and_guides_are_where_they_say() {
+    let place = Place::new();
+    place.put("e.csv", "n,e\n1,1\n10,0.1\n100,0.001\n");
+    let line = "line e.csv --x n --y e --log-x --log-y --x-range 1,100 --y-range 0.0001,1";
+    let svg = place.svg(&format!("{line} --vline 10:here --guide -1.5:order --guide=2"));
+    shows(&svg, &["here", "order"]);
+    let dashed = svg.lines().filter(|l| l.contains("stroke-dasharray") && l.contains("#777777"));
+    let drawn: Vec<Vec<(f64, f64)>> = dashed.map(points).collect();
+    // Three in the data, two in the legend.
+    assert_eq!(drawn.len(), 5);
+    let ten = at(&svg, "10").0;
+    assert!(drawn[0].iter().all(|p| p.0 == ten), "{drawn:?} {ten}");
+    let data = &lines(&svg)[0].0;
+    let decade = (data[1].0 - data[0].0, data[1].1 - data[0].1);
+    for (guide, slope) in [(&drawn[1], -1.5), (&drawn[2], 2.0)] {
+        let [from, to] = guide[..] else { panic!("{guide:?}") };
+        let run = (to.0 - from.0) / decade.0;
+        let rise = -(to.1 - from.1) / decade.1;
+        assert!((rise / run - slope).abs() < 0.01, "{rise} {run} {slope}");
+        // Through the middle of the data: (10, sqrt(0.001)).
+        let middle = (data[0].1 + data[2].1) / 2.0;
+        let at_ten = from.1 + (ten - from.0) * (to.1 - from.1) / (to.0 - from.0);
+        assert!((at_ten - middle).abs() < 2.0, "{at_ten} {middle}");
+    }
+    // A line beyond the data is shown too.
+    let far = place.svg("line e.csv --x n --y e --vline 1000");
+    shows(&far, &["1000"]);
+}
+
+#[test]
+fn colours_can_be_logarithmic() {
+    let place = Place::new();
+    place.put("g.csv", "x,y,v\n1,1,0.01\n2,1,1\n3,1,100\n");
+    let svg = place.svg("heatmap g.csv --x x --y y --value v --log-color --no-numbers");
+    assert_eq!(fills(&svg), ["#440154", "#21908d", "#fde725"]);
+    shows(&svg, &["0.01", "0.1", "10", "100"]);
+    let linear = place.svg("heatmap g.csv --x x --y y --value v --no-numbers");
+    assert_eq!(fills(&linear)[1], "#440457", "1 is a hundredth of the way");
+}
+
+#[test]
+fn rows_of_images_are_of_one_size_and_named_apart() {
+    let place = Place::new();
+    place.put("a.csv", "-1,1\n0,1\n");
+    place.put("b.csv", "-1,1,0,1\n");
+    let svg = place.svg("images a.csv a.csv --shape 1,2 --scale 1 --label one --label two");
+    assert!(at(&svg, "two").1 - at(&svg, "one").1 >= 12.0);
+    let npy = |from: &str, shape: &str, to: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_npy"));
+        let arguments = ["cat", from, "--shape", shape, "-o", to];
+        command.current_dir(place.0.path()).args(arguments).assert().success();
+    };
+    npy("a.csv", "1,2", "a.npy");
+    npy("b.csv", "2,2", "b.npy");
+    let line = place.fails(1, "images a.npy b.npy");
+    assert!(line.contains("b.npy: holds images of 2x2 pixels, and a.npy of 2x1"), "{line}");
+}
+
 #[test]
 fn images_are_exact_pixels_in_rows() {
     let place = Place::new();
@@ -322,6 +519,8 @@ fn errors_say_where_and_what_to_do() {
     place.put("bad.csv", "x,y\n1,2\n3,four\n");
     place.put("ragged.csv", "x,y\n1,2\n3\n");
     place.put("twice.csv", "x,y,v\n1,2,3\n1,2,4\n");
+    place.put("zero.csv", "x,y,v\n1,2,3\n1,3,0\n");
+    place.put("many.csv", (0..65).fold("x,y\n".to_string(), |all, i| format!("{all}{i},1\n")));
     place.put("names.csv", "x,y\n");
     place.put("json", "{\"x\":1,\"y\":2}\n");
     place.put("flat.csv", "1,2,3\n");
@@ -348,6 +547,20 @@ fn errors_say_where_and_what_to_do() {
         (2, "line curves.csv --x n --y score --hline high", "--hline"),
         (2, "line curves.csv --x n --y score --low low", "--high"),
         (2, "line curves.csv --x n", "--y"),
+        (1, "line curves.csv --x n --y score --panel model", "no column 'model'"),
+        (1, "line many.csv --x x --y y --panel x", "many.csv: --panel: x has 65 values"),
+        (1, "line curves.csv --x n --y score --panel width --width 150", "--width"),
+        (2, "line curves.csv --x n --y score --free", "--panel"),
+        (2, "line curves.csv --x n --y score --panel-columns 2", "--panel"),
+        (2, "line curves.csv --x n --y score --panel width --panel-columns 0", "--panel-columns"),
+        (2, "line curves.csv --x n --y score --log-x --vline 0", "--vline 0"),
+        (2, "line curves.csv --x n --y score --vline inf", "--vline"),
+        (2, "line curves.csv --x n --y score --guide -1", "--log-x and --log-y"),
+        (2, "line curves.csv --x n --y score --log-x --guide -1", "--guide -1"),
+        (2, "line curves.csv --x n --y score --log-x --log-y --guide steep", "--guide"),
+        (1, "heatmap zero.csv --x x --y y --value v --log-color", "zero.csv: line 3: v is 0"),
+        (2, "heatmap grid.csv --x samples --y rank --value success --log-color --range 0,1", "--range 0"),
+        (1, "heatmap twice.csv --x x --y y --value v --panel x", "line 3: is the same cell as line 2"),
         (2, "heatmap grid.csv --x samples --y rank --value success --range 1,0", "--range"),
         (2, "line curves.csv --x n --y score --filter width", "--filter"),
     ];

@@ -44,6 +44,19 @@ impl Scale {
         }
     }
 
+    /// Where a value is between the ends of a range: 0 at the lower, 1 at the upper one.
+    pub(super) fn share(self, value: f64, range: (f64, f64)) -> f64 {
+        let low = self.forth(range.0);
+        let span = self.forth(range.1) - low;
+        if span > 0.0 { (self.forth(value) - low) / span } else { 0.5 }
+    }
+
+    /// The value halfway between the smallest and the largest, as the axis shows them.
+    pub(super) fn middle(self, values: impl Iterator<Item = f64>) -> Option<f64> {
+        let (low, high) = extremes(values.map(|v| self.forth(v)));
+        (low <= high).then(|| self.back(low / 2.0 + high / 2.0))
+    }
+
     fn back(self, value: f64) -> f64 {
         match self {
             Scale::Linear => value,
@@ -54,9 +67,7 @@ impl Scale {
 
     /// The range that shows all of the values, with a margin.
     pub(super) fn around(self, values: impl Iterator<Item = f64>) -> (f64, f64) {
-        let ends = values.filter(|v| self.holds(*v)).map(|v| self.forth(v));
-        let (low, high) =
-            ends.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
+        let (low, high) = extremes(values.filter(|v| self.holds(*v)).map(|v| self.forth(v)));
         if low > high {
             return (self.back(0.0), self.back(1.0));
         }
@@ -74,6 +85,11 @@ impl Scale {
     }
 }
 
+/// The smallest and the largest value; infinite the wrong way round where there is none.
+pub(super) fn extremes(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)))
+}
+
 impl Axis {
     /// `range` from low to high lies from pixel `from` to pixel `to`.
     pub(super) fn new(scale: Scale, range: (f64, f64), from: f64, to: f64) -> Axis {
@@ -88,6 +104,11 @@ impl Axis {
         let share = (at / 2.0 - low / 2.0) / (high / 2.0 - low / 2.0);
         // Far outside is as good as just outside, and no number in the file is absurd.
         self.from + share.clamp(-4.0, 5.0) * (self.to - self.from)
+    }
+
+    /// Pixels from a value to that times e, on a logarithmic axis.
+    pub(super) fn per_power(&self) -> f64 {
+        (self.to - self.from) / (self.high.ln() - self.low.ln())
     }
 
     /// Ticks about `spacing` pixels apart.

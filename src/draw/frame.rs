@@ -7,13 +7,13 @@ use super::color::{Color, FAINT, INK, MIDDLE};
 use super::{Anchor, Mark, Picture, Scale, text};
 
 const TITLE: u32 = 16;
-const LABEL: u32 = 14;
+pub(super) const LABEL: u32 = 14;
 pub(super) const TICK: u32 = 12;
 
 /// Free space at the page's edges.
 const EDGE: f64 = 14.0;
 /// Length of a tick.
-const NOTCH: f64 = 5.0;
+pub(super) const NOTCH: f64 = 5.0;
 /// Height of a line of the legend, and width of what it shows beside the name.
 const LINE: f64 = 20.0;
 const SWATCH: f64 = 30.0;
@@ -117,9 +117,14 @@ pub(super) fn crisp(at: f64) -> f64 {
     at.floor() + 0.5
 }
 
+/// The largest size, up to the one given, at which a text has room.
+pub(super) fn fitting(words: &str, size: u32, room: f64) -> u32 {
+    (9..=size).rev().find(|s| text::width(words, *s) <= room).unwrap_or(9)
+}
+
 /// A text's place as near the middle as the page allows, and a size at which it fits.
 fn centred(words: &str, size: u32, middle: f64, page: f64) -> (f64, u32) {
-    let size = (9..=size).rev().find(|s| text::width(words, *s) <= page - 2.0 * EDGE).unwrap_or(9);
+    let size = fitting(words, size, page - 2.0 * EDGE);
     let half = text::width(words, size) / 2.0;
     // `min` then `max`, since what is longer than the page has no place at all.
     (middle.min(page - EDGE - half).max(EDGE + half), size)
@@ -147,21 +152,25 @@ pub(super) fn axes(picture: &mut Picture, area: &Area) {
     picture.stroke(&[(area.left, area.top), corner, (area.right, area.bottom)], INK, 1.0);
 }
 
-pub(super) fn x_ticks(picture: &mut Picture, area: &Area, axis: &Axis, ticks: &[Tick]) {
+pub(super) fn x_ticks(picture: &mut Picture, area: &Area, axis: &Axis, ticks: &[Tick], labels: bool) {
     for tick in ticks {
         let at = crisp(axis.place(tick.value));
         let notch = if tick.label.is_empty() { NOTCH * 0.6 } else { NOTCH };
         picture.stroke(&[(at, area.bottom), (at, area.bottom + notch)], INK, 1.0);
-        picture.text(at, area.bottom + NOTCH + 2.0 + f64::from(TICK), &tick.label, TICK, Anchor::Middle);
+        if labels {
+            picture.text(at, area.bottom + NOTCH + 2.0 + f64::from(TICK), &tick.label, TICK, Anchor::Middle);
+        }
     }
 }
 
-pub(super) fn y_ticks(picture: &mut Picture, area: &Area, axis: &Axis, ticks: &[Tick]) {
+pub(super) fn y_ticks(picture: &mut Picture, area: &Area, axis: &Axis, ticks: &[Tick], labels: bool) {
     for tick in ticks {
         let at = crisp(axis.place(tick.value));
         let notch = if tick.label.is_empty() { NOTCH * 0.6 } else { NOTCH };
         picture.stroke(&[(area.left - notch, at), (area.left, at)], INK, 1.0);
-        picture.text(area.left - NOTCH - 4.0, at + 4.0, &tick.label, TICK, Anchor::End);
+        if labels {
+            picture.text(area.left - NOTCH - 4.0, at + 4.0, &tick.label, TICK, Anchor::End);
+        }
     }
 }
 
@@ -193,6 +202,16 @@ impl Names {
         }
         let every = (15.0 / slot).ceil().max(1.0) as usize;
         Names { leaning: true, every, depth: (widest + upright) * std::f64::consts::FRAC_1_SQRT_2 }
+    }
+
+    /// How far they reach out at the left of their slots.
+    pub(super) fn overhang(&self, names: &[String], slot: f64) -> f64 {
+        if !self.leaning {
+            return 0.0;
+        }
+        let reach = |name: &str| text::width(name, TICK) * std::f64::consts::FRAC_1_SQRT_2;
+        let names = names.iter().enumerate().step_by(self.every);
+        names.map(|(i, name)| reach(name) - (i as f64 + 0.5) * slot).fold(0.0, f64::max)
     }
 
     pub(super) fn draw(&self, picture: &mut Picture, area: &Area, names: &[String]) {
@@ -259,6 +278,7 @@ impl Key {
 
 /// A colour bar with its ticks, right of the area.
 pub(super) struct Bar {
+    pub scale: Scale,
     pub range: (f64, f64),
     pub label: String,
     pub colors: fn(f64) -> Color,
@@ -269,7 +289,7 @@ impl Bar {
     const GAP: f64 = 16.0;
 
     fn ticks(&self, top: f64, bottom: f64) -> (Axis, Vec<Tick>) {
-        let axis = Axis::new(Scale::Linear, self.range, bottom, top);
+        let axis = Axis::new(self.scale, self.range, bottom, top);
         let ticks = axis.ticks(50.0);
         (axis, ticks)
     }

@@ -2,8 +2,10 @@
 
 use anyhow::Result;
 
-use super::color::viridis;
+use super::axis::{Scale, extremes};
+use super::color::{Color, viridis};
 use super::frame::{Area, Bar, Names, Page, TICK};
+use super::panels::{self, Aside, Labels, Panels, Plot};
 use super::text::{short, widest, width};
 use super::{Anchor, Mark, Picture};
 
@@ -17,6 +19,8 @@ pub struct Cells {
     pub values: Vec<Option<f64>>,
     /// Values at the ends of the colour bar (default: the extremes).
     pub range: Option<(f64, f64)>,
+    /// How values are spread over the colours.
+    pub scale: Scale,
     /// What the values are; beside the colour bar.
     pub label: String,
     /// Write values into their cells.
@@ -25,100 +29,184 @@ pub struct Cells {
     pub square: bool,
 }
 
-/// Draws the cells.
+/// Cells of a panel, and what they have in common with those of others.
+struct Drawn<'a> {
+    cells: &'a Cells,
+    colors: Colors,
+    /// The bar of these cells alone.
+    bar: Option<Bar>,
+    /// Width of the longest number of all panels, of size 1.
+    longest: f64,
+    /// Smallest size of numbers.
+    least: u32,
+}
+
+/// What colour a value has.
+#[derive(Clone, Copy)]
+struct Colors {
+    scale: Scale,
+    range: (f64, f64),
+}
+
+/// Draws the cells; panels have one colour bar, and labels only at the left and below,
+/// unless they are free.
 ///
 /// # Errors
 /// A page with no room for them.
-pub fn grid(page: &Page, cells: &Cells) -> Result<Picture> {
-    let range = cells.range.unwrap_or_else(|| cells.extremes());
-    let bar = Bar { range, label: cells.label.clone(), colors: viridis };
-    let row_names = widest(cells.rows.iter().map(String::as_str), TICK);
-
-    // Heights decide how wide the colour bar's labels are, widths how high the columns'.
-    let beside = bar.width(page.height as f64);
-    let laid_out = |names_depth: f64| {
-        let area = page.area(row_names, names_depth, 0.0, beside);
-        let area = if cells.square { area.with_squares(cells.columns.len(), cells.rows.len()) } else { area };
-        let slot = area.width() / cells.columns.len() as f64;
-        (area, Names::fit(&cells.columns, cells.numeric_columns, slot))
+pub fn grid(page: &Page, panels: &Panels<Cells>) -> Result<Picture> {
+    let texts = panels.charts().flat_map(|cells| cells.values.iter().flatten().map(|v| short(*v)));
+    let longest = texts.map(|text| width(&text, 1)).fold(0.0, f64::max);
+    // In small panels as many small numbers would be no more than noise.
+    let least = if panels.panels.len() > 1 { 9 } else { 6 };
+    let shared = panels.charts().flat_map(|cells| cells.values.iter().flatten().copied());
+    let shared = panels.charts().next().map(|cells| cells.colors(shared));
+    // A range that was given is the same in all panels, however free they are.
+    let bars = panels.free && panels.charts().any(|cells| cells.range.is_none());
+    let drawn = panels.map(|cells| {
+        let own = cells.colors(cells.values.iter().flatten().copied());
+        let bar = bars.then(|| own.bar(&cells.label));
+        Drawn { cells, colors: shared.filter(|_| !bars).unwrap_or(own), bar, longest, least }
+    });
+    let aside = match drawn.charts().next() {
+        Some(first) if !bars => Aside::Bar(first.colors.bar(&first.cells.label)),
+        _ => Aside::Nothing,
     };
-    // Twice, since high names leave smaller squares, under which they may have to lean.
-    let (_, names) = laid_out(f64::from(TICK));
-    let (_, names) = laid_out(names.depth);
-    let (area, names) = laid_out(names.depth);
-    let area = area.check()?;
-
-    let mut picture = page.picture();
-    let edges = Edges { area, columns: cells.columns.len(), rows: cells.rows.len() };
-    let span = range.1 - range.0;
-    let share = |v: f64| if span > 0.0 { (v - range.0) / span } else { 0.5 };
-    for (i, value) in cells.values.iter().enumerate() {
-        if let Some(value) = value {
-            let (x, y, width, height) = edges.cell(i);
-            picture.rectangle(x, y, width, height, viridis(share(*value)));
-        }
-    }
-    if cells.numbers {
-        cells.write_numbers(&mut picture, &edges, share);
-    }
-    names.draw(&mut picture, &area, &cells.columns);
-    let slot = area.height() / cells.rows.len() as f64;
-    let every = (f64::from(TICK + 2) / slot).ceil().max(1.0) as usize;
-    for (i, name) in cells.rows.iter().enumerate().step_by(every) {
-        let y = area.top + (i as f64 + 0.5) * slot + 4.0;
-        picture.text(area.left - 8.0, y, name, TICK, Anchor::End);
-    }
-    bar.draw(&mut picture, &area);
-    page.words(&mut picture, &area);
-    Ok(picture)
+    panels::draw(page, &drawn, &aside)
 }
 
 impl Cells {
-    fn extremes(&self) -> (f64, f64) {
-        let known = self.values.iter().flatten();
-        let (low, high) =
-            known.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(*v), high.max(*v)));
-        match low < high {
-            true => (low, high),
-            // One value only, or none: in the middle of some range.
-            false if low == high => (low - low.abs().max(1.0) / 2.0, low + low.abs().max(1.0) / 2.0),
-            false => (0.0, 1.0),
+    /// Without the columns and rows that are all blank; a square without those names for
+    /// which both are.
+    #[must_use]
+    pub fn compact(self) -> Cells {
+        let (width, height) = (self.columns.len(), self.rows.len());
+        let known = |row: usize, column: usize| self.values[row * width + column].is_some();
+        let in_column =
+            |c: usize| (0..height).any(|r| known(r, c)) || self.square && (0..width).any(|k| known(c, k));
+        let in_row =
+            |r: usize| (0..width).any(|c| known(r, c)) || self.square && (0..height).any(|k| known(k, r));
+        let columns: Vec<usize> = (0..width).filter(|c| in_column(*c)).collect();
+        let rows: Vec<usize> = (0..height).filter(|r| in_row(*r)).collect();
+        // All blank: there is nothing to choose by.
+        if columns.is_empty() {
+            return self;
+        }
+        let values = rows.iter().flat_map(|r| columns.iter().map(move |c| (r, c)));
+        Cells {
+            values: values.map(|(r, c)| self.values[r * width + c]).collect(),
+            columns: columns.iter().map(|&c| self.columns[c].clone()).collect(),
+            rows: rows.iter().map(|&r| self.rows[r].clone()).collect(),
+            ..self
         }
     }
 
-    /// In one size, at which the longest of them fits; not at all where that is too small.
-    fn write_numbers(&self, picture: &mut Picture, edges: &Edges, share: impl Fn(f64) -> f64) {
-        let texts: Vec<Option<String>> = self.values.iter().map(|v| v.map(short)).collect();
-        let (_, _, cell_width, cell_height) = edges.cell(0);
-        let fits = |size: &u32| {
-            let longest = texts.iter().flatten().map(|t| width(t, *size)).fold(0.0, f64::max);
-            longest + 3.0 <= cell_width && f64::from(*size) + 2.0 <= cell_height
+    /// Colours for these values, unless the range is given.
+    fn colors(&self, values: impl Iterator<Item = f64>) -> Colors {
+        let extremes = || match extremes(values) {
+            (low, high) if low < high => (low, high),
+            // One value only, or none: in the middle of some range.
+            (low, high) if low == high && self.scale == Scale::Linear => {
+                (low - low.abs().max(1.0) / 2.0, low + low.abs().max(1.0) / 2.0)
+            }
+            (low, high) if low == high => (low / 10.0, low * 10.0),
+            _ if self.scale == Scale::Linear => (0.0, 1.0),
+            _ => (0.1, 1.0),
         };
-        let Some(size) = (6..=13).rev().find(fits) else { return };
-        for (i, (text, value)) in texts.iter().zip(&self.values).enumerate() {
-            if let (Some(text), Some(value)) = (text, value) {
+        Colors { scale: self.scale, range: self.range.unwrap_or_else(extremes) }
+    }
+}
+
+impl Colors {
+    fn bar(self, label: &str) -> Bar {
+        Bar { scale: self.scale, range: self.range, label: label.to_string(), colors: viridis }
+    }
+
+    fn of(self, value: f64) -> Color {
+        viridis(self.scale.share(value, self.range))
+    }
+}
+
+impl Plot for Drawn<'_> {
+    fn left(&self, _height: f64) -> f64 {
+        widest(self.cells.rows.iter().map(String::as_str), TICK)
+    }
+
+    fn below(&self, width: f64) -> f64 {
+        self.names(width).depth
+    }
+
+    fn overhang(&self, width: f64) -> f64 {
+        let names = &self.cells.columns;
+        self.names(width).overhang(names, width / names.len() as f64)
+    }
+
+    /// Squares leave a part free.
+    fn fit(&self, width: f64, height: f64) -> (f64, f64) {
+        if !self.cells.square {
+            return (width, height);
+        }
+        let (columns, rows) = (self.cells.columns.len() as f64, self.cells.rows.len() as f64);
+        let side = (width / columns).min(height / rows);
+        (side * columns, side * rows)
+    }
+
+    fn bar(&self) -> Option<&Bar> {
+        self.bar.as_ref()
+    }
+
+    fn draw(&self, picture: &mut Picture, area: &Area, labels: Labels) {
+        let cells = self.cells;
+        let edges = Edges { area: *area, columns: cells.columns.len(), rows: cells.rows.len() };
+        for (i, value) in cells.values.iter().enumerate() {
+            if let Some(value) = value {
                 let (x, y, width, height) = edges.cell(i);
-                picture.add(Mark::Text {
-                    x: x + width / 2.0,
-                    y: y + height / 2.0 + 0.36 * f64::from(size),
-                    text: text.clone(),
-                    size,
-                    anchor: Anchor::Middle,
-                    angle: 0.0,
-                    color: viridis(share(*value)).contrast(),
-                });
+                picture.rectangle(x, y, width, height, self.colors.of(*value));
+            }
+        }
+        if cells.numbers {
+            self.write_numbers(picture, &edges);
+        }
+        if labels.x {
+            self.names(area.width()).draw(picture, area, &cells.columns);
+        }
+        if labels.y {
+            let slot = area.height() / cells.rows.len() as f64;
+            let every = (f64::from(TICK + 2) / slot).ceil().max(1.0) as usize;
+            for (i, name) in cells.rows.iter().enumerate().step_by(every) {
+                let y = area.top + (i as f64 + 0.5) * slot + 4.0;
+                picture.text(area.left - 8.0, y, name, TICK, Anchor::End);
             }
         }
     }
 }
 
-impl Area {
-    /// The largest part that divides into squares, in the middle.
-    fn with_squares(self, columns: usize, rows: usize) -> Area {
-        let side = (self.width() / columns as f64).min(self.height() / rows as f64);
-        let aside = ((self.width() - side * columns as f64) / 2.0).floor();
-        let left = self.left + aside;
-        Area { left, right: left + side * columns as f64, bottom: self.top + side * rows as f64, ..self }
+impl Drawn<'_> {
+    fn names(&self, width: f64) -> Names {
+        let columns = &self.cells.columns;
+        Names::fit(columns, self.cells.numeric_columns, width / columns.len() as f64)
+    }
+
+    /// In one size, at which the longest of them fits; not at all where that is too small.
+    fn write_numbers(&self, picture: &mut Picture, edges: &Edges) {
+        let (_, _, cell_width, cell_height) = edges.cell(0);
+        let fits = |size: &u32| {
+            self.longest * f64::from(*size) + 3.0 <= cell_width && f64::from(*size) + 2.0 <= cell_height
+        };
+        let Some(size) = (self.least..=13).rev().find(fits) else { return };
+        for (i, value) in self.cells.values.iter().enumerate() {
+            if let Some(value) = value {
+                let (x, y, width, height) = edges.cell(i);
+                picture.add(Mark::Text {
+                    x: x + width / 2.0,
+                    y: y + height / 2.0 + 0.36 * f64::from(size),
+                    text: short(*value),
+                    size,
+                    anchor: Anchor::Middle,
+                    angle: 0.0,
+                    color: self.colors.of(*value).contrast(),
+                });
+            }
+        }
     }
 }
 

@@ -39,8 +39,8 @@ const LONGEST: usize = 16_384;
 pub fn images(gallery: &Gallery) -> Result<Picture> {
     let Gallery { title, rows, scale, .. } = gallery;
     let size = |image: &Image| {
-        let columns = image.columns.max(1);
-        (columns * scale, image.values.len() / (columns * image.channels.max(1)) * scale)
+        let (width, height) = image.size();
+        (width * scale, height * scale)
     };
     let cell = |take: fn((usize, usize)) -> usize| {
         rows.iter().flat_map(|(_, images)| images).map(|image| take(size(image))).max().unwrap_or(0)
@@ -53,7 +53,10 @@ pub fn images(gallery: &Gallery) -> Result<Picture> {
     let top = EDGE + if title.is_some() { TITLE as usize + 10 } else { 0 };
     let words = title.as_ref().map_or(0, |t| text::width(t, TITLE).ceil() as usize) + 2 * EDGE;
     let width = (left + (longest * (cell_width + GAP)).saturating_sub(GAP) + EDGE).max(words);
-    let height = top + (rows.len() * (cell_height + GAP)).saturating_sub(GAP) + EDGE;
+    // Names under each other keep apart, even beside tiny images.
+    let named = rows.iter().filter(|(name, _)| !name.is_empty()).count() > 1;
+    let row_height = if named { cell_height.max(TICK as usize + 2) } else { cell_height };
+    let height = top + (rows.len() * (row_height + GAP)).saturating_sub(GAP) + EDGE;
     ensure!(
         width.max(height) <= LONGEST,
         "{} rows of {longest} images make a picture of {width}x{height} pixels; draw fewer with --rows A..B, \
@@ -66,7 +69,7 @@ pub fn images(gallery: &Gallery) -> Result<Picture> {
         picture.text(width as f64 / 2.0, (EDGE + TITLE as usize) as f64, title, TITLE, Anchor::Middle);
     }
     for (i, (name, images)) in rows.iter().enumerate() {
-        let y = top + i * (cell_height + GAP);
+        let y = top + i * (row_height + GAP) + (row_height - cell_height) / 2;
         let middle = y as f64 + cell_height as f64 / 2.0;
         picture.text(left as f64 - 8.0, middle + 4.0, name, TICK, Anchor::End);
         for (j, image) in images.iter().enumerate() {
@@ -85,6 +88,12 @@ pub fn images(gallery: &Gallery) -> Result<Picture> {
 }
 
 impl Image {
+    /// Pixels across and down.
+    pub fn size(&self) -> (usize, usize) {
+        let columns = self.columns.max(1);
+        (columns, self.values.len() / (columns * self.channels.max(1)))
+    }
+
     fn pixels(&self, (low, high): (f64, f64)) -> Vec<Color> {
         let level = |v: f64| (255.0 * ((v - low) / (high - low)).clamp(0.0, 1.0)).round() as u8;
         let color = |pixel: &[f64]| match *pixel {

@@ -2,12 +2,15 @@
 
 use anyhow::Result;
 
-use super::axis::{Axis, Scale};
+use super::axis::{Axis, Scale, Tick};
 use super::color::{Color, MIDDLE, SERIES, SHADES, viridis};
-use super::frame::{Key, Legend, Page, TICK, axes, crisp, label_width, x_rules, x_ticks, y_rules, y_ticks};
+use super::frame::{Area, Key, Legend, Page, TICK, axes, crisp, label_width};
+use super::frame::{x_rules, x_ticks, y_rules, y_ticks};
+use super::panels::{self, Aside, Labels, Panels, Plot};
 use super::{Anchor, Mark, Picture, text};
 
-/// What to draw.
+/// What to draw. The charts of several panels have the same series, of which some
+/// may be without points, and so each series looks the same in all panels.
 #[derive(Default)]
 pub struct Chart {
     pub x: Scale,
@@ -22,7 +25,12 @@ pub struct Chart {
     pub legend: String,
     pub spread: Spread,
     pub shades: Vec<Shade>,
+    /// Lines across, at values of y.
     pub levels: Vec<Level>,
+    /// Lines upright, at values of x.
+    pub verticals: Vec<Level>,
+    /// For two logarithmic axes.
+    pub guides: Vec<Guide>,
 }
 
 /// Points that belong together; in the order in which a line joins them.
@@ -58,15 +66,26 @@ pub struct Shade {
     pub label: String,
 }
 
-/// A horizontal line across.
+/// A line at a value of one axis.
 #[derive(Clone, Debug)]
 pub struct Level {
-    pub y: f64,
+    pub at: f64,
     pub label: String,
 }
 
-/// Strokes of the levels, one after the other.
+/// A power of x, as a straight line through the middle of the data.
+#[derive(Clone, Debug)]
+pub struct Guide {
+    pub slope: f64,
+    pub label: String,
+}
+
+/// Strokes of the levels, one after the other; of the verticals too, which the legend
+/// shows upright.
 const LEVELS: [(f64, f64); 3] = [(6.0, 4.0), (2.0, 3.0), (12.0, 4.0)];
+
+/// Strokes of the guides.
+const GUIDES: [(f64, f64); 3] = [(9.0, 3.0), (3.0, 3.0), (1.5, 4.0)];
 
 /// How a series looks.
 #[derive(Clone, Copy)]
@@ -77,71 +96,90 @@ struct Look {
     line: bool,
 }
 
-/// Draws the chart.
+/// A chart over its ranges.
+struct Drawn<'a> {
+    chart: &'a Chart,
+    x_range: (f64, f64),
+    y_range: (f64, f64),
+    /// Pixels from a tick of a linear x axis to the next.
+    x_spacing: f64,
+}
+
+/// Draws the charts. Panels have one range of x and one of y, unless they are free, and
+/// one legend.
 ///
 /// # Errors
 /// A page with no room for the data.
-pub fn line(page: &Page, chart: &Chart) -> Result<Picture> {
-    let x_range = chart.x_range.unwrap_or_else(|| chart.x.around(chart.xs()));
-    let y_range = chart.y_range.unwrap_or_else(|| chart.y.around(chart.ys()));
-    let legend = chart.legend();
-    let above = if chart.shades.iter().any(|s| !s.label.is_empty()) { f64::from(TICK) + 6.0 } else { 0.0 };
+pub fn line(page: &Page, panels: &Panels<Chart>) -> Result<Picture> {
+    let Some(first) = panels.charts().next() else { return Ok(page.picture()) };
+    let x_shared = first.x.around(panels.charts().flat_map(Chart::xs));
+    let y_shared = first.y.around(panels.charts().flat_map(Chart::ys));
+    // Small panels have few ticks, were they as far apart as on a large page.
+    let x_spacing = if panels.panels.len() > 1 { 60.0 } else { 85.0 };
+    let drawn = panels.map(|chart| {
+        let (x_own, y_own) = match panels.free {
+            true => (chart.x.around(chart.xs()), chart.y.around(chart.ys())),
+            false => (x_shared, y_shared),
+        };
+        let (x_range, y_range) = (chart.x_range.unwrap_or(x_own), chart.y_range.unwrap_or(y_own));
+        Drawn { chart, x_range, y_range, x_spacing }
+    });
+    panels::draw(page, &drawn, &Aside::Legend(first.legend()))
+}
 
-    // Heights first: how many ticks there is room for decides how wide their labels are.
-    let bounds = page.area(0.0, f64::from(TICK), above, 0.0);
-    let y = Axis::new(chart.y, y_range, bounds.bottom, bounds.top);
-    let y_marks = y.ticks(50.0);
-    let area =
-        page.area(label_width(&y_marks), f64::from(TICK), above, legend.width(bounds.height())).check()?;
-    let x = Axis::new(chart.x, x_range, area.left, area.right);
-    // Numbers on a linear axis have more digits.
-    let x_marks = x.ticks(if chart.x == Scale::Linear { 85.0 } else { 55.0 });
+impl Plot for Drawn<'_> {
+    fn left(&self, height: f64) -> f64 {
+        label_width(&self.y(height, 0.0).1)
+    }
 
-    let mut picture = page.picture();
-    for (shade, color) in chart.shades.iter().zip(SHADES.iter().cycle()) {
+    fn below(&self, _width: f64) -> f64 {
+        f64::from(TICK)
+    }
+
+    fn above(&self) -> f64 {
+        if self.chart.shades.iter().any(|s| !s.label.is_empty()) { f64::from(TICK) + 6.0 } else { 0.0 }
+    }
+
+    fn draw(&self, picture: &mut Picture, area: &Area, labels: Labels) {
+        let chart = self.chart;
+        let (y, y_marks) = self.y(area.bottom, area.top);
+        let x = Axis::new(chart.x, self.x_range, area.left, area.right);
+        // Numbers on a linear axis have more digits.
+        let x_marks = x.ticks(if chart.x == Scale::Linear { self.x_spacing } else { 55.0 });
+
+        for (shade, color) in chart.shades.iter().zip(SHADES.iter().cycle()) {
+            shade.draw(picture, area, &x, *color);
+        }
+        x_rules(picture, area, &x, &x_marks);
+        y_rules(picture, area, &y, &y_marks);
+        picture.add(Mark::Clip { x: area.left, y: area.top, width: area.width(), height: area.height() });
+        chart.draw_references(picture, area, &x, &y);
+        chart.draw_series(picture, &x, &y);
+        picture.add(Mark::Unclip);
+        axes(picture, area);
+        x_ticks(picture, area, &x, &x_marks, labels.x);
+        y_ticks(picture, area, &y, &y_marks, labels.y);
+    }
+}
+
+impl Drawn<'_> {
+    fn y(&self, bottom: f64, top: f64) -> (Axis, Vec<Tick>) {
+        let axis = Axis::new(self.chart.y, self.y_range, bottom, top);
+        let ticks = axis.ticks(50.0);
+        (axis, ticks)
+    }
+}
+
+impl Shade {
+    fn draw(&self, picture: &mut Picture, area: &Area, x: &Axis, color: Color) {
         let edge = |value: f64| x.place(value).clamp(area.left, area.right);
-        let left = shade.low.map_or(area.left, edge);
-        let right = shade.high.map_or(area.right, edge);
-        picture.rectangle(left, area.top, right - left, area.height(), *color);
+        let left = self.low.map_or(area.left, edge);
+        let right = self.high.map_or(area.right, edge);
+        picture.rectangle(left, area.top, right - left, area.height(), color);
         let room = (right - left).max(1.0);
-        let size = (8..=TICK).rev().find(|s| text::width(&shade.label, *s) <= room).unwrap_or(8);
-        picture.text((left + right) / 2.0, area.top - 6.0, &shade.label, size, Anchor::Middle);
+        let size = (8..=TICK).rev().find(|s| text::width(&self.label, *s) <= room).unwrap_or(8);
+        picture.text((left + right) / 2.0, area.top - 6.0, &self.label, size, Anchor::Middle);
     }
-    x_rules(&mut picture, &area, &x, &x_marks);
-    y_rules(&mut picture, &area, &y, &y_marks);
-
-    picture.add(Mark::Clip { x: area.left, y: area.top, width: area.width(), height: area.height() });
-    for (level, dash) in chart.levels.iter().zip(LEVELS.iter().cycle()) {
-        let at = crisp(y.place(level.y));
-        picture.add(Mark::Polyline {
-            points: vec![(area.left, at), (area.right, at)],
-            stroke: MIDDLE,
-            width: 1.5,
-            dash: Some(*dash),
-        });
-    }
-    let looks = chart.looks();
-    for (series, look) in chart.series.iter().zip(&looks) {
-        series.draw_spread(&mut picture, chart.spread, look.color, &x, &y);
-    }
-    for (series, look) in chart.series.iter().zip(&looks) {
-        let points: Vec<(f64, f64)> = series.points.iter().map(|p| (x.place(p.x), y.place(p.y))).collect();
-        if look.line {
-            let (stroke, dash) = (look.color, look.dash);
-            picture.add(Mark::Polyline { points: points.clone(), stroke, width: 2.0, dash });
-        }
-        for at in points {
-            marker(&mut picture, look, at);
-        }
-    }
-    picture.add(Mark::Unclip);
-
-    axes(&mut picture, &area);
-    x_ticks(&mut picture, &area, &x, &x_marks);
-    y_ticks(&mut picture, &area, &y, &y_marks);
-    legend.draw(&mut picture, &area);
-    page.words(&mut picture, &area);
-    Ok(picture)
 }
 
 impl Chart {
@@ -150,12 +188,58 @@ impl Chart {
     }
 
     fn xs(&self) -> impl Iterator<Item = f64> {
-        self.points().map(|p| p.x)
+        self.points().map(|p| p.x).chain(self.verticals.iter().map(|v| v.at))
     }
 
     fn ys(&self) -> impl Iterator<Item = f64> {
         let ends = self.points().filter_map(|p| p.ends).flat_map(|(low, high)| [low, high]);
-        self.points().map(|p| p.y).chain(ends).chain(self.levels.iter().map(|l| l.y))
+        self.points().map(|p| p.y).chain(ends).chain(self.levels.iter().map(|l| l.at))
+    }
+
+    fn draw_references(&self, picture: &mut Picture, area: &Area, x: &Axis, y: &Axis) {
+        for (level, dash) in self.levels.iter().zip(LEVELS.iter().cycle()) {
+            let at = crisp(y.place(level.at));
+            reference(picture, [(area.left, at), (area.right, at)], *dash);
+        }
+        for (vertical, dash) in self.verticals.iter().zip(LEVELS.iter().cycle()) {
+            let at = crisp(x.place(vertical.at));
+            reference(picture, [(at, area.bottom), (at, area.top)], *dash);
+        }
+        if self.guides.is_empty() || [self.x, self.y].contains(&Scale::Linear) {
+            return;
+        }
+        let middle = (self.x.middle(self.points().map(|p| p.x)), self.y.middle(self.points().map(|p| p.y)));
+        let (Some(middle_x), Some(middle_y)) = middle else { return };
+        let (middle_x, middle_y) = (x.place(middle_x), y.place(middle_y));
+        for (guide, dash) in self.guides.iter().zip(GUIDES.iter().cycle()) {
+            // Pixels down for one to the right; the line ends at the first edge it meets.
+            let steepness = guide.slope * y.per_power() / x.per_power();
+            let room = |x: f64| {
+                let across = (x - middle_x).abs();
+                let down = (area.bottom - middle_y).max(middle_y - area.top);
+                across.min(down / steepness.abs().max(1e-9))
+            };
+            let end = |by: f64| (middle_x + by, middle_y + steepness * by);
+            reference(picture, [end(-room(area.left)), end(room(area.right))], *dash);
+        }
+    }
+
+    fn draw_series(&self, picture: &mut Picture, x: &Axis, y: &Axis) {
+        let series = || self.series.iter().zip(self.looks()).filter(|(series, _)| !series.points.is_empty());
+        for (series, look) in series() {
+            series.draw_spread(picture, self.spread, look.color, x, y);
+        }
+        for (series, look) in series() {
+            let points: Vec<(f64, f64)> =
+                series.points.iter().map(|p| (x.place(p.x), y.place(p.y))).collect();
+            if look.line {
+                let (stroke, dash) = (look.color, look.dash);
+                picture.add(Mark::Polyline { points: points.clone(), stroke, width: 2.0, dash });
+            }
+            for at in points {
+                marker(picture, &look, at);
+            }
+        }
     }
 
     fn looks(&self) -> Vec<Look> {
@@ -193,16 +277,30 @@ impl Chart {
             };
             Key { name: series.name.clone(), swatch: Box::new(swatch) }
         });
-        let levels = self.levels.iter().zip(LEVELS.iter().cycle()).filter(|(l, _)| !l.label.is_empty());
-        let levels = levels.map(|(level, &dash)| {
-            let swatch = move |picture: &mut Picture, x: f64, y: f64| {
-                let points = vec![(x, y), (x + Key::WIDTH, y)];
-                picture.add(Mark::Polyline { points, stroke: MIDDLE, width: 1.5, dash: Some(dash) });
-            };
-            Key { name: level.label.clone(), swatch: Box::new(swatch) }
-        });
-        Legend { title: self.legend.clone(), keys: series.chain(levels).collect() }
+        let dashes = LEVELS.iter().cycle();
+        let levels = self.levels.iter().zip(dashes.clone()).map(|(l, dash)| key(&l.label, (1.0, 0.0), *dash));
+        let verticals = self.verticals.iter().zip(dashes).map(|(v, dash)| key(&v.label, (0.0, 8.0), *dash));
+        let guides = self.guides.iter().zip(GUIDES.iter().cycle());
+        // As it goes up or down, not as steeply.
+        let guides = guides.map(|(g, dash)| key(&g.label, (1.0, 6.0 * g.slope.clamp(-1.0, 1.0)), *dash));
+        let references = levels.chain(verticals).chain(guides).filter(|key| !key.name.is_empty());
+        Legend { title: self.legend.clone(), keys: series.chain(references).collect() }
     }
+}
+
+/// The key of a reference, whose line reaches by these to the sides (as a share of the
+/// swatch) and up (in pixels).
+fn key(name: &str, (aside, up): (f64, f64), dash: (f64, f64)) -> Key {
+    let swatch = move |picture: &mut Picture, x: f64, y: f64| {
+        let half = Key::WIDTH / 2.0;
+        let (middle, by) = (x + half, half * aside);
+        reference(picture, [(middle - by, y + up), (middle + by, y - up)], dash);
+    };
+    Key { name: name.to_string(), swatch: Box::new(swatch) }
+}
+
+fn reference(picture: &mut Picture, ends: [(f64, f64); 2], dash: (f64, f64)) {
+    picture.add(Mark::Polyline { points: ends.to_vec(), stroke: MIDDLE, width: 1.5, dash: Some(dash) });
 }
 
 impl Series {

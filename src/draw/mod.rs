@@ -1,4 +1,4 @@
-//! Pictures for print: lines, grids of cells, violins, images.
+//! Pictures for print: lines, grids of cells, violins, in one panel or several; images.
 //!
 //! Knows nothing of files or arguments: a chart takes what it shows and lays it
 //! out as [`Mark`]s on a [`Picture`], which becomes the bytes of an SVG or a PNG.
@@ -15,6 +15,7 @@ mod frame;
 mod grid;
 mod images;
 mod line;
+mod panels;
 mod png;
 mod svg;
 mod text;
@@ -24,9 +25,10 @@ pub use axis::Scale;
 pub use frame::Page;
 pub use grid::{Cells, grid};
 pub use images::{Gallery, Image, images};
-pub use line::{Chart, Level, Point, Series, Shade, Spread, line};
+pub use line::{Chart, Guide, Level, Point, Series, Shade, Spread, line};
+pub use panels::Panels;
 pub use text::{order, short};
-pub use violin::{Group, Shape, violin};
+pub use violin::{Group, Shape, Violins, violin};
 
 use color::Color;
 

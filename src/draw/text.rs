@@ -27,6 +27,15 @@ pub(super) fn widest<'a>(texts: impl IntoIterator<Item = &'a str>, size: u32) ->
     texts.into_iter().map(|text| width(text, size)).fold(0.0, f64::max)
 }
 
+/// As much of a text as there is room for.
+pub(super) fn shortened(text: &str, size: u32, room: f64) -> String {
+    if width(text, size) <= room {
+        return text.to_string();
+    }
+    let mut ends = text.char_indices().map(|(end, _)| format!("{}…", text[..end].trim_end()));
+    ends.rfind(|short| width(short, size) <= room).unwrap_or_default()
+}
+
 /// A number to two significant digits. From a thousandth to a hundred thousand it is
 /// written out: with all digits before the point, and none behind a whole number.
 pub fn short(x: f64) -> String {
@@ -81,6 +90,14 @@ mod tests {
         for (x, text) in cases {
             assert_eq!(short(x), text);
         }
+    }
+
+    #[test]
+    fn a_text_is_shortened_only_where_it_has_no_room() {
+        assert_eq!(shortened("gradient", 12, 200.0), "gradient");
+        let short = shortened("gradient", 12, 40.0);
+        assert!(short.starts_with("gra") && short.ends_with('…') && width(&short, 12) <= 40.0, "{short}");
+        assert_eq!(shortened("gradient", 12, 0.0), "");
     }
 
     #[test]

@@ -2,9 +2,10 @@
 
 use anyhow::Result;
 
-use super::axis::{Axis, Scale};
+use super::axis::{Axis, Scale, Tick};
 use super::color::{Color, INK, PAPER, SERIES};
-use super::frame::{Key, Legend, Names, Page, TICK, axes, label_width, y_rules, y_ticks};
+use super::frame::{Area, Key, Legend, Names, Page, axes, label_width, y_rules, y_ticks};
+use super::panels::{self, Aside, Labels, Panels, Plot};
 use super::{Mark, Picture};
 
 /// The values of one category and series.
@@ -29,54 +30,123 @@ const FEW: usize = 5;
 /// Heights at which a density is taken.
 const STEPS: usize = 80;
 
-/// Draws the groups over their categories; `series` are names for the legend,
-/// none or one a series, and `legend` is what they are names of.
+/// What to draw.
+pub struct Violins {
+    pub shape: Shape,
+    pub scale: Scale,
+    pub categories: Vec<String>,
+    /// Names for the legend: none, or one a series.
+    pub series: Vec<String>,
+    /// What the series are; over the legend.
+    pub legend: String,
+    pub groups: Vec<Group>,
+}
+
+/// Violins of a panel, over its range.
+struct Drawn<'a> {
+    violins: &'a Violins,
+    range: (f64, f64),
+}
+
+/// Draws the groups over their categories. Panels have one range, unless they are free,
+/// and one legend: their series are the same.
 ///
 /// # Errors
 /// A page with no room for them.
-pub fn violin(
-    page: &Page,
-    shape: Shape,
-    scale: Scale,
-    categories: &[String],
-    (legend, series): (&str, &[String]),
-    groups: &[Group],
-) -> Result<Picture> {
-    let keys = series.iter().enumerate().map(|(i, name)| Key::square(name, SERIES[i % SERIES.len()]));
-    let legend = Legend { title: legend.to_string(), keys: keys.collect() };
-    let range = scale.around(groups.iter().flat_map(|g| g.values.iter().copied()));
+pub fn violin(page: &Page, panels: &Panels<Violins>) -> Result<Picture> {
+    let first = panels.charts().next();
+    let scale = first.map_or(Scale::Linear, |v| v.scale);
+    let shared = scale.around(panels.charts().flat_map(Violins::values));
+    let drawn = panels.map(|violins| {
+        let range = if panels.free { scale.around(violins.values()) } else { shared };
+        Drawn { violins, range }
+    });
+    let aside = first.map_or(Aside::Nothing, |v| Aside::Legend(v.legend()));
+    panels::draw(page, &drawn, &aside)
+}
 
-    // Once with a guess of the names' height, then with their height.
-    let bounds = page.area(0.0, f64::from(TICK), 0.0, 0.0);
-    let labels = label_width(&Axis::new(scale, range, bounds.bottom, bounds.top).ticks(50.0));
-    let beside = legend.width(bounds.height());
-    let bounds = page.area(labels, f64::from(TICK), 0.0, beside);
-    let names = Names::fit(categories, false, bounds.width() / categories.len() as f64);
-    let area = page.area(labels, names.depth, 0.0, beside).check()?;
-    let y = Axis::new(scale, range, area.bottom, area.top);
-    let ticks = y.ticks(50.0);
-
-    let mut picture = page.picture();
-    y_rules(&mut picture, &area, &y, &ticks);
-    let slot = area.width() / categories.len() as f64;
-    let lane = slot * 0.9 / series.len().max(1) as f64;
-    for group in groups {
-        let left = area.left + slot * group.category as f64 + slot * 0.05;
-        let middle = left + lane * (group.series as f64 + 0.5);
-        let half = (lane * 0.45).min(60.0);
-        let color = SERIES[group.series % SERIES.len()];
-        // In the axis' own units, in which the picture is seen: a density over a
-        // logarithmic axis is one of the logarithms.
-        let mut places: Vec<f64> = group.values.iter().map(|v| y.place(*v)).collect();
-        places.sort_by(f64::total_cmp);
-        distribution(&mut picture, shape, &places, middle, half, color);
+impl Violins {
+    /// Without the categories that have no values.
+    #[must_use]
+    pub fn compact(mut self) -> Violins {
+        let known = |c: &usize| self.groups.iter().any(|g| g.category == *c && !g.values.is_empty());
+        let kept: Vec<usize> = (0..self.categories.len()).filter(known).collect();
+        // All empty: there is nothing to choose by.
+        if kept.is_empty() {
+            return self;
+        }
+        self.categories = kept.iter().map(|&c| self.categories[c].clone()).collect();
+        self.groups.retain_mut(|group| match kept.binary_search(&group.category) {
+            Ok(place) => {
+                group.category = place;
+                true
+            }
+            Err(_) => false,
+        });
+        self
     }
-    axes(&mut picture, &area);
-    y_ticks(&mut picture, &area, &y, &ticks);
-    names.draw(&mut picture, &area, categories);
-    legend.draw(&mut picture, &area);
-    page.words(&mut picture, &area);
-    Ok(picture)
+
+    fn values(&self) -> impl Iterator<Item = f64> {
+        self.groups.iter().flat_map(|g| g.values.iter().copied())
+    }
+
+    fn legend(&self) -> Legend {
+        let keys = self.series.iter().enumerate();
+        let keys = keys.map(|(i, name)| Key::square(name, SERIES[i % SERIES.len()])).collect();
+        Legend { title: self.legend.clone(), keys }
+    }
+}
+
+impl Drawn<'_> {
+    fn y(&self, bottom: f64, top: f64) -> (Axis, Vec<Tick>) {
+        let axis = Axis::new(self.violins.scale, self.range, bottom, top);
+        let ticks = axis.ticks(50.0);
+        (axis, ticks)
+    }
+
+    fn names(&self, width: f64) -> Names {
+        let categories = &self.violins.categories;
+        Names::fit(categories, false, width / categories.len() as f64)
+    }
+}
+
+impl Plot for Drawn<'_> {
+    fn left(&self, height: f64) -> f64 {
+        label_width(&self.y(height, 0.0).1)
+    }
+
+    fn below(&self, width: f64) -> f64 {
+        self.names(width).depth
+    }
+
+    fn overhang(&self, width: f64) -> f64 {
+        let names = &self.violins.categories;
+        self.names(width).overhang(names, width / names.len() as f64)
+    }
+
+    fn draw(&self, picture: &mut Picture, area: &Area, labels: Labels) {
+        let Violins { shape, categories, series, groups, .. } = self.violins;
+        let (y, ticks) = self.y(area.bottom, area.top);
+        y_rules(picture, area, &y, &ticks);
+        let slot = area.width() / categories.len() as f64;
+        let lane = slot * 0.9 / series.len().max(1) as f64;
+        for group in groups {
+            let left = area.left + slot * group.category as f64 + slot * 0.05;
+            let middle = left + lane * (group.series as f64 + 0.5);
+            let half = (lane * 0.45).min(60.0);
+            let color = SERIES[group.series % SERIES.len()];
+            // In the axis' own units, in which the picture is seen: a density over a
+            // logarithmic axis is one of the logarithms.
+            let mut places: Vec<f64> = group.values.iter().map(|v| y.place(*v)).collect();
+            places.sort_by(f64::total_cmp);
+            distribution(picture, *shape, &places, middle, half, color);
+        }
+        axes(picture, area);
+        y_ticks(picture, area, &y, &ticks, labels.y);
+        if labels.x {
+            self.names(area.width()).draw(picture, area, categories);
+        }
+    }
 }
 
 /// `places` are heights on the page, in order.

@@ -1,12 +1,13 @@
 //! fig heatmap: a rectangular grid of cells.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Args;
 use molrg::cli::{Job, Shared};
-use molrg::draw::{Cells, Scale, grid};
+use molrg::draw::{Cells, grid};
 
-use crate::page::{PageArgs, Sheet, parse_range};
-use crate::table::{Table, TableArgs};
+use crate::cells::CellArgs;
+use crate::page::{PageArgs, Sheet};
+use crate::table::TableArgs;
 
 /// Cells up to which values are written in them.
 const WRITTEN: usize = 200;
@@ -28,15 +29,8 @@ pub struct Arguments {
     /// Column whose values are the rows of the grid
     #[arg(long, value_name = "COL")]
     y: String,
-    /// Column of the values
-    #[arg(long, value_name = "COL")]
-    value: String,
-    /// Values at the ends of the colour bar (default: the extremes)
-    #[arg(long, value_name = "LO,HI", value_parser = parse_range, allow_hyphen_values = true)]
-    range: Option<(f64, f64)>,
-    /// Write no values in the cells
-    #[arg(long)]
-    no_numbers: bool,
+    #[command(flatten)]
+    cells: CellArgs,
     #[command(flatten)]
     page: PageArgs,
     #[command(flatten)]
@@ -45,6 +39,7 @@ pub struct Arguments {
 
 impl Arguments {
     pub fn run(self, job: &Job) -> Result<()> {
+        self.cells.check()?;
         let sheet = Sheet::open(job)?;
         let table = self.table.read(job)?;
         let (columns, numeric_columns, column_of) = table.categories(table.column(&self.x)?);
@@ -54,38 +49,23 @@ impl Arguments {
             row_of.iter_mut().for_each(|row| *row = rows.len() - 1 - *row);
         }
         let width = columns.len();
-        let cell_of: Vec<usize> = row_of.iter().zip(&column_of).map(|(r, c)| r * width + c).collect();
-        let values = cells(&table, &self.value, &cell_of, width * rows.len())?;
-        let numbers = !self.no_numbers && values.len() <= WRITTEN;
-        let cells = Cells {
-            columns,
-            rows,
-            numeric_columns,
-            values,
-            range: self.range,
-            label: self.value,
-            numbers,
-            square: false,
-        };
-        sheet.draw(&grid(&self.page.page(&self.x, &self.y), &cells)?)
+        let split = self.page.split(&table)?;
+        let cell_of = |row: usize| row_of[row] * width + column_of[row];
+        let values = self.cells.values(&table, &split, cell_of, width * rows.len())?;
+        let charts = values.into_iter().map(|values| {
+            let cells = Cells {
+                columns: columns.clone(),
+                rows: rows.clone(),
+                numeric_columns,
+                numbers: !self.cells.no_numbers && values.len() <= WRITTEN,
+                values,
+                range: self.cells.range,
+                scale: self.cells.scale(),
+                label: self.cells.value.clone(),
+                square: false,
+            };
+            if split.free { cells.compact() } else { cells }
+        });
+        sheet.draw(&grid(&self.page.page(&self.x, &self.y, &split), &split.panels(charts))?)
     }
-}
-
-/// The value of each of `count` cells, given the cell of each row.
-pub fn cells(table: &Table, value: &str, cell_of: &[usize], count: usize) -> Result<Vec<Option<f64>>> {
-    let value = table.column(value)?;
-    let mut values = vec![None; count];
-    let mut filled = vec![None; count];
-    for row in table.rows() {
-        let cell = cell_of[row];
-        if let Some(first) = filled[cell].replace(row) {
-            bail!(
-                "{}: is the same cell as line {}; leave one row a cell with --filter",
-                table.place(row),
-                table.line(first)
-            );
-        }
-        values[cell] = table.number(row, value, Scale::Linear)?;
-    }
-    Ok(values)
 }

@@ -66,7 +66,21 @@ impl Arguments {
             }
             several => {
                 for (i, input) in several.iter().enumerate() {
-                    rows.push((label(i), read(job.rows(Some(input))?, columns)?));
+                    let images = read(job.rows(Some(input))?, columns)?;
+                    if let Some((_, first)) = rows.first() {
+                        let [first, other] = [&first[0], &images[0]].map(Image::size);
+                        ensure!(
+                            first == other,
+                            "{}: holds images of {}x{} pixels, and {} of {}x{}; draw arrays of one size together",
+                            input.display(),
+                            other.0,
+                            other.1,
+                            several[0].display(),
+                            first.0,
+                            first.1
+                        );
+                    }
+                    rows.push((label(i), images));
                 }
             }
         }

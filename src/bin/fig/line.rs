@@ -5,9 +5,10 @@ use std::str::FromStr;
 use anyhow::{Result, anyhow, ensure};
 use clap::Args;
 use molrg::cli::{Job, Shared, usage};
-use molrg::draw::{Chart, Level, Point, Scale, Series, Shade, Spread, line};
+use molrg::draw::{Chart, Guide, Level, Point, Scale, Series, Shade, Spread, line};
 
 use crate::page::{PageArgs, Sheet, parse_range};
+use crate::panel::Split;
 use crate::table::{Table, TableArgs};
 
 /// Draw points, joined by lines in order of x.
@@ -55,6 +56,12 @@ pub struct Arguments {
     /// A horizontal line at Y
     #[arg(long, value_name = "Y[:LABEL]", value_parser = parse_level, allow_hyphen_values = true)]
     hline: Vec<Level>,
+    /// A vertical line at X
+    #[arg(long, value_name = "X[:LABEL]", value_parser = parse_level, allow_hyphen_values = true)]
+    vline: Vec<Level>,
+    /// On two logarithmic axes, a line of this slope through the middle of the data: an order of convergence
+    #[arg(long, value_name = "SLOPE[:LABEL]", value_parser = parse_guide, allow_hyphen_values = true)]
+    guide: Vec<Guide>,
     #[command(flatten)]
     axes: Axes,
     #[command(flatten)]
@@ -106,10 +113,18 @@ fn parse_shade(text: &str) -> Result<Shade, String> {
     }
 }
 
+fn finite(text: &str, what: &str) -> Result<(f64, String), String> {
+    let (value, label) = labelled(text);
+    let value = number::<f64>(value)?;
+    if value.is_finite() { Ok((value, label)) } else { Err(format!("a line needs a finite {what}")) }
+}
+
 fn parse_level(text: &str) -> Result<Level, String> {
-    let (y, label) = labelled(text);
-    let y = number::<f64>(y)?;
-    if y.is_finite() { Ok(Level { y, label }) } else { Err("a line needs a finite height".into()) }
+    finite(text, "place").map(|(at, label)| Level { at, label })
+}
+
+fn parse_guide(text: &str) -> Result<Guide, String> {
+    finite(text, "slope").map(|(slope, label)| Guide { slope, label })
 }
 
 impl Axes {
@@ -121,17 +136,27 @@ impl Axes {
         scale(self.log_y, self.log2_y)
     }
 
-    fn check(&self, levels: &[Level]) -> Result<()> {
-        let ends = |range: Option<(f64, f64)>| range.into_iter().flat_map(|(low, high)| [low, high]);
-        let levels = levels.iter().map(|level| level.y);
-        let ys = [("--y-range", ends(self.y_range).collect::<Vec<_>>()), ("--hline", levels.collect())];
-        let xs = [("--x-range", ends(self.x_range).collect::<Vec<_>>())];
-        for (scale, values) in [(self.x(), xs.as_slice()), (self.y(), ys.as_slice())] {
-            for (flag, values) in values {
-                if let Some(value) = values.iter().find(|v| !scale.holds(**v)) {
-                    return Err(usage(anyhow!("{flag} {value}: has no place on a logarithmic axis")));
-                }
+    fn check(&self, levels: &[Level], verticals: &[Level], guides: &[Guide]) -> Result<()> {
+        let ends =
+            |range: Option<(f64, f64)>| range.into_iter().flat_map(|(low, high)| [low, high]).collect();
+        let places = |levels: &[Level]| levels.iter().map(|level| level.at).collect();
+        let values: [(&str, Scale, Vec<f64>); 4] = [
+            ("--x-range", self.x(), ends(self.x_range)),
+            ("--vline", self.x(), places(verticals)),
+            ("--y-range", self.y(), ends(self.y_range)),
+            ("--hline", self.y(), places(levels)),
+        ];
+        for (flag, scale, values) in values {
+            if let Some(value) = values.iter().find(|v| !scale.holds(**v)) {
+                return Err(usage(anyhow!("{flag} {value}: has no place on a logarithmic axis")));
             }
+        }
+        if let Some(Guide { slope, .. }) = guides.first()
+            && [self.x(), self.y()].contains(&Scale::Linear)
+        {
+            return Err(usage(anyhow!(
+                "--guide {slope}: is a straight line only on two logarithmic axes; add --log-x and --log-y"
+            )));
         }
         Ok(())
     }
@@ -147,11 +172,12 @@ fn scale(log: bool, log2: bool) -> Scale {
 
 impl Arguments {
     pub fn run(self, job: &Job) -> Result<()> {
-        self.axes.check(&self.hline)?;
+        self.axes.check(&self.hline, &self.vline, &self.guide)?;
         let sheet = Sheet::open(job)?;
         let table = self.table.read(job)?;
-        let (series, ordered) = self.series(&table)?;
-        let chart = Chart {
+        let split = self.page.split(&table)?;
+        let (series, ordered) = self.series(&table, &split)?;
+        let charts = series.into_iter().map(|series| Chart {
             x: self.axes.x(),
             y: self.axes.y(),
             x_range: self.axes.x_range,
@@ -160,14 +186,16 @@ impl Arguments {
             ordered,
             legend: self.by.join(", "),
             spread: if self.low.is_some() && !self.bars { Spread::Band } else { Spread::Bars },
-            shades: self.shade,
-            levels: self.hline,
-        };
-        sheet.draw(&line(&self.page.page(&self.x, &self.y), &chart)?)
+            shades: self.shade.clone(),
+            levels: self.hline.clone(),
+            verticals: self.vline.clone(),
+            guides: self.guide.clone(),
+        });
+        sheet.draw(&line(&self.page.page(&self.x, &self.y, &split), &split.panels(charts))?)
     }
 
-    /// The points of each line, and whether the names of the lines are numbers.
-    fn series(&self, table: &Table) -> Result<(Vec<Series>, bool)> {
+    /// The lines of each panel, the same in all, and whether their names are numbers.
+    fn series(&self, table: &Table, split: &Split) -> Result<(Vec<Vec<Series>>, bool)> {
         let by: Vec<usize> = self.by.iter().map(|name| table.column(name)).collect::<Result<_>>()?;
         let (names, numeric, of_rows) = table.groups(&by);
         for name in self.points.iter().chain(&self.dashed) {
@@ -178,24 +206,27 @@ impl Arguments {
                 names.join("; ")
             );
         }
-        let mut series: Vec<Series> = names
-            .into_iter()
-            .map(|name| Series {
-                points: Vec::new(),
-                line: !self.no_lines && !self.points.contains(&name),
-                dashed: self.dashed.contains(&name),
-                name,
-            })
-            .collect();
+        let mut points = vec![vec![Vec::new(); names.len()]; split.count()];
         for (row, point) in self.points(table)? {
-            series[of_rows[row]].points.push(point);
+            points[split.of(row)][of_rows[row]].push(point);
         }
-        for Series { points, .. } in &mut series {
+        let drawn: Vec<bool> =
+            (0..names.len()).map(|i| points.iter().any(|panel| !panel[i].is_empty())).collect();
+        ensure!(drawn.contains(&true), "{}: no row has both {} and {}", table.name(), self.x, self.y);
+        let series = |(name, mut points): (&String, Vec<Point>)| {
             points.sort_by(|a, b| a.x.total_cmp(&b.x));
-        }
-        series.retain(|s| !s.points.is_empty());
-        ensure!(!series.is_empty(), "{}: no row has both {} and {}", table.name(), self.x, self.y);
-        Ok((series, numeric))
+            Series {
+                points,
+                line: !self.no_lines && !self.points.contains(name),
+                dashed: self.dashed.contains(name),
+                name: name.clone(),
+            }
+        };
+        let panels = points.into_iter().map(|panel| {
+            let all = names.iter().zip(panel).zip(&drawn).filter(|(_, drawn)| **drawn);
+            all.map(|(named, _)| series(named)).collect()
+        });
+        Ok((panels.collect(), numeric))
     }
 
     /// Every row with a place on both axes.

@@ -1,10 +1,12 @@
 //! fig: draw.
 
+mod cells;
 mod heatmap;
 mod images;
 mod line;
 mod matrix;
 mod page;
+mod panel;
 mod table;
 mod violin;
 
@@ -40,7 +42,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    Line(line::Arguments),
+    Line(Box<line::Arguments>),
     Heatmap(heatmap::Arguments),
     Violin(violin::Arguments),
     Matrix(matrix::Arguments),

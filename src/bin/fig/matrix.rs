@@ -5,8 +5,8 @@ use clap::Args;
 use molrg::cli::{Job, Shared};
 use molrg::draw::{Cells, grid, order};
 
-use crate::heatmap::cells;
-use crate::page::{PageArgs, Sheet, parse_range};
+use crate::cells::CellArgs;
+use crate::page::{PageArgs, Sheet};
 use crate::table::{TableArgs, distinct, places};
 
 /// Draw a square matrix of values between named things, with numbers in it.
@@ -25,18 +25,11 @@ pub struct Arguments {
     /// Column of the names of columns
     #[arg(long, value_name = "COL")]
     column: String,
-    /// Column of the values
-    #[arg(long, value_name = "COL")]
-    value: String,
     /// Draw only the cells that the table has
     #[arg(long)]
     no_mirror: bool,
-    /// Values at the ends of the colour bar (default: the extremes)
-    #[arg(long, value_name = "LO,HI", value_parser = parse_range, allow_hyphen_values = true)]
-    range: Option<(f64, f64)>,
-    /// Write no values in the cells
-    #[arg(long)]
-    no_numbers: bool,
+    #[command(flatten)]
+    cells: CellArgs,
     #[command(flatten)]
     page: PageArgs,
     #[command(flatten)]
@@ -45,6 +38,7 @@ pub struct Arguments {
 
 impl Arguments {
     pub fn run(self, job: &Job) -> Result<()> {
+        self.cells.check()?;
         let sheet = Sheet::open(job)?;
         let table = self.table.read(job)?;
         let (row, column) = (table.column(&self.row)?, table.column(&self.column)?);
@@ -52,27 +46,30 @@ impl Arguments {
         let mut names = distinct(table.rows().flat_map(pair));
         let numeric = order(&mut names);
         let (places, count) = (places(&names), names.len());
-        let cell_of: Vec<usize> = table
-            .rows()
-            .map(|i| {
-                let [row, column] = pair(i);
-                places[row] * count + places[column]
-            })
-            .collect();
-        let given = cells(&table, &self.value, &cell_of, count * count)?;
-        let mirrored = |i: usize| given[i % count * count + i / count].filter(|_| !self.no_mirror);
-        let values = given.iter().enumerate().map(|(i, value)| value.or_else(|| mirrored(i))).collect();
-        let cells = Cells {
-            columns: names.clone(),
-            rows: names.clone(),
-            numeric_columns: numeric,
-            values,
-            range: self.range,
-            label: self.value,
-            numbers: !self.no_numbers,
-            square: true,
+        let cell_of = |i| {
+            let [row, column] = pair(i);
+            places[row] * count + places[column]
         };
+        let split = self.page.split(&table)?;
+        let given = self.cells.values(&table, &split, cell_of, count * count)?;
+        let charts = given.into_iter().map(|given| {
+            let mirrored = |i: usize| given[i % count * count + i / count].filter(|_| !self.no_mirror);
+            let values = given.iter().enumerate().map(|(i, value)| value.or_else(|| mirrored(i))).collect();
+            let cells = Cells {
+                columns: names.clone(),
+                rows: names.clone(),
+                numeric_columns: numeric,
+                values,
+                range: self.cells.range,
+                scale: self.cells.scale(),
+                label: self.cells.value.clone(),
+                numbers: !self.cells.no_numbers,
+                square: true,
+            };
+            if split.free { cells.compact() } else { cells }
+        });
         // Names of one kind on both sides say what they are without a name of the axes.
-        sheet.draw(&grid(&self.page.page("", ""), &cells)?)
+        let page = self.page.page_of((if split.free { 560 } else { 400 }, 400), "", "", &split);
+        sheet.draw(&grid(&page, &split.panels(charts))?)
     }
 }

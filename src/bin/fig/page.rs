@@ -8,9 +8,14 @@ use molrg::cli::{Job, parse_list, usage};
 use molrg::draw::{Page, Picture};
 use molrg::stream::Output;
 
+use crate::panel::{PanelArgs, Split};
+use crate::table::Table;
+
 #[derive(Args)]
 #[command(next_help_heading = "Page")]
 pub struct PageArgs {
+    #[command(flatten)]
+    panels: PanelArgs,
     /// Title over the picture
     #[arg(long, value_name = "TEXT")]
     title: Option<String>,
@@ -20,19 +25,33 @@ pub struct PageArgs {
     /// Name of the y axis (default: that of the column; '' for none)
     #[arg(long, value_name = "TEXT")]
     y_label: Option<String>,
-    /// Width of the picture in pixels
-    #[arg(long, value_name = "PX", default_value_t = 720, value_parser = clap::value_parser!(u16).range(100..=10_000))]
-    width: u16,
-    /// Height of the picture in pixels
-    #[arg(long, value_name = "PX", default_value_t = 480, value_parser = clap::value_parser!(u16).range(100..=10_000))]
-    height: u16,
+    /// Width of the picture in pixels (default: 720; more for several panels in a row)
+    #[arg(long, value_name = "PX", value_parser = clap::value_parser!(u16).range(100..=10_000))]
+    width: Option<u16>,
+    /// Height of the picture in pixels (default: 480; for several panels, by their rows)
+    #[arg(long, value_name = "PX", value_parser = clap::value_parser!(u16).range(100..=10_000))]
+    height: Option<u16>,
 }
 
 impl PageArgs {
-    pub fn page(&self, x: &str, y: &str) -> Page {
+    pub fn split(&self, table: &Table) -> Result<Split> {
+        self.panels.split(table)
+    }
+
+    /// The whole page, with room for all panels.
+    pub fn page(&self, x: &str, y: &str, split: &Split) -> Page {
+        self.page_of((340, 300), x, y, split)
+    }
+
+    /// As [`PageArgs::page`], where one of several panels takes so much room.
+    pub fn page_of(&self, panel: (usize, usize), x: &str, y: &str, split: &Split) -> Page {
+        let (width, height) = match split.shape() {
+            (1, 1) => (720, 480),
+            (columns, rows) => ((100 + panel.0 * columns).max(720), 80 + panel.1 * rows),
+        };
         Page {
-            width: self.width.into(),
-            height: self.height.into(),
+            width: self.width.map_or(width, usize::from),
+            height: self.height.map_or(height, usize::from),
             title: self.title.clone().filter(|title| !title.is_empty()),
             x_label: self.x_label.clone().unwrap_or_else(|| x.to_string()),
             y_label: self.y_label.clone().unwrap_or_else(|| y.to_string()),

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use clap::Args;
 use molrg::cli::{Job, Shared};
-use molrg::draw::{Group, Scale, Shape, violin};
+use molrg::draw::{Group, Scale, Shape, Violins, violin};
 
 use crate::page::{PageArgs, Sheet};
 use crate::table::TableArgs;
@@ -53,17 +53,28 @@ impl Arguments {
         }
         let y = table.column(&self.y)?;
         let scale = if self.log_y { Scale::Log10 } else { Scale::Linear };
-        let mut groups: Vec<Group> = (0..categories.len() * lanes)
-            .map(|i| Group { category: i / lanes, series: i % lanes, values: Vec::new() })
-            .collect();
+        let split = self.page.split(&table)?;
+        let mut values = vec![vec![Vec::new(); categories.len() * lanes]; split.count()];
         for row in table.rows() {
             if let Some(value) = table.number(row, y, scale)? {
-                groups[category_of[row] * lanes + series_of[row]].values.push(value);
+                values[split.of(row)][category_of[row] * lanes + series_of[row]].push(value);
             }
         }
-        ensure!(groups.iter().any(|g| !g.values.is_empty()), "{}: no row has {}", table.name(), self.y);
-        let shape = if self.boxes { Shape::Box } else { Shape::Violin };
-        let page = self.page.page(&self.x, &self.y);
-        sheet.draw(&violin(&page, shape, scale, &categories, (&self.by.join(", "), &series), &groups)?)
+        ensure!(values.iter().flatten().any(|v| !v.is_empty()), "{}: no row has {}", table.name(), self.y);
+        let charts = values.into_iter().map(|values| {
+            let groups = values.into_iter().enumerate();
+            let violins = Violins {
+                shape: if self.boxes { Shape::Box } else { Shape::Violin },
+                scale,
+                categories: categories.clone(),
+                series: series.clone(),
+                legend: self.by.join(", "),
+                groups: groups
+                    .map(|(i, values)| Group { category: i / lanes, series: i % lanes, values })
+                    .collect(),
+            };
+            if split.free { violins.compact() } else { violins }
+        });
+        sheet.draw(&violin(&self.page.page(&self.x, &self.y, &split), &split.panels(charts))?)
     }
 }
