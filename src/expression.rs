@@ -16,7 +16,10 @@ use anyhow::{Result, anyhow, bail, ensure};
 /// Nesting beyond this is refused, so that no input can exhaust the stack.
 const DEEPEST: usize = 200;
 
-const UNARY: [(&str, fn(f64) -> f64); 10] = [
+type Unary = fn(f64) -> f64;
+type Binary = fn(f64, f64) -> f64;
+
+const UNARY: [(&str, Unary); 10] = [
     ("abs", f64::abs),
     ("ceil", f64::ceil),
     ("exp", f64::exp),
@@ -28,7 +31,7 @@ const UNARY: [(&str, fn(f64) -> f64); 10] = [
     ("sqrt", f64::sqrt),
     ("tanh", f64::tanh),
 ];
-const BINARY: [(&str, fn(f64, f64) -> f64); 2] = [("max", f64::max), ("min", f64::min)];
+const BINARY: [(&str, Binary); 2] = [("max", f64::max), ("min", f64::min)];
 
 /// A formula that has been read; its steps, in the order of evaluation, work on a stack.
 #[derive(Clone, Debug)]
@@ -42,8 +45,8 @@ enum Step {
     Number(f64),
     /// Index into the names.
     Name(usize),
-    Unary(fn(f64) -> f64),
-    Binary(fn(f64, f64) -> f64),
+    Unary(Unary),
+    Binary(Binary),
 }
 
 impl Expression {
@@ -133,7 +136,7 @@ impl<'a> Parser<'a> {
     fn sum(&mut self) -> Result<()> {
         self.product()?;
         loop {
-            let f: fn(f64, f64) -> f64 = if self.accept('+') {
+            let f: Binary = if self.accept('+') {
                 |a, b| a + b
             } else if self.accept('-') {
                 |a, b| a - b
@@ -148,7 +151,7 @@ impl<'a> Parser<'a> {
     fn product(&mut self) -> Result<()> {
         self.signed()?;
         loop {
-            let f: fn(f64, f64) -> f64 = if self.accept('*') {
+            let f: Binary = if self.accept('*') {
                 |a, b| a * b
             } else if self.accept('/') {
                 |a, b| a / b

@@ -117,6 +117,7 @@ fn cat_chooses_renames_and_adds_columns() {
     place.fails(1, "cat a.csv --columns kind,kind=score", &["two columns 'kind'"]);
     place.fails(1, "cat a.csv --columns kind,loss", &["a.csv", "no column 'loss'", "kind, samples, score"]);
     place.fails(2, "cat a.csv --with kind", &["--with"]);
+    place.fails(2, "cat a.csv --with =1", &["--with", "name"]);
 }
 
 #[test]

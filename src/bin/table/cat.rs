@@ -4,9 +4,9 @@ use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
 use std::str::FromStr;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use clap::Args;
-use molrg::cli::{Job, Shared};
+use molrg::cli::{Job, Shared, usage};
 use molrg::stream::{Filter, Table, Value};
 
 use crate::{distinct, field};
@@ -56,6 +56,9 @@ impl FromStr for Chosen {
 
 impl Arguments {
     pub fn run(self, job: &Job) -> Result<()> {
+        if self.with.iter().any(|new| new.column.is_empty()) {
+            return Err(usage(anyhow!("--with: a column needs a name; write COL=VALUE")));
+        }
         let (output, format) = job.table_output()?;
         let files: Vec<Option<&OsStr>> = match &self.files[..] {
             [] => vec![None],

@@ -50,7 +50,7 @@ impl Computed {
             format!("'{shown}': is no new column; write a name and an expression, like y=x^2")
         })?;
         let expression = Expression::parse(text)
-            .map_err(|e| anyhow!("'{shown}': '{}': {e}; write it like y=log2(x/2)", text.trim()))?;
+            .map_err(|e| anyhow!("'{shown}': the expression: {e}; write it like y=log2(x/2)"))?;
         Ok(Computed { name: name.to_string(), expression })
     }
 }
