@@ -23,6 +23,7 @@
 //! | [`generator`] | latents in, samples out: linear VAE and GAN, for comparison |
 //! | [`fit`] | PCA, K-subspaces, EM, descent on the denoising loss |
 //! | [`measure`] | RP, GL, PFD, bias and variance, numerical rank, subspace error |
+//! | [`expression`] | formulas over named numbers |
 //! | [`random`] | row-keyed random numbers, a promise |
 //! | [`linalg`] | products with fixed rounding; factorizations |
 //! | [`blocks`] | rows in fixed blocks over threads |
@@ -34,6 +35,7 @@ pub mod blocks;
 pub mod cli;
 pub mod denoiser;
 pub mod draw;
+pub mod expression;
 pub mod fit;
 pub mod flow;
 pub mod generator;

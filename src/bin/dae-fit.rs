@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Parser, ValueEnum};
 use molrg::cli::{
-    self, Checkpoints, FitArgs, Job, NetworkKind, Program, Samples, Shared, TrainingArgs, component_ranks,
-    usage,
+    self, Checkpoints, FitArgs, Job, NETWORK_REPORT, NetworkKind, Program, Samples, Shared, TrainingArgs,
+    component_ranks, usage,
 };
 use molrg::denoiser::Model;
 use molrg::denoiser::model::{Generative, Kind as ModelKind, Points};
@@ -57,7 +57,8 @@ struct Arguments {
     mixture: MixtureArgs,
     #[command(flatten)]
     training: TrainingArgs,
-    /// Write how the fit went: the objective per iteration, restarts, convergence
+    /// Write how the fit went: the objective per iteration, restarts, convergence; of a network one row:
+    /// kind, parameters, steps, and the mean loss of the last interval of --log-every
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
     #[command(flatten)]
@@ -217,8 +218,10 @@ impl Arguments {
             _ => bail!("--rank: this kind has one rank"),
         };
         let latent = || rank()?.filter(|r| *r > 0).context("--rank: this kind needs its number of latents");
-        let trained = self.kind == Kind::Gan || self.kind.network().is_some();
-        ensure!(!trained || self.report.is_none(), "--report: is not for this kind; networks have a --log");
+        ensure!(
+            self.kind != Kind::Gan || self.report.is_none(),
+            "--report: is not for this kind; leave it out"
+        );
         let Some(kind) = self.kind.network() else {
             if self.kind != Kind::Gan {
                 self.training.check_unused()?;
@@ -248,7 +251,8 @@ impl Arguments {
         let item_shape = rows.item_shape().to_vec();
         let name = rows.name().to_string();
         let context = |e: anyhow::Error| anyhow::anyhow!("{name}: {e:#}");
-        let report = self.report.as_deref().map(|p| job.side_table(p, REPORT)).transpose()?;
+        let columns = if self.kind.network().is_some() { NETWORK_REPORT } else { REPORT };
+        let report = self.report.as_deref().map(|p| job.side_table(p, columns)).transpose()?;
         let kind = match task {
             Task::Mixture(settings) => {
                 let x = rows.read_all::<T>()?;
@@ -286,7 +290,7 @@ impl Arguments {
             }
             Task::Network(architecture, settings) => {
                 let samples = Samples { name, item_shape, rows: rows.read_all::<T>()? };
-                return self.training.train(job, architecture, &settings, samples, checkpoints);
+                return self.training.train(job, architecture, &settings, samples, checkpoints, report);
             }
             Task::Empirical => {
                 let x = rows.read_all::<T>()?;

@@ -14,7 +14,7 @@ pub use levels::{LevelArgs, Numbers, parse_list};
 pub use progress::Progress;
 pub use sampling::SamplerArgs;
 pub use training::checkpoints::Checkpoints;
-pub use training::run::Samples;
+pub use training::run::{NETWORK_REPORT, Samples};
 pub use training::{NetworkKind, TrainingArgs};
 
 use std::ffi::{OsStr, OsString};
@@ -31,7 +31,7 @@ use ndarray::ArrayView2;
 use crate::denoiser::Model;
 use crate::scalar::{Dtype, Scalar};
 use crate::stream::{
-    ArrayWriter, Format, Held, Input, Ledger, NanPolicy, Output, ReadOptions, RowRange, Rows, Table,
+    ArrayWriter, Columns, Format, Held, Input, Ledger, NanPolicy, Output, ReadOptions, RowRange, Rows, Table,
 };
 
 /// Exit code for a wrong call.
@@ -208,6 +208,31 @@ impl Job {
         Rows::from_input(self.open(name)?, &self.read_options(RowRange::default()))
     }
 
+    /// A table, of whose rows `--rows` are the work.
+    ///
+    /// # Errors
+    /// As [`Columns::read`]; no rows that `--rows` selects.
+    pub fn columns(&self, name: Option<&OsStr>) -> Result<Columns> {
+        self.select(Columns::read(self.open(name)?)?)
+    }
+
+    /// Tables [joined](Columns::join) into one, of whose rows `--rows` are the work.
+    pub fn joined_columns(&self, names: &[Option<&OsStr>], fill: bool) -> Result<Columns> {
+        self.wait_for_stdin(names)?;
+        let tables: Result<Vec<_>> = names.iter().map(|name| Columns::read(self.open(*name)?)).collect();
+        self.select(Columns::join(tables?, fill)?)
+    }
+
+    fn select(&self, mut columns: Columns) -> Result<Columns> {
+        let selected = self.selected(columns.len());
+        if selected.is_empty() {
+            let (rows, name) = (self.shared.rows, columns.name());
+            bail!(Usage(format!("--rows {rows}: is none of the {} rows of {name}", columns.len())));
+        }
+        columns.retain(|_, row| selected.contains(&(row as u64)));
+        Ok(columns)
+    }
+
     /// How `--nan` and `--shape` have inputs read.
     pub fn read_options(&self, rows: RowRange) -> ReadOptions {
         ReadOptions {
@@ -260,13 +285,20 @@ impl Job {
 
     /// The output as a table.
     pub fn table(&self, columns: &[&str]) -> Result<Table> {
+        let (output, format) = self.table_output()?;
+        Table::new(output, format, columns)
+    }
+
+    /// The output of a table whose columns only its input tells, opened before that is read: what
+    /// [`Table::new`] takes.
+    pub fn table_output(&self) -> Result<(Output, Format)> {
         let format = self.format_or(Format::Csv);
         if format == Format::Npy {
             let flag =
                 if self.shared.format.is_some() { "--format npy" } else { "--output with the ending .npy" };
             bail!(Usage(format!("{flag}: the result is a table; give csv or json")));
         }
-        Table::new(self.output()?, format, columns)
+        Ok((self.output()?, format))
     }
 
     /// A table in a file of its own, csv unless its name ends in .json.

@@ -9,8 +9,10 @@
 //! * [`subspace_error`]: the distance of fitted subspaces from the planted ones
 //!   (arXiv 2409.02426);
 //! * [`phase`]: success of learning over ranks and sample counts;
+//! * [`curve`]: where measured curves cross a level, and lines through them;
 //! * [`interval`]: standard errors and confidence intervals.
 
+pub mod curve;
 pub mod descriptor;
 pub mod generalization;
 pub mod interval;

@@ -1,5 +1,8 @@
 //! Reading tables: named columns of text and numbers, held in memory.
 
+use std::collections::{HashMap, HashSet};
+use std::str::FromStr;
+
 use anyhow::{Result, anyhow, bail, ensure};
 use csv::{ByteRecord, ReaderBuilder, Trim};
 
@@ -12,9 +15,13 @@ pub struct Columns {
     name: String,
     names: Vec<String>,
     rows: Vec<Row>,
+    /// Names of the inputs that rows come from.
+    sources: Vec<String>,
 }
 
 struct Row {
+    /// Its input, an index.
+    source: usize,
     /// Its line in the input, from 1.
     line: u64,
     fields: Vec<String>,
@@ -69,11 +76,64 @@ impl Columns {
                 fields.len(),
                 names.len()
             );
-            rows.push(Row { line, fields });
+            rows.push(Row { source: 0, line, fields });
         }
         ensure!(!rows.is_empty(), "holds no rows below the names of its columns");
         note.describe(Some(rows.len() as u64), &[names.len()], "csv");
-        Ok(Columns { name, names, rows })
+        Ok(Columns { sources: vec![name.clone()], name, names, rows })
+    }
+
+    /// The rows of all tables under the names of the first, in the order given. With `fill`, names that
+    /// only later tables have follow, and a field that a table does not have is empty.
+    ///
+    /// # Errors
+    /// Without `fill`, a table with other names; a name twice in one table; no table.
+    pub fn join(tables: Vec<Columns>, fill: bool) -> Result<Columns> {
+        let Some(first) = tables.first() else { bail!("no tables; name at least one") };
+        let mut names: Vec<String> = Vec::new();
+        for table in &tables {
+            for column in &table.names {
+                table.column(column)?;
+                let known = names.contains(column);
+                ensure!(
+                    known || fill || names.len() < first.names.len(),
+                    "{}: has a column '{}', which {} has not; take it away with table cat --columns, or give \
+                     --fill",
+                    table.name,
+                    one_line(column),
+                    first.name
+                );
+                if !known {
+                    names.push(column.clone());
+                }
+            }
+        }
+        let name = match tables.len() {
+            1 => first.name.clone(),
+            n => format!("{} and {} more", first.name, n - 1),
+        };
+        let (mut rows, mut sources) = (Vec::new(), Vec::new());
+        for mut table in tables {
+            let places: Vec<Option<usize>> =
+                names.iter().map(|name| table.names.iter().position(|n| n == name)).collect();
+            if let Some(missing) = places.iter().position(Option::is_none) {
+                ensure!(
+                    fill,
+                    "{}: has no column '{}'; add it with table cat --with, or give --fill",
+                    table.name,
+                    one_line(&names[missing])
+                );
+            }
+            for mut row in table.rows {
+                let mut field = |place: &Option<usize>| {
+                    place.map_or(String::new(), |place| std::mem::take(&mut row.fields[place]))
+                };
+                let fields = places.iter().map(&mut field).collect();
+                rows.push(Row { source: sources.len() + row.source, line: row.line, fields });
+            }
+            sources.append(&mut table.sources);
+        }
+        Ok(Columns { name, names, rows, sources })
     }
 
     /// Of the input, as shown in messages.
@@ -105,6 +165,11 @@ impl Columns {
         }
     }
 
+    /// Of the columns, in order.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
     pub fn column_name(&self, column: usize) -> &str {
         &self.names[column]
     }
@@ -116,7 +181,7 @@ impl Columns {
 
     /// Where a row stands, for messages: the input and the line.
     pub fn place(&self, row: usize) -> String {
-        format!("{}: line {}", self.name, self.line(row))
+        format!("{}: line {}", self.sources[self.rows[row].source], self.line(row))
     }
 
     pub fn text(&self, row: usize, column: usize) -> &str {
@@ -144,5 +209,74 @@ impl Columns {
         let kept: Vec<bool> = (0..self.len()).map(|row| keep(self, row)).collect();
         let mut kept = kept.into_iter();
         self.rows.retain(|_| kept.next().unwrap_or(false));
+    }
+
+    /// Keeps the rows that fit; several filters of one column keep those that fit any of them.
+    ///
+    /// # Errors
+    /// No such column; no row left.
+    pub fn filter(&mut self, filters: &[Filter]) -> Result<()> {
+        for Filter { column: name, .. } in filters {
+            let column = self.column(name)?;
+            let of_column: Vec<&Filter> = filters.iter().filter(|f| f.column == *name).collect();
+            let mut seen = HashSet::new();
+            let held = (0..self.len()).map(|row| self.text(row, column)).filter(|text| seen.insert(*text));
+            let mut held: Vec<String> = held.take(MOST_VALUES + 1).map(one_line).collect();
+            self.retain(|columns, row| of_column.iter().any(|f| f.fits(columns.text(row, column))));
+            if self.is_empty() {
+                let wanted: Vec<&str> = of_column.iter().map(|f| f.value.as_str()).collect();
+                let more = if held.len() > MOST_VALUES { ", …" } else { "" };
+                held.truncate(MOST_VALUES);
+                bail!(
+                    "{}: --filter: no row has {name} = {}; the rows left have {}{more}",
+                    self.name,
+                    wanted.join(" or "),
+                    held.join(", ")
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// The rows of every distinct combination of what columns say, as text, in the order in which these first
+    /// appear; of no columns, all rows.
+    pub fn groups(&self, columns: &[usize]) -> Vec<Vec<usize>> {
+        let mut places: HashMap<Vec<&str>, usize> = HashMap::new();
+        let mut groups: Vec<Vec<usize>> = Vec::new();
+        for row in 0..self.len() {
+            let key = columns.iter().map(|&column| self.text(row, column)).collect();
+            let place = *places.entry(key).or_insert(groups.len());
+            if place == groups.len() {
+                groups.push(Vec::new());
+            }
+            groups[place].push(row);
+        }
+        groups
+    }
+}
+
+/// Values that a message lists at most.
+const MOST_VALUES: usize = 12;
+
+/// A column and the value that rows are to have there, written `solver=pca`.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    pub column: String,
+    pub value: String,
+}
+
+impl FromStr for Filter {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Filter, String> {
+        let (column, value) = text.split_once('=').ok_or("write a column and a value, like solver=pca")?;
+        Ok(Filter { column: column.trim().to_string(), value: value.trim().to_string() })
+    }
+}
+
+impl Filter {
+    /// As text, or as a number: 0.50 is 0.5.
+    fn fits(&self, text: &str) -> bool {
+        let number = |text: &str| text.parse::<f64>().ok();
+        text == self.value || number(text).is_some_and(|n| number(&self.value) == Some(n))
     }
 }

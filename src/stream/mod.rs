@@ -24,7 +24,7 @@ mod rows;
 mod table;
 
 pub use array::ArrayWriter;
-pub use columns::Columns;
+pub use columns::{Columns, Filter};
 pub use input::{Content, Input};
 pub use joined::Joined;
 pub use ledger::{Ledger, Record};

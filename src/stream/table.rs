@@ -12,6 +12,9 @@ use super::output::{Format, Output};
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     Text(String),
+    /// A field as it stood in a csv: unchanged there; in json the number or truth value that it says, else
+    /// text.
+    Field(String),
     Number(f64),
     Integer(i64),
     Bool(bool),
@@ -112,12 +115,12 @@ impl Table {
 
 fn write_field(value: &Value, line: &mut Vec<u8>) {
     match value {
-        Value::Text(text) if text.contains(['"', ',', '\n', '\r', '#']) => {
+        Value::Text(text) | Value::Field(text) if text.contains(['"', ',', '\n', '\r', '#']) => {
             line.push(b'"');
             line.extend(text.replace('"', "\"\"").bytes());
             line.push(b'"');
         }
-        Value::Text(text) => line.extend(text.bytes()),
+        Value::Text(text) | Value::Field(text) => line.extend(text.bytes()),
         Value::Number(x) => write_number(*x, line),
         Value::Integer(n) => line.extend(n.to_string().bytes()),
         Value::Bool(b) => line.extend(b.to_string().bytes()),
@@ -128,6 +131,13 @@ fn write_field(value: &Value, line: &mut Vec<u8>) {
 fn write_json(value: &Value, line: &mut Vec<u8>) {
     match value {
         Value::Text(text) => line.extend(json_string(text).bytes()),
+        Value::Field(text) => match text.as_str() {
+            "" | "nan" | "inf" | "-inf" => line.extend(b"null"),
+            "true" | "false" => line.extend(text.bytes()),
+            // Only what is a number in json, too: 007 is a name.
+            _ if serde_json::from_str::<serde_json::Number>(text).is_ok() => line.extend(text.bytes()),
+            _ => line.extend(json_string(text).bytes()),
+        },
         Value::Number(x) if !x.is_finite() => line.extend(b"null"),
         Value::Undefined => line.extend(b"null"),
         number => write_field(number, line),

@@ -311,7 +311,7 @@ fn wrong_calls_exit_2_and_name_the_flag() {
         ("dae-fit whole.npy --kind mlp --log -", &["-", "output"]),
         ("dae-fit whole.npy --kind mlp --log same.csv -o same.csv", &["same.csv", "output"]),
         ("dae-fit whole.npy --kind mlp --resume", &["--checkpoint"]),
-        ("dae-fit whole.npy --kind mlp --report r.csv", &["--report", "--log"]),
+        ("dae-fit whole.npy --kind gan -r 2 --report r.csv", &["--report"]),
         ("dae-fit whole.npy --kind mlp --steps 9999999 --log-every 1", &["--log-every"]),
         ("dae-fit whole.npy --kind mlp --optimizer rmsprop --momentum 0.5", &["--momentum"]),
         ("dae-fit whole.npy --kind linear --tied --depth 3", &["--tied"]),
@@ -411,6 +411,10 @@ fn wrong_calls_exit_2_and_name_the_flag() {
         ("phase-grid --ranks 2 --samples 3 --solver pca --trials 0", &["--trials 0"]),
         ("phase-grid --ranks 2 --samples 3 --solver pca --tol -1", &["--tol"]),
         ("npy", &["subcommand"]),
+        ("table", &["subcommand"]),
+        ("table cat - grid.csv -", &["standard input"]),
+        ("table let grid.csv", &["no new column"]),
+        ("table crossing grid.csv --x samples --y success", &["--level"]),
         ("npy noise -n 5", &["--dim"]),
         ("npy noise -n 5 -d 4 --shape 3", &["--shape"]),
         ("npy cat - -", &["standard input"]),
@@ -468,6 +472,8 @@ fn a_table_is_not_npy() {
         "subspace-error student.st truth.st",
         "phase-grid --dim 8 --ranks 2 --samples 3 --solver pca --trials 2",
         "npy info whole.npy",
+        "table cat grid.csv",
+        "table mean grid.csv --value success",
         "npy diff whole.npy whole.npy",
     ] {
         fails(&place, 2, &format!("{line} --format npy -o old"), &["--format npy"]);

@@ -87,6 +87,7 @@ pub const CALLS: &[Call] = &[
         "dae-fit",
         "train.npy --kind mlp --quiet --width 16 --steps 20 --loss consistency --ema none --lr-floor 1",
     ),
+    call("dae-fit", "train.npy --kind mlp --quiet --width 8 --steps 12 --report report.csv"),
     call("dae-fit", "train.npy --kind linear-vae -r 4 --report report.csv"),
     call("dae-fit", "train.npy --kind gan -r 4 --width 12 --depth 1 --steps 30"),
     rowwise("dae-apply", 200, &["-"], "student.st test.npy --sigma 0.5"),
@@ -186,6 +187,12 @@ pub const CALLS: &[Call] = &[
     call("npy", "diff a.npy a.npy"),
     call("npy", "check train.npy truth.st"),
     call("fig", "images a.npy --range=-2,2 --columns 12"),
+    rowwise("table", 10, &["-"], "cat grid.csv more.csv --with from=both --columns rank,n=samples,success"),
+    rowwise("table", 8, &["-"], "let grid.csv ratio=samples/rank twice=2*ratio"),
+    call("table", "mean grid.csv --by rank --value success,mean_error"),
+    call("table", "pivot grid.csv --key samples --value success --by rank"),
+    call("table", "crossing grid.csv --x samples --y success --by rank --level 0.5"),
+    call("table", "slope grid.csv --x samples --y mean_error --by rank --log-x"),
 ];
 
 /// Inputs whose names stand for samples in [`CALLS`].
@@ -204,6 +211,8 @@ impl Place {
             "dae-fit train.npy --rows ..80 --kind empirical -o empirical.st".into(),
             "dae-fit train.npy --kind unet --quiet --width 8 --steps 8 --batch 32 -o network.st".into(),
             "dae-fit train.npy --kind linear-vae -r 5 -o vae.st".into(),
+            "phase-grid --dim 12 --ranks 2,3 --samples 2-5 --trials 3 --solver pca -o grid.csv".into(),
+            "phase-grid --dim 12 --ranks 4 --samples 4,5 --trials 3 --solver pca -o more.csv".into(),
             "pf-sample student.st -n 120 --seed 3 -o a.npy".into(),
             "pf-sample truth.st -n 120 --seed 3 -o b.npy".into(),
             format!("npy noise -n 120 -d 24 --seed 3 --shape 2,4,3 -o noise.npy --dtype {dtype}"),

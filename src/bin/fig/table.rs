@@ -2,13 +2,12 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::str::FromStr;
 
-use anyhow::{Result, anyhow, bail, ensure};
+use anyhow::{Result, ensure};
 use clap::Args;
-use molrg::cli::{Job, usage};
+use molrg::cli::Job;
 use molrg::draw::{Scale, order};
-use molrg::stream::{Columns, NanPolicy};
+use molrg::stream::{Columns, Filter, NanPolicy};
 
 #[derive(Args)]
 pub struct TableArgs {
@@ -20,28 +19,6 @@ pub struct TableArgs {
     filter: Vec<Filter>,
 }
 
-#[derive(Clone)]
-struct Filter {
-    column: String,
-    value: String,
-}
-
-impl FromStr for Filter {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Filter, String> {
-        let (column, value) = text.split_once('=').ok_or("write a column and a value, like solver=pca")?;
-        Ok(Filter { column: column.trim().to_string(), value: value.trim().to_string() })
-    }
-}
-
-impl Filter {
-    /// As text, or as a number: 0.50 is 0.5.
-    fn fits(&self, text: &str) -> bool {
-        let number = |text: &str| text.parse::<f64>().ok();
-        text == self.value || number(text).is_some_and(|n| number(&self.value) == Some(n))
-    }
-}
-
 /// The table's rows that are drawn.
 pub struct Table {
     columns: Columns,
@@ -51,29 +28,8 @@ pub struct Table {
 impl TableArgs {
     /// The rows that --rows and --filter leave.
     pub fn read(&self, job: &Job) -> Result<Table> {
-        let mut columns = Columns::read(job.open(self.input.as_deref())?)?;
-        let selected = job.selected(columns.len());
-        if selected.is_empty() {
-            let (rows, name) = (job.shared.rows, columns.name());
-            return Err(usage(anyhow!("--rows {rows}: is none of the {} rows of {name}", columns.len())));
-        }
-        columns.retain(|_, row| selected.contains(&(row as u64)));
-        for Filter { column: name, .. } in &self.filter {
-            let column = columns.column(name)?;
-            let of_column: Vec<&Filter> = self.filter.iter().filter(|f| f.column == *name).collect();
-            let held: Vec<String> = distinct((0..columns.len()).map(|row| columns.text(row, column)));
-            columns.retain(|columns, row| of_column.iter().any(|f| f.fits(columns.text(row, column))));
-            if columns.is_empty() {
-                let wanted: Vec<&str> = of_column.iter().map(|f| f.value.as_str()).collect();
-                let shown = held.iter().take(12).map(String::as_str).collect::<Vec<_>>().join(", ");
-                let more = if held.len() > 12 { ", …" } else { "" };
-                bail!(
-                    "{}: --filter: no row has {name} = {}; the rows left have {shown}{more}",
-                    columns.name(),
-                    wanted.join(" or ")
-                );
-            }
-        }
+        let mut columns = job.columns(self.input.as_deref())?;
+        columns.filter(&self.filter)?;
         Ok(Table { columns, nan: job.shared.nan })
     }
 }

@@ -19,7 +19,11 @@ use crate::denoiser::network::Network;
 use crate::denoiser::tensors::Values;
 use crate::network::Architecture;
 use crate::scalar::Scalar;
+use crate::stream::Table;
 use crate::training::{Average, Batch, Loss, Settings, State, Trainer};
+
+/// Columns of the report of a trained network; the loss is the mean over the log's last interval.
+pub const NETWORK_REPORT: &[&str] = &["kind", "parameters", "steps", "loss"];
 
 /// What a network is trained on.
 pub struct Samples<T> {
@@ -30,7 +34,7 @@ pub struct Samples<T> {
 }
 
 impl TrainingArgs {
-    /// Trains a network, or goes on with it.
+    /// Trains a network, or goes on with it; `report` is a table of [`NETWORK_REPORT`].
     ///
     /// # Errors
     /// When data and network do not fit, when training diverges, and when it was told to stop.
@@ -41,6 +45,7 @@ impl TrainingArgs {
         settings: &Settings,
         samples: Samples<T>,
         checkpoints: Option<&Checkpoints>,
+        report: Option<Table>,
     ) -> Result<Model> {
         let log_table = self.log.as_deref().map(|p| job.side_table(p, COLUMNS)).transpose()?;
         let Samples { name, item_shape, rows: data } = samples;
@@ -70,6 +75,9 @@ impl TrainingArgs {
             job.release()?;
         }
         ended?;
+        if let Some(report) = report {
+            run.report(&trainer, report)?;
+        }
         Ok(run.finished(trainer))
     }
 
@@ -196,6 +204,18 @@ impl Run {
             network.training.insert(LOG_SO_FAR.into(), self.log.to_text());
         }
         model
+    }
+
+    /// What a table of several networks needs of this one.
+    fn report<T: Scalar>(&self, trainer: &Trainer<T>, mut table: Table) -> Result<()> {
+        let loss = self.log.rows.last().map(|row| row[1]);
+        table.row(&[
+            self.architecture.name().into(),
+            trainer.parameter_count().into(),
+            trainer.state.step.into(),
+            loss.into(),
+        ])?;
+        table.finish()
     }
 
     /// The trained network.

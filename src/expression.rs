@@ -1,0 +1,259 @@
+//! Formulas over named numbers, as in `log2(samples / sqrt(parameters))`.
+//!
+//! ```text
+//! sum     = product (("+" | "-") product)*
+//! product = signed (("*" | "/") signed)*
+//! signed  = ("+" | "-") signed | power
+//! power   = atom ("^" signed)?
+//! atom    = number | name | "{" any name "}" | function "(" sum ("," sum)* ")" | "(" sum ")"
+//! ```
+//!
+//! As on paper, and as in Python's `**`: −x² is −(x²), and 2^3^2 is 2^9. A name is letters, digits and `_`,
+//! the first no digit; every other name goes in braces.
+
+use anyhow::{Result, anyhow, bail, ensure};
+
+/// Nesting beyond this is refused, so that no input can exhaust the stack.
+const DEEPEST: usize = 200;
+
+type Unary = fn(f64) -> f64;
+type Binary = fn(f64, f64) -> f64;
+
+const UNARY: [(&str, Unary); 10] = [
+    ("abs", f64::abs),
+    ("ceil", f64::ceil),
+    ("exp", f64::exp),
+    ("floor", f64::floor),
+    ("ln", f64::ln),
+    ("log10", f64::log10),
+    ("log2", f64::log2),
+    ("round", f64::round),
+    ("sqrt", f64::sqrt),
+    ("tanh", f64::tanh),
+];
+const BINARY: [(&str, Binary); 2] = [("max", f64::max), ("min", f64::min)];
+
+/// A formula that has been read; its steps, in the order of evaluation, work on a stack.
+#[derive(Clone, Debug)]
+pub struct Expression {
+    steps: Vec<Step>,
+    names: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Number(f64),
+    /// Index into the names.
+    Name(usize),
+    Unary(Unary),
+    Binary(Binary),
+}
+
+impl Expression {
+    /// Reads a formula.
+    ///
+    /// # Errors
+    /// What is none, with the place where it stops being one.
+    pub fn parse(text: &str) -> Result<Expression> {
+        let mut parser = Parser { text, at: 0, depth: 0, read: Expression { steps: vec![], names: vec![] } };
+        parser.sum()?;
+        match parser.rest().chars().next() {
+            None => Ok(parser.read),
+            Some(_) => Err(parser.unexpected("an operator or the end")),
+        }
+    }
+
+    /// The names that it uses, each once.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Its value, given that of every name in the order of [`Expression::names`].
+    pub fn value(&self, names: &[f64]) -> f64 {
+        let mut stack: Vec<f64> = Vec::new();
+        // Reading has left no step without its operands.
+        let pop = |stack: &mut Vec<f64>| stack.pop().unwrap_or(f64::NAN);
+        for step in &self.steps {
+            let value = match *step {
+                Step::Number(x) => x,
+                Step::Name(i) => names[i],
+                Step::Unary(f) => f(pop(&mut stack)),
+                Step::Binary(f) => {
+                    let b = pop(&mut stack);
+                    f(pop(&mut stack), b)
+                }
+            };
+            stack.push(value);
+        }
+        pop(&mut stack)
+    }
+}
+
+/// Whether a name needs no braces.
+pub fn is_name(text: &str) -> bool {
+    let letter = |c: char| c.is_alphabetic() || c == '_';
+    text.starts_with(letter) && text.chars().all(|c| letter(c) || c.is_numeric())
+}
+
+struct Parser<'a> {
+    text: &'a str,
+    at: usize,
+    depth: usize,
+    read: Expression,
+}
+
+impl<'a> Parser<'a> {
+    /// What has not been read, from the next character that is no space.
+    fn rest(&mut self) -> &'a str {
+        let rest = self.text[self.at..].trim_start();
+        self.at = self.text.len() - rest.len();
+        rest
+    }
+
+    fn accept(&mut self, symbol: char) -> bool {
+        let found = self.rest().starts_with(symbol);
+        self.at += if found { symbol.len_utf8() } else { 0 };
+        found
+    }
+
+    fn expect(&mut self, symbol: char) -> Result<()> {
+        if self.accept(symbol) { Ok(()) } else { Err(self.unexpected(&format!("'{symbol}'"))) }
+    }
+
+    fn unexpected(&mut self, wanted: &str) -> anyhow::Error {
+        let found = match self.rest().chars().next() {
+            Some(c) => format!("'{}'", c.escape_debug()),
+            None => "its end".to_string(),
+        };
+        let place = self.text[..self.at].chars().count() + 1;
+        anyhow!("{wanted} is missing before {found}, at character {place}")
+    }
+
+    fn push(&mut self, step: Step) {
+        self.read.steps.push(step);
+    }
+
+    fn sum(&mut self) -> Result<()> {
+        self.product()?;
+        loop {
+            let f: Binary = if self.accept('+') {
+                |a, b| a + b
+            } else if self.accept('-') {
+                |a, b| a - b
+            } else {
+                return Ok(());
+            };
+            self.product()?;
+            self.push(Step::Binary(f));
+        }
+    }
+
+    fn product(&mut self) -> Result<()> {
+        self.signed()?;
+        loop {
+            let f: Binary = if self.accept('*') {
+                |a, b| a * b
+            } else if self.accept('/') {
+                |a, b| a / b
+            } else {
+                return Ok(());
+            };
+            self.signed()?;
+            self.push(Step::Binary(f));
+        }
+    }
+
+    /// Everything that nests passes here.
+    fn signed(&mut self) -> Result<()> {
+        ensure!(self.depth < DEEPEST, "nests too deeply; compute parts of it first");
+        self.depth += 1;
+        if self.accept('-') {
+            self.signed()?;
+            self.push(Step::Unary(|x| -x));
+        } else if self.accept('+') {
+            self.signed()?;
+        } else {
+            self.atom()?;
+            if self.accept('^') {
+                self.signed()?;
+                self.push(Step::Binary(f64::powf));
+            }
+        }
+        self.depth -= 1;
+        Ok(())
+    }
+
+    fn atom(&mut self) -> Result<()> {
+        let rest = self.rest();
+        if self.accept('(') {
+            self.sum()?;
+            return self.expect(')');
+        }
+        if self.accept('{') {
+            let Some(length) = rest[1..].find('}') else { bail!("'{{' has no '}}'") };
+            self.at += length + 1;
+            return self.name(rest[1..=length].trim());
+        }
+        if let Some((number, length)) = number(rest) {
+            self.at += length;
+            self.push(Step::Number(number));
+            return Ok(());
+        }
+        let length = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
+        let word = &rest[..length];
+        if !is_name(word) {
+            return Err(self.unexpected("a number, a name or '('"));
+        }
+        self.at += length;
+        if self.accept('(') { self.call(word) } else { self.name(word) }
+    }
+
+    fn name(&mut self, name: &str) -> Result<()> {
+        let names = &mut self.read.names;
+        let index = names.iter().position(|n| n == name).unwrap_or_else(|| {
+            names.push(name.to_string());
+            names.len() - 1
+        });
+        self.push(Step::Name(index));
+        Ok(())
+    }
+
+    /// The arguments of a function.
+    fn call(&mut self, function: &str) -> Result<()> {
+        if let Some((_, f)) = UNARY.iter().find(|(name, _)| *name == function) {
+            self.sum()?;
+            self.expect(')')?;
+            self.push(Step::Unary(*f));
+            return Ok(());
+        }
+        let Some((_, f)) = BINARY.iter().find(|(name, _)| *name == function) else {
+            let known = UNARY.iter().map(|(name, _)| *name).chain(BINARY.iter().map(|(name, _)| *name));
+            bail!("there is no function '{function}'; there are {}", known.collect::<Vec<_>>().join(", "));
+        };
+        // Of two or more.
+        self.sum()?;
+        self.expect(',')?;
+        self.sum()?;
+        self.push(Step::Binary(*f));
+        while self.accept(',') {
+            self.sum()?;
+            self.push(Step::Binary(*f));
+        }
+        self.expect(')')
+    }
+}
+
+/// A number at the beginning of a text, and its length: digits, a point, an exponent.
+fn number(text: &str) -> Option<(f64, usize)> {
+    let digits = |from: usize| from + text[from..].bytes().take_while(u8::is_ascii_digit).count();
+    let mut end = digits(0);
+    if text[end..].starts_with('.') {
+        end = digits(end + 1);
+    }
+    if text[end..].starts_with(['e', 'E']) {
+        let sign = usize::from(text[end + 1..].starts_with(['+', '-']));
+        let exponent = digits(end + 1 + sign);
+        end = if exponent > end + 1 + sign { exponent } else { end };
+    }
+    text[..end].parse().ok().map(|number| (number, end))
+}

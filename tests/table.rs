@@ -1,0 +1,442 @@
+//! The program table, run as its users run it; and the mathematics behind it.
+
+use std::fs;
+use std::io::Write;
+
+use assert_cmd::Command;
+use flate2::{Compression, write::GzEncoder};
+use molrg::expression::Expression;
+use molrg::measure::curve::{Crossing, crossing, line};
+use molrg::measure::interval::Mean;
+use molrg::random::{Purpose, normal_rows};
+use tempfile::TempDir;
+
+/// An empty directory to run in.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Place {
+        Place(TempDir::new().unwrap())
+    }
+
+    fn put(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        fs::write(self.0.path().join(name), bytes).unwrap();
+    }
+
+    /// `table` with these arguments, separated by spaces.
+    fn table(&self, arguments: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_table"));
+        command.current_dir(self.0.path()).args(arguments.split_whitespace());
+        command
+    }
+
+    /// Standard output of a run that succeeds and says nothing, given standard input.
+    #[track_caller]
+    fn pipe(&self, stdin: impl Into<Vec<u8>>, arguments: &str) -> String {
+        let done = self.table(arguments).write_stdin(stdin).assert().success().stderr("");
+        String::from_utf8(done.get_output().stdout.clone()).unwrap()
+    }
+
+    #[track_caller]
+    fn text(&self, arguments: &str) -> String {
+        self.pipe("", arguments)
+    }
+
+    /// The one line of a run that fails with this exit code; it must hold the words.
+    #[track_caller]
+    fn fails(&self, code: i32, arguments: &str, words: &[&str]) {
+        let done = self.table(arguments).write_stdin("").assert().code(code).stdout("");
+        let line = String::from_utf8(done.get_output().stderr.clone()).unwrap();
+        assert_eq!(line.matches('\n').count(), 1, "one line: {line}");
+        assert!(line.starts_with("table: ") && !line.contains("internal error"), "{line}");
+        for word in words {
+            assert!(line.contains(word), "{arguments}: '{}' does not contain '{word}'", line.trim_end());
+        }
+    }
+}
+
+const A: &str = "kind,samples,score\nmlp,16,0.10\nunet,16,1e-7\n";
+const B: &str = "# a comment\nscore,kind,samples\n0.5,\"a, b\",32\n,mlp,64\n";
+const C: &str = "kind,loss\nmlp,3\n";
+
+fn tables() -> Place {
+    let place = Place::new();
+    place.put("a.csv", A);
+    place.put("b.csv", B);
+    place.put("c.csv", C);
+    place
+}
+
+#[test]
+fn cat_joins_by_name_and_keeps_fields_as_they_are() {
+    let place = tables();
+    let joined = "kind,samples,score\nmlp,16,0.10\nunet,16,1e-7\n\"a, b\",32,0.5\nmlp,64,\n";
+    assert_eq!(place.text("cat a.csv b.csv"), joined);
+    assert_eq!(place.pipe(B, "cat a.csv -"), joined);
+    assert_eq!(place.pipe(A, "cat"), A);
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    gzip.write_all(B.as_bytes()).unwrap();
+    place.put("b.gz", gzip.finish().unwrap());
+    assert_eq!(place.text("cat a.csv b.gz"), joined);
+    assert_eq!(
+        place.text("cat a.csv c.csv --fill"),
+        "kind,samples,score,loss\nmlp,16,0.10,\nunet,16,1e-7,\nmlp,,,3\n"
+    );
+    // Rows count through all tables; filters come after, and need fit in one table only.
+    assert_eq!(
+        place.text("cat a.csv b.csv --rows 1..3"),
+        "kind,samples,score\nunet,16,1e-7\n\"a, b\",32,0.5\n"
+    );
+    assert_eq!(
+        place.text("cat a.csv b.csv --filter samples=32.0 --filter samples=64"),
+        "kind,samples,score\n\"a, b\",32,0.5\nmlp,64,\n"
+    );
+    place.fails(1, "cat a.csv b.csv --filter kind=gan", &["a.csv", "kind = gan", "mlp, unet, a, b"]);
+    place.fails(1, "cat a.csv c.csv", &["c.csv", "'loss'", "--fill"]);
+    place.put("less.csv", "kind,score\nmlp,1\n");
+    place.fails(1, "cat a.csv less.csv", &["less.csv", "no column 'samples'", "--fill"]);
+    place.put("twice.csv", "kind,kind\nmlp,1\n");
+    place.fails(1, "cat twice.csv", &["twice.csv", "more than one column 'kind'"]);
+    place.fails(2, "cat a.csv --rows 7..", &["--rows 7..", "2 rows"]);
+    place.fails(1, "cat missing.csv", &["missing.csv"]);
+    place.fails(2, "cat - -", &["standard input"]);
+    place.fails(1, "cat a.csv -o nowhere/x", &["nowhere/x"]);
+    place.fails(2, "cat a.csv -f npy", &["--format npy"]);
+}
+
+#[test]
+fn cat_chooses_renames_and_adds_columns() {
+    let place = tables();
+    assert_eq!(
+        place.text("cat a.csv --with width=8 --with seed=0 --columns score,net=kind"),
+        "width,seed,score,net\n8,0,0.10,mlp\n8,0,1e-7,unet\n"
+    );
+    // What --columns leaves out may come anew.
+    assert_eq!(place.text("cat a.csv --rows ..1 --with kind=x --columns score"), "kind,score\nx,0.10\n");
+    place.fails(1, "cat a.csv --with kind=x", &["two columns 'kind'"]);
+    place.fails(1, "cat a.csv --columns kind,kind=score", &["two columns 'kind'"]);
+    place.fails(1, "cat a.csv --columns kind,loss", &["a.csv", "no column 'loss'", "kind, samples, score"]);
+    place.fails(2, "cat a.csv --with kind", &["--with"]);
+    place.fails(2, "cat a.csv --with =1", &["--with", "name"]);
+}
+
+#[test]
+fn json_has_numbers_truth_values_and_null() {
+    let place = Place::new();
+    place.put("x.csv", "a,b,c,d,e,f\n1e-7,007,true,,nan,say \"x\"\n");
+    assert_eq!(
+        place.text("cat x.csv -f json"),
+        "{\"a\":1e-7,\"b\":\"007\",\"c\":true,\"d\":null,\"e\":null,\"f\":\"say \\\"x\\\"\"}\n"
+    );
+}
+
+#[test]
+fn let_computes_from_columns_and_earlier_results() {
+    let place = tables();
+    assert_eq!(
+        place.pipe("n,max_angle,0.5\n8,2,1\n,1,2\n", "let x=log2(n/max_angle) y={0.5}-2*x n2=-n^2"),
+        "n,max_angle,0.5,x,y,n2\n8,2,1,2,-3,-64\n,1,2,,,\n"
+    );
+    assert_eq!(place.text("let a.csv --rows 1.. s=samples*1e-1"), "kind,samples,score,s\nunet,16,1e-7,1.6\n");
+    place.put("w=8.csv", "n\n0\n4\n");
+    assert_eq!(place.text("let ./w=8.csv m=n+1"), "n,m\n0,1\n4,5\n");
+    let inverse = "w=8.csv";
+    fs::rename(place.0.path().join(inverse), place.0.path().join("n.csv")).unwrap();
+    place.fails(1, "let n.csv y=1/n", &["n.csv: line 2", "y is inf", "--nan drop"]);
+    assert_eq!(place.text("let n.csv y=1/n --nan drop"), "n,y\n4,0.25\n");
+    assert_eq!(place.text("let n.csv y=1/n z=-y --nan pass"), "n,y,z\n0,inf,-inf\n4,0.25,-0.25\n");
+    place.fails(1, "let a.csv y=loss+1", &["a.csv", "no column 'loss'", "kind, samples, score"]);
+    place.fails(1, "let a.csv y=kind+1", &["a.csv: line 2", "kind is 'mlp'", "no number"]);
+    place.fails(1, "let a.csv score=1", &["column 'score' already"]);
+    place.fails(1, "let a.csv y=1 y=2", &["column 'y' already"]);
+    // Only what was computed before is known.
+    place.fails(1, "let a.csv y=z z=1", &["no column 'z'"]);
+    place.fails(2, "let a.csv y=2*", &["y=2*", "is missing before its end, at character 3"]);
+    place.fails(2, "let a.csv y=2x", &["before 'x'", "character 2"]);
+    place.fails(2, "let a.csv y=sin(2)", &["'sin'", "log10"]);
+    place.fails(2, "let a.csv", &["no new column"]);
+    place.fails(2, "let", &["NAME=EXPRESSION"]);
+    place.fails(2, "let a.csv b.csv y=1", &["b.csv", "no new column"]);
+}
+
+#[test]
+fn expressions_are_read_as_on_paper() {
+    let (x, y) = (1.7, -0.3);
+    let value = |text: &str| {
+        let e = Expression::parse(text).unwrap_or_else(|e| panic!("{text}: {e}"));
+        let names: Vec<f64> = e.names().iter().map(|n| if n == "x" { x } else { y }).collect();
+        e.value(&names)
+    };
+    for (text, expected) in [
+        ("-x^2", -(x * x)),
+        ("2^3^2", 512.0),
+        ("2^-1", 0.5),
+        ("x-y-1", x - y - 1.0),
+        ("x/y/2", x / y / 2.0),
+        ("x / y * 2", x / y * 2.0),
+        ("1 - 2*x + 3", 1.0 - 2.0 * x + 3.0),
+        ("--x", x),
+        ("2*-y", 2.0 * -y),
+        ("(x+y)*(x-y)", (x + y) * (x - y)),
+        ("max(x, min(y, 2), 1) + max_y", x + y),
+        ("sqrt(abs(y)) + ln(exp(x))", y.abs().sqrt() + x.exp().ln()),
+        ("log2(8)+log10(1e-3)+.5e1", 3.0 - 3.0 + 5.0),
+        ("floor(y) + ceil(y) + round(x) + tanh(y)", -1.0 + 0.0 + 2.0 + y.tanh()),
+        ("{x}+{ y }", x + y),
+        ("e1 + 1.", y + 1.0),
+    ] {
+        assert!((value(text) - expected).abs() < 1e-15 * expected.abs().max(1.0), "{text}: {}", value(text));
+    }
+    for wrong in [
+        "",
+        "(",
+        ")",
+        "x+",
+        "*x",
+        "x y",
+        "1 2",
+        "{x",
+        "f(x)",
+        "max(x)",
+        "ln(x,y)",
+        "ln()",
+        "1e",
+        "x=1",
+        "é",
+        "\u{1F600}",
+    ] {
+        let read = Expression::parse(wrong);
+        assert!(read.is_err() == (wrong != "é"), "{wrong}");
+    }
+    for deep in ["(".repeat(100_000), "-".repeat(100_000), "2^".repeat(100_000), "ln(".repeat(100_000)] {
+        assert!(Expression::parse(&deep).unwrap_err().to_string().contains("deeply"));
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_reading_an_expression_panic(text in "[-+*/^(){}., 0-9a-e²é]{0,24}|\\PC{0,12}") {
+        if let Ok(e) = Expression::parse(&text) {
+            e.value(&vec![1.5; e.names().len()]);
+        }
+    }
+}
+
+#[test]
+fn mean_has_the_sample_deviation_and_error() {
+    let place = Place::new();
+    place.put("m.csv", "k,s,v,w\nb,1,2,1\na,1,1,\nb,1,4,3\nb,1,9,5\na,2,7,1\n");
+    // Of 2, 4, 9: mean 5, sum of squares 26; of 1, 3, 5: mean 3, sum of squares 8.
+    let expected = format!(
+        "k,v,v_std,v_std_error,w,w_std,w_std_error,n\nb,5,{},{},3,2,{},3\na,7,,,1,,,1\n",
+        13f64.sqrt(),
+        (13f64 / 3.0).sqrt(),
+        (4f64 / 3.0).sqrt()
+    );
+    assert_eq!(place.text("mean m.csv --by k --value v,w"), expected);
+    assert_eq!(
+        place.text("mean m.csv --by s,k --value w"),
+        "s,k,w,w_std,w_std_error,n\n1,b,3,2,1.1547005383792515,3\n1,a,,,,0\n2,a,1,,,1\n"
+    );
+    assert!(place.text("mean m.csv --value v").starts_with("v,v_std,v_std_error,n\n4.6,"));
+    place.put("nan.csv", "v\n1\nnan\n3\n");
+    place.fails(1, "mean nan.csv --value v", &["nan.csv: line 3", "v is nan", "--nan drop"]);
+    assert_eq!(
+        place.text("mean nan.csv --value v --nan drop"),
+        "v,v_std,v_std_error,n\n2,1.4142135623730951,1,2\n"
+    );
+    assert_eq!(place.text("mean nan.csv --value v --nan pass"), "v,v_std,v_std_error,n\nnan,nan,nan,3\n");
+    place.put("large.csv", "v\n1e308\n-1e308\n");
+    place.fails(1, "mean large.csv --value v", &["large.csv", "too large"]);
+    place.fails(2, "mean m.csv --by v --value v", &["two columns 'v'"]);
+    place.fails(2, "mean m.csv --by k", &["--value"]);
+    place.fails(1, "mean m.csv --by q --value v", &["no column 'q'", "k, s, v, w"]);
+}
+
+#[test]
+fn pivot_spreads_a_column() {
+    let place = Place::new();
+    place.put("p.csv", "n,solver,seed,v\n2,pca,0,0.10\n4,em,0,x\n2,em,0,3\n4,pca,1,\n");
+    assert_eq!(
+        place.text("pivot p.csv --key solver --value v"),
+        "n,seed,pca,em\n2,0,0.10,3\n4,0,,x\n4,1,,\n"
+    );
+    assert_eq!(place.text("pivot p.csv --key solver --value v --by n"), "n,pca,em\n2,0.10,3\n4,,x\n");
+    assert_eq!(place.text("pivot p.csv --key n --value v --by solver"), "solver,2,4\npca,0.10,\nem,3,x\n");
+    place.fails(1, "pivot p.csv --key n --value v --by seed", &["line 4", "line 2", "same cell"]);
+    place.fails(1, "pivot p.csv --key v --value n --by seed", &["line 5", "v is empty"]);
+    place.put("q.csv", "n,k,v\n1,n,2\n");
+    place.fails(1, "pivot q.csv --key k --value v", &["q.csv", "two columns 'n'"]);
+    place.fails(2, "pivot p.csv --key v --value v", &["different"]);
+    place.fails(1, "pivot p.csv --key solver --value q", &["no column 'q'"]);
+}
+
+#[test]
+fn crossing_is_where_the_joined_points_first_meet_the_level() {
+    let at = |points: &[(f64, f64)], level| crossing(points, level, false);
+    let found = |x, up| Some(Crossing { x, up });
+    assert_eq!(at(&[(1.0, 0.0), (3.0, 1.0), (5.0, 0.0)], 0.25), found(1.5, Some(true)));
+    assert_eq!(at(&[(1.0, 3.0), (2.0, 2.0), (6.0, 0.0)], 1.0), found(4.0, Some(false)));
+    assert_eq!(at(&[(1.0, 3.0), (2.0, 1.0), (6.0, 2.0)], 1.0), found(2.0, Some(false)));
+    assert_eq!(at(&[(1.0, 1.0), (2.0, 1.0), (6.0, 2.0)], 1.0), found(1.0, Some(true)));
+    assert_eq!(at(&[(1.0, 1.0)], 1.0), found(1.0, None));
+    assert_eq!(at(&[(1.0, 0.0), (2.0, 0.5)], 1.0), None);
+    assert_eq!(at(&[], 1.0), None);
+    assert_eq!(at(&[(-1.0, -1e308), (1.0, 1e308)], 0.0), found(0.0, Some(true)));
+    // Along y = a + b x, and y = a + b ln x, the crossing is known: from random lines, to rounding.
+    let numbers = normal_rows::<f64>(5, Purpose::Noise, 0..40, 3);
+    for row in numbers.outer_iter() {
+        let (a, b, level) = (row[0], row[1], row[2]);
+        let exact = (level - a) / b;
+        let xs = [-2.0, -1.5, 0.3, 0.9, 4.0];
+        let inside = (-2.0..4.0).contains(&exact);
+        for log in [false, true] {
+            let x = |t: f64| if log { t.exp() } else { t };
+            let points: Vec<(f64, f64)> = xs.iter().map(|&t| (x(t), a + b * t)).collect();
+            match crossing(&points, level, log) {
+                Some(found) => {
+                    assert!(inside && found.up == Some(b > 0.0), "{row}");
+                    let error = (found.x - x(exact)).abs() / x(exact).abs().max(1.0);
+                    // t loses digits as the two y grow beyond their difference; |a/b| stays below 1e3 here.
+                    assert!(error < 1e-11, "{row}: {error}");
+                }
+                None => assert!(!inside, "{row}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn crossing_goes_group_by_group() {
+    let place = Place::new();
+    place.put("c.csv", "r,n,p\n2,16,1\n2,4,0\n3,4,0\n3,8,0.2\n2,8,\n4,1,9\n4,2,\n");
+    assert_eq!(
+        place.text("crossing c.csv --x n --y p --level 0.5 --by r"),
+        "r,n,level,direction\n2,10,0.5,up\n3,,0.5,\n4,,0.5,\n"
+    );
+    let log = place.text("crossing c.csv --x n --y p --level 0.5 --by r --log-x --rows ..2");
+    let x: f64 = log.lines().nth(1).unwrap().split(',').nth(1).unwrap().parse().unwrap();
+    assert!((x - 8.0).abs() < 1e-14 * 8.0, "{log}");
+    place.fails(1, "crossing c.csv --x n --y p --level 0.5", &["line 4", "line 3", "--by"]);
+    place.fails(2, "crossing c.csv --x n --y p --level nan", &["--level"]);
+    place.fails(2, "crossing c.csv --x n --y p", &["--level"]);
+    place.put("zero.csv", "n,p\n0,1\n1,inf\n2,3\n");
+    place.fails(1, "crossing zero.csv --x n --y p --level 2 --log-x", &["line 2", "n is 0", "logarithm"]);
+    place.fails(1, "crossing zero.csv --x n --y p --level 2", &["line 3", "p is inf", "--nan drop"]);
+    assert_eq!(
+        place.text("crossing zero.csv --x n --y p --level=2 --nan drop"),
+        "n,level,direction\n1,2,up\n"
+    );
+}
+
+/// Random points, and what Python makes of them in decimals of 50 digits:
+///
+/// ```python
+/// from decimal import Decimal as D, getcontext
+/// import random
+/// getcontext().prec = 50
+/// random.seed(11)
+/// points = [(round(x, 3), round(3 * x ** -0.7 * random.lognormvariate(0, 0.2), 4)) for x in (random.uniform(1, 50) for _ in range(9))]
+/// xs, ys = ([D(repr(p[i])) for p in points] for i in (0, 1))
+/// def fit(u, v):
+///     n = len(u); a, b = sum(u) / n, sum(v) / n
+///     sxx = sum((s - a) ** 2 for s in u); sxy = sum((s - a) * (t - b) for s, t in zip(u, v))
+///     slope = sxy / sxx; intercept = b - slope * a
+///     rss = sum((t - intercept - slope * s) ** 2 for s, t in zip(u, v))
+///     return [slope, (rss / (n - 2) / sxx).sqrt(), intercept, 1 - rss / sum((t - b) ** 2 for t in v)]
+/// mean = sum(ys) / 9; std = (sum((t - mean) ** 2 for t in ys) / 8).sqrt()
+/// rows = [fit(xs, ys), fit([x.ln() for x in xs], [y.ln() for y in ys]), [mean, std, std / 3]]
+/// for row in rows:
+///     print([float(v) for v in row])
+/// ```
+const POINTS: [(f64, f64); 9] = [
+    (23.167, 0.4357),
+    (23.817, 0.3282),
+    (10.048, 0.6032),
+    (39.856, 0.1862),
+    (5.443, 1.2958),
+    (3.052, 1.576),
+    (8.717, 0.6445),
+    (42.279, 0.2222),
+    (25.489, 0.3446),
+];
+const LINEAR: [f64; 4] = [-0.028044102688792087, 0.007156086766790075, 1.1929694297561377, 0.686911594416167];
+const POWER: [f64; 4] = [-0.7825603082621301, 0.059673923468052746, 1.3957373375069562, 0.9608884899353071];
+const MEAN: [f64; 3] = [0.6262666666666666, 0.48894744860772105, 0.16298248286924033];
+
+#[track_caller]
+fn near(found: &[f64], expected: &[f64]) {
+    for (a, b) in found.iter().zip(expected) {
+        // A few roundings, some of differences ten times smaller than their terms.
+        assert!((a - b).abs() < 1e-12 * b.abs().max(1.0), "{found:?} is not {expected:?}");
+    }
+}
+
+#[test]
+fn lines_and_means_agree_with_long_decimals() {
+    let numbers = |points: &[(f64, f64)]| {
+        let l = line(points).unwrap();
+        [l.slope, l.slope_std_error.unwrap(), l.intercept, l.r_squared.unwrap()]
+    };
+    near(&numbers(&POINTS), &LINEAR);
+    near(&numbers(&POINTS.map(|(x, y)| (x.ln(), y.ln()))), &POWER);
+    let mut mean = Mean::default();
+    POINTS.iter().for_each(|p| mean.add(p.1));
+    near(&[mean.mean, mean.variance().sqrt(), mean.std_error()], &MEAN);
+}
+
+#[test]
+fn slope_fits_group_by_group() {
+    let place = Place::new();
+    let rows: String = POINTS.iter().map(|(x, y)| format!("a,{x},{y}\n")).collect();
+    place.put("s.csv", format!("g,x,y\n{rows}b,1,2\nb,2,\nb,3,8\n"));
+    let read = |arguments: &str| -> Vec<Vec<String>> {
+        let text = place.text(arguments);
+        assert!(text.starts_with("g,slope,slope_std_error,intercept,r_squared,n\n"), "{text}");
+        text.lines().skip(1).map(|l| l.split(',').map(String::from).collect()).collect()
+    };
+    let found = read("slope s.csv --x x --y y --by g --log-x --log-y");
+    let numbers: Vec<f64> = found[0][1..5].iter().map(|n| n.parse().unwrap()).collect();
+    near(&numbers, &POWER);
+    assert_eq!((found[0][0].as_str(), found[0][5].as_str()), ("a", "9"));
+    assert_eq!(read("slope s.csv --x x --y y --by g")[1], ["b", "3", "", "-1", "1", "2"]);
+    place.put("flat.csv", "g,x,y\nu,1,2\nu,2,2\nu,4,2\nv,1,2\nv,1,3\n");
+    assert_eq!(
+        place.text("slope flat.csv --rows ..3 --x x --y y"),
+        "slope,slope_std_error,intercept,r_squared,n\n0,0,2,,3\n"
+    );
+    place.fails(1, "slope flat.csv --x x --y y --by g", &["flat.csv: g = v", "two different x"]);
+    place.put("neg.csv", "x,y\n1,-2\n2,1e200\n3,-1e200\n");
+    place.fails(1, "slope neg.csv --x x --y y --log-y", &["line 2", "y is -2", "logarithm"]);
+    place.fails(1, "slope neg.csv --x x --y y", &["too large"]);
+}
+
+/// What a sweep needs: a row on each network, joined.
+#[test]
+fn the_report_of_a_network_is_a_row() {
+    let place = Place::new();
+    let run = |program: &str, arguments: &str| {
+        let mut command = Command::new(program);
+        command.current_dir(place.0.path()).args(arguments.split_whitespace()).assert().success();
+    };
+    run(env!("CARGO_BIN_EXE_molrg-gen"), "-d 8 -r 2 -n 60 -o x.npy");
+    for width in [8, 12] {
+        let fit = format!(
+            "x.npy --kind two-layer --width {width} --steps 45 --log-every 10 -q --log log{width}.csv \
+             --report {width}.csv -o model.st"
+        );
+        run(env!("CARGO_BIN_EXE_dae-fit"), &fit);
+    }
+    let text = place.text("cat 8.csv 12.csv");
+    let lines: Vec<Vec<&str>> = text.lines().map(|l| l.split(',').collect()).collect();
+    assert_eq!(lines[0], ["kind", "parameters", "steps", "loss"]);
+    for (line, width) in lines[1..].iter().zip([8, 12]) {
+        let log = fs::read_to_string(place.0.path().join(format!("log{width}.csv"))).unwrap();
+        let last = log.lines().last().unwrap().split(',').collect::<Vec<_>>();
+        assert_eq!((last[0], line[0], line[2], line[3]), ("45", "two-layer", "45", last[1]));
+    }
+    // Of the last model; its file says so too.
+    let model = fs::read(place.0.path().join("model.st")).unwrap();
+    let parameters = format!("\"parameters\":\"{}\"", lines[2][1]);
+    assert!(model.windows(parameters.len()).any(|w| w == parameters.as_bytes()), "{parameters}");
+}
