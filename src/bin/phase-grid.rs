@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use anyhow::{Result, ensure};
 use clap::Parser;
-use molrg::cli::{self, FitArgs, Job, Numbers, Program, Shared, usage};
+use molrg::cli::{self, FitArgs, Job, Numbers, Program, Shared, parse_list, usage};
 use molrg::fit::{Settings, Solver};
 use molrg::measure::phase::{Cell, Experiment};
 use molrg::with_dtype;
@@ -58,7 +58,7 @@ struct Arguments {
     rank_step: usize,
     /// Weights π_k, by which the component of every row is drawn; `samples` is then the mean of the components
     /// (default: all have as many)
-    #[arg(long, value_name = "LIST")]
+    #[arg(long, value_name = "LIST", value_parser = parse_list)]
     weights: Option<Numbers>,
     #[command(flatten)]
     fit: FitArgs,
