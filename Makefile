@@ -10,7 +10,7 @@ BUILT := $(addprefix $(RELEASE)/,$(PROGRAMS))
 .PHONY: help build demo test test-narrow bench-train lint man completions install uninstall clean
 
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z.\/-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z.\/-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(filter Makefile %/figures.mk,$(MAKEFILE_LIST))
 
 build: ## Build the programs, optimized
 	$(CARGO) build --release --locked --bins

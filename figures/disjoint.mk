@@ -21,6 +21,6 @@ $(DRAWN)/disjoint.csv: $(CELLS_disjoint)
 # Rows under each other come from the same latents.
 disjoint_drawn = $(CELLS)/drawn/$(DISJOINT_DATA)-width$(DISJOINT_WIDTH)-rows$1-set$2.npy
 $(DRAWN)/disjoint.svg: $(foreach rows,$(DISJOINT_FEW) $(DISJOINT_MANY),$(foreach set,A B,$(call disjoint_drawn,$(rows),$(set))))
-	fig images $(wordlist 2,5,$^) --columns 16 --scale 5 \
+	fig images $(filter %.npy,$^) --columns 16 --scale 5 \
 	    --label '$(DISJOINT_FEW) images, set A' --label '$(DISJOINT_FEW) images, set B' \
 	    --label '$(DISJOINT_MANY) images, set A' --label '$(DISJOINT_MANY) images, set B' -o $@

@@ -1,7 +1,7 @@
 # E_gen and E_mem along training, with a constant learning rate: does E_gen rise again?
 
 # Every point is a training of its own length: of the same seed, so the beginning of all longer ones.
-DYNAMICS_RATIOS := $(call small,10,2 10 50 200)
+DYNAMICS_RATIOS := $(call small,2,2 10 50 200)
 DYNAMICS_STEPS := $(call small,50 200 800 3200,50 100 200 400 800 1600 3200 6400 12800 25600)
 DYNAMICS_SEEDS := $(call small,1,1 2 3)
 # The longest once only.

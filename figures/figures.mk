@@ -1,9 +1,9 @@
 # What the recipes of all figures share. Included by the Makefile; a recipe is one file beside this one.
 #
-#   make figures [SIZE=small|full]      every figure
-#   make NAME    [SIZE=...]             one of them
-#   make figure-cells FIG=NAME          the files its sweep is made of, one a line
-#   make figure-cell CELL=FILE          make one of these
+#   make figures [SIZE=small|full]                every figure
+#   make NAME    [SIZE=...]                       one of them
+#   make figure-cells FIG=NAME [SIZE=...]         the files its sweep is made of, one a line
+#   make figure-cell CELL=FILE [SIZE=...]         make one of these, and nothing else
 #
 # A file of a sweep is named by its settings, as rank6-width256-ratio10-seed1.csv; rules read them back from
 # there. Programs write files whole or not at all, so whatever exists is done, and a rerun makes what is missing.
@@ -36,7 +36,7 @@ small = $(if $(filter full,$(SIZE)),$2,$1)
 # Tables and pictures of figures: NAME, and what its recipe lists in TABLES_NAME (of their own) and MORE_NAME (drawn).
 drawn = $(foreach name,$1,$(DRAWN)/$(name).svg $(MORE_$(name):%=$(DRAWN)/%.svg) $(TABLES_$(name):%=$(DRAWN)/%.csv))
 
-.PHONY: figures figure-cells figure-cell $(FIGURES)
+.PHONY: figures figure-cells figure-cell test-figures clean-figures $(FIGURES)
 
 figures: build ## Draw every figure of the papers: SIZE=small in minutes, SIZE=full in hours
 	+$(MAKE) --no-print-directory $(PARALLEL) $(call drawn,$(FIGURES))
@@ -49,6 +49,13 @@ figure-cells: ## List the files of the sweep of FIG=NAME
 
 figure-cell: ## Make one file of a sweep: CELL=FILE
 	+@$(MAKE) --no-print-directory $(or $(CELL),$(error CELL: name a file, as `make figure-cells` lists them))
+
+test-figures: ## Draw the small figures and test what each must show
+	+$(MAKE) --no-print-directory figures SIZE=small
+	$(CARGO) test --locked --test figures -- --ignored
+
+clean-figures: ## Remove the files of all sweeps, and the small figures
+	rm -rf figures/cells figures/small
 
 # The first prerequisite of every picture is its table.
 $(foreach name,$(FIGURES),$(eval $(DRAWN)/$(name).svg: $(DRAWN)/$(name).csv))

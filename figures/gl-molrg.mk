@@ -19,3 +19,14 @@ $(CELLS)/gl-molrg/%.csv: $(CELLS)/student/%.st $$(CELLS)/train/$$(student_of).np
 $(DRAWN)/gl-molrg.csv: $(CELLS_gl-molrg)
 	@mkdir -p $(@D)
 	table cat $^ | table mean --by rank,width,ratio --value gl -o $@
+
+# Where GL is a half, in rows of each component over the rank.
+TABLES_gl-molrg := gl-molrg-half
+$(DRAWN)/gl-molrg-half.csv: $(CELLS_gl-molrg)
+	@mkdir -p $(@D)
+	table cat $^ | table crossing --x ratio --log-x --y gl --level 0.5 --by rank,width,seed \
+	    | table mean --by rank,width --value ratio -o $@
+
+$(DRAWN)/gl-molrg.svg:
+	fig line $< --panel width --x ratio --y gl --by rank --error gl_std_error --log-x --hline 0.5 --hline 1 \
+	    --shade '50,60:published' --x-label 'rows of each component / rank' --y-label GL -o $@

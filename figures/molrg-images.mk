@@ -39,8 +39,8 @@ $(DRAWN)/molrg-images.csv: $(CELLS_molrg-images)
 molrg_images_rows = $(MOLRG_IMAGES_MODELS:%=$(CELLS)/molrg-images/$1-model%.npy)
 MOLRG_IMAGES_LABELS := --label network --label Gaussian --label mixture
 $(DRAWN)/molrg-images.svg: $(call molrg_images_rows,$(firstword $(MOLRG_IMAGES_DATA)))
-	fig images $(wordlist 2,4,$^) --columns 16 --scale 4 $(MOLRG_IMAGES_LABELS) -o $@
+	fig images $(filter %.npy,$^) --columns 16 --scale 4 $(MOLRG_IMAGES_LABELS) -o $@
 
 MORE_molrg-images := $(call small,,molrg-images-digits)
 $(DRAWN)/molrg-images-digits.svg: $(call molrg_images_rows,digits)
-	fig images $^ --columns 16 --scale 5 $(MOLRG_IMAGES_LABELS) -o $@
+	fig images $(filter %.npy,$^) --columns 16 --scale 5 $(MOLRG_IMAGES_LABELS) -o $@

@@ -1,7 +1,7 @@
 # PFD between two Gaussians on random subspaces against its closed form, 80/√6401 ‖UUᵀ − VVᵀ‖_F.
 
 GAUSSIAN_LATENTS := $(call small,100 1000 10000,100 300 1000 3000 10000 30000 100000)
-GAUSSIAN_STEPS := $(call small,10 18 64,10 18 32 64 128 256)
+GAUSSIAN_STEPS := $(call small,10 18 64 256,10 18 32 64 128 256)
 GAUSSIAN_SEEDS := $(call small,1 2 3 4 5 6,1 2 3 4 5 6 7 8 9 10)
 CELLS_pfd-gaussian := $(foreach steps,$(GAUSSIAN_STEPS),$(foreach seed,$(GAUSSIAN_SEEDS), \
     $(GAUSSIAN_LATENTS:%=$(CELLS)/pfd-gaussian/latents%-steps$(steps)-seed$(seed).csv)))

@@ -55,13 +55,13 @@ $(CELLS)/pfd-scaling/images/%.csv: $(CELLS)/pfd-scaling/images/%.st $(CELLS)/tea
     $(CELLS)/teacher/unet-empirical-rows$$(call field,rows).st $(CELLS)/parameters/unet$$(call field,width).csv
 	$(call scaling_row,500,$(call with,width rows seed) --with teacher=U-Net)
 
-SCALING_AXIS := 'log2_rows_over_sqrt_parameters=log2(rows / sqrt(parameters))'
+SCALING_AXES := log2_rows='log2(rows)' log2_rows_over_sqrt_parameters='log2(rows / sqrt(parameters))'
 
 # Means over seeds; mem_relative is E_mem over the memorizer's own distance from the teacher.
 $(DRAWN)/pfd-scaling.csv: $(CELLS_pfd-scaling)
 	@mkdir -p $(@D)
-	table cat $^ | table let $(SCALING_AXIS) mem_relative=mem/memorizer excess=gen-mem \
-	    | table mean --by teacher,width,parameters,rows,log2_rows_over_sqrt_parameters \
+	table cat $^ | table let $(SCALING_AXES) mem_relative=mem/memorizer excess=gen-mem \
+	    | table mean --by teacher,width,parameters,rows,log2_rows,log2_rows_over_sqrt_parameters \
 	        --value gen,mem,memorizer,mem_relative,excess -o $@
 
 # Where E_gen falls below E_mem, by network and seed.
@@ -74,14 +74,18 @@ $(DRAWN)/pfd-scaling-crossing.csv: $(CELLS)/pfd-scaling/crossings.csv
 	@mkdir -p $(@D)
 	table mean $< --by teacher,width,parameters --value log2_rows,log2_rows_over_sqrt_parameters -o $@
 
-# Long again, a panel for each quantity and axis.
+# A panel for each error and axis.
+scaling_panel = table cat $< --columns teacher,parameters,x=$1,value=$2,std_error=$2_std_error --with panel='$3'
 $(CELLS)/pfd-scaling/panels.csv: $(DRAWN)/pfd-scaling.csv
-	for axis in rows log2_rows_over_sqrt_parameters; do for error in gen mem; do \
-	    table cat $< --columns teacher,parameters,x=$$axis,value=$$error,std_error=$${error}_std_error \
-	        --with error=E_$$error --with axis=$$axis -o $(@D)/$$axis-$$error.csv; done; done
-	table cat $(foreach axis,rows log2_rows_over_sqrt_parameters,$(@D)/$(axis)-gen.csv $(@D)/$(axis)-mem.csv) -o $@
+	table cat <($(call scaling_panel,log2_rows,gen,E_gen against log2 N)) \
+	    <($(call scaling_panel,log2_rows_over_sqrt_parameters,gen,E_gen against log2 N/√|θ|)) \
+	    <($(call scaling_panel,log2_rows,mem_relative,E_mem (relative) against log2 N)) \
+	    <($(call scaling_panel,log2_rows_over_sqrt_parameters,mem_relative,E_mem (relative) against log2 N/√|θ|)) -o $@
 
-MORE_pfd-scaling := $(call small,,pfd-scaling-images)
-SCALING_LINES = fig line $< --panel panel --panel-columns 2 --free --x x --y value --by parameters --error std_error \
-    --y-range 0, --y-label PFD
+scaling_lines = fig line $< --filter teacher=$1 --panel panel --panel-columns 2 --free --x x --y value --by parameters \
+    --error std_error --x-label '' --y-label '' -o $@
 $(DRAWN)/pfd-scaling.svg: $(CELLS)/pfd-scaling/panels.csv
+	$(call scaling_lines,mixture)
+MORE_pfd-scaling := $(call small,,pfd-scaling-images)
+$(DRAWN)/pfd-scaling-images.svg: $(CELLS)/pfd-scaling/panels.csv
+	$(call scaling_lines,U-Net)

@@ -32,6 +32,13 @@ $(DRAWN)/regimes.csv: $(CELLS_regimes) figures/published/regimes.csv
 	@mkdir -p $(@D)
 	table cat --fill $^ -o $@
 
+# GL in similarity form; the table has the ratio form, too.
+regimes_lines = fig line $(DRAWN)/regimes.csv $1 --filter score=rp --filter score=gl --panel panel --x rows --y value \
+    --by series --low ci_low --high ci_high --bars --log2-x --y-range 0,1 --x-label 'training images' --y-label '' -o $@
 $(DRAWN)/regimes.svg:
-	fig line $< --filter score=rp --filter score=gl --panel panel --panel-columns 2 --x rows --y value --by series \
-	    --low ci_low --high ci_high --bars --log2-x --y-range 0,1 --x-label 'training images' --y-label '' -o $@
+	$(call regimes_lines,--filter data=$(firstword $(REGIMES_DATA)) --filter data=published \
+	    $(foreach series,64+and+128 64+and+256 128+and+256 width+64 width+128 width+256, \
+	        --dashed 'published: $(subst +, ,$(series))'))
+MORE_regimes := $(call small,,regimes-fashion)
+$(DRAWN)/regimes-fashion.svg: $(DRAWN)/regimes.csv
+	$(call regimes_lines,--filter data=fashion)

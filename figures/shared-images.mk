@@ -84,9 +84,6 @@ REGIMES_PAIRS_fashion := a12-b24
 REGIMES_WIDTH_digits := 12
 REGIMES_WIDTH_mnist := 12
 REGIMES_WIDTH_fashion :=
-REGIMES_TITLE_digits := Digits 8×8
-REGIMES_TITLE_mnist := MNIST 8×8
-REGIMES_TITLE_fashion := Fashion-MNIST 14×14
 
 # The widest takes as long as all others: every second size.
 regimes_widths = $(filter-out $(if $(filter 32 128 512 2048,$2),48),$(REGIMES_WIDTHS_$1))
@@ -94,6 +91,6 @@ regimes_pairs = $(filter-out $(if $(filter 32 128 512 2048,$2),%-b48),$(REGIMES_
 drawn_of = $(CELLS)/drawn/$(data)-width$1-rows$(call field,rows)-set$2.npy
 here = $(data)-width$(call field,width)-rows$(call field,rows)
 # Columns of every file: which panel and which line of the figure it belongs to.
-regimes_columns = table cat --with data=$(data) --with panel='$(REGIMES_TITLE_$(data)): $1' --with rows=$(call field,rows) \
+regimes_columns = table cat --with data=$(data) --with panel='$1' --with rows=$(call field,rows) \
     --with series='$2' --columns score,value,std_error,ci_low,ci_high -o $@
 

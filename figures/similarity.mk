@@ -34,7 +34,8 @@ $(DRAWN)/similarity.csv: $(CELLS_similarity) $(CELLS)/fitted/$(SIMILARITY_DATA).
 	@mkdir -p $(@D)
 	cd $(CELLS)/similarity; \
 	score() { rp-score $(SIMILARITY_MODELS) "$${@:2}" | table cat --with measure="$$1"; }; \
-	table cat <(score 'RP (whiten:32 above 0.6)' --descriptor whiten:32 --fit ../fitted/$(SIMILARITY_DATA).npy) \
+	table cat <(score 'RP (whiten:32 above 0.9)' --descriptor whiten:32 --fit ../fitted/$(SIMILARITY_DATA).npy \
+	        --threshold 0.9) \
 	    <(score 'MAE (below 15 of 255)' --similarity mae) -o $(CURDIR)/$@
 
 $(DRAWN)/similarity.svg:

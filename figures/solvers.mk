@@ -1,7 +1,7 @@
 # Error against evaluations of all solvers, on a Gaussian and a mixture.
 
 SOLVERS := euler heun dpm2 dpmpp2m dpm3 rk4
-SOLVER_STEPS := $(call small,12 24 48,8 12 18 24 36 48 72 96 144)
+SOLVER_STEPS := $(call small,12 24 48 96 192,8 12 18 24 36 48 72 96 144 192 288 384)
 CELLS_solvers := $(foreach target,gaussian mixture,$(foreach solver,$(SOLVERS), \
     $(SOLVER_STEPS:%=$(CELLS)/solvers/$(target)-solver$(solver)-steps%.csv)))
 
@@ -20,7 +20,7 @@ $(CELLS)/solvers/%-exact.npy: $(CELLS)/solvers/%.st
 
 target = $(firstword $(subst -, ,$(notdir $@)))
 $(CELLS)/solvers/%.csv: $(CELLS)/solvers/$$(target).st $(CELLS)/solvers/$$(target)-exact.npy
-	$(SOLVER_DRAW) --solver $(call field,solver) --sigma-min 1e-4 --steps $(call field,steps) \
+	$(SOLVER_DRAW) --solver $(call field,solver) --sigma-min 1e-5 --steps $(call field,steps) \
 	    --report $(@:.csv=-report.csv) -o $(@:.csv=.npy)
 	evaluations=$$(table let $(@:.csv=-report.csv) 'each=evaluations / samples' | table cat --columns each | tail -n 1); \
 	pfd $(@:.csv=.npy) $(word 2,$^) \
@@ -33,7 +33,7 @@ $(DRAWN)/solvers.csv: $(CELLS_solvers)
 TABLES_solvers := solvers-order
 # Orders: the slope over the finer half of the grids.
 $(DRAWN)/solvers-order.csv: $(DRAWN)/solvers.csv
-	table cat $< $(foreach steps,$(call small,24 48,48 72 96 144),--filter steps=$(steps)) \
+	table cat $< $(foreach steps,$(call small,96 192,144 192 288 384),--filter steps=$(steps)) \
 	    | table slope --x steps --y error --log-x --log-y --by target,solver -o $@
 
 $(DRAWN)/solvers.svg:

@@ -21,7 +21,17 @@ fn error(fit: &Fit, truth: &Mixture) -> f64 {
 }
 
 fn experiment(trials: usize, fit: Settings) -> Experiment {
-    Experiment { dim: 48, trials, tolerance: 1e-2, angle: 90.0, noise_std: 0.0, rank_step: 0, weights: None, fit, seed: 100 }
+    Experiment {
+        dim: 48,
+        trials,
+        tolerance: 1e-2,
+        angle: 90.0,
+        noise_std: 0.0,
+        rank_step: 0,
+        weights: None,
+        fit,
+        seed: 100,
+    }
 }
 
 // Principal components
