@@ -70,12 +70,6 @@ uninstall: ## Remove what install put under PREFIX
 	    $(patsubst %,$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_%,$(PROGRAMS)) \
 	    $(patsubst %,$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/%.fish,$(PROGRAMS))
 
-docs/phase.csv: build
-	$(RELEASE)/phase-grid --dim 48 --ranks 2-8 --samples 2-15 --components 1 --trials 20 --solver pca -o $@
-
-docs/phase.svg: docs/phase.csv ## Draw the README's picture anew
-	$(RELEASE)/fig heatmap $< --x samples --y rank --value success --title "Success of learning: PCA, d = 48" -o $@
-
 clean: ## Remove everything built
 	$(CARGO) clean
 

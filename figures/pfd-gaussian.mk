@@ -3,10 +3,10 @@
 GAUSSIAN_LATENTS := $(call small,100 1000 10000,100 300 1000 3000 10000 30000 100000)
 GAUSSIAN_STEPS := $(call small,10 18 64 256,10 18 32 64 128 256)
 GAUSSIAN_SEEDS := $(call small,1 2 3 4 5 6,1 2 3 4 5 6 7 8 9 10)
-CELLS_pfd-gaussian := $(foreach steps,$(GAUSSIAN_STEPS),$(foreach seed,$(GAUSSIAN_SEEDS), \
+GAUSSIAN_CELLS := $(foreach steps,$(GAUSSIAN_STEPS),$(foreach seed,$(GAUSSIAN_SEEDS), \
     $(GAUSSIAN_LATENTS:%=$(CELLS)/pfd-gaussian/latents%-steps$(steps)-seed$(seed).csv)))
 # The same latents by a solver exact to 1e-8: what is left is the bias of the steps alone.
-CELLS_pfd-gaussian-bias := $(GAUSSIAN_STEPS:%=$(CELLS)/pfd-gaussian/bias-steps%.csv)
+GAUSSIAN_BIAS_CELLS := $(GAUSSIAN_STEPS:%=$(CELLS)/pfd-gaussian/bias-steps%.csv)
 
 $(CELLS)/pfd-gaussian/seed%.st:
 	@mkdir -p $(@D)
@@ -15,6 +15,8 @@ $(CELLS)/pfd-gaussian/seed%.st:
 GAUSSIANS := $(CELLS)/pfd-gaussian/seed1.st $(CELLS)/pfd-gaussian/seed2.st
 $(CELLS)/pfd-gaussian/exact.csv: $(GAUSSIANS)
 	subspace-error $^ | table cat --filter component=all | table let 'exact=80 / sqrt(6401) * error' -o $@
+
+CELLS_pfd-gaussian := $(GAUSSIAN_CELLS) $(GAUSSIAN_BIAS_CELLS)
 
 GAUSSIAN_PFD = pfd $(GAUSSIANS) --dtype f64 --quiet
 $(CELLS)/pfd-gaussian/latents%.csv: $(GAUSSIANS) $(CELLS)/pfd-gaussian/exact.csv
@@ -28,10 +30,10 @@ $(CELLS)/pfd-gaussian/bias-%.csv: $(GAUSSIANS)
 	    | table cat $(call with,steps) --with fine=$$fine --columns value \
 	    | table let 'bias=abs(value / fine - 1)' -o $@
 
-$(DRAWN)/pfd-gaussian.csv: $(CELLS_pfd-gaussian)
+$(DRAWN)/pfd-gaussian.csv: $(GAUSSIAN_CELLS)
 	@mkdir -p $(@D)
 	table cat $^ | table let 'error=abs(value / exact - 1)' | table mean --by steps,latents --value error -o $@
-$(DRAWN)/pfd-gaussian-bias.csv: $(CELLS_pfd-gaussian-bias)
+$(DRAWN)/pfd-gaussian-bias.csv: $(GAUSSIAN_BIAS_CELLS)
 	@mkdir -p $(@D)
 	table cat $^ -o $@
 
