@@ -312,6 +312,9 @@ fn pfd_scaling(figures: &Figures) {
             assert!(last(&mem) > 1.2 * first(&mem), "{teacher}, width {width}: {mem:?}");
         }
     }
+    let widest = table.with(&[("teacher", "mixture")]).iter().map(|r| number(r, "width")).fold(0.0, f64::max);
+    let gen_error = table.curve(&[("teacher", "mixture"), ("width", &widest.to_string())], "rows", "gen");
+    assert!(last(&gen_error) < 0.55 * first(&gen_error), "width {widest}: {gen_error:?}");
     let crossings = figures.table("pfd-scaling-crossing");
     let of = |y: &str| -> Vec<f64> {
         crossings.curve(&[("teacher", "mixture")], "parameters", y).iter().map(|p| p.1).collect()
