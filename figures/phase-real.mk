@@ -1,7 +1,7 @@
 # What else changes success: the angle between subspaces, noise, unequal ranks and weights. K-subspaces, K = 2.
 
 REAL_TRIALS := $(call small,5,20)
-REAL_SAMPLES := $(call small,4$(comma)8$(comma)16$(comma)32,3-8$(comma)10$(comma)12$(comma)16$(comma)24$(comma)32$(comma)48)
+REAL_SAMPLES := $(call small,4$(comma)8$(comma)16$(comma)32,3-8$(comma)10$(comma)12$(comma)16$(comma)24$(comma)32$(comma)48$(comma)64$(comma)96$(comma)128$(comma)192$(comma)256)
 REAL_ANGLES := $(call small,15 45 90,15 30 45 60 75 90)
 REAL_NOISES := $(call small,0 0.1 0.3,0 0.05 0.1 0.2 0.3)
 REAL_MIXED := step0-weights1+1 step0-weights1+4 step4-weights1+1 step4-weights1+4
