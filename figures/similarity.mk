@@ -39,4 +39,4 @@ $(DRAWN)/similarity.csv: $(CELLS_similarity) $(CELLS)/fitted/$(SIMILARITY_DATA).
 	    <(score 'MAE (below 15 of 255)' --similarity mae) -o $(CURDIR)/$@
 
 $(DRAWN)/similarity.svg:
-	fig matrix $< --panel measure --row a --column b --value value --range 0,1 -o $@
+	fig matrix $< --panel measure --row a --column b --value value --range 0,1 --x-label '' --y-label '' $(call small,,--width 1300 --height 720) -o $@
