@@ -20,5 +20,5 @@ $(DRAWN)/bias-variance.csv: $(CELLS_bias-variance)
 	table cat $^ -o $@
 
 $(DRAWN)/bias-variance.svg:
-	fig line $< --panel ratio --x parameters --y value --by metric --low ci_low --high ci_high --bars --log-x \
+	fig line $< --panel ratio --x width --y value --by metric --low ci_low --high ci_high --bars --log2-x \
 	    --y-label 'squared distance' -o $@

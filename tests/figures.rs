@@ -222,7 +222,7 @@ fn gl_molrg(figures: &Figures) {
             assert!(spread(&all) < 0.25, "width {width}, ratio {ratio}: {all:?}");
         }
     }
-    for ratio in &ratios {
+    for ratio in &ratios[1..] {
         let of_widths: Vec<f64> =
             table.curve(&[("rank", "6"), ("ratio", ratio)], "width", "gl").iter().map(|p| p.1).collect();
         assert!(of_widths.windows(2).all(|w| w[0] > w[1] + 0.02), "ratio {ratio}: {of_widths:?}");
@@ -343,7 +343,7 @@ fn dynamics(figures: &Figures) {
     assert!(last(&mem) < first(&mem) - 0.5, "{mem:?}");
 }
 
-/// The two add up to the error; variance rises with width.
+/// The two add up to the error; variance rises with width, bias falls where there are rows enough.
 fn bias_variance(figures: &Figures) {
     let table = figures.table("bias-variance");
     for ratio in table.distinct("ratio") {
@@ -356,8 +356,10 @@ fn bias_variance(figures: &Figures) {
             // Sums of 2000 squares in f64.
             assert!((b + v - e).abs() < 1e-9 * e, "{b} + {v} is not {e}");
         }
-        if ratio == "5" {
-            assert!(variance[variance.len() - 1] > 1.5 * variance[0], "{variance:?}");
+        assert!(variance.windows(2).all(|w| w[0] < w[1]), "{ratio}: {variance:?}");
+        // With fewer rows all networks memorize, and bias is that of the training sets.
+        if ratio.parse::<f64>().unwrap() >= 15.0 {
+            assert!(bias[bias.len() - 1] < 0.7 * bias[0], "{ratio}: {bias:?}");
         }
     }
 }
