@@ -9,14 +9,10 @@ CELLS_disjoint := $(foreach rows,$(REGIMES_ROWS_$(DISJOINT_DATA)), \
     $(foreach set,A B,$(CELLS)/disjoint-gl/$(DISJOINT_DATA)-rows$(rows)-width$(DISJOINT_WIDTH)-set$(set).csv))
 
 # Is what a network draws new to its own training set?
-$(CELLS)/disjoint-gl/%.csv: $(CELLS)/drawn/%.npy $(CELLS)/set/$$(set_of).npy $(CELLS)/fitted/$$(data).npy
+$(CELLS)/disjoint-gl/%.csv: $(CELLS)/drawn/$$(here)-set$$(call field,set).npy $(CELLS)/set/$$(set_of).npy $(CELLS)/fitted/$$(data).npy
 	@mkdir -p $(@D)
 	rp-score $< --train $(word 2,$^) --gl similarity,ratio $(SIMILAR) \
 	    | $(call regimes_columns,GL,network of set $(call field,set))
-
-$(DRAWN)/disjoint.csv: $(CELLS_disjoint)
-	@mkdir -p $(@D)
-	table cat $^ -o $@
 
 # Rows under each other come from the same latents.
 disjoint_drawn = $(CELLS)/drawn/$(DISJOINT_DATA)-width$(DISJOINT_WIDTH)-rows$1-set$2.npy

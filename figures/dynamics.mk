@@ -25,6 +25,14 @@ $(DRAWN)/dynamics.csv: $(CELLS_dynamics)
 	@mkdir -p $(@D)
 	table cat $^ | table mean --by ratio,steps,error --value value -o $@
 
+# One training to its end beside the means.
+TABLES_dynamics := dynamics-seed1
+$(DRAWN)/dynamics-seed1.csv: $(CELLS_dynamics)
+	@mkdir -p $(@D)
+	table cat $^ --filter seed=1 --columns ratio,steps,error,value -o $@
+
 $(DRAWN)/dynamics.svg:
 	fig line $< --panel error --x steps --y value --by ratio --error value_std_error --log-x \
 	    --x-label 'steps of training' --y-label PFD -o $@
+
+.PRECIOUS: $(CELLS)/dynamics/%.st

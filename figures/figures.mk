@@ -7,9 +7,11 @@
 #
 # A file of a sweep is named by its settings, as rank6-width256-ratio10-seed1.csv; rules read them back from
 # there. Programs write files whole or not at all, so whatever exists is done, and a rerun makes what is missing.
+# Recipes list under .PRECIOUS what only leads to other files, which make would delete.
 
 # small: every figure in minutes, for a look and for the tests. full: what is committed.
 SIZE ?= small
+$(if $(filter small full,$(SIZE)),,$(error SIZE=$(SIZE): small or full))
 CELLS := figures/cells/$(SIZE)
 DRAWN := $(if $(filter full,$(SIZE)),figures,figures/small)
 FIGURES := $(patsubst figures/%.mk,%,$(filter-out figures/figures.mk figures/shared-%.mk,$(wildcard figures/*.mk)))
@@ -22,7 +24,6 @@ comma := ,
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .SECONDEXPANSION:
-.SECONDARY:
 .DELETE_ON_ERROR:
 export PATH := $(CURDIR)/$(RELEASE):$(PATH)
 
@@ -36,13 +37,16 @@ small = $(if $(filter full,$(SIZE)),$2,$1)
 # Tables and pictures of figures: NAME, and what its recipe lists in TABLES_NAME (of their own) and MORE_NAME (drawn).
 drawn = $(foreach name,$1,$(DRAWN)/$(name).svg $(MORE_$(name):%=$(DRAWN)/%.svg) $(TABLES_$(name):%=$(DRAWN)/%.csv))
 
-.PHONY: figures figure-cells figure-cell test-figures clean-figures $(FIGURES)
+.PHONY: figures figure-cells figure-cell test-figures clean-figures drawn $(FIGURES)
 
 figures: build ## Draw every figure of the papers: SIZE=small in minutes, SIZE=full in hours
 	+$(MAKE) --no-print-directory $(PARALLEL) $(call drawn,$(FIGURES))
 
-$(FIGURES): build
-	+$(MAKE) --no-print-directory $(PARALLEL) $(call drawn,$@)
+# One make draws all that are asked for, so that what they share is made once.
+ASKED := $(filter $(FIGURES),$(MAKECMDGOALS))
+$(ASKED): drawn
+drawn: build
+	+$(MAKE) --no-print-directory $(PARALLEL) $(call drawn,$(ASKED))
 
 figure-cells: ## List the files of the sweep of FIG=NAME
 	@printf '%s\n' $(or $(CELLS_$(FIG)),$(error FIG=$(FIG): is none of $(FIGURES)))
@@ -50,14 +54,20 @@ figure-cells: ## List the files of the sweep of FIG=NAME
 figure-cell: ## Make one file of a sweep: CELL=FILE
 	+@$(MAKE) --no-print-directory $(or $(CELL),$(error CELL: name a file, as `make figure-cells` lists them))
 
-test-figures: ## Draw the small figures and test what each must show
+test-figures: ## Draw the small figures anew and test what each must show
+	rm -rf figures/cells/small figures/small
 	+$(MAKE) --no-print-directory figures SIZE=small
 	$(CARGO) test --locked --test figures -- --ignored
 
-clean-figures: ## Remove the files of all sweeps, and the small figures
-	rm -rf figures/cells figures/small
+clean-figures: ## Remove the files of the sweeps of SIZE, and the small figures
+	rm -rf $(CELLS) figures/small
 
 # The first prerequisite of every picture is its table.
 $(foreach name,$(FIGURES),$(eval $(DRAWN)/$(name).svg: $(DRAWN)/$(name).csv))
+
+# A table is that of its sweep, unless its recipe says more.
+$(DRAWN)/%.csv: $$(CELLS_$$*)
+	@mkdir -p $(@D)
+	table cat $^ -o $@
 
 include $(wildcard figures/shared-*.mk) $(FIGURES:%=figures/%.mk)

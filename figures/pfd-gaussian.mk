@@ -43,3 +43,5 @@ $(DRAWN)/pfd-gaussian.svg:
 	    --y-label 'relative error, mean over seeds' -o $@
 $(DRAWN)/pfd-gaussian-bias.svg: $(DRAWN)/pfd-gaussian-bias.csv
 	fig line $< --x steps --y bias --log-x --log-y --guide=-2:'slope −2' --y-label 'relative bias' -o $@
+
+.PRECIOUS: $(CELLS)/pfd-gaussian/seed%.st

@@ -68,11 +68,21 @@ $(DRAWN)/pfd-scaling.csv: $(CELLS_pfd-scaling)
 $(CELLS)/pfd-scaling/crossings.csv: $(CELLS_pfd-scaling)
 	table cat $^ | table let excess=gen-mem log2_rows='log2(rows)' \
 	    | table crossing --x log2_rows --y excess --level 0 --by teacher,width,parameters,seed \
+	    | table cat --filter direction=down \
 	    | table let 'log2_rows_over_sqrt_parameters=log2_rows - log2(sqrt(parameters))' -o $@
-TABLES_pfd-scaling := pfd-scaling-crossing
+TABLES_pfd-scaling := pfd-scaling-crossing pfd-scaling-slope pfd-scaling-spread
 $(DRAWN)/pfd-scaling-crossing.csv: $(CELLS)/pfd-scaling/crossings.csv
 	@mkdir -p $(@D)
 	table mean $< --by teacher,width,parameters --value log2_rows,log2_rows_over_sqrt_parameters -o $@
+
+# The law: crossings at rows ~ |θ|^(slope/2), 1 where N/√|θ| decides; their deviation on both axes, over networks.
+$(DRAWN)/pfd-scaling-slope.csv: $(CELLS)/pfd-scaling/crossings.csv
+	@mkdir -p $(@D)
+	table let $< 'log2_sqrt_parameters=log2(sqrt(parameters))' \
+	    | table slope --x log2_sqrt_parameters --y log2_rows --by teacher -o $@
+$(DRAWN)/pfd-scaling-spread.csv: $(CELLS)/pfd-scaling/crossings.csv
+	@mkdir -p $(@D)
+	table mean $< --by teacher --value log2_rows,log2_rows_over_sqrt_parameters -o $@
 
 # A panel for each error and axis.
 scaling_panel = table cat $< --columns teacher,parameters,x=$1,value=$2,std_error=$2_std_error --with panel='$3'
@@ -89,3 +99,6 @@ $(DRAWN)/pfd-scaling.svg: $(CELLS)/pfd-scaling/panels.csv
 MORE_pfd-scaling := $(call small,,pfd-scaling-images)
 $(DRAWN)/pfd-scaling-images.svg: $(CELLS)/pfd-scaling/panels.csv
 	$(call scaling_lines,U-Net)
+
+.PRECIOUS: $(CELLS)/parameters/mlp%.csv $(CELLS)/parameters/unet%.csv $(CELLS)/teacher/unet-rows%.npy \
+    $(CELLS)/teacher/unet-empirical-rows%.st $(CELLS)/pfd-scaling/images/%.st

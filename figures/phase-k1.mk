@@ -2,9 +2,5 @@
 
 CELLS_phase-k1 := $(call phase_cells,1,pca gradient)
 
-$(DRAWN)/phase-k1.csv: $(CELLS_phase-k1)
-	@mkdir -p $(@D)
-	table cat $^ -o $@
-
 $(DRAWN)/phase-k1.svg:
 	$(PHASE_HEATMAP) --title 'Success of learning, K = 1' -o $@

@@ -4,19 +4,15 @@ RANK_LATENTS := $(call small,5,100)
 RANK_STUDENT := rank6-width256-ratio$(call small,50,200)-seed1
 CELLS_rank-molrg := $(patsubst %,$(CELLS)/rank-molrg/%.csv,exact fitted network)
 
-$(CELLS)/rank-molrg/exact.st: $(CELLS)/teacher/rank6.st
-	@mkdir -p $(@D)
-	cp $< $@
-
 $(CELLS)/rank-molrg/fitted.st: $(CELLS)/train/rank6-ratio$(call small,50,200)-seed1.npy
 	@mkdir -p $(@D)
 	dae-fit $< --kind molrg -k 2 -r 6 -o $@
 
-$(CELLS)/rank-molrg/network.st: $(CELLS)/student/$(RANK_STUDENT).st
+RANK_MODEL_exact := $(CELLS)/teacher/rank6.st
+RANK_MODEL_fitted := $(CELLS)/rank-molrg/fitted.st
+RANK_MODEL_network := $(CELLS)/student/$(RANK_STUDENT).st
+$(CELLS)/rank-molrg/%.csv: $$(RANK_MODEL_$$*)
 	@mkdir -p $(@D)
-	cp $< $@
-
-$(CELLS)/rank-molrg/%.csv: $(CELLS)/rank-molrg/%.st
 	jacobian-rank $< --levels edm:18 -n $(RANK_LATENTS) --seed 100 --quiet | table cat --with model=$* -o $@
 
 $(DRAWN)/rank-molrg.csv: $(CELLS_rank-molrg) figures/published/rank-molrg.csv

@@ -13,11 +13,11 @@ $(CELLS)/rank-real/patches.st: $(CELLS)/images/patches.npy
 	@mkdir -p $(@D)
 	dae-fit $< --kind unet --width 24 --steps 2000 --batch 32 --lr 0.003 --flip --seed 1 --quiet -o $@
 
-$(CELLS)/rank-real/%.st: $(CELLS)/unet/%-width$(call small,12,24)-rows$(call small,512,4096)-setA.st
+RANK_REAL_digits := $(CELLS)/unet/digits-width12-rows512-setA.st
+RANK_REAL_fashion := $(CELLS)/unet/fashion-width24-rows4096-setA.st
+RANK_REAL_patches := $(CELLS)/rank-real/patches.st
+$(CELLS)/rank-real/%.csv: $$(RANK_REAL_$$*)
 	@mkdir -p $(@D)
-	cp $< $@
-
-$(CELLS)/rank-real/%.csv: $(CELLS)/rank-real/%.st
 	jacobian-rank $< --levels edm:18 -n $(RANK_REAL_LATENTS) --seed 100 --per-sample --quiet \
 	    | table cat --with data=$* -o $@
 

@@ -13,18 +13,25 @@ $(CELLS)/images/digits.npy:
 
 $(CELLS)/images/mnist.npy:
 	@mkdir -p $(@D)
-	npy images $(MNIST) $(MNIST_POOL) -o $@
+	npy images '$(MNIST)' $(MNIST_POOL) -o $@
 
 $(CELLS)/images/fashion.npy:
 	@mkdir -p $(@D)
-	npy images $(FASHION) --pool 2 -o $@
+	npy images '$(FASHION)' --pool 2 -o $@
 
 # Rows of the images. Sets A and B share none, nor do they with the images that descriptors are fitted on and those
 # held out.
-SET_A := 0
-SET_B := $(call small,600,20000)
-HELD_OUT := $(call small,1500..,30000..31000)
-FITTED := $(call small,1112..1500,40000..60000)
+SET_A_digits := 0
+SET_B_digits := 600
+FITTED_digits := 1112..1500
+HELD_OUT_digits := 1500..
+SET_A_mnist := 0
+SET_B_mnist := 20000
+HELD_OUT_mnist := 30000..31000
+FITTED_mnist := 40000..60000
+SET_A_fashion := 0
+HELD_OUT_fashion := 30000..31000
+FITTED_fashion := 40000..60000
 
 data = $(firstword $(subst -, ,$(basename $(notdir $@))))
 images = $(CELLS)/images/$(data).npy
@@ -32,15 +39,15 @@ set_of = $(data)-rows$(call field,rows)-set$(call field,set)
 
 $(CELLS)/set/%.npy: $$(images)
 	@mkdir -p $(@D)
-	npy cat $< --rows $(SET_$(call field,set))..$$(($(SET_$(call field,set)) + $(call field,rows))) -o $@
+	first=$(SET_$(call field,set)_$(data)); npy cat $< --rows $$first..$$((first + $(call field,rows))) -o $@
 
 $(CELLS)/held-out/%.npy: $(CELLS)/images/%.npy
 	@mkdir -p $(@D)
-	npy cat $< --rows $(HELD_OUT) -o $@
+	npy cat $< --rows $(HELD_OUT_$(data)) -o $@
 
 $(CELLS)/fitted/%.npy: $(CELLS)/images/%.npy
 	@mkdir -p $(@D)
-	npy cat $< --rows $(FITTED) -o $@
+	npy cat $< --rows $(FITTED_$(data)) -o $@
 
 UNET_STEPS_digits := $(call small,1500,3000)
 UNET_STEPS_mnist := 3000
@@ -94,3 +101,5 @@ here = $(data)-width$(call field,width)-rows$(call field,rows)
 regimes_columns = table cat --with data=$(data) --with panel='$1' --with rows=$(call field,rows) \
     --with series='$2' --columns score,value,std_error,ci_low,ci_high -o $@
 
+.PRECIOUS: $(CELLS)/set/%.npy $(CELLS)/held-out/%.npy $(CELLS)/fitted/%.npy $(CELLS)/unet/%.st \
+    $(CELLS)/drawn/%.npy $(CELLS)/drawn-otherwise/%.npy $(CELLS)/optimal/%.npy

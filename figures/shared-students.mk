@@ -29,3 +29,6 @@ $(CELLS)/student/%.st: $$(CELLS)/train/$$(student_of).npy
 $(CELLS)/empirical/%.st: $(CELLS)/train/%.npy
 	@mkdir -p $(@D)
 	dae-fit $< --kind empirical -o $@
+
+.PRECIOUS: $(CELLS)/teacher/rank%.st $(CELLS)/train/rank%.npy $(CELLS)/fresh/rank%.npy $(CELLS)/student/%.st \
+    $(CELLS)/empirical/%.st

@@ -36,7 +36,9 @@ $(DRAWN)/similarity.csv: $(CELLS_similarity) $(CELLS)/fitted/$(SIMILARITY_DATA).
 	score() { rp-score $(SIMILARITY_MODELS) "$${@:2}" | table cat --with measure="$$1"; }; \
 	table cat <(score 'RP (whiten:32 above 0.9)' --descriptor whiten:32 --fit ../fitted/$(SIMILARITY_DATA).npy \
 	        --threshold 0.9) \
-	    <(score 'MAE (below 15 of 255)' --similarity mae) -o $(CURDIR)/$@
+	    <(score 'MAE (below 15 of 255)' --similarity mae) -o '$(CURDIR)/$@'
 
 $(DRAWN)/similarity.svg:
 	fig matrix $< --panel measure --row a --column b --value value --range 0,1 --x-label '' --y-label '' $(call small,,--width 1300 --height 720) -o $@
+
+.PRECIOUS: $(CELLS)/similarity/%.st $(CELLS)/similarity/%

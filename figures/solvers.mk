@@ -27,9 +27,6 @@ $(CELLS)/solvers/%.csv: $(CELLS)/solvers/$$(target).st $(CELLS)/solvers/$$(targe
 	    | table cat --with target=$(target) $(call with,solver steps) --with evaluations=$$evaluations \
 	        --columns error=value -o $@
 
-$(DRAWN)/solvers.csv: $(CELLS_solvers)
-	@mkdir -p $(@D)
-	table cat $^ -o $@
 TABLES_solvers := solvers-order
 # Orders: the slope over the finest grids. On the Gaussian dpm3's error changes its sign near 150 steps, and falls faster
 # before and slower after.
@@ -39,3 +36,5 @@ $(DRAWN)/solvers-order.csv: $(DRAWN)/solvers.csv
 
 $(DRAWN)/solvers.svg:
 	fig line $< --panel target --x evaluations --y error --by solver --log-x --log-y -o $@
+
+.PRECIOUS: $(CELLS)/solvers/%-exact.npy

@@ -97,10 +97,19 @@ fn spread(values: &[f64]) -> f64 {
         - values.iter().copied().fold(f64::INFINITY, f64::min)
 }
 
+/// The values of a column without those that begin with `published`; there must be some.
+fn ours(table: &Table, column: &str) -> Vec<String> {
+    let ours: Vec<String> =
+        table.distinct(column).into_iter().filter(|v| !v.starts_with("published")).collect();
+    assert!(!ours.is_empty(), "{}: nothing but what is published", table.name);
+    ours
+}
+
 /// 0 below the rank, 1 from it on: exactly, for both.
 fn phase_k1(figures: &Figures) {
     let table = figures.table("phase-k1");
     assert_eq!(table.distinct("solver").len(), 2);
+    assert_eq!(table.rows.len(), if figures.full { 2 * 7 * 14 } else { 2 * 3 * 7 });
     for row in &table.rows {
         let expected = if number(row, "samples") < number(row, "rank") { 0.0 } else { 1.0 };
         assert_eq!(number(row, "success"), expected, "{row:?}");
@@ -122,6 +131,8 @@ fn phase_of_several(figures: &Figures, name: &str) {
             // At rank 2 two wrong pairs of four rows are about as likely as the right ones: 1/3.
             0.0 => assert!(success <= 0.4, "{row:?}"),
             _ if subspaces => assert!(success >= 0.75, "{row:?}"),
+            // Gradients from random starts find low ranks only.
+            _ if rank == 2.0 => assert!(success >= 0.75, "{row:?}"),
             _ => {}
         }
         seen.insert((joint, subspaces, samples > rank));
@@ -141,7 +152,7 @@ fn phase_k3(figures: &Figures) {
 fn phase_real(figures: &Figures) {
     let table = figures.table("phase-real");
     let curve = |series: &str| table.curve(&[("series", series)], "samples", "success");
-    // Rows of each component times the failures there: how late success comes.
+    // The failures over the grid: how late success comes.
     let late = |series: &str| curve(series).iter().map(|p| 1.0 - p.1).sum::<f64>();
     for series in ["15°", "45°", "90°", "deviation 0", "deviation 0.1", "4 and 4, 1:1", "2 and 6, 1:1"] {
         assert_eq!(last(&curve(series)), 1.0, "{series}");
@@ -150,11 +161,10 @@ fn phase_real(figures: &Figures) {
         ("90°", "15°"),
         ("deviation 0", "deviation 0.1"),
         ("deviation 0.1", "deviation 0.3"),
-        ("4 and 4, 1:1", "2 and 6, 1:4"),
+        ("4 and 4, 1:1", "4 and 4, 1:4"),
     ] {
-        assert!(late(sooner) <= late(later), "{sooner}: {}, {later}: {}", late(sooner), late(later));
+        assert!(late(sooner) + 0.2 < late(later), "{sooner}: {}, {later}: {}", late(sooner), late(later));
     }
-    assert!(late("deviation 0") < late("deviation 0.3"));
 }
 
 /// 12 of 48 where noise hides the component, 6 where it does not; the network above both ends.
@@ -179,7 +189,7 @@ fn rank_molrg(figures: &Figures) {
 /// A valley: near full rank at little noise, less in the middle, more again at much.
 fn rank_real(figures: &Figures) {
     let table = figures.table("rank-real");
-    for data in table.distinct("data").iter().filter(|d| !d.starts_with("published")) {
+    for data in &ours(&table, "data") {
         let curve = table.curve(&[("data", data)], "snr", "rank_ratio");
         assert!(last(&curve) > 0.9, "{data}: {} at the least noise", last(&curve));
         let low = least(&curve);
@@ -194,16 +204,22 @@ fn molrg_images(figures: &Figures) {
         let rp = |model: &str, measure: &str| {
             table.value(&[("data", &data), ("model", model), ("measure", measure)], "value")
         };
+        let chance = rp("chance", "pixels");
         for model in ["gaussian", "mixture"] {
-            assert!(rp(model, "pixels") > 0.5, "{data}: {model} {}", rp(model, "pixels"));
+            assert!(rp(model, "pixels") > chance + 0.2, "{data}: {model} {}", rp(model, "pixels"));
         }
-        let (mixture, gaussian) = (rp("mixture", "whiten:32"), rp("gaussian", "whiten:32"));
-        assert!(mixture > gaussian, "{data}: mixture {mixture}, Gaussian {gaussian}");
+        let of = |model: &str| rp(model, "whiten:32");
+        assert!(of("mixture") > of("gaussian"), "{data}: {} and {}", of("mixture"), of("gaussian"));
+        assert!(of("mixture") > of("chance") + 0.02, "{data}: {} and {}", of("mixture"), of("chance"));
     }
 }
 
 /// GL rises with rows for each dimension; curves of all ranks are one; wider networks turn later.
 fn gl_molrg(figures: &Figures) {
+    let half = figures.table("gl-molrg-half");
+    for row in half.with(&[("width", "256")]) {
+        assert!((5.0..25.0).contains(&number(row, "ratio")), "{row:?}");
+    }
     let table = figures.table("gl-molrg");
     let ratios: Vec<String> = ["2", "5", "15"].map(str::to_string).to_vec();
     for width in table.distinct("width") {
@@ -232,12 +248,13 @@ fn gl_molrg(figures: &Figures) {
 /// Few images: networks agree and copy. Many: they agree and are new, also when they share no image.
 fn regimes(figures: &Figures) {
     let table = figures.table("regimes");
-    for data in table.distinct("data").iter().filter(|d| *d != "published") {
+    for data in &ours(&table, "data") {
         let of = |score: &str, series: &str| {
             table.curve(&[("data", data), ("score", score), ("series", series)], "rows", "value")
         };
         let series: BTreeSet<String> =
             table.with(&[("data", data)]).iter().map(|row| row["series"].clone()).collect();
+        assert!(series.iter().any(|s| s.starts_with("widths")), "{data}: {series:?}");
         for series in series.iter().filter(|s| s.starts_with("widths")) {
             let rp = of("rp", series);
             assert!(first(&rp) > 0.4 && last(&rp) > 0.4, "{data}, {series}: {rp:?}");
@@ -251,6 +268,11 @@ fn regimes(figures: &Figures) {
                 assert!(first(&gl) < 0.1 && last(&gl) > 0.85, "{data}, {score}, {series}: {gl:?}");
             }
         }
+        if figures.full && series.contains("width 48") {
+            let at_64 = |width: &str| of("gl", width).into_iter().find(|p| p.0 == 64.0).unwrap().1;
+            let of_widths = ["width 12", "width 24", "width 48"].map(at_64);
+            assert!(of_widths[0] > of_widths[1] + 0.1 && of_widths[1] >= of_widths[2], "{of_widths:?}");
+        }
         assert!(least(&of("gl", "held-out images")) > 0.75, "{data}: held-out images look like copies");
         for series in series.iter().filter(|s| s.ends_with("other latents")) {
             assert!(largest(&of("rp", series)) < 0.15, "{data}, {series}");
@@ -261,7 +283,7 @@ fn regimes(figures: &Figures) {
 /// What the optimal denoiser returns, networks return while they memorize.
 fn optimal(figures: &Figures) {
     let table = figures.table("optimal");
-    for series in table.distinct("series").iter().filter(|s| !s.starts_with("published")) {
+    for series in &ours(&table, "series") {
         let rp = table.curve(&[("series", series)], "rows", "value");
         assert!(first(&rp) > 0.3 && last(&rp) < 0.1, "{series}: {rp:?}");
     }
@@ -329,6 +351,7 @@ fn pfd_scaling(figures: &Figures) {
         crossings.curve(&[("teacher", "mixture")], "parameters", y).iter().map(|p| p.1).collect()
     };
     let (raw, aligned) = (of("log2_rows"), of("log2_rows_over_sqrt_parameters"));
+    assert!(raw.len() >= 3, "{raw:?}");
     assert!(raw.windows(2).all(|w| w[0] < w[1]), "{raw:?}");
     assert!(spread(&aligned) < 0.6 * spread(&raw), "aligned {aligned:?}, raw {raw:?}");
 }

@@ -114,7 +114,7 @@ fn cat_chooses_renames_and_adds_columns() {
     // What --columns leaves out may come anew.
     assert_eq!(place.text("cat a.csv --rows ..1 --with kind=x --columns score"), "kind,score\nx,0.10\n");
     place.fails(1, "cat a.csv --with kind=x", &["two columns 'kind'"]);
-    place.fails(1, "cat a.csv --columns kind,kind=score", &["two columns 'kind'"]);
+    place.fails(2, "cat a.csv --columns kind,kind=score", &["two columns 'kind'"]);
     place.fails(1, "cat a.csv --columns kind,loss", &["a.csv", "no column 'loss'", "kind, samples, score"]);
     place.fails(2, "cat a.csv --with kind", &["--with"]);
     place.fails(2, "cat a.csv --with =1", &["--with", "name"]);
@@ -439,4 +439,44 @@ fn the_report_of_a_network_is_a_row() {
     let model = fs::read(place.0.path().join("model.st")).unwrap();
     let parameters = format!("\"parameters\":\"{}\"", lines[2][1]);
     assert!(model.windows(parameters.len()).any(|w| w == parameters.as_bytes()), "{parameters}");
+}
+
+#[test]
+fn what_is_not_finite_does_not_hide_in_a_formula() {
+    let place = Place::new();
+    place.put("n.csv", "a,b\n1,nan\n2,inf\n3,4\n");
+    for formula in ["y=min(b,5)", "y=b^0", "y=0*min(b,1)+a"] {
+        place.fails(1, &format!("let n.csv {formula}"), &["line 2", "b is NaN", "--nan drop"]);
+        assert_eq!(place.text(&format!("let n.csv {formula} --nan drop --rows 2..")).lines().count(), 2);
+    }
+    assert_eq!(place.text("let n.csv y=min(b,5) --nan drop"), "a,b,y\n3,4,4\n");
+}
+
+#[test]
+fn names_given_twice_are_wrong_calls() {
+    let place = Place::new();
+    place.put("n.csv", "a,b\n1,2\n");
+    place.put("twice.csv", "a,a\n1,2\n");
+    place.fails(2, "let n.csv y=a y=b", &["'y'"]);
+    place.fails(2, "cat n.csv --columns a,a", &["'a'"]);
+    place.fails(2, "cat n.csv --with a=1 --columns a", &["'a'"]);
+    place.fails(2, "pivot n.csv --key a --value b --by c,c", &["'c'"]);
+    place.fails(1, "let twice.csv b=2", &["'a'"]);
+}
+
+#[test]
+fn an_empty_field_alone_in_its_row_is_kept() {
+    let place = Place::new();
+    let one = place.pipe("v,w\n1,2\n,3\n4,5\n", "cat --columns v");
+    assert_eq!(one, "v\n1\n\"\"\n4\n");
+    assert_eq!(place.pipe(one.clone(), "cat"), one);
+}
+
+#[test]
+fn a_crossing_of_the_smallest_numbers_is_between_them() {
+    let least = f64::from_bits(1);
+    let found = crossing(&[(0.0, least), (1.0, -least)], 0.0, false).unwrap();
+    assert_eq!(found, Crossing { x: 0.5, up: Some(false) });
+    let found = crossing(&[(0.0, -f64::MAX), (1.0, f64::MAX)], 0.0, false).unwrap();
+    assert_eq!(found, Crossing { x: 0.5, up: Some(true) });
 }

@@ -25,8 +25,9 @@ pub fn crossing(points: &[(f64, f64)], level: f64, log_x: bool) -> Option<Crossi
     if y1 == level {
         return Some(Crossing { x: x1, up: Some(first < 0) });
     }
-    // Halves: the difference of two large numbers may be beyond f64.
-    let t = (level / 2.0 - y0 / 2.0) / (y1 / 2.0 - y0 / 2.0);
+    // Halves only where they are needed, since those of the smallest numbers are 0.
+    let half = if (y1 - y0).is_finite() && (level - y0).is_finite() { 1.0 } else { 0.5 };
+    let t = (level * half - y0 * half) / (y1 * half - y0 * half);
     let x = if log_x { (x0.ln() * (1.0 - t) + x1.ln() * t).exp() } else { x0 * (1.0 - t) + x1 * t };
     Some(Crossing { x: x.clamp(x0, x1), up: Some(first < 0) })
 }

@@ -55,8 +55,8 @@ impl Columns {
         let mut record = ByteRecord::new();
         while reader.read_byte_record(&mut record).map_err(|e| anyhow!("cannot read: {e}"))? {
             let line = reader.get_ref().line;
-            // A blank line; in a table of one column, a field with nothing in it is one too.
-            if record.len() == 1 && record[0].is_empty() {
+            // A line of blanks; in a table of one column, an empty field.
+            if record.len() == 1 && record[0].is_empty() && names.len() != 1 {
                 continue;
             }
             let fields: Vec<String> = record
@@ -216,7 +216,8 @@ impl Columns {
     /// # Errors
     /// No such column; no row left.
     pub fn filter(&mut self, filters: &[Filter]) -> Result<()> {
-        for Filter { column: name, .. } in filters {
+        let mut done = HashSet::new();
+        for Filter { column: name, .. } in filters.iter().filter(|f| done.insert(&f.column)) {
             let column = self.column(name)?;
             let of_column: Vec<&Filter> = filters.iter().filter(|f| f.column == *name).collect();
             let mut seen = HashSet::new();

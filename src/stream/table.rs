@@ -94,6 +94,10 @@ impl Table {
                     }
                     write_field(value, &mut self.line);
                 }
+                // A blank line would be no row.
+                if self.line.is_empty() {
+                    self.line.extend(b"\"\"");
+                }
             }
             Format::Json => {
                 self.line.push(b'{');

@@ -67,7 +67,9 @@ fn a_stopped_run_leaves_what_was_there() {
             let kill = format!("kill -{signal} {}", child.id());
             place.bash(&kill).silent(&format!("{line} had ended before {kill}"));
             let status = child.wait().unwrap();
-            assert!(status.signal().is_some() || status.code() == Some(75), "{line}: {status}");
+            let mut said = String::new();
+            let _ = child.stderr.take().unwrap().read_to_string(&mut said);
+            assert!(status.signal().is_some() || status.code() == Some(75), "{line}: {status}: {said}");
             drop(pipe);
             assert!(place.files() == before, "{line}, {signal}: files were changed");
         }

@@ -9,7 +9,7 @@ use clap::Args;
 use molrg::cli::{Job, Shared, usage};
 use molrg::stream::{Filter, Table, Value};
 
-use crate::{distinct, field};
+use crate::{distinct, distinct_flags, field};
 
 /// Join tables: the rows of all, in the order given, under the names of the first.
 ///
@@ -58,6 +58,10 @@ impl Arguments {
     pub fn run(self, job: &Job) -> Result<()> {
         if self.with.iter().any(|new| new.column.is_empty()) {
             return Err(usage(anyhow!("--with: a column needs a name; write COL=VALUE")));
+        }
+        if !self.columns.is_empty() {
+            let new = self.with.iter().map(|new| &new.column).chain(self.columns.iter().map(|c| &c.name));
+            distinct_flags(&new.map(String::as_str).collect::<Vec<_>>())?;
         }
         let (output, format) = job.table_output()?;
         let files: Vec<Option<&OsStr>> = match &self.files[..] {

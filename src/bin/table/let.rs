@@ -9,7 +9,7 @@ use molrg::cli::{Job, Shared, usage};
 use molrg::expression::{Expression, is_name};
 use molrg::stream::{Columns, NanPolicy, Table, Value};
 
-use crate::field;
+use crate::{distinct, distinct_flags, field};
 
 /// Add columns that are computed from others, as in 'x=log2(samples/sqrt(parameters))'.
 ///
@@ -66,11 +66,13 @@ impl Arguments {
         }
         let new: Vec<Computed> =
             new.iter().map(|new| Computed::parse(new)).collect::<Result<_>>().map_err(usage)?;
+        distinct_flags(&new.iter().map(|n| n.name.as_str()).collect::<Vec<_>>())?;
         let (output, format) = job.table_output()?;
         let table = job.columns(file)?;
         let places = places(&table, &new)?;
-        let names: Vec<&str> =
-            table.names().iter().map(String::as_str).chain(new.iter().map(|n| n.name.as_str())).collect();
+        let new_names = new.iter().map(|n| n.name.as_str());
+        let names: Vec<&str> = table.names().iter().map(String::as_str).chain(new_names).collect();
+        distinct(&names).map_err(|e| anyhow!("{}: {e:#}", table.name()))?;
         let mut out = Table::new(output, format, &names)?;
         for row in 0..table.len() {
             let Some(computed) = compute(job, &table, row, &new, &places)? else { continue };
@@ -92,9 +94,9 @@ enum Place {
 /// Of the names in each expression.
 fn places(table: &Columns, new: &[Computed]) -> Result<Vec<Vec<Place>>> {
     let mut known: HashMap<&str, Place> = HashMap::new();
-    for (i, Computed { name, .. }) in new.iter().enumerate() {
+    for Computed { name, .. } in new {
         ensure!(
-            !table.names().contains(name) && new.iter().take(i).all(|n| n.name != *name),
+            !table.names().contains(name),
             "{}: has a column '{name}' already; give the new one another name",
             table.name()
         );
@@ -127,14 +129,17 @@ fn compute(
             Place::Column(column) => table.number(row, column),
             Place::Computed(i) => Ok(computed[i]),
         };
-        let used = places.iter().map(value_at).collect::<Result<Option<Vec<f64>>>>();
-        let value = used?.map(|used| expression.value(&used));
-        if let Some(value) = value.filter(|value| !value.is_finite()) {
+        let used = places.iter().map(value_at).collect::<Result<Option<Vec<f64>>>>()?;
+        let value = used.as_ref().map(|used| expression.value(used));
+        // What goes in counts as well: min(nan, 5) is 5.
+        let within = expression.names().iter().zip(used.iter().flatten());
+        let odd = within.chain(value.iter().map(|value| (name, value))).find(|(_, x)| !x.is_finite());
+        if let Some((name, x)) = odd {
             match job.shared.nan {
                 NanPolicy::Drop => return Ok(None),
                 NanPolicy::Pass => {}
                 NanPolicy::Error => bail!(
-                    "{}: {name} is {value}, which is not finite; leave such rows out with --nan drop",
+                    "{}: {name} is {x}, which is not finite; leave such rows out with --nan drop",
                     table.place(row)
                 ),
             }

@@ -18,8 +18,9 @@ use molrg::stream::{Columns, NanPolicy, Value};
 /// Rearrange and sum up tables.
 ///
 /// Tables are csv, gzipped or not, with the names of their columns in the first line; an empty field is
-/// undefined. Fields that are only moved stay as they are written. --rows counts rows of the input, and --nan
-/// says what to do with numbers that are not finite (slope and crossing have no use for them: pass is drop).
+/// undefined. Fields that are only moved stay as they are written. --rows chooses rows of the input: parts of cat
+/// and let join to the whole, sums over parts do not. --nan says what to do with numbers that are not finite
+/// (slope and crossing have no use for them: pass is drop).
 ///
 /// Memory: the tables that are read.
 #[derive(Parser)]

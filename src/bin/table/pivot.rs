@@ -8,7 +8,7 @@ use clap::Args;
 use molrg::cli::{Job, Shared, usage};
 use molrg::stream::{Table, Value};
 
-use crate::{distinct, field, group_fields, indices};
+use crate::{distinct, distinct_flags, field, group_fields, indices};
 
 /// Spread a column over new ones: from long to wide.
 ///
@@ -40,6 +40,7 @@ impl Arguments {
         if self.key == self.value || self.by.contains(&self.key) || self.by.contains(&self.value) {
             return Err(usage(anyhow!("--key, --value and --by: must name different columns")));
         }
+        distinct_flags(&self.by.iter().map(String::as_str).collect::<Vec<_>>())?;
         let (output, format) = job.table_output()?;
         let table = job.columns(self.file.as_deref())?;
         let (key, value) = (table.column(&self.key)?, table.column(&self.value)?);
