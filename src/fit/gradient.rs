@@ -84,7 +84,8 @@ fn train(
     history: &mut Vec<Iteration>,
 ) -> Result<(Vec<Array2<f64>>, f64, bool)> {
     let ranks = &settings.ranks;
-    let mut bases = beginning(x, settings, restart)?;
+    let start = join(&beginning(x, settings, restart)?);
+    let mut bases = retracted(start.view(), ranks, settings.orthogonal);
     let mut adam = Adam::new(join(&bases).raw_dim());
     let (mut loss, mut before) = (f64::INFINITY, f64::INFINITY);
     for step in 0..settings.iterations {

@@ -4,10 +4,11 @@ use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use super::place::Place;
+use super::place::{Place, programs};
 use super::programs::CALLS;
 
 /// Runs that do not end by themselves while standard input stays open.
@@ -35,8 +36,12 @@ fn stocked() -> Place {
     place
 }
 
+/// With the signals' usual effects: what shells start in the background ignores SIGINT, and so would all below it.
 fn start(place: &Place, line: &str) -> Child {
-    let mut command = place.command(line);
+    let mut command = place.process(Path::new("env"));
+    let program = line.split_whitespace().next().unwrap();
+    command.arg("--default-signal=INT,TERM").arg(programs().join(program));
+    command.args(line.split_whitespace().skip(1));
     let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     piped.spawn().unwrap()
 }

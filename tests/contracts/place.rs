@@ -63,7 +63,7 @@ impl Place {
             .collect()
     }
 
-    fn process(&self, program: &Path) -> Command {
+    pub fn process(&self, program: &Path) -> Command {
         let mut path = programs().as_os_str().to_os_string();
         path.push(":");
         path.push(std::env::var_os("PATH").unwrap_or_default());
