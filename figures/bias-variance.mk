@@ -15,6 +15,9 @@ $(CELLS)/bias-variance/%.csv: $(CELLS)/teacher/rank6.st $(CELLS)/parameters/mlp$
 	    | table cat $(call with,width ratio) --with parameters=$$parameters \
 	        --columns metric,value,std_error,ci_low,ci_high,n -o $@
 
+$(DRAWN)/bias-variance.csv: $(CELLS_bias-variance)
+	$(joined)
+
 $(DRAWN)/bias-variance.svg:
 	fig line $< --panel ratio --x width --y value --by metric --low ci_low --high ci_high --bars --log2-x \
 	    --y-label 'squared distance' -o $@

@@ -14,6 +14,9 @@ $(CELLS)/disjoint-gl/%.csv: $(CELLS)/drawn/$$(here)-set$$(call field,set).npy $(
 	rp-score $< --train $(word 2,$^) --gl similarity,ratio $(SIMILAR) \
 	    | $(call regimes_columns,GL,network of set $(call field,set))
 
+$(DRAWN)/disjoint.csv: $(CELLS_disjoint)
+	$(joined)
+
 # Rows under each other come from the same latents.
 disjoint_drawn = $(CELLS)/drawn/$(DISJOINT_DATA)-width$(DISJOINT_WIDTH)-rows$1-set$2.npy
 $(DRAWN)/disjoint.svg: $(foreach rows,$(DISJOINT_FEW) $(DISJOINT_MANY),$(foreach set,A B,$(call disjoint_drawn,$(rows),$(set))))

@@ -65,9 +65,10 @@ clean-figures: ## Remove the files of the sweeps of SIZE, and the small figures
 # The first prerequisite of every picture is its table.
 $(foreach name,$(FIGURES),$(eval $(DRAWN)/$(name).svg: $(DRAWN)/$(name).csv))
 
-# A table is that of its sweep, unless its recipe says more.
-$(DRAWN)/%.csv: $$(CELLS_$$*)
-	@mkdir -p $(@D)
-	table cat $^ -o $@
+# The recipe of a table that is what it depends on, joined.
+define joined
+@mkdir -p $(@D)
+table cat $^ -o $@
+endef
 
 include $(wildcard figures/shared-*.mk) $(FIGURES:%=figures/%.mk)

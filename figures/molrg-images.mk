@@ -31,6 +31,9 @@ $(CELLS)/molrg-images/%.csv: $(CELLS)/drawn/$$(MOLRG_IMAGES_$$(data)).npy $(CELL
 	    --with data=$(data) --with model=$(call field,model) \
 	    --columns measure,value,std_error,ci_low,ci_high,n,threshold -o $@
 
+$(DRAWN)/molrg-images.csv: $(CELLS_molrg-images)
+	$(joined)
+
 molrg_images_rows = $(CELLS)/drawn/$(MOLRG_IMAGES_$1).npy $(CELLS)/molrg-images/$1-modelgaussian.npy \
     $(CELLS)/molrg-images/$1-modelmixture.npy
 MOLRG_IMAGES_LABELS := --label network --label Gaussian --label mixture

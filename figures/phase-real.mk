@@ -30,6 +30,9 @@ $(CELLS)/phase-real/mixed-%.csv:
 	    --weights $(call plus,$(call field,weights)),ranks and weights,$(if \
 	    $(filter 0,$(call field,step)),4 and 4,2 and 6)$(comma) $(subst +,:,$(call field,weights)))
 
+$(DRAWN)/phase-real.csv: $(CELLS_phase-real)
+	$(joined)
+
 $(DRAWN)/phase-real.svg:
 	fig line $< --panel panel --x samples --y success --by series --low ci_low --high ci_high --bars --log2-x \
 	    --y-range 0,1 --x-label 'rows of each component (mean)' --y-label 'share recovered' -o $@

@@ -34,6 +34,9 @@ $(DRAWN)/solvers-order.csv: $(DRAWN)/solvers.csv
 	table cat $< $(foreach steps,$(call small,384 768,384 576 768),--filter steps=$(steps)) \
 	    | table slope --x steps --y error --log-x --log-y --by target,solver -o $@
 
+$(DRAWN)/solvers.csv: $(CELLS_solvers)
+	$(joined)
+
 $(DRAWN)/solvers.svg:
 	fig line $< --panel target --x evaluations --y error --by solver --log-x --log-y -o $@
 
