@@ -7,7 +7,7 @@ PROGRAMS := $(notdir $(basename $(wildcard src/bin/*.rs)) $(patsubst %/main.rs,%
 RELEASE := target/release
 BUILT := $(addprefix $(RELEASE)/,$(PROGRAMS))
 
-.PHONY: help build demo test test-narrow bench-train lint man completions install uninstall clean
+.PHONY: help build demo test test-narrow bench bench-kernels bench-growth lint man completions install uninstall clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z.\/-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(filter Makefile %/figures.mk,$(MAKEFILE_LIST))
@@ -25,14 +25,26 @@ test-narrow: build ## Compare the bytes of AVX-512 and AVX2 kernels
 	$(CARGO) build --release --locked --bin dae-fit --bin pf-sample --no-default-features --target-dir target/narrow
 	tests/narrow.sh $(RELEASE) target/narrow/release
 
-# PyTorch is the rival, and needed for nothing else.
+# The rivals, NumPy and PyTorch, are needed for nothing else. PEERS= leaves them out.
 PEERS ?= target/peers
-$(PEERS)/bin/python:
+$(PEERS)/installed:
 	python3 -m venv $(PEERS)
 	$(PEERS)/bin/pip install --quiet torch numpy safetensors
+	touch $@
 
-bench-train: $(PEERS)/bin/python ## Time training steps here and in PyTorch, in turn
-	$(PEERS)/bin/python benches/train.py
+# Unlike figures, all sizes are full unless asked for otherwise: they take minutes, not hours.
+BENCH_SIZE = $(if $(filter command environment,$(origin SIZE)),$(SIZE),full)
+BENCH = python3 benches/bench.py --size $(BENCH_SIZE) $(if $(ONLY),--jobs $(ONLY)) $(if $(MISSING),--missing)
+
+bench: build ## Time every job here and in NumPy and PyTorch, in turn [SIZE=small] [ONLY=gl,...] [MISSING=1] [PEERS=]
+	@$(if $(PEERS),$(MAKE) --no-print-directory $(PEERS)/installed || echo "no rivals installed: see above" >&2)
+	$(BENCH) --peers "$(PEERS)"
+
+bench-kernels: ## Time the kernels that jobs spend their time in
+	$(CARGO) bench --locked --bench kernels
+
+bench-growth: build ## Measure how the time of jobs grows with their sizes [SIZE=small]
+	python3 benches/growth.py --size $(BENCH_SIZE)
 
 lint: ## Check formatting and run clippy
 	$(CARGO) fmt --check

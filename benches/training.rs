@@ -1,16 +1,14 @@
 //! Seconds a step of training takes: `cargo bench --bench training -- CASE [STEPS [THREADS]]`,
-//! CASE being mlp, two-layer or unet. Prints one line of JSON, as the peers in
-//! `benches/peers` do; `make bench-train` runs both in turn.
+//! CASE being mlp, two-layer or unet. Prints one line of JSON, with the step's
+//! operations; `make bench` runs it in turn with the rivals of `benches/peers`.
 
 use std::time::Instant;
 
 use anyhow::{Result, bail};
-use molrg::linalg::accumulate;
 use molrg::network::Architecture;
 use molrg::random::{Purpose, normal_rows};
 use molrg::training::{Average, Batch, Loss, Optimizer, Rate, Settings, Trainer};
 use ndarray::Array2;
-use rayon::prelude::*;
 
 /// Multiplications and additions of a step: twice those of every weight's use
 /// forwards, by the data and by the weight (the first layer lacks the second of these).
@@ -34,25 +32,6 @@ fn operations(case: &str) -> f64 {
         }
     };
     3.0 * 2.0 * forward
-}
-
-/// Operations a second of the best product this machine makes, on all threads.
-fn peak() -> f64 {
-    let n = 768;
-    let (a, b) = (normal(1, n, n), normal(2, n, n));
-    let threads = rayon::current_num_threads();
-    let rounds = 12;
-    let mut best = 0.0_f64;
-    for _ in 0..5 {
-        let start = Instant::now();
-        (0..threads).into_par_iter().for_each(|_| {
-            let mut c = Array2::zeros((n, n));
-            (0..rounds).for_each(|_| accumulate(c.view_mut(), a.view(), b.view()));
-        });
-        let done = 2.0 * (n * n * n * rounds * threads) as f64;
-        best = best.max(done / start.elapsed().as_secs_f64());
-    }
-    best
 }
 
 fn normal(seed: u64, n: usize, d: usize) -> Array2<f32> {
@@ -102,9 +81,9 @@ fn main() -> Result<()> {
     }
     seconds.sort_by(f64::total_cmp);
     let median = seconds[steps / 2];
-    let floor = operations(case) / peak();
     println!(
-        "{{\"case\": \"{case}\", \"seconds_per_step\": {median:.6}, \"floor\": {floor:.6}, \"bytes\": {}}}",
+        "{{\"case\": \"{case}\", \"seconds\": {median:.6}, \"operations\": {:.4e}, \"bytes\": {}}}",
+        operations(case),
         trainer.memory().iter().sum::<usize>()
     );
     Ok(())
