@@ -7,7 +7,7 @@ PROGRAMS := $(notdir $(basename $(wildcard src/bin/*.rs)) $(patsubst %/main.rs,%
 RELEASE := target/release
 BUILT := $(addprefix $(RELEASE)/,$(PROGRAMS))
 
-.PHONY: help build demo test test-narrow bench bench-kernels bench-growth lint deny man completions install uninstall clean
+.PHONY: help build demo test test-narrow bench bench-kernels bench-growth lint deny cluster-test man completions install uninstall clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z.\/-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(filter Makefile %/figures.mk,$(MAKEFILE_LIST))
@@ -58,6 +58,9 @@ target/deny/bin/cargo-deny:
 
 deny: $(DENY) ## Check licences and sources of the dependencies
 	$(DENY) check licenses bans sources
+
+cluster-test: build ## Run a job array on a Slurm of one node, as root
+	cluster/test.sh
 
 man: build ## Write the man pages to target/man
 	@mkdir -p target/man
