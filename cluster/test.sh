@@ -25,6 +25,10 @@ scratch=$(mktemp -d)
 export SLURM_CONF=$scratch/slurm.conf
 end() {
     status=$?
+    if [ -e "$scratch/slurmctld.pid" ]; then
+        scancel --me || true
+        await "the end of all tasks" none_left || true
+    fi
     for daemon in slurmd slurmctld munged; do
         pid=$(cat "$scratch/$daemon.pid" 2> /dev/null) && kill "$pid" && tail --pid="$pid" -f /dev/null
     done
@@ -33,6 +37,7 @@ end() {
 }
 trap end EXIT
 trap 'exit 1' INT TERM
+none_left() { [ -z "$(squeue -h)" ]; }
 await() { # what, then a command that says whether it is so
     for _ in $(seq 600); do
         if "${@:2}"; then return; fi
@@ -100,17 +105,18 @@ ended() { [ -z "$(squeue -h -j "$job")" ]; }
 await "the end of the array" ended
 [ "$(scontrol -o show job "$job" | grep -c 'JobState=COMPLETED')" = "$lines" ]
 scontrol -o show job "$first" | grep -q 'Restarts=1 '
-grep 'line 1 ended with 75' "$scratch/slurm-1.out"
+grep "line 1 ended with 75" "$scratch/slurm-1.out"
 compare "$scratch/queued"
 echo "cluster-test: $lines tasks of an array, one stopped and requeued: the same bytes as one run"
 
 # GNU parallel: told to stop, then the same command again.
 commands "$scratch/parallel" > "$scratch/commands"
-again=(parallel --joblog "$scratch/joblog" --resume-failed --termseq TERM,60000 -j 2)
+again=(parallel --joblog "$scratch/joblog" --resume-failed --ungroup --termseq TERM,60000 -j 2)
 "${again[@]}" < "$scratch/commands" 2> "$scratch/parallel.log" &
 await "a checkpoint" half_way "$scratch/parallel"
-kill "$!" && kill "$!"
+kill "$!"
 wait "$!" && exit 1
+grep "stopped after step" "$scratch/parallel.log"
 "${again[@]}" < "$scratch/commands"
 compare "$scratch/parallel"
 echo "cluster-test: the same under GNU parallel, stopped and run again"
