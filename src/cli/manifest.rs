@@ -1,15 +1,35 @@
-//! `--manifest`: a JSON record of a run, so that a number can be traced to what made it.
+//! `--manifest`: a JSON record of a run, so that a number can be traced to what made it. The same
+//! run leaves the same record, at any number of threads and on any machine: what differs is kept
+//! only with `--manifest-host`.
 
-use std::io::Write;
+use std::fs;
+use std::io::{BufReader, Write};
 use std::time::Instant;
 
-use anyhow::Result;
-use clap::parser::ValueSource;
+use anyhow::{Context, Result};
 use clap::{ArgMatches, Command};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::Job;
-use crate::stream::{Output, Record};
+use crate::stream::{Input, Output, Record};
+
+/// The files of a run, as its manifest has them.
+#[derive(Debug, Deserialize)]
+pub struct Manifest {
+    pub inputs: Vec<Record>,
+    pub outputs: Vec<Record>,
+}
+
+impl Manifest {
+    /// # Errors
+    /// What is no manifest.
+    pub fn read(input: Input) -> Result<Manifest> {
+        let name = input.name().to_string();
+        serde_json::from_reader(BufReader::new(input.into_reader()))
+            .with_context(|| format!("{name}: is not a manifest; give a file that --manifest wrote"))
+    }
+}
 
 /// What a manifest is made from.
 pub struct Run<'a> {
@@ -23,34 +43,57 @@ pub struct Run<'a> {
 impl Run<'_> {
     /// Writes the record and finishes the output.
     pub fn write(&self, mut output: Output) -> Result<()> {
-        let record = json!({
+        let mut record = json!({
             "program": self.job.program,
             "version": env!("CARGO_PKG_VERSION"),
             "revision": env!("MOLRG_REVISION"),
             "arguments": resolved(self.command, self.matches),
             "seed": self.job.shared.seed,
             "rows": self.job.shared.rows.to_string(),
-            "inputs": records(&self.job.ledger.inputs()),
-            "outputs": records(&self.job.ledger.outputs()),
-            "threads": self.threads,
-            "wall_seconds": self.started.elapsed().as_secs_f64(),
-            "peak_memory_bytes": peak_memory(),
+            "inputs": self.job.ledger.inputs(),
+            "outputs": self.job.ledger.outputs(),
         });
+        if self.job.shared.manifest_host {
+            record["host"] = self.host();
+        }
         writeln!(output, "{}", serde_json::to_string_pretty(&record)?)?;
         output.finish()
     }
+
+    /// Where the run was, and what it took.
+    fn host(&self) -> Value {
+        let processor = line_of("/proc/cpuinfo", "model name");
+        let peak = line_of("/proc/self/status", "VmHWM")
+            .and_then(|text| text.split(' ').next()?.parse::<u64>().ok());
+        json!({
+            "name": fs::read_to_string("/proc/sys/kernel/hostname").ok().map(|name| name.trim().to_string()),
+            "processor": processor,
+            "threads": self.threads,
+            "wall_seconds": self.started.elapsed().as_secs_f64(),
+            "peak_memory_bytes": peak.map(|kilobytes| kilobytes * 1024),
+        })
+    }
 }
 
-/// Every argument with the value it had, defaults included; of a subcommand too.
+/// What follows `KEY:` in a file where the system tells of itself.
+fn line_of(file: &str, key: &str) -> Option<String> {
+    let text = fs::read_to_string(file).ok()?;
+    let mut lines = text.lines().filter_map(|line| line.split_once(':'));
+    lines.find(|(k, _)| k.trim() == key).map(|(_, value)| value.trim().to_string())
+}
+
+/// Flags that change no byte of what a run writes: two runs that differ in these are the same.
+const NO_BYTES: [&str; 4] = ["threads", "quiet", "manifest", "manifest_host"];
+
+/// Every other argument with the value it had, defaults included; of a subcommand too.
 fn resolved(command: &Command, matches: &ArgMatches) -> Value {
     let mut arguments = Map::new();
     for argument in command.get_arguments() {
         let id = argument.get_id().as_str();
-        let source = matches.try_get_raw(id).ok().flatten();
-        let Some(values) = source else { continue };
-        if matches.value_source(id) == Some(ValueSource::EnvVariable) {
+        if NO_BYTES.contains(&id) {
             continue;
         }
+        let Some(values) = matches.try_get_raw(id).ok().flatten() else { continue };
         let values: Vec<Value> = values.map(|v| v.to_string_lossy().into()).collect();
         let value = if values.len() == 1 { values[0].clone() } else { Value::Array(values) };
         arguments.insert(id.to_string(), value);
@@ -64,27 +107,4 @@ fn resolved(command: &Command, matches: &ArgMatches) -> Value {
         }
     }
     Value::Object(arguments)
-}
-
-fn records(records: &[Record]) -> Vec<Value> {
-    records
-        .iter()
-        .map(|r| {
-            json!({
-                "name": r.name,
-                "shape": r.shape,
-                "dtype": r.dtype,
-                "bytes": r.bytes,
-                "sha256": r.sha256,
-            })
-        })
-        .collect()
-}
-
-/// The most memory this process held, in bytes, where the system tells.
-fn peak_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|l| l.starts_with("VmHWM:"))?;
-    let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kilobytes * 1024)
 }

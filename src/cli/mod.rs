@@ -11,6 +11,7 @@ mod training;
 
 pub use fitting::{FitArgs, component_ranks};
 pub use levels::{LevelArgs, Numbers, parse_list};
+pub use manifest::Manifest;
 pub use progress::Progress;
 pub use sampling::SamplerArgs;
 pub use training::checkpoints::Checkpoints;
@@ -71,9 +72,13 @@ pub struct Shared {
     /// Shape of one item, where the input does not say it (csv)
     #[arg(long, value_name = "H,W,C", value_parser = parse_shape)]
     pub shape: Option<Shape>,
-    /// Record the run as JSON: arguments, inputs and outputs with SHA-256, time, memory
+    /// Record the run as JSON: arguments, inputs and outputs with SHA-256. As FILE.manifest.json beside an output
+    /// FILE, the digest of the record itself goes into those of runs that read FILE
     #[arg(long, value_name = "FILE")]
     pub manifest: Option<PathBuf>,
+    /// Record what differs between runs too: machine, processor, threads, time, memory
+    #[arg(long, requires = "manifest")]
+    pub manifest_host: bool,
     /// No progress on standard error
     #[arg(short, long)]
     pub quiet: bool,
@@ -104,6 +109,11 @@ fn parse_shape(text: &str) -> Result<Shape, String> {
 pub trait Program: Parser {
     fn shared(&self) -> &Shared;
     fn run(self, job: &Job) -> Result<()>;
+
+    /// Where to record the run.
+    fn record(&self) -> Option<&Path> {
+        self.shared().manifest.as_deref()
+    }
 }
 
 /// A wrong call: exit code 2.
@@ -424,13 +434,14 @@ pub fn main<P: Program>() -> ExitCode {
     let shared = arguments.shared().clone();
     let started = Instant::now();
     let threads = set_threads(shared.threads);
-    let ledger = if shared.manifest.is_some() { Ledger::on() } else { Ledger::off() };
+    let record = arguments.record().map(Path::to_path_buf);
+    let ledger = if record.is_some() { Ledger::on() } else { Ledger::off() };
     let usage = command.clone().render_usage().to_string().replace('\n', " ");
     let job = Job { program, shared, ledger, held: Held::default(), usage };
     // The manifest's path is tried before the work, its content written after.
     let result = (|| {
-        let manifest = job.shared.manifest.as_deref().map(|path| Output::create(Some(path), &Ledger::off()));
-        let manifest = manifest.transpose()?;
+        let manifest =
+            record.as_deref().map(|path| Output::create(Some(path), &Ledger::off())).transpose()?;
         arguments.run(&job)?;
         if let Some(output) = manifest {
             let record = manifest::Run { command: &command, matches: &matches, job: &job, threads, started };

@@ -152,7 +152,7 @@ mod tests {
     }
 
     fn halting(bytes: &'static [u8]) -> Reader {
-        let note = Ledger::off().input("", || None);
+        let note = Ledger::off().input("", None);
         Reader::new(Bytes::Stream(Box::new(Halting(bytes, false))), note)
     }
 
@@ -175,7 +175,7 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         io::Write::write_all(&mut file, &[7; 200_000]).unwrap();
         file.rewind().unwrap();
-        let note = Ledger::off().input("", || None);
+        let note = Ledger::off().input("", None);
         let mut reader = Reader::new(Bytes::File(file), note);
         let mut buf = [0; 10];
         assert_eq!(reader.fill(&mut buf).unwrap(), 10);

@@ -56,7 +56,7 @@ impl Input {
     pub fn open(name: &OsStr, ledger: &Ledger) -> Result<Input> {
         let (path, key) = split_key(name);
         if path == Path::new("-") {
-            let note = ledger.input(STDIN, || None);
+            let note = ledger.input(STDIN, None);
             return Input::stream(STDIN.to_string(), Box::new(io::stdin()), key, note);
         }
         let shown = printable(path);
@@ -66,7 +66,7 @@ impl Input {
         })?;
         let about = file.metadata().map_err(|e| anyhow!("{shown}: cannot read: {e}"))?;
         ensure!(!about.is_dir(), "{shown}: is a directory; name a file in it");
-        let note = ledger.input(&shown, || about.is_file().then(|| File::open(path).ok()).flatten());
+        let note = ledger.input(&shown, Some(path));
         if about.is_file() {
             Input::file(shown, file, key, note)
         } else {

@@ -1,18 +1,24 @@
 //! The ledger: what was read and written, with its SHA-256, for `--manifest`.
 
-use std::fs::File;
+use std::ffi::OsString;
+use std::fs::{self, File};
 use std::io::{self, Read, Seek};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+use super::input::printable;
 
 /// A record of every input and output of a run. Cheap when off: nothing is
 /// hashed or kept. Clones share one record.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger(Option<Arc<Mutex<Pages>>>);
 
-/// One input or output.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One input or output, as a manifest has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// As shown in messages; `<stdin>` and `<stdout>` for the standard streams.
     pub name: String,
@@ -22,10 +28,31 @@ pub struct Record {
     /// As stored: `<f4`, `|u1`, `csv`, ….
     pub dtype: Option<String>,
     /// Of the bytes as stored (compressed ones compressed), in hexadecimal.
-    /// `None` for a pipe that was not read, or an output not written, to its end.
+    /// `None` for a pipe that was not read, or an output not written, to its end;
+    /// and for an output [without a digest](super::Table::without_digest).
     pub sha256: Option<String>,
-    /// Size, or what has passed so far where the end has not been seen.
-    pub bytes: u64,
+    /// Their number, where there is a hash of them.
+    pub bytes: Option<u64>,
+    /// Of the [manifest beside](manifest_beside) an input, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest_sha256: Option<String>,
+}
+
+/// Where the manifest of a file is looked for: `FILE.manifest.json`.
+pub fn manifest_beside(file: &Path) -> PathBuf {
+    let mut name = OsString::from(file);
+    name.push(".manifest.json");
+    name.into()
+}
+
+/// Number and SHA-256 of the bytes of a regular file, as a [`Record`] has them.
+///
+/// # Errors
+/// What opening and reading it reports.
+pub fn digest(file: &Path) -> Result<(u64, String)> {
+    let hashed = File::open(file).and_then(|mut file| hash_file(&mut file));
+    let (hasher, bytes) = hashed.with_context(|| format!("{}: cannot read", printable(file)))?;
+    Ok((bytes, hex(&hasher.finalize())))
 }
 
 #[derive(Debug, Default)]
@@ -42,6 +69,8 @@ struct Entry {
     /// A handle of its own to a regular input file, so that the file can be
     /// hashed even if its name has been taken by an output in the meantime.
     file: Option<File>,
+    /// The manifest beside it.
+    manifest: Option<File>,
     hasher: Sha256,
     bytes: u64,
     /// Bytes have been jumped over: the hash is worth nothing.
@@ -88,24 +117,26 @@ impl Ledger {
         self.records(|pages| &pages.outputs)
     }
 
-    /// Opens an entry for an input; `file` opens a second handle to a regular file.
-    pub(super) fn input(&self, name: &str, file: impl FnOnce() -> Option<File>) -> Note {
-        self.enter(name, file, |pages| &mut pages.inputs)
+    /// Opens an entry for an input; `path` is that of a file.
+    pub(super) fn input(&self, name: &str, path: Option<&Path>) -> Note {
+        self.enter(name, path, |pages| &mut pages.inputs)
     }
 
     pub(super) fn output(&self, name: &str) -> Note {
-        self.enter(name, || None, |pages| &mut pages.outputs)
+        self.enter(name, None, |pages| &mut pages.outputs)
     }
 
     fn enter(
         &self,
         name: &str,
-        file: impl FnOnce() -> Option<File>,
+        path: Option<&Path>,
         page: impl FnOnce(&mut Pages) -> &mut Vec<Arc<Mutex<Entry>>>,
     ) -> Note {
         let entry = self.0.as_ref().map(|pages| {
+            let (file, manifest) =
+                (path.and_then(open_regular), path.and_then(|p| open_regular(&manifest_beside(p))));
             let entry =
-                Arc::new(Mutex::new(Entry { name: name.to_string(), file: file(), ..Entry::default() }));
+                Arc::new(Mutex::new(Entry { name: name.to_string(), file, manifest, ..Entry::default() }));
             page(&mut lock(pages)).push(entry.clone());
             entry
         });
@@ -129,8 +160,11 @@ impl Entry {
             name: self.name.clone(),
             shape: self.shape.clone(),
             dtype: self.dtype.clone(),
-            bytes: whole.as_ref().map_or(self.bytes, |(_, bytes)| *bytes),
+            bytes: whole.as_ref().map(|(_, bytes)| *bytes),
             sha256: whole.map(|(hasher, _)| hex(&hasher.finalize())),
+            manifest_sha256: (self.manifest.as_mut())
+                .and_then(|file| hash_file(file).ok())
+                .map(|(hasher, _)| hex(&hasher.finalize())),
         }
     }
 }
@@ -152,7 +186,7 @@ impl Note {
         });
     }
 
-    /// Bytes were jumped over, so those that pass are not the whole.
+    /// Bytes were jumped over, so those that pass are not the whole (or are not worth hashing).
     pub(super) fn skip(&self) {
         self.with_bytes(|entry| entry.skipped = true);
     }
@@ -190,6 +224,11 @@ impl Note {
 /// A panic elsewhere leaves the ledger as good as it was.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Nothing that could block, or go on for ever.
+fn open_regular(path: &Path) -> Option<File> {
+    fs::metadata(path).ok().filter(fs::Metadata::is_file).and_then(|_| File::open(path).ok())
 }
 
 fn hash_file(file: &mut File) -> io::Result<(Sha256, u64)> {

@@ -27,7 +27,7 @@ pub use array::ArrayWriter;
 pub use columns::{Columns, Filter};
 pub use input::{Content, Input};
 pub use joined::Joined;
-pub use ledger::{Ledger, Record};
+pub use ledger::{Ledger, Record, digest, manifest_beside};
 pub use output::{Format, Held, Output};
 pub use paired::Paired;
 pub use rows::{NanPolicy, ReadOptions, RowRange, Rows};

@@ -52,6 +52,8 @@ pub struct Rows {
     source_dtype: String,
     dtype: Dtype,
     item_shape: Vec<usize>,
+    /// Item shape as the input has it, for the ledger.
+    stored_shape: Vec<usize>,
     width: usize,
     range: RowRange,
     pub(super) nan: NanPolicy,
@@ -135,15 +137,16 @@ impl Rows {
                 );
                 shape.clone()
             }
-            None => stored_shape,
+            None => stored_shape.clone(),
         };
-        note.describe(total, &item_shape, &source_dtype);
+        note.describe(total, &stored_shape, &source_dtype);
         Ok(Rows {
             name,
             source,
             source_dtype,
             dtype,
             item_shape,
+            stored_shape,
             width,
             range: options.rows,
             nan: options.nan,
@@ -331,7 +334,7 @@ impl Rows {
     /// The end of the input has been seen.
     fn end(&mut self) {
         self.total = Some(self.position);
-        self.note.describe(self.total, &self.item_shape, &self.source_dtype);
+        self.note.describe(self.total, &self.stored_shape, &self.source_dtype);
     }
 
     /// The first number that is not finite among rows that begin with row `row`,

@@ -101,8 +101,19 @@ fn every_flag_and_its_shared_ones_have_a_text() {
             assert!(text.len() > 4, "{flag}");
         }
         for shared in [
-            "output", "format", "dtype", "seed", "threads", "rows", "nan", "shape", "manifest", "quiet",
-            "help", "version",
+            "output",
+            "format",
+            "dtype",
+            "seed",
+            "threads",
+            "rows",
+            "nan",
+            "shape",
+            "manifest",
+            "manifest-host",
+            "quiet",
+            "help",
+            "version",
         ] {
             assert!(flags.iter().any(|f| f.contains(&format!(" -l {shared} "))), "{program}: --{shared}");
         }

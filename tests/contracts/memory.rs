@@ -10,10 +10,12 @@ const MIB: u64 = 1 << 20;
 /// `{n}` for its number of rows and `MANIFEST` for the flag.
 #[track_caller]
 fn peak(place: &Place, script: &str, n: usize) -> u64 {
-    let script = script.replace("{n}", &n.to_string()).replace("MANIFEST", "--threads 2 --manifest run.json");
+    let script = script
+        .replace("{n}", &n.to_string())
+        .replace("MANIFEST", "--threads 2 --manifest run.json --manifest-host");
     place.bash(&script).silent(&script);
     let run: Value = serde_json::from_slice(&place.get("run.json")).unwrap();
-    run["peak_memory_bytes"].as_u64().unwrap()
+    run["host"]["peak_memory_bytes"].as_u64().unwrap()
 }
 
 #[track_caller]

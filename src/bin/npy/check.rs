@@ -2,15 +2,15 @@
 
 use std::ffi::OsString;
 
-use anyhow::Result;
-use clap::Args;
-use molrg::cli::{Job, Shared};
+use anyhow::{Result, bail};
+use clap::{Arg, Args};
+use molrg::cli::{Job, Shared, Usage};
 use molrg::denoiser::Model;
 use molrg::scalar::Scalar;
 use molrg::stream::{Content, Input, Rows, block_rows};
 use molrg::with_dtype;
 
-use crate::inputs;
+use crate::{inputs, verify};
 
 /// Read arrays and models to their ends, and fail at the first that is damaged.
 ///
@@ -18,10 +18,17 @@ use crate::inputs;
 /// how. Every array of an npz archive is read. With --nan error, numbers that are not finite are
 /// damage too.
 ///
+/// With --manifest, files of any kind are compared with what that record of a run says of them: shape,
+/// type, number of bytes, SHA-256. Without FILE these are all outputs of the run, and those of its inputs
+/// that are there; then, in the same way, the files of the manifests beside the inputs (FILE.manifest.json,
+/// if they are those that the run found there), and so on to the first. Names are taken as the run had
+/// them, from the directory it ran in; a FILE given here may lie elsewhere. What a run wrote to standard
+/// output is looked for where the manifest lies: beside FILE.manifest.json, as FILE.
+///
 /// Memory: a block of rows; of a model, the whole.
 #[derive(Args)]
 pub struct Arguments {
-    /// Files to check: npy, npz, IDX, csv or models (default: standard input)
+    /// Files to check: npy, npz, IDX, csv or models (default: standard input; with --manifest, all of its files)
     #[arg(value_name = "FILE")]
     files: Vec<OsString>,
     #[command(flatten)]
@@ -30,6 +37,14 @@ pub struct Arguments {
 
 impl Arguments {
     pub fn run(self, job: &Job) -> Result<()> {
+        if self.shared.manifest_host {
+            bail!(Usage("--manifest-host: nothing is recorded here; leave it out".into()));
+        }
+        match &self.shared.manifest {
+            Some(manifest) if self.files.is_empty() => return verify::all(job, manifest),
+            Some(manifest) => return verify::named(job, manifest, &self.files),
+            None => {}
+        }
         for file in inputs(&self.files)? {
             let input = job.open(file)?;
             match input.content() {
@@ -41,6 +56,15 @@ impl Arguments {
             }
         }
         Ok(())
+    }
+}
+
+/// Gives `--manifest`, which is where others write, the meaning it has here.
+pub fn reads_manifests(argument: Arg) -> Arg {
+    match argument.get_id().as_str() {
+        "manifest" => argument.help("Compare with what this record of a run says of the files"),
+        "manifest_host" => argument.hide(true),
+        _ => argument,
     }
 }
 

@@ -7,8 +7,10 @@ mod images;
 mod info;
 mod noise;
 mod stack;
+mod verify;
 
 use std::ffi::{OsStr, OsString};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Result, anyhow};
@@ -28,6 +30,7 @@ use molrg::cli::{self, Job, Program, Shared, usage};
     propagate_version = true,
     arg_required_else_help = false,
     mut_subcommands(|c| c.mut_arg("nan", |nan| nan.default_value("pass"))),
+    mut_subcommand("check", |c| c.mut_args(check::reads_manifests)),
     after_help = "\
 Examples:
   $ molrg-gen -d 48 -r 6 -k 2 -n 1000 | npy cat --rows ..100 --cols ..2 | npy info -
@@ -59,6 +62,13 @@ impl Program for Arguments {
             Command::Noise(a) => &a.shared,
             Command::Stack(a) => &a.shared,
             Command::Images(a) => &a.shared,
+        }
+    }
+
+    fn record(&self) -> Option<&Path> {
+        match &self.command {
+            Command::Check(_) => None,
+            _ => self.shared().manifest.as_deref(),
         }
     }
 

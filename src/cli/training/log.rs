@@ -43,7 +43,9 @@ impl Log {
         }
     }
 
-    pub fn write(&self, mut table: Table) -> Result<()> {
+    pub fn write(&self, table: Table) -> Result<()> {
+        // Its seconds are those of this run alone.
+        let mut table = table.without_digest();
         for [step, loss, lr, norm, seconds] in &self.rows {
             table.row(&[
                 (*step as u64).into(),
