@@ -84,6 +84,14 @@ $(DRAWN)/pfd-scaling-spread.csv: $(CELLS)/pfd-scaling/crossings.csv
 	@mkdir -p $(@D)
 	table mean $< --by teacher --value log2_rows,log2_rows_over_sqrt_parameters -o $@
 
+# On the published networks, GL is a half instead: the rows at which images turn new.
+$(CELLS)/pfd-scaling/law.csv: $(DRAWN)/pfd-scaling-crossing.csv figures/published/pfd-scaling.csv
+	@mkdir -p $(@D)
+	table cat --fill $^ --columns teacher,parameters,log2_rows | table let 'sqrt_parameters=sqrt(parameters)' 'rows=2^log2_rows' -o $@
+$(DRAWN)/pfd-scaling-law.svg: $(CELLS)/pfd-scaling/law.csv
+	fig line $< --x sqrt_parameters --y rows --by teacher --log2-x --log2-y --dashed 'published: GL = ½, CIFAR-10' \
+	    --guide '1:N ~ √|θ|' --x-label '√|θ|' --y-label 'rows N at the transition' -o $@
+
 # A panel for each error and axis.
 scaling_panel = table cat $< --columns teacher,parameters,x=$1,value=$2,std_error=$2_std_error --with panel='$3'
 $(CELLS)/pfd-scaling/panels.csv: $(DRAWN)/pfd-scaling.csv
@@ -96,7 +104,7 @@ scaling_lines = fig line $< --filter teacher=$1 --panel panel --panel-columns 2 
     --error std_error --x-label '' --y-label '' -o $@
 $(DRAWN)/pfd-scaling.svg: $(CELLS)/pfd-scaling/panels.csv
 	$(call scaling_lines,mixture)
-MORE_pfd-scaling := $(call small,,pfd-scaling-images)
+MORE_pfd-scaling := pfd-scaling-law $(call small,,pfd-scaling-images)
 $(DRAWN)/pfd-scaling-images.svg: $(CELLS)/pfd-scaling/panels.csv
 	$(call scaling_lines,U-Net)
 
