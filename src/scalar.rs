@@ -3,10 +3,12 @@
 //! Samples, denoisers and flows are generic over [`Scalar`]; statistics and
 //! factorizations are always `f64`.
 
+use std::borrow::Cow;
 use std::fmt::{Debug, Display};
 use std::iter::Sum;
 use std::ops::{AddAssign, DivAssign, MulAssign, SubAssign};
 
+use bytemuck::{Pod, cast_slice, cast_slice_mut};
 use ndarray::ScalarOperand;
 use num_traits::Float;
 
@@ -50,7 +52,7 @@ pub trait Scalar:
     + Default
     + Send
     + Sync
-    + 'static
+    + Pod
 {
     const DTYPE: Dtype;
     /// Rounds to this type.
@@ -61,8 +63,6 @@ pub trait Scalar:
     /// below x = −80, so that no product after it meets a denormal number
     /// (which would make it thirty times slower).
     fn exp_flushed(self) -> Self;
-    /// Appends the little-endian bytes of `values` to `bytes`.
-    fn extend_le(values: &[Self], bytes: &mut Vec<u8>);
 }
 
 macro_rules! scalar {
@@ -80,15 +80,6 @@ macro_rules! scalar {
             #[inline]
             fn exp_flushed(self) -> Self {
                 if self < -80.0 { 0.0 } else { $exp(self) }
-            }
-            fn extend_le(values: &[Self], bytes: &mut Vec<u8>) {
-                // In this form the loop compiles to a plain copy.
-                let start = bytes.len();
-                bytes.resize(start + std::mem::size_of_val(values), 0);
-                let (places, _) = bytes[start..].as_chunks_mut();
-                for (place, v) in places.iter_mut().zip(values) {
-                    *place = v.to_le_bytes();
-                }
             }
         }
     };
@@ -116,6 +107,27 @@ fn exp_f32(x: f32) -> f32 {
     let p = p * r * r + r + 1.0;
     let exponent = shifted.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127);
     p * f32::from_bits(exponent << 23)
+}
+
+/// The numbers as little-endian bytes: in place where this processor stores them so.
+pub fn le_bytes<T: Scalar>(values: &[T]) -> Cow<'_, [u8]> {
+    let bytes = cast_slice(values);
+    if cfg!(target_endian = "little") {
+        return Cow::Borrowed(bytes);
+    }
+    let mut bytes = bytes.to_vec();
+    bytes.chunks_exact_mut(size_of::<T>()).for_each(<[u8]>::reverse);
+    Cow::Owned(bytes)
+}
+
+/// Lets `fill` put the little-endian bytes of numbers in their place.
+pub fn from_le_bytes<T: Scalar, R>(values: &mut [T], fill: impl FnOnce(&mut [u8]) -> R) -> R {
+    let bytes = cast_slice_mut(values);
+    let filled = fill(bytes);
+    if cfg!(target_endian = "big") {
+        bytes.chunks_exact_mut(size_of::<T>()).for_each(<[u8]>::reverse);
+    }
+    filled
 }
 
 /// Runs a loop with the widest vector instructions of this processor, instead

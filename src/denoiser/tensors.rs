@@ -13,7 +13,8 @@ use safetensors::Dtype as Stored;
 use safetensors::tensor::Metadata;
 use serde_json::{Map, Value, json};
 
-use crate::scalar::{Dtype, Scalar};
+use crate::scalar::{Dtype, Scalar, from_le_bytes, le_bytes};
+use crate::stream::read_full;
 
 /// Longest header that is read: metadata and the tensors' names.
 const MAX_HEADER: u64 = 1 << 24;
@@ -137,16 +138,13 @@ impl<'a> Numbers<'a> {
     }
 }
 
-/// Numbers converted at a time.
-const CHUNK: usize = 1 << 16;
+/// Numbers converted, or read, at a time.
+const CHUNK: usize = 1 << 18;
 
 fn write_numbers<A: Scalar, B: Scalar>(out: &mut impl Write, values: &[A]) -> Result<()> {
-    let mut bytes = Vec::new();
     for chunk in values.chunks(CHUNK) {
         let chunk: Vec<B> = chunk.iter().map(|v| B::of(v.wide())).collect();
-        bytes.clear();
-        B::extend_le(&chunk, &mut bytes);
-        out.write_all(&bytes)?;
+        out.write_all(&le_bytes(&chunk))?;
     }
     Ok(())
 }
@@ -268,8 +266,8 @@ fn read_tensors(reader: &mut impl Read, header: &Metadata) -> Result<HashMap<Str
         let info = header.info(&name).with_context(|| format!("damaged: tensor {name}"))?;
         let bytes = info.data_offsets.1 - info.data_offsets.0;
         let values = match info.dtype {
-            Stored::F32 => Values::F32(read_numbers(reader, bytes, &name, f32::from_le_bytes)?),
-            Stored::F64 => Values::F64(read_numbers(reader, bytes, &name, f64::from_le_bytes)?),
+            Stored::F32 => Values::F32(read_numbers(reader, bytes, &name)?),
+            Stored::F64 => Values::F64(read_numbers(reader, bytes, &name)?),
             other => bail!("damaged: tensor {name} is {other:?}, not F32 or F64"),
         };
         tensors.insert(name, Tensor { shape: info.shape.clone(), values });
@@ -279,27 +277,20 @@ fn read_tensors(reader: &mut impl Read, header: &Metadata) -> Result<HashMap<Str
     Ok(tensors)
 }
 
-fn read_numbers<V, const N: usize>(
-    reader: &mut impl Read,
-    bytes: usize,
-    name: &str,
-    parse: impl Fn([u8; N]) -> V,
-) -> Result<Vec<V>> {
+fn read_numbers<T: Scalar>(reader: &mut impl Read, bytes: usize, name: &str) -> Result<Vec<T>> {
     let mut values = Vec::new();
-    let mut chunk = Vec::new();
-    let mut left = bytes;
-    while left > 0 {
+    let count = bytes / size_of::<T>();
+    while values.len() < count {
         // Memory follows what has arrived, not what is declared.
-        let want = left.min(1 << 20);
-        chunk.clear();
-        reader.by_ref().take(want as u64).read_to_end(&mut chunk)?;
+        let done = values.len();
+        values.resize(count.min(done + CHUNK), T::zero());
+        let wanted = size_of_val(&values[done..]);
+        let found = from_le_bytes(&mut values[done..], |bytes| read_full(reader, bytes))?;
         ensure!(
-            chunk.len() == want,
+            found == wanted,
             "truncated: tensor {name} misses {} of {bytes} bytes; make it again",
-            left - chunk.len()
+            bytes - done * size_of::<T>() - found
         );
-        values.extend(chunk.as_chunks::<N>().0.iter().map(|b| parse(*b)));
-        left -= want;
     }
     Ok(values)
 }

@@ -10,10 +10,7 @@ use ndarray::ArrayView2;
 use super::header::npy_header;
 use super::output::{Format, Output};
 use super::table::write_number;
-use crate::scalar::{Dtype, Scalar};
-
-/// Numbers encoded at a time.
-const CHUNK: usize = 32 << 10;
+use crate::scalar::{Dtype, Scalar, le_bytes};
 
 /// Writes one array of rows.
 ///
@@ -35,7 +32,6 @@ pub struct ArrayWriter<T: Scalar> {
     within_line: bool,
     /// Holds the numbers of an npy array until their count is known.
     spool: Option<BufWriter<File>>,
-    bytes: Vec<u8>,
     numbers: PhantomData<T>,
 }
 
@@ -100,7 +96,6 @@ impl<T: Scalar> ArrayWriter<T> {
             stacked,
             within_line: false,
             spool: None,
-            bytes: Vec::new(),
             numbers: PhantomData,
         };
         match (format, rows) {
@@ -136,13 +131,7 @@ impl<T: Scalar> ArrayWriter<T> {
         let rows = rows.as_standard_layout();
         let values = rows.as_slice().unwrap_or(&[]);
         match self.format {
-            Format::Npy => {
-                for chunk in values.chunks(CHUNK) {
-                    self.bytes.clear();
-                    T::extend_le(chunk, &mut self.bytes);
-                    self.put()?;
-                }
-            }
+            Format::Npy => self.put(&le_bytes(values))?,
             Format::Csv => self.lines(values, "", "\n", "nan")?,
             Format::Json => self.lines(values, "[", "]\n", "null")?,
         }
@@ -210,36 +199,37 @@ impl<T: Scalar> ArrayWriter<T> {
     }
 
     fn lines(&mut self, values: &[T], open: &str, close: &str, nan: &str) -> Result<()> {
+        let mut bytes = Vec::new();
         for row in values.chunks(self.width) {
-            self.bytes.clear();
+            bytes.clear();
             let before = if self.within_line { "," } else { open };
-            self.bytes.extend_from_slice(before.as_bytes());
+            bytes.extend_from_slice(before.as_bytes());
             for (i, value) in row.iter().enumerate() {
                 if i > 0 {
-                    self.bytes.push(b',');
+                    bytes.push(b',');
                 }
                 if nan == "null" && !value.is_finite() {
-                    self.bytes.extend_from_slice(nan.as_bytes());
+                    bytes.extend_from_slice(nan.as_bytes());
                 } else {
-                    write_number(*value, &mut self.bytes);
+                    write_number(*value, &mut bytes);
                 }
             }
             self.within_line = self.stacked.is_some();
             if !self.within_line {
-                self.bytes.extend_from_slice(close.as_bytes());
+                bytes.extend_from_slice(close.as_bytes());
             }
-            self.put()?;
+            self.put(&bytes)?;
         }
         Ok(())
     }
 
-    fn put(&mut self) -> Result<()> {
+    fn put(&mut self, bytes: &[u8]) -> Result<()> {
         match &mut self.spool {
             Some(spool) => {
-                let result = spool.write_all(&self.bytes);
+                let result = spool.write_all(bytes);
                 result.map_err(|e| self.spool_failed(e))
             }
-            None => Ok(self.output.write_all(&self.bytes)?),
+            None => Ok(self.output.write_all(bytes)?),
         }
     }
 

@@ -5,16 +5,16 @@ use std::io::{self, BufRead, Seek, SeekFrom};
 
 use anyhow::{Result, anyhow, bail, ensure};
 
-use super::bytes::Reader;
+use super::bytes::{Reader, read_full};
 use super::header::{Header, NPY_MAGIC, tuple};
-use crate::scalar::Scalar;
+use crate::scalar::{Scalar, from_le_bytes};
 
 /// Bytes read at a time: memory follows what has arrived, not what is declared.
 const CHUNK: usize = 1 << 20;
 
-/// Complete blocks of rows, back to back. All that is read of the numbers passes
-/// through one buffer of at most [`CHUNK`] bytes, save for Fortran order, where
-/// the first row is complete only when the last column has arrived.
+/// Complete blocks of rows, back to back. Numbers of the very type asked
+/// for are read where they stay; others pass through a buffer of at most [`CHUNK`] bytes,
+/// save for Fortran order, where the first row is complete only when the last column has arrived.
 pub(super) struct Blocks {
     pub(super) reader: Reader,
     header: Header,
@@ -114,19 +114,27 @@ impl Blocks {
 
     fn read_rows<T: Scalar>(&mut self, rows: usize, out: &mut Vec<T>) -> Result<()> {
         let element = self.header.element;
+        let stored = element.is_stored::<T>();
         let bytes = rows * self.header.row_bytes();
         let mut done = 0;
         while done < bytes {
             let step = CHUNK.min(bytes - done);
-            if self.buffer.len() < step {
+            let (from, numbers) = (out.len(), step / element.size());
+            reserve(out, numbers)?;
+            let found = if stored {
+                out.resize(from + numbers, T::zero());
+                from_le_bytes(&mut out[from..], |bytes| read_full(&mut self.reader, bytes))
+            } else {
                 self.buffer.resize(step, 0);
+                read_full(&mut self.reader, &mut self.buffer)
             }
-            let found = self.reader.fill(&mut self.buffer[..step]).map_err(cannot_read)?;
+            .map_err(cannot_read)?;
             if found < step {
                 return Err(self.truncated((done + found) as u64));
             }
-            reserve(out, step / element.size())?;
-            element.decode(&self.buffer[..step], out);
+            if !stored {
+                element.decode(&self.buffer, out);
+            }
             done += step;
         }
         Ok(())
@@ -144,7 +152,7 @@ impl Blocks {
             let step = CHUNK.min((bytes - from as u64) as usize);
             reserve(&mut columns, step)?;
             columns.resize(from + step, 0);
-            let found = self.reader.fill(&mut columns[from..]).map_err(cannot_read)?;
+            let found = read_full(&mut self.reader, &mut columns[from..]).map_err(cannot_read)?;
             if found < step {
                 bail!(
                     "truncated: {} of {bytes} bytes of its columns read; \

@@ -27,6 +27,23 @@ pub(super) enum Reader {
     Stream(BufReader<Box<dyn Read + Send>>),
 }
 
+/// Reads until `buf` is full or the input ends; says how much was read.
+///
+/// # Errors
+/// As the reader's.
+pub fn read_full(reader: &mut impl Read, buf: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buf.len() {
+        match reader.read(&mut buf[filled..]) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(filled)
+}
+
 impl<R> Tap<R> {
     pub(super) fn new(inner: R, note: Note) -> Tap<R> {
         Tap { inner, note }
@@ -58,20 +75,6 @@ impl Reader {
     /// Whether the bytes can be read through at little cost.
     pub(super) fn is_file(&self) -> bool {
         matches!(self, Reader::File(_))
-    }
-
-    /// Reads until `buf` is full or the input ends; says how much was read.
-    pub(super) fn fill(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let mut filled = 0;
-        while filled < buf.len() {
-            match self.read(&mut buf[filled..]) {
-                Ok(0) => break,
-                Ok(n) => filled += n,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(e),
-            }
-        }
-        Ok(filled)
     }
 
     /// Whether all bytes have been read.
@@ -160,11 +163,11 @@ mod tests {
     fn interrupted_and_partial_reads_are_continued() {
         let mut reader = halting(b"0123456789");
         let mut buf = [0; 4];
-        assert_eq!(reader.fill(&mut buf).unwrap(), 4);
+        assert_eq!(read_full(&mut reader, &mut buf).unwrap(), 4);
         assert_eq!(&buf, b"0123");
         assert_eq!(reader.skip(3).unwrap(), 3);
         assert!(!reader.at_end().unwrap());
-        assert_eq!(reader.fill(&mut buf).unwrap(), 3);
+        assert_eq!(read_full(&mut reader, &mut buf).unwrap(), 3);
         assert_eq!(&buf[..3], b"789");
         assert!(reader.at_end().unwrap());
         assert_eq!(reader.skip(1).unwrap(), 0);
@@ -178,7 +181,7 @@ mod tests {
         let note = Ledger::off().input("", None);
         let mut reader = Reader::new(Bytes::File(file), note);
         let mut buf = [0; 10];
-        assert_eq!(reader.fill(&mut buf).unwrap(), 10);
+        assert_eq!(read_full(&mut reader, &mut buf).unwrap(), 10);
         // Within the buffer, beyond it, and beyond the end.
         assert_eq!(reader.skip(20).unwrap(), 20);
         assert_eq!(reader.skip(150_000).unwrap(), 150_000);

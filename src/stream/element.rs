@@ -90,6 +90,11 @@ impl Element {
         }
     }
 
+    /// Whether the bytes stored are those of a `T` in little-endian order.
+    pub(super) fn is_stored<T: Scalar>(self) -> bool {
+        matches!((self.kind, T::DTYPE), (Kind::F4, Dtype::F32) | (Kind::F8, Dtype::F64)) && !self.big_endian
+    }
+
     /// Appends the numbers stored in `bytes`, rounded to `T`.
     pub(super) fn decode<T: Scalar>(self, bytes: &[u8], out: &mut Vec<T>) {
         use Kind::*;

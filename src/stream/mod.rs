@@ -24,6 +24,7 @@ mod rows;
 mod table;
 
 pub use array::ArrayWriter;
+pub use bytes::read_full;
 pub use columns::{Columns, Filter};
 pub use input::{Content, Input};
 pub use joined::Joined;

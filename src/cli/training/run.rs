@@ -18,7 +18,7 @@ use crate::denoiser::model::Kind;
 use crate::denoiser::network::Network;
 use crate::denoiser::tensors::Values;
 use crate::network::Architecture;
-use crate::scalar::Scalar;
+use crate::scalar::{Scalar, le_bytes};
 use crate::stream::Table;
 use crate::training::{Average, Batch, Loss, Settings, State, Trainer};
 
@@ -130,11 +130,8 @@ impl TrainingArgs {
 fn record<T: Scalar>(settings: &Settings, data: &Array2<T>) -> BTreeMap<String, String> {
     let mut hash = Sha256::new();
     hash.update(format!("{:?}", data.dim()));
-    let mut bytes = Vec::new();
     for row in data.outer_iter() {
-        bytes.clear();
-        f64::extend_le(&row.iter().map(|v| v.wide()).collect::<Vec<_>>(), &mut bytes);
-        hash.update(&bytes);
+        hash.update(le_bytes(&row.mapv(Scalar::wide).to_vec()));
     }
     let data = hash.finalize().iter().fold(String::new(), |mut text, byte| {
         // Writing to a string cannot fail.
