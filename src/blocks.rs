@@ -3,7 +3,9 @@
 //! never depends on the block around it (see [`crate::linalg`]), so neither the
 //! block size nor the thread count changes a byte.
 
+use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::mpsc;
 
 use anyhow::Result;
 use ndarray::{Array2, ArrayView2, Axis};
@@ -18,29 +20,37 @@ pub fn block_size(rows: usize) -> usize {
 }
 
 /// Computes the blocks of `rows` on all threads and hands each result, in
-/// order, to `take`. At most a few blocks a thread are held at a time.
+/// order, to `take`, which goes on beside the next ones' computation. At most a
+/// few blocks a thread are held at a time.
 pub fn in_order<R: Send>(
     rows: Range<u64>,
     block: usize,
     work: impl Fn(Range<u64>) -> Result<R> + Sync,
     mut take: impl FnMut(R) -> Result<()>,
 ) -> Result<()> {
-    let window = 4 * rayon::current_num_threads() as u64;
+    let ahead = 4 * rayon::current_num_threads();
     let block = block.max(1) as u64;
-    let mut start = rows.start;
-    while start < rows.end {
-        let stop = rows.end.min(start + window * block);
-        let count = (stop - start).div_ceil(block);
-        let results: Vec<Result<R>> = (0..count)
-            .into_par_iter()
-            .map(|b| work(start + b * block..stop.min(start + (b + 1) * block)))
-            .collect();
-        for result in results {
+    let work = &work;
+    rayon::in_place_scope_fifo(|scope| {
+        let mut starts = rows.clone().step_by(block as usize);
+        let mut begun = VecDeque::new();
+        loop {
+            while begun.len() < ahead
+                && let Some(start) = starts.next()
+            {
+                let (done, result) = mpsc::sync_channel(1);
+                scope.spawn_fifo(move |_| {
+                    // Nobody waits for it once another block has failed.
+                    let _ = done.send(work(start..rows.end.min(start + block)));
+                });
+                begun.push_back(result);
+            }
+            let Some(result) = begun.pop_front() else { return Ok(()) };
+            // No result means a panic, with which the scope goes on.
+            let Ok(result) = result.recv() else { return Ok(()) };
             take(result?)?;
         }
-        start = stop;
-    }
-    Ok(())
+    })
 }
 
 /// Applies `f` to blocks of the rows of `x` on all threads; `f` turns (n, d)
