@@ -8,10 +8,11 @@ use clap::{Parser, ValueEnum};
 use molrg::blocks::map_rows;
 use molrg::cli::{self, Job, LevelArgs, Program, Shared, usage};
 use molrg::denoiser::{Denoiser, Model};
+use molrg::flow::block_size;
 use molrg::random::{Purpose, normal_rows};
 use molrg::scalar::Scalar;
 use molrg::schedule::Schedule;
-use molrg::stream::{NanPolicy, Rows, block_rows};
+use molrg::stream::{NanPolicy, Rows};
 use molrg::with_dtype;
 use ndarray::{Array2, ArrayView2, Axis};
 
@@ -112,7 +113,9 @@ impl Arguments {
             let mut out = job.array::<T>(rows.len(), &item_shape)?;
             let mut progress = job.progress(rows.len().map(|n| n as u64), "points");
             let mut first = self.shared.rows.start;
-            while let Some(x) = rows.next_block::<T>(block_rows(rows.width()))? {
+            // As many as make full blocks on all threads, since the model is gone through once for each.
+            let block = rayon::current_num_threads() * block_size(usize::MAX, rows.width());
+            while let Some(x) = rows.next_block::<T>(block)? {
                 let n = x.nrows();
                 let answer = self.at_level(denoiser, x, sigma, first);
                 job.finite(answer.view(), first)?;

@@ -9,12 +9,14 @@
 
 use anyhow::Result;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
+use rayon::prelude::*;
 
 use super::{Denoiser, Singular};
 use crate::linalg::{
-    accumulate, cast, dot, orthonormalize, product, squared_distance, squared_norms, symmetric_eigen,
+    accumulate, cast, column_means, dot, orthonormalize, product, squared_distance, squared_norms,
+    symmetric_eigen,
 };
-use crate::scalar::Scalar;
+use crate::scalar::{Scalar, vectorized};
 
 /// Rows of the data that are looked at together: the tile of weights and the
 /// tile of data both stay in the cache.
@@ -33,6 +35,10 @@ const REFINED_SHARE: f64 = 0.01;
 /// in f32 and 2e-15 in f64.
 const TOLERATED: f64 = 8.0;
 
+/// A row with at most so many weights in a tile is not worth a product: its points
+/// are added one by one.
+const FEW: u32 = 32;
+
 /// Singular values of a Jacobian below this share of the largest are rounding.
 const NOTHING: f64 = 1e-14;
 
@@ -50,15 +56,13 @@ pub struct EmpiricalDenoiser<T: Scalar> {
 
 impl<T: Scalar> EmpiricalDenoiser<T> {
     pub fn new(data: Array2<T>) -> EmpiricalDenoiser<T> {
-        let n = data.nrows().max(1) as f64;
-        let mut sums = Array1::<f64>::zeros(data.ncols());
-        for row in data.outer_iter() {
-            sums.zip_mut_with(&row, |s, v| *s += v.wide());
-        }
-        let centre = sums.mapv(|s| T::of(s / n));
-        let half_norms: Vec<T> =
-            data.outer_iter().map(|row| T::of(0.5 * squared_distance(row, centre.view()))).collect();
-        let radius = squared_norms(data.view()).iter().fold(0.0f64, |m, n| m.max(n.sqrt()));
+        let centre = column_means(data.view()).mapv(T::of);
+        let (half_norms, norms): (Vec<T>, Vec<f64>) = data
+            .axis_iter(Axis(0))
+            .into_par_iter()
+            .map(|row| (T::of(0.5 * squared_distance(row, centre.view())), dot(row, row)))
+            .unzip();
+        let radius = norms.iter().fold(0.0f64, |m, n| m.max(n.sqrt()));
         EmpiricalDenoiser { data, centre, half_norms, radius }
     }
 
@@ -94,16 +98,23 @@ impl<T: Scalar> EmpiricalDenoiser<T> {
 /// The running softmax of one row: its reference point, the likeliest so far,
 /// and the sum of weights relative to it.
 #[derive(Clone)]
-struct Running {
+struct Running<T> {
     /// xᵀy − ½‖y‖² of the reference point, as products give it.
-    rough: f64,
+    rough: T,
     /// −½‖x − y‖² of the reference point, by differences; for coarse rows only.
     exact: f64,
     total: f64,
+    /// For rows whose products are too coarse: what bounds the rounding of a log weight.
+    margin: Option<f64>,
 }
 
-impl Running {
-    const START: Running = Running { rough: f64::NEG_INFINITY, exact: f64::NEG_INFINITY, total: 0.0 };
+/// What one tile adds to a row.
+#[derive(Clone, Copy)]
+struct Added {
+    /// By what everything before is multiplied, since the reference has changed.
+    rescale: f64,
+    /// Weights that are not 0.
+    count: u32,
 }
 
 impl<T: Scalar> Denoiser<T> for EmpiricalDenoiser<T> {
@@ -114,38 +125,34 @@ impl<T: Scalar> Denoiser<T> for EmpiricalDenoiser<T> {
     fn denoise(&self, x: ArrayView2<T>, sigma: f64) -> Array2<T> {
         let scale = 1.0 / (sigma * sigma);
         let centred = &x - &self.centre;
-        // Rounding of each row's log weights, in units of T's.
-        let rounding: Vec<f64> = squared_norms(centred.view())
+        let mut running: Vec<Running<T>> = squared_norms(centred.view())
             .iter()
-            .map(|n| n.sqrt().max(self.radius) * self.radius * scale)
+            .map(|n| {
+                // Rounding of the row's log weights, in units of T's.
+                let rounding = n.sqrt().max(self.radius) * self.radius * scale;
+                let margin = (rounding > TOLERATED).then(|| 8.0 * T::epsilon().wide() * rounding);
+                Running { rough: T::neg_infinity(), exact: f64::NEG_INFINITY, total: 0.0, margin }
+            })
             .collect();
-        let mut running = vec![Running::START; x.nrows()];
         let mut out = Array2::<T>::zeros(x.raw_dim());
         for start in (0..self.data.nrows()).step_by(TILE) {
             let stop = (start + TILE).min(self.data.nrows());
             let points = self.data.slice(s![start..stop, ..]);
+            // A column a row of x, so that loops over rows become vector instructions.
             // x centred, y not: the difference, centred x times the centre, is
             // the same for all points of a row, and weights do not see it.
-            let mut weights = product(centred.view(), points.t());
-            let mut any = false;
-            for (i, mut w) in weights.outer_iter_mut().enumerate() {
-                let Some(w) = w.as_slice_mut() else { continue };
-                let rescale = if rounding[i] > TOLERATED {
-                    let margin = 8.0 * T::epsilon().wide() * rounding[i];
-                    self.refined_weights(w, start, x.row(i), scale, margin, &mut running[i])
-                } else {
-                    self.plain_weights(w, start, scale, &mut running[i])
-                };
-                let Some(rescale) = rescale else { continue };
-                any = true;
-                if rescale != 1.0 {
-                    let rescale = T::of(rescale);
-                    out.row_mut(i).mapv_inplace(|v| v * rescale);
+            let mut weights = product(points, centred.t());
+            let added = match weights.as_slice_mut() {
+                Some(weights) => self.weigh(weights, start, x, scale, &mut running),
+                None => continue,
+            };
+            for (mut row, added) in out.outer_iter_mut().zip(&added) {
+                if added.rescale != 1.0 {
+                    let rescale = T::of(added.rescale);
+                    row.mapv_inplace(|v| v * rescale);
                 }
             }
-            if any {
-                accumulate(out.view_mut(), weights.view(), points);
-            }
+            add_weighted(&mut out, weights.view(), points, &added);
         }
         for (mut row, run) in out.outer_iter_mut().zip(&running) {
             if run.total != 1.0 {
@@ -189,72 +196,162 @@ impl<T: Scalar> Denoiser<T> for EmpiricalDenoiser<T> {
 }
 
 impl<T: Scalar> EmpiricalDenoiser<T> {
-    /// Turns a row of products x'y_i into weights relative to the row's running
-    /// maximum, and returns by what the sum so far is to be multiplied; `None`
-    /// when all weights of the tile are 0.
-    fn plain_weights(&self, w: &mut [T], start: usize, scale: f64, run: &mut Running) -> Option<f64> {
-        let mut best = T::neg_infinity();
-        for (w, h) in w.iter_mut().zip(&self.half_norms[start..]) {
-            *w -= *h;
-            best = best.max(*w);
-        }
-        let best = best.wide();
-        let mut rescale = 1.0;
-        if best > run.rough {
-            rescale = flushed((run.rough - best) * scale);
-            run.rough = best;
-        }
-        let (reference, factor) = (T::of(run.rough), T::of(scale));
-        for w in w.iter_mut() {
-            *w = ((*w - reference) * factor).exp_flushed();
-        }
-        let sum = dot(ArrayView1::from(&*w), Array1::ones(w.len()).view());
-        run.total = run.total * rescale + sum;
-        (sum > 0.0).then_some(rescale)
-    }
-
-    /// The same where products are too coarse: points of a share worth it are
-    /// measured by differences, among them the reference. `margin` bounds the
-    /// rounding of a log weight.
-    fn refined_weights(
+    /// Turns products xᵀy_i of a tile, a row a point and a column a row of x, into
+    /// weights relative to each row's running maximum.
+    fn weigh(
         &self,
         w: &mut [T],
         start: usize,
-        x: ArrayView1<T>,
+        x: ArrayView2<T>,
         scale: f64,
-        margin: f64,
-        run: &mut Running,
-    ) -> Option<f64> {
-        let rough: Vec<f64> =
-            w.iter().zip(&self.half_norms[start..]).map(|(w, h)| (*w - *h).wide()).collect();
-        let top = rough.iter().fold(run.rough, |m, &r| m.max(r));
-        let total = run.total * flushed((run.rough - top) * scale)
-            + rough.iter().map(|r| flushed((r - top) * scale)).sum::<f64>();
-        let worth = (REFINED_SHARE * total).ln().min(0.0) - margin;
-        let mut refined = Vec::new();
-        let before = run.exact;
-        for (i, &r) in rough.iter().enumerate() {
-            if (r - top) * scale >= worth {
-                let exact = -0.5 * squared_distance(x, self.data.row(start + i));
-                refined.push((i, exact));
-                if exact > run.exact {
-                    (run.rough, run.exact) = (r, exact);
+        running: &mut [Running<T>],
+    ) -> Vec<Added> {
+        let m = x.nrows();
+        let mut top: Vec<T> = running.iter().map(|run| run.rough).collect();
+        vectorized(
+            #[inline(always)]
+            || {
+                for (w, &half) in w.chunks_exact_mut(m).zip(&self.half_norms[start..]) {
+                    for (w, top) in w.iter_mut().zip(&mut top) {
+                        *w -= half;
+                        *top = if *w > *top { *w } else { *top };
+                    }
                 }
+            },
+        );
+        let before: Vec<(T, f64)> = running.iter().map(|run| (run.rough, run.exact)).collect();
+        let measured = match running.iter().any(|run| run.margin.is_some()) {
+            true => self.measure(w, start, x, scale, &top, running),
+            false => Vec::new(),
+        };
+        let mut added = Vec::with_capacity(m);
+        for ((run, top), (rough, exact)) in running.iter_mut().zip(&mut top).zip(before) {
+            let moved = match run.margin {
+                Some(_) => exact - run.exact,
+                None => (rough - *top).wide(),
+            };
+            if run.margin.is_none() {
+                run.rough = *top;
+            }
+            *top = run.rough;
+            let rescale = if run.total > 0.0 { flushed(moved * scale) } else { 1.0 };
+            added.push(Added { rescale, count: 0 });
+        }
+        let (reference, factor) = (top, T::of(scale));
+        let (mut sums, mut counts) = (vec![0.0; m], vec![0u32; m]);
+        vectorized(
+            #[inline(always)]
+            || {
+                for w in w.chunks_exact_mut(m) {
+                    for (((w, reference), sum), count) in
+                        w.iter_mut().zip(&reference).zip(&mut sums).zip(&mut counts)
+                    {
+                        *w = ((*w - *reference) * factor).exp_flushed();
+                        *sum += w.wide();
+                        *count += (*w > T::zero()) as u32;
+                    }
+                }
+            },
+        );
+        for (j, i, exact) in measured {
+            let weight = flushed((exact - running[i].exact) * scale);
+            w[j * m + i] = T::of(weight);
+            sums[i] += weight;
+            counts[i] += (weight > 0.0) as u32;
+        }
+        for (((run, added), sum), count) in running.iter_mut().zip(&mut added).zip(sums).zip(counts) {
+            run.total = run.total * added.rescale + sum;
+            added.count = count;
+        }
+        added
+    }
+
+    /// Where products are too coarse, points of a share worth it are measured by
+    /// differences, among them each row's reference: (point, row, −½‖x − y‖²).
+    /// Their places in the tile are emptied.
+    fn measure(
+        &self,
+        w: &mut [T],
+        start: usize,
+        x: ArrayView2<T>,
+        scale: f64,
+        top: &[T],
+        running: &mut [Running<T>],
+    ) -> Vec<(usize, usize, f64)> {
+        let m = x.nrows();
+        let factor = T::of(scale);
+        let mut sums = vec![0.0; m];
+        vectorized(
+            #[inline(always)]
+            || {
+                for w in w.chunks_exact(m) {
+                    for ((w, top), sum) in w.iter().zip(top).zip(&mut sums) {
+                        *sum += ((*w - *top) * factor).exp_flushed().wide();
+                    }
+                }
+            },
+        );
+        let least: Vec<T> = running
+            .iter()
+            .zip(top)
+            .zip(sums)
+            .map(|((run, &top), sum)| {
+                let Some(margin) = run.margin else { return T::infinity() };
+                let total = run.total * flushed((run.rough - top).wide() * scale) + sum;
+                let worth = (REFINED_SHARE * total).ln().min(0.0) - margin;
+                T::of(top.wide() + worth / scale)
+            })
+            .collect();
+        let mut measured = Vec::new();
+        for (j, w) in w.chunks_exact_mut(m).enumerate() {
+            let none = vectorized(
+                #[inline(always)]
+                || w.iter().zip(&least).fold(true, |none, (w, least)| none & (*w < *least)),
+            );
+            if none {
+                continue;
+            }
+            for (i, w) in w.iter_mut().enumerate().filter(|(i, w)| **w >= least[*i]) {
+                let exact = -0.5 * squared_distance(x.row(i), self.data.row(start + j));
+                measured.push((j, i, exact));
+                if exact > running[i].exact {
+                    (running[i].rough, running[i].exact) = (*w, exact);
+                }
+                *w = T::neg_infinity();
             }
         }
-        let rescale = if run.total > 0.0 { flushed((before - run.exact) * scale) } else { 1.0 };
-        let mut logs: Vec<f64> = rough.iter().map(|r| (r - run.rough) * scale).collect();
-        for (i, exact) in refined {
-            logs[i] = (exact - run.exact) * scale;
+        measured
+    }
+}
+
+/// out ← out + wᵀ·points, w (points, rows): rows of few weights point by point, so
+/// that a tile costs the less the fewer of its points any row is near.
+fn add_weighted<T: Scalar>(
+    out: &mut Array2<T>,
+    weights: ArrayView2<T>,
+    points: ArrayView2<T>,
+    added: &[Added],
+) {
+    let many: Vec<usize> = (0..added.len()).filter(|&i| added[i].count > FEW).collect();
+    if many.len() == added.len() {
+        return accumulate(out.view_mut(), weights.t(), points);
+    }
+    if !many.is_empty() {
+        let sums = product(weights.select(Axis(1), &many).t(), points);
+        for (sum, &i) in sums.outer_iter().zip(&many) {
+            let mut row = out.row_mut(i);
+            row += &sum;
         }
-        let mut sum = 0.0;
-        for (w, log) in w.iter_mut().zip(logs) {
-            let weight = flushed(log);
-            *w = T::of(weight);
-            sum += weight;
+    }
+    if added.iter().all(|a| a.count == 0 || a.count > FEW) {
+        return;
+    }
+    for (w, point) in weights.outer_iter().zip(points.outer_iter()) {
+        for (i, &w) in w.iter().enumerate() {
+            if w != T::zero() && added[i].count <= FEW {
+                out.row_mut(i).scaled_add(w, &point);
+            }
         }
-        run.total = run.total * rescale + sum;
-        (sum > 0.0 || rescale != 1.0).then_some(rescale)
     }
 }
 

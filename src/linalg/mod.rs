@@ -116,6 +116,18 @@ pub fn add_column_sums<T: Scalar>(sums: &mut [T], x: ArrayView2<T>) {
     sums.iter_mut().zip(total).for_each(|(s, t)| *s += T::of(t));
 }
 
+/// Column means, summed in f64: by blocks of rows on all threads, added in order.
+pub fn column_means<T: Scalar>(x: ArrayView2<T>) -> Array1<f64> {
+    const BLOCK: usize = 1024;
+    let parts: Vec<Array1<f64>> = x
+        .axis_chunks_iter(Axis(0), BLOCK)
+        .into_par_iter()
+        .map(|rows| rows.fold_axis(Axis(0), 0.0, |sum, v| sum + v.wide()))
+        .collect();
+    let zero = Array1::zeros(x.ncols());
+    parts.iter().fold(zero, |sum, part| sum + part) / x.nrows().max(1) as f64
+}
+
 /// The matrix, row after row in memory.
 fn rewritten<T: Scalar>(x: ArrayView2<T>) -> CowArray<T, Ix2> {
     CowArray::from(x.as_standard_layout().into_owned())
@@ -188,9 +200,13 @@ pub fn squared_distance<T: Scalar>(a: ArrayView1<T>, b: ArrayView1<T>) -> f64 {
     sum_of(a, b, |x, y| (x - y) * (x - y))
 }
 
+#[inline(always)]
 fn sum_of<T: Scalar>(a: ArrayView1<T>, b: ArrayView1<T>, term: impl Fn(f64, f64) -> f64) -> f64 {
     match (a.as_slice(), b.as_slice()) {
-        (Some(a), Some(b)) => sum_by(a, b, term),
+        (Some(a), Some(b)) => vectorized(
+            #[inline(always)]
+            || sum_by(a, b, term),
+        ),
         _ => sum_of(a.to_owned().view(), b.to_owned().view(), term),
     }
 }
