@@ -11,11 +11,11 @@ use ndarray::{Array1, Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 
 use super::reproducibility::{Similarity, cosine};
-use crate::linalg::{product, squared_distance, squared_norms};
-use crate::scalar::Scalar;
+use crate::linalg::{column_means, dot, product, squared_distance};
+use crate::scalar::{Scalar, vectorized};
 
-/// Training rows compared with a block of samples at a time.
-const TILE: usize = 2048;
+/// Training rows compared with a block of samples at a time: their scores stay in the cache.
+const TILE: usize = 512;
 
 /// Samples of a block.
 const BLOCK: usize = 256;
@@ -55,18 +55,14 @@ pub struct Nearest {
 impl<T: Scalar> Training<T> {
     /// `rows` (N, d), N > 0.
     pub fn new(rows: Array2<T>) -> Training<T> {
-        let norms = squared_norms(rows.view());
-        let sum = rows.fold_axis(Axis(0), 0.0, |sum, v| sum + v.wide());
-        let centre = sum.mapv(|s| T::of(s / rows.nrows().max(1) as f64));
-        Training {
-            half_norms: rows.outer_iter().map(|t| T::of(0.5 * squared_distance(t, centre.view()))).collect(),
-            centre,
-            inverse_norms: norms
-                .iter()
-                .map(|n| if *n > 0.0 { T::of(n.sqrt().recip()) } else { T::zero() })
-                .collect(),
-            rows,
-        }
+        let centre = column_means(rows.view()).mapv(T::of);
+        let inverse = |norm: f64| if norm > 0.0 { T::of(norm.recip()) } else { T::zero() };
+        let (half_norms, inverse_norms) = rows
+            .axis_iter(Axis(0))
+            .into_par_iter()
+            .map(|t| (T::of(0.5 * squared_distance(t, centre.view())), inverse(dot(t, t).sqrt())))
+            .unzip();
+        Training { half_norms, centre, inverse_norms, rows }
     }
 
     pub fn rows(&self) -> ArrayView2<'_, T> {
@@ -138,20 +134,36 @@ impl<T: Scalar> Training<T> {
             .enumerate()
             .map(|(b, x)| {
                 let mut best: Vec<Vec<(T, usize)>> = vec![Vec::with_capacity(count + 1); x.nrows()];
+                // What a score must exceed to be among a sample's best.
+                let mut floors = vec![T::neg_infinity(); x.nrows()];
+                let x = x.t();
+                let x = x.as_standard_layout();
                 for (tile, rows) in self.rows.axis_chunks_iter(Axis(0), TILE).enumerate() {
-                    let products = product(x, rows.t());
-                    for (best, products) in best.iter_mut().zip(products.outer_iter()) {
-                        let mut floor =
-                            if best.len() < count { T::neg_infinity() } else { best[count - 1].0 };
-                        for (j, &xt) in products.iter().enumerate() {
-                            let j = tile * TILE + j;
-                            let s = score(j, xt);
-                            if s > floor || best.len() < count {
+                    // A column a sample: few training rows are among any one's best, and those that
+                    // are not are passed over for all samples at once.
+                    let mut scores = product(rows, x.view());
+                    for (j, mut scores) in scores.outer_iter_mut().enumerate() {
+                        let j = tile * TILE + j;
+                        let Some(scores) = scores.as_slice_mut() else { continue };
+                        let none = vectorized(
+                            #[inline(always)]
+                            || {
+                                scores.iter_mut().zip(&floors).fold(true, |none, (s, floor)| {
+                                    *s = score(j, *s);
+                                    none & !(*s > *floor)
+                                })
+                            },
+                        );
+                        if none && j >= count {
+                            continue;
+                        }
+                        for ((&s, floor), best) in scores.iter().zip(&mut floors).zip(&mut best) {
+                            if s > *floor || best.len() < count {
                                 let place = best.partition_point(|b| b.0 >= s);
                                 best.insert(place, (s, j));
                                 best.truncate(count);
                                 if best.len() == count {
-                                    floor = best[count - 1].0;
+                                    *floor = best[count - 1].0;
                                 }
                             }
                         }
