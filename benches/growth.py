@@ -21,9 +21,9 @@ def cases(size, scratch):
     """(job, variable, sizes, what makes the command and the files of a size)."""
     part = 1 if size == "full" else 8
 
-    def mixture(n, d, k, r):
-        model = str(scratch / f"growth-truth-{d}-{k}-{r}.st")
-        plant = program("molrg-gen", "-d", d, "-k", k, "-r", r, "-n", 1, "--truth", model)
+    def mixture(n, d, K, r):
+        model = str(scratch / f"growth-truth-{d}-{K}-{r}.st")
+        plant = program("molrg-gen", "-d", d, "-k", K, "-r", r, "-n", 1, "--truth", model)
         return program("pf-sample", model, "-n", n), {model: plant}
 
     def samples(n, d, skip=0):
@@ -44,7 +44,7 @@ def cases(size, scratch):
         return program("molrg-gen", "-n", n, "-d", d, "-k", 8, "-r", 16), {}
 
     bases = [
-        ("mixture flow", mixture, {"n": 2048, "d": 1024, "k": 8, "r": 32}, {"n": 1024, "d": 512, "k": 4, "r": 16}),
+        ("mixture flow", mixture, {"n": 2048, "d": 1024, "K": 8, "r": 32}, {"n": 1024, "d": 512, "K": 4, "r": 16}),
         ("empirical flow", empirical, {"n": 512, "N": 2500, "d": 512}, {"n": 512, "N": 2500, "d": 256}),
         ("gl", gl, {"n": 2048, "N": 25_000, "d": 512}, {"n": 1024, "N": 12_500, "d": 128}),
         ("generation", generation, {"n": 100_000, "d": 512}, {"n": 50_000, "d": 256}),
