@@ -148,7 +148,7 @@ fn let_computes_from_columns_and_earlier_results() {
     place.fails(1, "let a.csv y=loss+1", &["a.csv", "no column 'loss'", "kind, samples, score"]);
     place.fails(1, "let a.csv y=kind+1", &["a.csv: line 2", "kind is 'mlp'", "no number"]);
     place.fails(1, "let a.csv score=1", &["column 'score' already"]);
-    place.fails(1, "let a.csv y=1 y=2", &["column 'y' already"]);
+    place.fails(2, "let a.csv y=1 y=2", &["two columns 'y'"]);
     // Only what was computed before is known.
     place.fails(1, "let a.csv y=z z=1", &["no column 'z'"]);
     place.fails(2, "let a.csv y=2*", &["y=2*", "is missing before its end, at character 3"]);
