@@ -1,11 +1,10 @@
 //! phase-grid: success of learning over a grid of ranks and sample counts.
 
 use std::process::ExitCode;
-use std::str::FromStr;
 
 use anyhow::{Result, ensure};
 use clap::Parser;
-use molrg::cli::{self, FitArgs, Job, Numbers, Program, Shared, parse_list, usage};
+use molrg::cli::{self, FitArgs, Integers, Job, Numbers, Program, Shared, parse_list, usage};
 use molrg::fit::{Settings, Solver};
 use molrg::measure::phase::{Cell, Experiment};
 use molrg::with_dtype;
@@ -69,35 +68,6 @@ struct Arguments {
 /// So small that no rank overflows, whatever the number of components.
 fn step(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|s| *s <= 1_000_000).ok_or("write an integer from 0 to 1000000".into())
-}
-
-/// "2-8" (both ends) or "2,4,8".
-#[derive(Clone, Debug)]
-struct Integers(Vec<usize>);
-
-impl FromStr for Integers {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let number = |n: &str| {
-            n.trim().parse::<usize>().ok().filter(|n| (1..=1_000_000).contains(n)).ok_or(format!(
-                "{n:?} is not an integer from 1 to 1000000; write a range like 2-8 or a list like 2,4,8"
-            ))
-        };
-        let mut all = Vec::new();
-        for part in text.split(',') {
-            match part.split_once('-') {
-                Some((from, to)) => {
-                    let (from, to) = (number(from)?, number(to)?);
-                    if from > to {
-                        return Err(format!("{part:?} runs backwards; write {to}-{from}"));
-                    }
-                    all.extend(from..=to);
-                }
-                None => all.push(number(part)?),
-            }
-        }
-        Ok(Integers(all))
-    }
 }
 
 impl Arguments {

@@ -4,20 +4,9 @@
 use anyhow::{Result, anyhow};
 use clap::Args;
 
+use super::lists::{Numbers, parse_list};
 use super::usage;
 use crate::schedule::{Grid, SIGMAS, Schedule};
-
-/// A comma-separated list of numbers.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Numbers(pub Vec<f64>);
-
-/// Parses "1,0.5,2e-3".
-pub fn parse_list(text: &str) -> Result<Numbers, String> {
-    text.split(',')
-        .map(|n| n.trim().parse::<f64>().map_err(|_| format!("{n:?} is not a number")))
-        .collect::<Result<_, _>>()
-        .map(Numbers)
-}
 
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Noise levels")]

@@ -4,13 +4,15 @@
 mod fitting;
 mod generate;
 mod levels;
+mod lists;
 mod manifest;
 mod progress;
 mod sampling;
 mod training;
 
 pub use fitting::{FitArgs, component_ranks};
-pub use levels::{LevelArgs, Numbers, parse_list};
+pub use levels::LevelArgs;
+pub use lists::{Integers, Numbers, Shape, parse_list};
 pub use manifest::Manifest;
 pub use progress::Progress;
 pub use sampling::SamplerArgs;
@@ -70,7 +72,7 @@ pub struct Shared {
     #[arg(long, value_enum, default_value = "error")]
     pub nan: NanPolicy,
     /// Shape of one item, where the input does not say it (csv)
-    #[arg(long, value_name = "H,W,C", value_parser = parse_shape)]
+    #[arg(long, value_name = "H,W,C")]
     pub shape: Option<Shape>,
     /// Record the run as JSON: arguments, inputs and outputs with SHA-256. As FILE.manifest.json beside an output
     /// FILE, the digest of the record itself goes into those of runs that read FILE
@@ -89,20 +91,6 @@ pub struct Shared {
 pub enum DtypeFlag {
     F32,
     F64,
-}
-
-/// The shape of one item.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shape(pub Vec<usize>);
-
-fn parse_shape(text: &str) -> Result<Shape, String> {
-    text.split(',')
-        .map(|n| n.trim().parse::<usize>().ok().filter(|n| *n > 0))
-        .collect::<Option<Vec<_>>>()
-        // So many numbers fit in no memory, and their count must not wrap round.
-        .filter(|shape| shape.iter().try_fold(1usize, |n, s| n.checked_mul(*s)).is_some_and(|n| n < 1 << 40))
-        .map(Shape)
-        .ok_or_else(|| format!("{text:?} is not a list of positive sizes like 28,28,1"))
 }
 
 /// A program: its arguments, and what it does with them.

@@ -4,7 +4,7 @@
 use anyhow::Result;
 use clap::Args;
 
-use super::levels::{Numbers, parse_list};
+use super::lists::{Numbers, parse_list};
 use super::usage;
 use crate::flow::{Churn, Plan, Solver};
 use crate::schedule::{Grid, Schedule, check_levels};
