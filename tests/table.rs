@@ -222,6 +222,15 @@ proptest::proptest! {
     }
 }
 
+/// Found by fuzzing: after the first bytes, by which contents are told, it was read, and written to a place where it
+/// could not be read again.
+#[test]
+fn a_control_character_is_no_text_wherever_it_stands() {
+    let place = Place::new();
+    place.put("late.csv", include_bytes!("../testdata/damaged/late-control.csv"));
+    place.fails(1, "cat late.csv", &["late.csv: line 4", "control character"]);
+}
+
 #[test]
 fn mean_has_the_sample_deviation_and_error() {
     let place = Place::new();

@@ -7,7 +7,7 @@ use anyhow::{Result, anyhow, bail, ensure};
 use csv::{ByteRecord, ReaderBuilder, Trim};
 
 use super::delimited::{LineByLine, SHOWN};
-use super::input::{Content, Input, one_line};
+use super::input::{Content, Input, is_binary, one_line};
 
 /// A table as [`Table`](super::Table) writes it in csv: names, then one observation
 /// a row. Blank lines and lines that begin with `#` are passed over.
@@ -64,6 +64,11 @@ impl Columns {
                 .map(|field| String::from_utf8(field.to_vec()))
                 .collect::<Result<_, _>>()
                 .map_err(|_| anyhow!("line {line}: is not UTF-8; write the table in that encoding"))?;
+            // As of the first bytes, by which contents are told: what is read could not be read again.
+            ensure!(
+                !fields.iter().any(|field| field.bytes().any(is_binary)),
+                "line {line}: holds a control character, which is no text; write the table anew"
+            );
             if names.is_empty() {
                 ensure!(!fields[0].starts_with('{'), "line {line}: looks like JSON; write the table as csv");
                 names = fields;

@@ -336,8 +336,13 @@ fn sniff(start: &[u8]) -> Option<Content> {
     // In any encoding, since names of columns and comments are not used; but these
     // bytes are no letters in UTF-8 or Latin-1, and one begins a cut-off npy file.
     let letter = !matches!(start.first(), Some(0x80..=0xbf));
-    let text = !start.iter().any(|b| b.is_ascii_control() && !b.is_ascii_whitespace());
+    let text = !start.iter().copied().any(is_binary);
     (letter && text).then_some(Content::Csv)
+}
+
+/// Whether a byte is in no text.
+pub(super) fn is_binary(byte: u8) -> bool {
+    byte.is_ascii_control() && !byte.is_ascii_whitespace()
 }
 
 #[cfg(test)]

@@ -132,6 +132,8 @@ damaged("only-comments.csv", b"# nothing\n\n# here\n", "no line with numbers", "
 damaged("latin1.csv", b"a,b\n1,2\n3,\xe9\n", "text that is not UTF-8", "line 3: field 2")
 damaged("open-quote.csv", b'a,b\n1,"2\n3,4\n' + b"5,6\n" * 50, "a quote that is not closed", "line 2: a quote is opened and not closed")
 damaged("last-quote.csv", b'1,2\n# "\n3,"4', "a quote that is not closed at the end", "line 3: a quote is opened and not closed")
+# Contents are told by the first bytes; as a table this was read, and written as what could not be read again.
+damaged("late-control.csv", b"a,b\n# " + b"-" * 64 + b"\n1,2\n3,\x0f\n", "a control character after the first 64 bytes (found by fuzzing)", "line 4: field 2")
 
 README = f"""# Damaged files
 
