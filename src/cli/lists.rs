@@ -25,9 +25,11 @@ impl FromStr for Integers {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
         let number = |n: &str| {
-            n.trim().parse::<usize>().ok().filter(|n| (1..=LARGEST).contains(n)).ok_or(format!(
-                "{n:?} is not an integer from 1 to {LARGEST}; write a range like 2-8 or a list like 2,4,8"
-            ))
+            n.trim().parse::<usize>().ok().filter(|n| (1..=LARGEST).contains(n)).ok_or_else(|| {
+                format!(
+                    "{n:?} is not an integer from 1 to {LARGEST}; write a range like 2-8 or a list like 2,4,8"
+                )
+            })
         };
         let mut all = Vec::new();
         for part in text.split(',') {
