@@ -130,7 +130,7 @@ fn moments_are_numpys() {
     // Both lose only units of the variance.
     let size = values[0];
     for block in [1, 7, 40] {
-        let mut moments = Moments::new(6);
+        let mut moments = Moments::new(6).unwrap();
         moments.add(x.slice(s![..0, ..]));
         x.axis_chunks_iter(Axis(0), block).for_each(|rows| moments.add(rows));
         let mixture = moments.gaussian(None).unwrap();
@@ -145,14 +145,14 @@ fn moments_are_numpys() {
         assert!((&rebuilt - &covariance).iter().all(|v| v.abs() < 1e-13 * size));
     }
     // Of lower rank: what is left is noise of the same total variance.
-    let mut moments = Moments::new(6);
+    let mut moments = Moments::new(6).unwrap();
     moments.add(x.view());
     let mixture = moments.gaussian(Some(2)).unwrap();
     let c = &mixture.components[0];
     assert_eq!(c.basis.dim(), (6, 2));
     assert!((c.noise_variance - values[2..].iter().sum::<f64>() / 4.0).abs() < 1e-13 * size);
-    assert!(Moments::new(3).gaussian(None).is_err());
-    let mut moments = Moments::new(6);
+    assert!(Moments::new(3).unwrap().gaussian(None).is_err());
+    let mut moments = Moments::new(6).unwrap();
     moments.add(x.view());
     assert!(moments.gaussian(Some(7)).is_err());
 }
@@ -161,7 +161,7 @@ fn moments_are_numpys() {
 fn moments_of_wide_rows_and_few() {
     // Wider than a tile of threads, fewer rows than dimensions.
     let x = normal_rows::<f32>(4, Purpose::Noise, 0..20, 600);
-    let mut moments = Moments::new(600);
+    let mut moments = Moments::new(600).unwrap();
     moments.add(x.slice(s![..12, ..]));
     moments.add(x.slice(s![12.., ..]));
     let mixture = moments.gaussian(None).unwrap();
@@ -385,7 +385,7 @@ fn expectation_maximization_of_one_component_is_probabilistic_pca() {
         ..Settings::new(vec![3])
     };
     let fit = fit_mixture(x.view(), &settings).unwrap();
-    let mut moments = Moments::new(10);
+    let mut moments = Moments::new(10).unwrap();
     moments.add(x.view());
     let exact = moments.gaussian(Some(3)).unwrap();
     let (c, e) = (&fit.mixture.components[0], &exact.components[0]);
@@ -526,7 +526,7 @@ fn fits_are_the_same_bytes_at_any_thread_count_and_layout() {
     let moments = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
-            let mut moments = Moments::new(600);
+            let mut moments = Moments::new(600).unwrap();
             moments.add(normal_rows::<f64>(1, Purpose::Noise, 0..50, 600).view());
             moments.gaussian(Some(3)).unwrap().components[0].clone()
         })

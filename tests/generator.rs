@@ -25,7 +25,7 @@ fn covariance(x: &Array2<f64>) -> Array2<f64> {
 }
 
 fn fitted(seed: u64) -> (Decoder, Vec<f64>) {
-    let mut moments = Moments::new(D);
+    let mut moments = Moments::new(D).unwrap();
     moments.add(data().view());
     linear_vae::fit(moments, Q, seed).unwrap()
 }

@@ -291,6 +291,30 @@ fn similarities_of_rows() {
     }
 }
 
+/// Rows whose squares f64 does not hold have the angles that they have in another unit.
+#[test]
+fn angles_do_not_depend_on_the_unit() {
+    let (a, b) = (normal::<f64>(1, 5, 7), normal::<f64>(2, 5, 7));
+    for (a, b) in a.outer_iter().zip(b.outer_iter()) {
+        let expected = cosine(a, b);
+        for (x, y) in [(1e200, 1e200), (1e-200, 1e-200), (1e200, 1e-200), (1.0, 1e300), (1e-300, 1.0)] {
+            let found = cosine(a.mapv(|v| v * x).view(), b.mapv(|v| v * y).view());
+            assert!((found - expected).abs() < 1e-14, "{x}, {y}: {found}, {expected}");
+        }
+    }
+}
+
+#[test]
+fn a_search_that_would_overflow_or_vanish_is_refused() {
+    let rows = normal::<f32>(1, 9, 4);
+    for (unit, words) in [(1e17, "too large"), (1e-18, "too small")] {
+        let error = Training::checked(rows.mapv(|x| x * unit)).err().unwrap();
+        assert!(error.to_string().contains(words), "{error}");
+    }
+    let zeros = Training::checked(Array2::<f32>::zeros((2, 3)));
+    assert!(zeros.is_ok() && Training::checked(rows).is_ok());
+}
+
 fn brute(
     x: ArrayView2<f64>,
     rows: ArrayView2<f64>,
@@ -467,7 +491,7 @@ fn denominators_on_molrg() {
 #[test]
 fn descriptors() {
     let x = normal::<f64>(1, 300, 6).dot(&normal::<f64>(2, 6, 6)) + 2.0;
-    let mut moments = Moments::new(6);
+    let mut moments = Moments::new(6).unwrap();
     moments.add(x.view());
     let gaussian = moments.gaussian(None).unwrap();
     let covariance = |y: &Array2<f64>| {

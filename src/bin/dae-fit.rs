@@ -305,7 +305,8 @@ impl Arguments {
 
 /// Moments of all rows, streamed.
 fn moments<T: Scalar>(mut rows: Rows) -> Result<Moments> {
-    let mut moments = Moments::new(rows.width());
+    let moments = Moments::new(rows.width());
+    let mut moments = moments.with_context(|| rows.name().to_string())?;
     while let Some(block) = rows.next_block::<T>(MOMENT_ROWS)? {
         moments.add(block.view());
     }

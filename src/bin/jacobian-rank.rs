@@ -200,13 +200,14 @@ impl Arguments {
                 Ok(())
             },
         )?;
-        write_levels(spectrum, levels.len(), |l| columns.iter().flat_map(|c| c[l].values.clone()).collect())?;
-        write_levels(basis, levels.len(), |l| columns.iter().flat_map(|c| c[l].vectors.clone()).collect())?;
-        let broken = columns.iter().flatten().any(|c| !c.rank.energy.is_finite());
+        let finite =
+            |c: &Cell| c.rank.energy.is_finite() && c.values.iter().chain(&c.vectors).all(|x| x.is_finite());
         ensure!(
-            !broken,
+            columns.iter().flatten().all(finite),
             "a Jacobian is not finite: the model's numbers are too large for these noise levels"
         );
+        write_levels(spectrum, levels.len(), |l| columns.iter().flat_map(|c| c[l].values.clone()).collect())?;
+        write_levels(basis, levels.len(), |l| columns.iter().flat_map(|c| c[l].vectors.clone()).collect())?;
         let short = columns.iter().flatten().filter(|c| c.rank.energy <= threshold).count();
         if short > 0 {
             job.warn(&format!(

@@ -25,6 +25,7 @@ use std::fmt;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -140,6 +141,8 @@ pub struct Job {
     ledger: Ledger,
     /// Finished files, which take their places when the whole run has succeeded.
     held: Held,
+    /// Of the outputs so far.
+    places: Mutex<Vec<PathBuf>>,
     /// "Usage: …", on one line.
     usage: String,
 }
@@ -248,16 +251,25 @@ impl Job {
     /// The output, opened before the work so that a bad path fails at once. It appears when the run
     /// has succeeded: a run that fails leaves all files as they were.
     pub fn output(&self) -> Result<Output> {
-        Ok(Output::create(self.shared.output.as_deref(), &self.ledger)?.held_by(&self.held))
+        self.create(self.shared.output.as_deref(), &self.ledger)
     }
 
     /// A further file that a flag names. It appears with the output.
     pub fn side_output(&self, path: &Path) -> Result<Output> {
-        let main = self.shared.output.as_deref().unwrap_or(Path::new("-"));
-        if path == main && !path.starts_with("/dev") {
-            bail!(Usage(format!("{}: is the output already; name another file", path.display())));
+        self.create(Some(path), &self.ledger)
+    }
+
+    /// Outputs of one run do not share a file, of which the later would replace the earlier.
+    fn create(&self, path: Option<&Path>, ledger: &Ledger) -> Result<Output> {
+        let output = Output::create(path, ledger)?.held_by(&self.held);
+        if let Some(place) = output.place() {
+            let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+            if places.iter().any(|taken| taken == place) {
+                bail!(Usage(format!("{}: is an output already; name another file", output.name())));
+            }
+            places.push(place.to_path_buf());
         }
-        Ok(Output::create(Some(path), &self.ledger)?.held_by(&self.held))
+        Ok(output)
     }
 
     /// Has the files that are finished appear at once, whatever becomes of the run: for programs
@@ -268,7 +280,8 @@ impl Job {
 
     /// The output as an array of `rows` items (`None`: not known beforehand).
     pub fn array<T: Scalar>(&self, rows: Option<usize>, item_shape: &[usize]) -> Result<ArrayWriter<T>> {
-        ArrayWriter::new(self.output()?, self.format_or(Format::Npy), rows, item_shape)
+        let array = ArrayWriter::new(self.output()?, self.format_or(Format::Npy), rows, item_shape)?;
+        Ok(array.strict(self.strict()))
     }
 
     /// The output as `count` arrays of `rows` items each, stacked on a new leading axis.
@@ -278,13 +291,15 @@ impl Job {
         rows: Option<usize>,
         item_shape: &[usize],
     ) -> Result<ArrayWriter<T>> {
-        ArrayWriter::stack(self.output()?, self.format_or(Format::Npy), count, rows, item_shape)
+        let format = self.format_or(Format::Npy);
+        let array = ArrayWriter::stack(self.output()?, format, count, rows, item_shape)?;
+        Ok(array.strict(self.strict()))
     }
 
     /// The output as a table.
     pub fn table(&self, columns: &[&str]) -> Result<Table> {
         let (output, format) = self.table_output()?;
-        Table::new(output, format, columns)
+        Ok(Table::new(output, format, columns)?.strict(self.strict()))
     }
 
     /// The output of a table whose columns only its input tells, opened before that is read: what
@@ -306,7 +321,7 @@ impl Job {
             let text = format!("{}: a table, not npy, goes there; name it .csv or .json", path.display());
             bail!(Usage(text));
         }
-        Table::new(self.side_output(path)?, format, columns)
+        Ok(Table::new(self.side_output(path)?, format, columns)?.strict(self.strict()))
     }
 
     /// An array in a file of its own, npy unless its name ends otherwise.
@@ -316,7 +331,13 @@ impl Job {
         rows: Option<usize>,
         item_shape: &[usize],
     ) -> Result<ArrayWriter<T>> {
-        ArrayWriter::new(self.side_output(path)?, array_format(path), rows, item_shape)
+        let array = ArrayWriter::new(self.side_output(path)?, array_format(path), rows, item_shape)?;
+        Ok(array.strict(self.strict()))
+    }
+
+    /// Whether results that are not finite are errors.
+    fn strict(&self) -> bool {
+        self.shared.nan != NanPolicy::Pass
     }
 
     fn format_or(&self, default: Format) -> Format {
@@ -349,7 +370,7 @@ impl Job {
 
     /// Refuses results that are not finite, unless `--nan pass`; row 0 of `x` is row `first`.
     pub fn finite<T: Scalar>(&self, x: ArrayView2<T>, first: u64) -> Result<()> {
-        if self.shared.nan == NanPolicy::Pass {
+        if !self.strict() {
             return Ok(());
         }
         match x.outer_iter().position(|row| row.iter().any(|v| !v.is_finite())) {
@@ -407,6 +428,7 @@ pub fn main<P: Program>() -> ExitCode {
     let command = P::command().version(VERSION);
     let program: &'static str = Box::leak(command.get_name().to_string().into_boxed_str());
     report_panics_in_one_line(program);
+    survive_limits_of_file_size();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     if arguments.get(1).is_some_and(|a| a == "--generate") {
         return end(program, generate::print(command, arguments.get(2)));
@@ -425,15 +447,14 @@ pub fn main<P: Program>() -> ExitCode {
     let record = arguments.record().map(Path::to_path_buf);
     let ledger = if record.is_some() { Ledger::on() } else { Ledger::off() };
     let usage = command.clone().render_usage().to_string().replace('\n', " ");
-    let job = Job { program, shared, ledger, held: Held::default(), usage };
+    let job = Job { program, shared, ledger, held: Held::default(), places: Mutex::default(), usage };
     // The manifest's path is tried before the work, its content written after.
     let result = (|| {
-        let manifest =
-            record.as_deref().map(|path| Output::create(Some(path), &Ledger::off())).transpose()?;
+        let manifest = record.as_deref().map(|path| job.create(Some(path), &Ledger::off())).transpose()?;
         arguments.run(&job)?;
         if let Some(output) = manifest {
             let record = manifest::Run { command: &command, matches: &matches, job: &job, threads, started };
-            record.write(output.held_by(&job.held))?;
+            record.write(output)?;
         }
         job.release()
     })();
@@ -507,6 +528,12 @@ fn report_panics_in_one_line(program: &'static str) {
         let text = panic.to_string().replace('\n', " ");
         let _ = writeln!(io::stderr(), "{program}: internal error: {text}; please report it");
     }));
+}
+
+/// Beyond `ulimit -f` a write then fails, which is told in one line; the signal would end the program
+/// without a word.
+fn survive_limits_of_file_size() {
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
 }
 
 /// Sets the number of threads: the flag, or what a batch system grants, or all

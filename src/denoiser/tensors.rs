@@ -111,6 +111,13 @@ pub enum Numbers<'a> {
 }
 
 impl Numbers<'_> {
+    fn all_finite_as<T: Scalar>(&self) -> bool {
+        match self {
+            Numbers::F32(v) => v.iter().all(|x| T::of(x.wide()).is_finite()),
+            Numbers::F64(v) => v.iter().all(|x| T::of(*x).is_finite()),
+        }
+    }
+
     fn write_as<T: Scalar>(&self, out: &mut impl Write) -> Result<()> {
         match self {
             Numbers::F32(v) => write_numbers::<f32, T>(out, v),
@@ -150,7 +157,20 @@ fn write_numbers<A: Scalar, B: Scalar>(out: &mut impl Write, values: &[A]) -> Re
 }
 
 /// Writes a file. The same content is the same bytes.
+///
+/// # Errors
+/// The write; numbers that are not finite as the type they are written in.
 pub fn write(out: &mut impl Write, metadata: &BTreeMap<String, String>, entries: &[Entry]) -> Result<()> {
+    for entry in entries {
+        let finite = crate::with_dtype!(entry.dtype, T => entry.numbers.all_finite_as::<T>());
+        ensure!(
+            finite,
+            "the model would hold numbers that are not finite (tensor {}): those it is made of are too large for {}; \
+             give them in another unit or --dtype",
+            entry.name,
+            entry.dtype
+        );
+    }
     // serde_json's map keeps its keys sorted.
     let mut header = Map::new();
     header.insert("__metadata__".into(), json!(metadata));
@@ -200,7 +220,7 @@ impl TensorFile {
         check: impl FnOnce(&HashMap<String, String>) -> Result<()>,
     ) -> Result<TensorFile> {
         let mut length = [0u8; 8];
-        reader.read_exact(&mut length).context("truncated in its first 8 bytes; make it again")?;
+        reader.read_exact(&mut length).context("cannot read its first 8 bytes")?;
         let length = u64::from_le_bytes(length);
         ensure!(length <= MAX_HEADER, "not a model: its header claims {length} bytes");
         let mut header = Vec::new();
@@ -272,8 +292,9 @@ fn read_tensors(reader: &mut impl Read, header: &Metadata) -> Result<HashMap<Str
         };
         tensors.insert(name, Tensor { shape: info.shape.clone(), values });
     }
-    let mut beyond = [0u8; 1];
-    ensure!(reader.read(&mut beyond)? == 0, "damaged: bytes follow its last tensor");
+    let beyond =
+        std::io::copy(&mut reader.take(1), &mut std::io::sink()).context("cannot read it to its end")?;
+    ensure!(beyond == 0, "damaged: bytes follow its last tensor");
     Ok(tensors)
 }
 
@@ -283,9 +304,13 @@ fn read_numbers<T: Scalar>(reader: &mut impl Read, bytes: usize, name: &str) -> 
     while values.len() < count {
         // Memory follows what has arrived, not what is declared.
         let done = values.len();
-        values.resize(count.min(done + CHUNK), T::zero());
+        let next = count.min(done + CHUNK);
+        let more = values.try_reserve(next - done);
+        more.map_err(|_| anyhow!("tensor {name} of {bytes} bytes does not fit in memory"))?;
+        values.resize(next, T::zero());
         let wanted = size_of_val(&values[done..]);
-        let found = from_le_bytes(&mut values[done..], |bytes| read_full(reader, bytes))?;
+        let found = from_le_bytes(&mut values[done..], |bytes| read_full(reader, bytes))
+            .with_context(|| format!("cannot read tensor {name}"))?;
         ensure!(
             found == wanted,
             "truncated: tensor {name} misses {} of {bytes} bytes; make it again",
@@ -293,4 +318,38 @@ fn read_numbers<T: Scalar>(reader: &mut impl Read, bytes: usize, name: &str) -> 
         );
     }
     Ok(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stream::faults::{FailingReader, sweep, written};
+
+    fn write_two(out: &mut impl Write) -> Result<()> {
+        let metadata = [("format".to_string(), "of a test".to_string())].into();
+        let (a, b) = ([1.5f64, -2.0, 1e300], [0.25f32; 40]);
+        let entries = [
+            Entry { name: "a".into(), shape: vec![3], dtype: Dtype::F64, numbers: Numbers::F64(&a) },
+            Entry { name: "b".into(), shape: vec![8, 5], dtype: Dtype::F32, numbers: Numbers::F32(&b) },
+        ];
+        write(out, &metadata, &entries)
+    }
+
+    #[test]
+    fn a_read_that_fails_is_an_error() {
+        let mut bytes = Vec::new();
+        write_two(&mut bytes).unwrap();
+        sweep("a model", Values::F64(vec![1.5, -2.0, 1e300]), |fault| {
+            let reader = FailingReader { bytes: std::io::Cursor::new(bytes.clone()), fault: fault.clone() };
+            Ok(TensorFile::read(reader, |_| Ok(()))?.take("a")?.values)
+        });
+    }
+
+    #[test]
+    fn a_write_that_fails_is_an_error() {
+        written("a model", |mut output| {
+            write_two(&mut output)?;
+            output.finish()
+        });
+    }
 }

@@ -129,7 +129,7 @@ impl Axis {
         let first = (self.low / step - 1e-9).ceil();
         let values: Vec<f64> = (0..MOST)
             .map(|i| (first + i as f64) * step)
-            .take_while(|v| *v <= self.high + 1e-9 * step)
+            .take_while(|v| *v - self.high <= 1e-9 * step)
             .collect();
         let largest = values.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
         let digits = -(step * 1.001).log10().floor();

@@ -45,8 +45,15 @@ pub struct Moments {
 }
 
 impl Moments {
-    pub fn new(dim: usize) -> Moments {
-        Moments { count: 0, sum: Array1::zeros(dim), gram: Array2::zeros((dim, dim)), shift: None }
+    /// # Errors
+    /// When d² numbers do not fit in memory.
+    pub fn new(dim: usize) -> Result<Moments> {
+        let mut gram = Vec::new();
+        let fits = dim.checked_mul(dim).is_some_and(|numbers| gram.try_reserve_exact(numbers).is_ok());
+        ensure!(fits, "the covariance of rows of {dim} numbers does not fit in memory; fit shorter rows");
+        gram.resize(dim * dim, 0.0);
+        let gram = Array2::from_shape_vec((dim, dim), gram)?;
+        Ok(Moments { count: 0, sum: Array1::zeros(dim), gram, shift: None })
     }
 
     /// Takes in a block of rows. The same rows in blocks of other sizes give

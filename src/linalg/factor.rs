@@ -1,6 +1,6 @@
 //! Factorizations, in f64: eigenvalues, singular values, orthonormal bases.
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, ensure};
 use faer::{Mat, MatRef, Side};
 use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
 use rand::Rng;
@@ -12,6 +12,15 @@ fn to_faer(a: ArrayView2<f64>) -> Mat<f64> {
     Mat::from_fn(a.nrows(), a.ncols(), |i, j| a[[i, j]])
 }
 
+/// The matrix, of whose size alone a factorization may complain.
+fn finite(a: ArrayView2<f64>) -> Result<Mat<f64>> {
+    ensure!(a.iter().all(|x| x.is_finite()), TOO_LARGE);
+    Ok(to_faer(a))
+}
+
+const TOO_LARGE: &str =
+    "numbers too large to factorize (their squares are beyond f64); give them in another unit";
+
 fn from_faer(a: MatRef<f64>) -> Array2<f64> {
     Array2::from_shape_fn((a.nrows(), a.ncols()), |(i, j)| a[(i, j)])
 }
@@ -21,11 +30,9 @@ fn from_faer(a: MatRef<f64>) -> Array2<f64> {
 /// entry of largest magnitude positive.
 ///
 /// # Errors
-/// When the iteration does not converge, which takes non-finite entries.
+/// When the iteration does not converge, which takes entries that are not finite or whose squares are not.
 pub fn symmetric_eigen(a: ArrayView2<f64>) -> Result<(Array1<f64>, Array2<f64>)> {
-    let evd = to_faer(a)
-        .self_adjoint_eigen(Side::Lower)
-        .map_err(|e| anyhow!("eigenvalues of a {0}×{0} matrix: {e:?}", a.nrows()))?;
+    let evd = finite(a)?.self_adjoint_eigen(Side::Lower).map_err(|_| anyhow!(TOO_LARGE))?;
     let (values, vectors) = (evd.S().column_vector(), evd.U());
     let n = a.nrows();
     let values = Array1::from_shape_fn(n, |i| values[n - 1 - i]);
@@ -37,9 +44,7 @@ pub fn symmetric_eigen(a: ArrayView2<f64>) -> Result<(Array1<f64>, Array2<f64>)>
 /// A = U diag(s) Vᵀ with min(m, n) singular values, largest first; returns
 /// (U, s, V), vectors as columns.
 pub fn thin_svd(a: ArrayView2<f64>) -> Result<(Array2<f64>, Array1<f64>, Array2<f64>)> {
-    let svd = to_faer(a)
-        .thin_svd()
-        .map_err(|e| anyhow!("singular values of a {}×{} matrix: {e:?}", a.nrows(), a.ncols()))?;
+    let svd = finite(a)?.thin_svd().map_err(|_| anyhow!(TOO_LARGE))?;
     let s = svd.S().column_vector();
     let s = Array1::from_shape_fn(s.nrows(), |i| s[i]);
     Ok((from_faer(svd.U()), s, from_faer(svd.V())))
@@ -47,9 +52,7 @@ pub fn thin_svd(a: ArrayView2<f64>) -> Result<(Array2<f64>, Array1<f64>, Array2<
 
 /// Singular values alone, largest first.
 pub fn singular_values(a: ArrayView2<f64>) -> Result<Array1<f64>> {
-    let s = to_faer(a)
-        .singular_values()
-        .map_err(|e| anyhow!("singular values of a {}×{} matrix: {e:?}", a.nrows(), a.ncols()))?;
+    let s = finite(a)?.singular_values().map_err(|_| anyhow!(TOO_LARGE))?;
     Ok(Array1::from(s))
 }
 

@@ -7,12 +7,13 @@
 //! * distance form: Σ_i min_j‖x_i − t_j‖ over the same for fresh samples of the true
 //!   distribution (arXiv 2409.02426).
 
+use anyhow::{Result, ensure};
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 
 use super::reproducibility::{Similarity, cosine};
 use crate::linalg::{column_means, dot, product, squared_distance};
-use crate::scalar::{Scalar, vectorized};
+use crate::scalar::{Dtype, Scalar, vectorized};
 
 /// Training rows compared with a block of samples at a time: their scores stay in the cache.
 const TILE: usize = 512;
@@ -52,7 +53,44 @@ pub struct Nearest {
     pub second: f64,
 }
 
+/// Refuses samples whose products with others T does not hold.
+///
+/// # Errors
+/// When one of their numbers is too large.
+pub fn check_scale<T: Scalar>(x: ArrayView2<T>) -> Result<()> {
+    let most = most::<T>();
+    ensure!(
+        x.iter().all(|x| x.wide().abs() <= most),
+        "numbers beyond {most:e} are too large to search in {}; give them in another unit",
+        T::DTYPE
+    );
+    Ok(())
+}
+
+/// Sums of so large squares are numbers of T, of numbers all smaller than its inverse nothing at all.
+fn most<T: Scalar>() -> f64 {
+    match T::DTYPE {
+        Dtype::F32 => 1e16,
+        Dtype::F64 => 1e150,
+    }
+}
+
 impl<T: Scalar> Training<T> {
+    /// `rows` (N, d), N > 0.
+    ///
+    /// # Errors
+    /// As [`check_scale`]; when all numbers but zeros are too small to be told apart.
+    pub fn checked(rows: Array2<T>) -> Result<Training<T>> {
+        check_scale(rows.view())?;
+        let least = 1.0 / most::<T>();
+        ensure!(
+            rows.iter().all(|x| x.wide() == 0.0) || rows.iter().any(|x| x.wide().abs() >= least),
+            "numbers all below {least:e} are too small to search in {}; give them in another unit",
+            T::DTYPE
+        );
+        Ok(Training::new(rows))
+    }
+
     /// `rows` (N, d), N > 0.
     pub fn new(rows: Array2<T>) -> Training<T> {
         let centre = column_means(rows.view()).mapv(T::of);
@@ -145,16 +183,16 @@ impl<T: Scalar> Training<T> {
                     for (j, mut scores) in scores.outer_iter_mut().enumerate() {
                         let j = tile * TILE + j;
                         let Some(scores) = scores.as_slice_mut() else { continue };
-                        let none = vectorized(
+                        let any = vectorized(
                             #[inline(always)]
                             || {
-                                scores.iter_mut().zip(&floors).fold(true, |none, (s, floor)| {
+                                scores.iter_mut().zip(&floors).fold(false, |any, (s, floor)| {
                                     *s = score(j, *s);
-                                    none & !(*s > *floor)
+                                    any | (*s > *floor)
                                 })
                             },
                         );
-                        if none && j >= count {
+                        if !any && j >= count {
                             continue;
                         }
                         for ((&s, floor), best) in scores.iter().zip(&mut floors).zip(&mut best) {

@@ -2,7 +2,7 @@
 //! models make of the same latent (arXiv 2310.05264).
 
 use clap::ValueEnum;
-use ndarray::{ArrayView1, ArrayView2};
+use ndarray::{Array1, ArrayView1, ArrayView2};
 use rayon::prelude::*;
 
 use crate::linalg::{dot, squared_distance};
@@ -57,6 +57,23 @@ impl Similarity {
 
 /// a·b/(‖a‖‖b‖); a zero row has similarity 0 with everything.
 pub fn cosine<T: Scalar>(a: ArrayView1<T>, b: ArrayView1<T>) -> f64 {
-    let norms = dot(a, a).sqrt() * dot(b, b).sqrt();
-    if norms > 0.0 { (dot(a, b) / norms).clamp(-1.0, 1.0) } else { 0.0 }
+    let (aa, bb) = (dot(a, a), dot(b, b));
+    // Squares that f64 does not hold are no matter of the angle.
+    if [aa, bb].iter().all(|square| (1e-200..1e200).contains(square)) {
+        return angle(dot(a, b), aa, bb);
+    }
+    let (a, b) = (scaled(a), scaled(b));
+    let (a, b) = (a.view(), b.view());
+    angle(dot(a, b), dot(a, a), dot(b, b))
+}
+
+fn angle(ab: f64, aa: f64, bb: f64) -> f64 {
+    let norms = aa.sqrt() * bb.sqrt();
+    if norms > 0.0 { (ab / norms).clamp(-1.0, 1.0) } else { 0.0 }
+}
+
+/// The row in a unit in which its largest number is 1.
+fn scaled<T: Scalar>(a: ArrayView1<T>) -> Array1<f64> {
+    let largest = a.iter().fold(0.0f64, |largest, x| largest.max(x.wide().abs()));
+    a.mapv(|x| if largest > 0.0 { x.wide() / largest } else { 0.0 })
 }

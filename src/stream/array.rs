@@ -24,6 +24,7 @@ pub struct ArrayWriter<T: Scalar> {
     /// Rows promised in the header.
     declared: Option<usize>,
     written: usize,
+    strict: bool,
     item_shape: Vec<usize>,
     width: usize,
     /// Items of the new leading axis, when arrays are stacked.
@@ -91,6 +92,7 @@ impl<T: Scalar> ArrayWriter<T> {
             format,
             declared: rows,
             written: 0,
+            strict: false,
             item_shape: item_shape.to_vec(),
             width: item_shape.iter().product(),
             stacked,
@@ -109,10 +111,16 @@ impl<T: Scalar> ArrayWriter<T> {
         Ok(writer)
     }
 
+    /// Whether numbers that are not finite are refused.
+    pub fn strict(self, strict: bool) -> ArrayWriter<T> {
+        ArrayWriter { strict, ..self }
+    }
+
     /// Writes rows, `(n, width)`, in any memory layout.
     ///
     /// # Errors
-    /// The write; more rows than declared or of another width, which is a bug.
+    /// The write; in a [strict](ArrayWriter::strict) array a number that is not finite; more rows than
+    /// declared or of another width, which is a bug.
     pub fn write(&mut self, rows: ArrayView2<T>) -> Result<()> {
         ensure!(
             rows.ncols() == self.width,
@@ -120,6 +128,13 @@ impl<T: Scalar> ArrayWriter<T> {
             self.output.name(),
             rows.ncols(),
             self.width
+        );
+        ensure!(
+            !self.strict || rows.iter().all(|x| x.is_finite()),
+            "{}: would hold numbers that are not finite: those it is made of are too large for {}; give them in \
+             another unit or --dtype, or take it as it is with --nan pass",
+            self.output.name(),
+            T::DTYPE
         );
         self.written += rows.nrows();
         ensure!(

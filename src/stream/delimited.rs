@@ -39,6 +39,10 @@ impl Lines {
         ensure!(lines.advance()?, "holds no rows, only blank lines or comments");
         lines.width = lines.record.len();
         let header = lines.record.iter().any(|field| !field.is_empty() && number(field).is_none());
+        ensure!(
+            !header || lines.reader.get_ref().fresh,
+            "truncated: it ends inside its first line, which holds no numbers; the producer stopped early, run it again"
+        );
         lines.pending = !header;
         Ok(lines)
     }
@@ -153,7 +157,8 @@ impl LineByLine {
 
 impl Read for LineByLine {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let ahead = self.reader.fill_buf()?;
+        // The parser would take an interruption for a failure.
+        let ahead = if self.reader.at_end()? { &[] } else { self.reader.fill_buf()? };
         let ahead = &ahead[..ahead.len().min(buf.len())];
         let newline = ahead.iter().position(|&b| b == b'\n');
         let part = &ahead[..newline.map_or(ahead.len(), |at| at + 1)];

@@ -84,7 +84,12 @@ impl Input {
         Input::sniffed(name, &start, Bytes::File(file), key, note)
     }
 
-    fn stream(name: String, stream: Box<dyn Read + Send>, key: Option<String>, note: Note) -> Result<Input> {
+    pub(super) fn stream(
+        name: String,
+        stream: Box<dyn Read + Send>,
+        key: Option<String>,
+        note: Note,
+    ) -> Result<Input> {
         let mut stream = Tap::new(stream, note.clone());
         let start = first_bytes(&mut stream).map_err(|e| anyhow!("{name}: cannot read: {e}"))?;
         let whole = Box::new(Cursor::new(start.clone()).chain(stream));

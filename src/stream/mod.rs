@@ -14,6 +14,8 @@ mod bytes;
 mod columns;
 mod delimited;
 mod element;
+#[cfg(test)]
+pub(crate) mod faults;
 mod header;
 mod input;
 mod joined;

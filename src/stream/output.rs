@@ -35,6 +35,10 @@ pub enum Format {
 pub struct Output {
     name: String,
     target: Target,
+    /// Whether a person would see the bytes.
+    terminal: bool,
+    /// Where nothing else may be written, `-` for standard output; nowhere for pipes and devices.
+    place: Option<PathBuf>,
     buffer: Vec<u8>,
     /// A write has failed: what is there is not the whole.
     failed: bool,
@@ -64,8 +68,8 @@ impl Held {
     }
 }
 
-enum Target {
-    Straight(File),
+pub(super) enum Target {
+    Straight(Box<dyn Write + Send>),
     Atomic(AtomicWriteFile),
 }
 
@@ -84,17 +88,35 @@ impl Output {
             // The file itself, since `Stdout` looks through all bytes for newlines.
             let stdout = io::stdout().as_fd().try_clone_to_owned();
             let stdout = stdout.map_err(|e| anyhow!("<stdout>: cannot write: {e}"))?;
-            let target = Target::Straight(File::from(stdout));
-            return Ok(Output::new("<stdout>".to_string(), target, ledger));
+            let output = Output::straight("<stdout>".to_string(), File::from(stdout), ledger);
+            return Ok(Output { place: Some("-".into()), ..output });
         };
         ensure!(!path.as_os_str().is_empty(), "the output has no name; give --output a file");
         let name = printable(path);
-        let target = open(path).map_err(|e| anyhow!("{name}: {e}"))?;
-        Ok(Output::new(name, target, ledger))
+        match open(path).map_err(|e| anyhow!("{name}: {e}"))? {
+            Opened::Special(file) => Ok(Output::straight(name, file, ledger)),
+            Opened::New(file, place) => {
+                Ok(Output { place: Some(place), ..Output::new(name, Target::Atomic(file), ledger) })
+            }
+        }
     }
 
-    fn new(name: String, target: Target, ledger: &Ledger) -> Output {
-        Output { note: ledger.output(&name), name, target, buffer: Vec::new(), failed: false, held: None }
+    fn straight(name: String, file: File, ledger: &Ledger) -> Output {
+        let terminal = file.is_terminal();
+        Output { terminal, ..Output::new(name, Target::Straight(Box::new(file)), ledger) }
+    }
+
+    pub(super) fn new(name: String, target: Target, ledger: &Ledger) -> Output {
+        Output {
+            note: ledger.output(&name),
+            name,
+            target,
+            terminal: false,
+            place: None,
+            buffer: Vec::new(),
+            failed: false,
+            held: None,
+        }
     }
 
     /// The same, but a file takes its place only at [`Held::release`].
@@ -109,10 +131,12 @@ impl Output {
 
     /// Whether a person would see the bytes.
     pub fn is_terminal(&self) -> bool {
-        match &self.target {
-            Target::Straight(file) => file.is_terminal(),
-            Target::Atomic(_) => false,
-        }
+        self.terminal
+    }
+
+    /// The file itself, whatever name it was given by; `-` for standard output, `None` for pipes and devices.
+    pub fn place(&self) -> Option<&Path> {
+        self.place.as_deref()
     }
 
     /// Writes what is buffered, makes it last, and gives the file its name (or
@@ -179,7 +203,14 @@ fn cannot_write(name: &str, error: io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{name}: cannot write: {error}"))
 }
 
-fn open(path: &Path) -> Result<Target> {
+enum Opened {
+    /// A pipe or a device.
+    Special(File),
+    /// A file that takes its place when it is complete, and that place.
+    New(AtomicWriteFile, PathBuf),
+}
+
+fn open(path: &Path) -> Result<Opened> {
     let trailing_slash = path.as_os_str().as_encoded_bytes().ends_with(b"/");
     ensure!(
         !path.is_dir() && !trailing_slash && path.file_name().is_some(),
@@ -191,22 +222,17 @@ fn open(path: &Path) -> Result<Target> {
         let existing = OpenOptions::new().write(true).open(&path);
         let existing = existing.map_err(|e| anyhow!("cannot write: {e}"))?;
         if !about.is_file() {
-            return Ok(Target::Straight(existing));
+            return Ok(Opened::Special(existing));
         }
     }
+    let directory = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
     let file = AtomicWriteFile::options().preserve_mode(false).preserve_owner(false).open(&path);
-    file.map(Target::Atomic).map_err(|e| {
-        let directory = match path.parent() {
-            Some(parent) if parent != Path::new("") => printable(parent),
-            _ => ".".to_string(),
-        };
-        match e.kind() {
-            io::ErrorKind::NotFound => {
-                anyhow!("there is no directory {directory}; create it first")
-            }
-            _ => anyhow!("cannot write in directory {directory}: {e}"),
-        }
-    })
+    let file = file.map_err(|e| match directory.exists() {
+        false => anyhow!("there is no directory {}; create it first", printable(directory)),
+        true => anyhow!("cannot write in directory {}: {e}", printable(directory)),
+    })?;
+    let place = directory.canonicalize().map_err(|e| anyhow!("cannot write: {e}"))?;
+    Ok(Opened::New(file, place.join(path.file_name().unwrap_or_default())))
 }
 
 /// What a symbolic link points to in the end, whether or not that exists.

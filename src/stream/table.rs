@@ -28,6 +28,7 @@ pub struct Table {
     format: Format,
     columns: Vec<String>,
     rows: u64,
+    strict: bool,
     line: Vec<u8>,
 }
 
@@ -45,6 +46,7 @@ impl Table {
             format,
             columns: columns.iter().map(|name| name.to_string()).collect(),
             rows: 0,
+            strict: false,
             line: Vec::new(),
         };
         if format == Format::Csv {
@@ -54,10 +56,16 @@ impl Table {
         Ok(table)
     }
 
+    /// Whether numbers that are not finite are refused.
+    pub fn strict(self, strict: bool) -> Table {
+        Table { strict, ..self }
+    }
+
     /// Writes one row, a value for each column.
     ///
     /// # Errors
-    /// The write; another number of values than columns, which is a bug.
+    /// The write; in a [strict](Table::strict) table a number that is not finite; another number of values
+    /// than columns, which is a bug.
     pub fn row(&mut self, values: &[Value]) -> Result<()> {
         ensure!(
             values.len() == self.columns.len(),
@@ -66,6 +74,15 @@ impl Table {
             values.len(),
             self.columns.len()
         );
+        for (column, value) in self.columns.iter().zip(values) {
+            if let (true, Value::Number(x)) = (self.strict, value) {
+                ensure!(
+                    x.is_finite(),
+                    "{column} would be {x}: the numbers are too large or too small for it; give them in another \
+                     unit, or take it as it is with --nan pass"
+                );
+            }
+        }
         self.rows += 1;
         self.line(values)
     }

@@ -117,7 +117,8 @@ impl<T: Scalar> Trainer<T> {
         ensure!(data.nrows() > 0, "no rows to train on; give samples");
         ensure!(data.ncols() == graph.dim(), "rows of width {}, a network for {}", data.ncols(), graph.dim());
         let sigma_data = deviation(data.view());
-        ensure!(sigma_data != 0.0, "its rows are all the same ({} of them): nothing to learn", data.nrows());
+        let same = data.iter().all(|x| *x == data[[0, 0]]);
+        ensure!(!same, "its numbers are all the same ({} rows): nothing to learn", data.nrows());
         ensure!(
             SIGMAS.contains(&sigma_data),
             "its numbers are not finite, or too large or small to train on (their deviation is {sigma_data})"

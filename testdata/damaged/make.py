@@ -125,6 +125,7 @@ damaged("ragged.csv", b"1,2,3\n4,5\n", "a row too short", "line 2: has 2 fields,
 damaged("ragged-header.csv", b"a,b\n1,2,3\n", "a header too short", "line 2: has 3 fields, the first line has 2")
 damaged("empty-field.csv", b"1,2\n\n3,\n", "an empty field", "line 3: field 2 is empty")
 damaged("empty-first.csv", b",1\n3,4\n", "an empty field in the first line", "line 1: field 1 is empty")
+damaged("cut-zip", b"PK", "a zip archive that ends in its first word, which could be the name of a column", "ends inside its first line")
 damaged("windows.csv", b"a,b\r\n\r\n# c\r\n1,2\r\n3,x\r\n", "a word among numbers, with lines as Windows ends them", "line 5: field 2, 'x', is not a number")
 damaged("word.csv", b"a,b\n1,2\n3,x\n", "a word among numbers", "line 3: field 2, 'x', is not a number")
 damaged("spaces.csv", b"1 2 3\n4 5 6\n", "separated by spaces", "separate numbers by commas")

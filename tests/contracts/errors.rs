@@ -1,178 +1,27 @@
-//! A failure is one line that says what and where, with its exit code, and
-//! leaves every file as it was.
+//! Calls that are wrong or ask for what cannot be: what the one line says of them.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::time::{Duration, Instant};
 
+use super::faults::fails;
 use super::place::Place;
-use super::programs::CALLS;
 
-/// The one line of a run that fails so; it must hold the words.
-#[track_caller]
-fn fails(place: &Place, code: i32, line: &str, words: &[&str]) -> String {
-    let before = place.files();
-    let done = place.run(line);
-    let program = line.split_whitespace().next().unwrap();
-    assert_eq!(done.code, Some(code), "{line}: {}", done.err);
-    assert_eq!(done.err.matches('\n').count(), 1, "{line}: not one line: {}", done.err);
-    assert!(
-        done.err.ends_with('\n') && done.err.starts_with(&format!("{program}: ")),
-        "{line}: {}",
-        done.err
-    );
-    for word in words {
-        assert!(done.err.contains(word), "{line}: '{}' does not contain '{word}'", done.err.trim_end());
-    }
-    assert!(!done.err.contains("bug") && !done.err.contains("internal error"), "{line}: {}", done.err);
-    assert!(place.files() == before, "{line}: files were changed");
-    done.err
-}
-
-/// Places of samples in calls of every program that reads some.
-const SAMPLE_READERS: &[&str] = &[
-    "dae-fit {} --kind molrg -r 3 -k 2 -o old --report side",
-    "dae-fit {} --kind gaussian -o old --report side",
-    "dae-fit {} --kind empirical -o old --report side",
-    "dae-apply student.st {} --sigma 1 -o old",
-    "dae-apply student.st {} --sigma 1,2 -o old",
-    "pf-sample student.st --noise {} -o old --trajectory side",
-    "pf-sample student.st --encode --noise {} -o old --report side",
-    "rp-score {} whole.npy -o old --per-sample side",
-    "rp-score whole.npy {} -o old --per-sample side",
-    "rp-score whole.npy --train {} -o old --per-sample side",
-    "rp-score whole.npy whole.npy --descriptor center --fit {} -o old --per-sample side",
-    "rp-score whole.npy --train test.npy --reference {} --gl distance -o old --per-sample side",
-    "pfd {} whole.npy -o old",
-    "pfd student.st {} -o old",
-    "jacobian-rank student.st --sigma 1 --points {} -o old --spectrum side",
-    "npy cat {} -o old",
-    "npy info {} -o old",
-    "npy check {}",
-    "npy diff {} whole.npy -o old",
-    "npy stack whole.npy {} -o old",
-    "npy images {} -o old",
-];
-
-/// Places of models in calls of every program that reads one.
-const MODEL_READERS: &[&str] = &[
-    "dae-apply {} test.npy --sigma 1 -o old",
-    "pf-sample {} -n 5 -o old --trajectory side",
-    "pf-sample student.st --unconditional {} --guidance 2 -n 5 -o old",
-    "pfd {} student.st -o old",
-    "pfd student.st truth.st --relative-to {} -o old",
-    "jacobian-rank {} --sigma 1 -o old --spectrum side",
-    "subspace-error {} truth.st -o old",
-    "subspace-error truth.st {} -o old",
-    "molrg-gen --from {} -n 5 -o old --labels side",
-];
-
-/// A stocked place with outputs of earlier runs and all kinds of damage.
-fn damaged() -> Place {
+/// A stocked place with outputs of earlier runs.
+fn with_outputs() -> Place {
     let place = Place::stocked("f32");
     place.out("npy cat train.npy -o whole.npy");
     for name in ["old", "side"] {
         place.put(name, "of an earlier run");
     }
     fs::create_dir(place.path("directory")).unwrap();
-    let train = place.get("train.npy");
-    place.put("empty.npy", "");
-    place.put("cut-header.npy", &train[..40]);
-    place.put("cut.npy", &train[..train.len() - 200 * 24 * 4 - 5]);
-    place.put("text.npy", [0u8, 1, 2, 3, 255, 254]);
-    let object = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/npy/object.npy");
-    place.put("object.npy", fs::read(object).unwrap());
     place.out("npy noise -n 300 -d 5 -o narrow.npy");
     place.out("npy cat train.npy --rows ..299 -o short.npy");
-    place.out("npy cat train.npy --rows 0..0 -o none.npy");
-    for (name, value) in [("nan.npy", f32::NAN), ("inf.npy", f32::NEG_INFINITY)] {
-        let mut bytes = train.clone();
-        let at = 128 + (211 * 24 + 5) * 4;
-        bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
-        place.put(name, bytes);
-    }
-    let truth = place.get("truth.st");
-    let edit = |from: &str, to: &str| {
-        let at = truth.windows(from.len()).position(|w| w == from.as_bytes()).unwrap();
-        [&truth[..at], to.as_bytes(), &truth[at + from.len()..]].concat()
-    };
-    place.put("version.st", edit("\"version\":\"1\"", "\"version\":\"9\""));
-    place.put("kind.st", edit("\"kind\":\"molrg\"", "\"kind\":\"other\""));
-    place.put("foreign.st", edit("molrg-model", "other-model"));
-    place.put("cut.st", &truth[..truth.len() - 7]);
-    place.put("longer.st", [&truth[..], b"x"].concat());
-    let nan = truth.len() - 4;
-    place.put("nan.st", [&truth[..nan], &f32::NAN.to_le_bytes()[..]].concat());
     place
 }
 
 #[test]
-fn every_reader_of_samples_refuses_what_it_cannot_read() {
-    let place = damaged();
-    assert_eq!(place.get("train.npy").len(), 128 + 300 * 24 * 4, "the header's length");
-    let readers: BTreeSet<&str> =
-        SAMPLE_READERS.iter().map(|line| line.split_whitespace().next().unwrap()).collect();
-    assert_eq!(readers.len(), 7, "dae-fit dae-apply pf-sample rp-score pfd jacobian-rank npy");
-    for (name, words) in [
-        ("missing.npy", &["no such file"][..]),
-        ("directory", &["is a directory"]),
-        ("empty.npy", &["is empty"]),
-        ("cut-header.npy", &["truncated", "header"]),
-        ("cut.npy", &["truncated", " 99 ", " 300 "]),
-        ("text.npy", &["is not an array"]),
-        ("object.npy", &["object"]),
-        ("nan.npy", &["row 211, column 5: is nan", "1 number is not finite"]),
-        ("inf.npy", &["row 211, column 5: is -inf", "1 number is not finite"]),
-        ("truth.st", &["is a model, not samples"]),
-    ] {
-        for reader in SAMPLE_READERS {
-            let program = reader.split_whitespace().next().unwrap();
-            // npy moves such numbers unless told otherwise; it checks models, and pfd compares them.
-            let finite = program == "npy" && ["nan.npy", "inf.npy"].contains(&name);
-            if name == "truth.st" && (program == "pfd" || reader.starts_with("npy check")) {
-                continue;
-            }
-            let line = reader.replace("{}", name) + if finite { " --nan error" } else { "" };
-            fails(&place, 1, &line, &[&[name][..], words].concat());
-        }
-    }
-}
-
-#[test]
-fn every_reader_of_models_refuses_what_is_none() {
-    let place = damaged();
-    for (name, words) in [
-        ("missing.st", &["no such file"][..]),
-        ("directory", &["is a directory"]),
-        ("empty.npy", &["is empty"]),
-        ("whole.npy", &["holds samples, not a model"]),
-        ("version.st", &["version 9", "version 1"]),
-        ("kind.st", &["kind \"other\""]),
-        ("foreign.st", &["not a model of these programs"]),
-        ("cut.st", &["truncated", "misses 7 of"]),
-        ("longer.st", &["damaged", "follow"]),
-        ("nan.st", &["not finite"]),
-    ] {
-        for reader in MODEL_READERS.iter().chain(&["npy check {}"]) {
-            if name == "whole.npy" && (reader.starts_with("pfd") || reader.starts_with("npy")) {
-                continue;
-            }
-            fails(&place, 1, &reader.replace("{}", name), &[&[name][..], words].concat());
-        }
-    }
-    for reader in ["subspace-error {} truth.st", "subspace-error truth.st {}", "molrg-gen --from {} -n 5"] {
-        fails(&place, 1, &reader.replace("{}", "empirical.st"), &["empirical.st", "kind empirical"]);
-    }
-    // Generators have no denoiser: only pf-sample takes them.
-    for reader in MODEL_READERS.iter().filter(|r| !r.starts_with("pf-sample {}")) {
-        fails(&place, 1, &reader.replace("{}", "vae.st"), &["vae.st", "linear-vae"]);
-    }
-    fails(&place, 1, "pf-sample vae.st -n 5 --trajectory side", &["vae.st", "--trajectory"]);
-}
-
-#[test]
 fn inputs_that_do_not_go_together_are_refused() {
-    let place = damaged();
+    let place = with_outputs();
     for (line, words) in [
         ("dae-apply student.st narrow.npy --sigma 1", &["narrow.npy", "5", "student.st", "24"][..]),
         ("pf-sample student.st --noise narrow.npy", &["narrow.npy", "5", "24"]),
@@ -211,42 +60,8 @@ fn inputs_that_do_not_go_together_are_refused() {
 }
 
 #[test]
-fn no_rows_are_an_error_where_nothing_can_be_said_of_them() {
-    let place = damaged();
-    for line in [
-        "dae-fit none.npy --kind molrg -r 3 -k 2 --report side",
-        "dae-fit none.npy --kind gaussian --report side",
-        "dae-fit none.npy --kind empirical --report side",
-        "dae-fit whole.npy --kind gaussian --rows 300..",
-        "rp-score none.npy none.npy --per-sample side",
-        "rp-score whole.npy --train none.npy --per-sample side",
-        "rp-score whole.npy whole.npy --descriptor center --fit none.npy --per-sample side",
-        "rp-score whole.npy --train train.npy --reference none.npy --gl distance --per-sample side",
-        "pfd none.npy none.npy",
-        "pfd student.st none.npy",
-        "jacobian-rank student.st --sigma 1 --points none.npy --spectrum side",
-    ] {
-        let named = if line.contains("none.npy") { "none.npy" } else { "whole.npy" };
-        fails(&place, 1, &format!("{line} -o old"), &[named, "no rows"]);
-    }
-    // What maps rows to rows makes none of none.
-    for line in [
-        "pf-sample student.st --noise none.npy",
-        "dae-apply student.st none.npy --sigma 1",
-        "npy cat none.npy",
-        "molrg-gen -d 24 -r 3 -n 0",
-        "pf-sample student.st -n 0",
-    ] {
-        let out = place.out(line);
-        assert!(String::from_utf8_lossy(&out).contains("'shape': (0, "), "{line}");
-    }
-    let out = place.out("dae-apply student.st none.npy --sigma 1,2");
-    assert!(String::from_utf8_lossy(&out).contains("'shape': (2, 0, 2, 4, 3)"));
-}
-
-#[test]
 fn what_data_cannot_bear_is_an_error_of_the_run() {
-    let place = damaged();
+    let place = with_outputs();
     for (line, words) in [
         ("dae-fit whole.npy --kind molrg -r 25", &["--rank 25", "24"][..]),
         ("dae-fit whole.npy --kind molrg -r 25 -k 2 --solver em", &["--rank 25", "24"]),
@@ -265,7 +80,7 @@ fn what_data_cannot_bear_is_an_error_of_the_run() {
 
 #[test]
 fn wrong_calls_exit_2_and_name_the_flag() {
-    let place = damaged();
+    let place = with_outputs();
     for (line, words) in [
         ("molrg-gen -d 4 -r 5 -n 3", &["--rank 5", "--dim 4"][..]),
         ("molrg-gen -d 4 -r 2 -k 3 -n 3", &["--rank", "6", "--dim 4"]),
@@ -425,46 +240,8 @@ fn wrong_calls_exit_2_and_name_the_flag() {
 }
 
 #[test]
-fn every_program_refuses_the_same_wrong_shared_flags() {
-    let place = Place::stocked("f32");
-    let mut seen = BTreeSet::new();
-    for call in CALLS.iter().filter(|call| seen.insert(call.program)) {
-        let line = call.line();
-        for (flag, words) in [
-            ("--bogus", &["--bogus"][..]),
-            ("--threads 0", &["--threads", "0"]),
-            ("--threads many", &["--threads", "many"]),
-            ("--seed -1", &["--seed", "-1"]),
-            ("--seed 1.5", &["--seed", "1.5"]),
-            ("--seed 18446744073709551616", &["--seed"]),
-            ("--rows 5..2", &["--rows", "5"]),
-            ("--rows 5", &["--rows"]),
-            ("--nan ignore", &["--nan", "ignore"]),
-            ("--dtype f16", &["--dtype", "f16"]),
-            ("--format xlsx", &["--format", "xlsx"]),
-            ("--shape 0", &["--shape"]),
-            ("--output", &["--output"]),
-            ("--quiet=2", &["--quiet"]),
-        ] {
-            if line.contains("--shape") && flag.starts_with("--shape") {
-                continue;
-            }
-            let line = match flag.split_once(' ') {
-                Some((name, value)) if line.contains(&format!("{name} ")) => {
-                    let words: Vec<&str> = line.split(' ').collect();
-                    let at = words.iter().position(|w| *w == name).unwrap();
-                    [&words[..at + 1], &[value], &words[at + 2..]].concat().join(" ")
-                }
-                _ => format!("{line} {flag}"),
-            };
-            fails(&place, 2, &line, words);
-        }
-    }
-}
-
-#[test]
 fn a_table_is_not_npy() {
-    let place = damaged();
+    let place = with_outputs();
     for line in [
         "rp-score whole.npy whole.npy --per-sample side",
         "pfd student.st truth.st -n 5",
@@ -482,7 +259,7 @@ fn a_table_is_not_npy() {
 
 #[test]
 fn a_bad_output_is_found_before_the_work() {
-    let place = damaged();
+    let place = with_outputs();
     let endless = [
         "molrg-gen -d 64 -r 4 -k 2 -n 1000000000000",
         "pf-sample student.st -n 1000000000000",
@@ -518,7 +295,7 @@ fn a_bad_output_is_found_before_the_work() {
 /// Programs that read samples say so before the samples have arrived.
 #[test]
 fn a_bad_output_is_found_before_the_input_ends() {
-    let place = damaged();
+    let place = with_outputs();
     let bytes = place.get("whole.npy");
     for line in [
         "dae-fit - --kind gaussian -o nowhere/out",

@@ -2,6 +2,7 @@
 
 mod bytes;
 mod errors;
+mod faults;
 mod files;
 mod help;
 mod manifest;

@@ -186,7 +186,12 @@ pub const CALLS: &[Call] = &[
     rowwise("npy", 120, &["-"], "images a.npy --pool 2 --pad 1 --from=-2,2"),
     call("npy", "diff a.npy a.npy"),
     call("npy", "check train.npy truth.st"),
+    call("npy", "info train.npy noise.npy"),
     call("fig", "images a.npy --range=-2,2 --columns 12"),
+    call("fig", "line grid.csv --x samples --y success --by rank --low ci_low --high ci_high"),
+    call("fig", "heatmap grid.csv --x samples --y rank --value success"),
+    call("fig", "violin grid.csv --x rank --y mean_error"),
+    call("fig", "matrix grid.csv --row rank --column samples --value success"),
     rowwise("table", 10, &["-"], "cat grid.csv more.csv --with from=both --columns rank,n=samples,success"),
     rowwise("table", 8, &["-"], "let grid.csv ratio=samples/rank twice=2*ratio"),
     call("table", "mean grid.csv --by rank --value success,mean_error"),
@@ -234,13 +239,33 @@ impl Place {
     }
 }
 
-#[test]
-fn the_table_holds_every_program() {
+/// Every program, with its subcommands as `--help` lists them: `npy cat`, `pfd`.
+pub fn commands() -> BTreeSet<String> {
+    let place = Place::new();
     let sources = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/bin")).unwrap();
-    let sources: BTreeSet<String> =
-        sources.map(|e| e.unwrap().path().file_stem().unwrap().to_str().unwrap().to_string()).collect();
-    let table: BTreeSet<String> = CALLS.iter().map(|c| c.program.to_string()).collect();
-    assert_eq!(table, sources, "a program without a call in the table, or a call without a program");
+    let programs = sources.map(|e| e.unwrap().path().file_stem().unwrap().to_str().unwrap().to_string());
+    let of_program = |program: String| {
+        let help = place.text(&format!("{program} --help"));
+        let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+        let listed = listed.take_while(|line| !line.is_empty()).filter(|line| !line.starts_with("   "));
+        let names = listed.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help");
+        let commands: Vec<String> = names.map(|name| format!("{program} {name}")).collect();
+        if commands.is_empty() { vec![program] } else { commands }
+    };
+    programs.flat_map(of_program).collect()
+}
+
+/// The command of a call: its program, and its subcommand where it has some.
+pub fn command_of(line: &str) -> String {
+    let words =
+        if ["npy", "table", "fig"].iter().any(|p| line.starts_with(&format!("{p} "))) { 2 } else { 1 };
+    line.split_whitespace().take(words).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn the_table_holds_every_command() {
+    let table: BTreeSet<String> = CALLS.iter().map(|c| command_of(&c.line())).collect();
+    assert_eq!(table, commands(), "a command without a call in the table, or a call without a command");
     for call in CALLS {
         assert_eq!(call.rows.is_some(), !call.joined.is_empty(), "{}", call.line());
     }

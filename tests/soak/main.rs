@@ -2,6 +2,9 @@
 //! `make soak SECONDS=3600` goes on for longer. A failure prints its seed: SOAK_SEED=… repeats that round alone.
 //! Peak memory of every kind of pipeline is kept, and printed every minute.
 
+// Sums by index, as on paper.
+#![allow(clippy::needless_range_loop)]
+
 mod slow;
 
 #[path = "../contracts/place.rs"]

@@ -48,7 +48,8 @@ impl Arguments {
                 return Err(usage(anyhow!("{flag} {value}: must be finite and not negative")));
             }
         }
-        let mut table = job.table(&COLUMNS)?;
+        // What cannot be compared is infinitely far apart.
+        let mut table = job.table(&COLUMNS)?.strict(false);
         let mut pair = self.open(job)?;
         let names = pair.names().join(" and ");
         let found = self.compare(job, &mut pair)?;
@@ -62,9 +63,9 @@ impl Arguments {
             found.column.into(),
         ])?;
         table.finish()?;
-        // The table stands, also where they differ.
-        job.release()?;
         if found.differing > 0 {
+            // The table stands, also where they differ.
+            job.release()?;
             bail!(
                 "{names} differ: {} of {} numbers, most by {} in row {}, column {}; \
                  allow for it with --rtol or --atol, or look at that row with npy cat --rows",

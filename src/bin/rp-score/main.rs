@@ -11,7 +11,7 @@ use clap::{Parser, ValueEnum};
 use molrg::cli::{self, Job, Numbers, Program, Shared, parse_list, usage};
 use molrg::fit::pca::Moments;
 use molrg::measure::descriptor::{Choice, Descriptor};
-use molrg::measure::generalization::Training;
+use molrg::measure::generalization::{Training, check_scale};
 use molrg::measure::reproducibility::Similarity;
 use molrg::scalar::{Dtype, Scalar};
 use molrg::stream::{NanPolicy, Paired, Rows, block_rows};
@@ -201,18 +201,22 @@ impl Arguments {
             Some(mut rows) => {
                 let x = rows.read_all::<T>()?;
                 ensure!(x.nrows() > 0, "{}: no rows; GL needs a training set", rows.name());
-                Some(x)
+                Some((rows.name().to_string(), x))
             }
             None => None,
         };
-        let descriptor = self.fitted_descriptor(fit, train.as_ref())?;
-        let train = train.map(|x| Training::new(descriptor.apply(x)));
+        let descriptor = self.fitted_descriptor(fit, train.as_ref().map(|(_, x)| x))?;
+        let train =
+            train.map(|(name, x)| Training::checked(descriptor.apply(x)).context(name)).transpose()?;
         let unit = (self.data_range.0[1] - self.data_range.0[0]) / 255.0;
         let mut scores = Scores::new(self, threshold, unit, per_sample);
         let mut progress = job.progress(inputs.len().map(|n| n as u64), "rows");
         while let Some(blocks) = inputs.next_blocks::<T>(block_rows(inputs.width()))? {
             let n = blocks[0].nrows();
             let blocks: Vec<Array2<T>> = blocks.into_iter().map(|b| descriptor.apply(b)).collect();
+            for (block, name) in blocks.iter().zip(&self.inputs).filter(|_| train.is_some()) {
+                check_scale(block.view()).with_context(|| Arguments::label(name))?;
+            }
             scores.add(&blocks, train.as_ref())?;
             progress.advance(n);
         }
@@ -223,6 +227,7 @@ impl Arguments {
             let name = rows.name().to_string();
             while let Some(x) = rows.next_block::<T>(block_rows(rows.width()))? {
                 let x = descriptor.apply(x);
+                check_scale(x.view()).with_context(|| name.clone())?;
                 for nearest in train.nearest(x.view()) {
                     scores.reference.add(nearest.distance);
                 }
@@ -245,8 +250,8 @@ impl Arguments {
             (Some(name), _) | (None, Some(name)) => Arguments::label(name),
             (None, None) => String::new(),
         };
-        let mut moments =
-            Moments::new(fit.as_ref().map_or_else(|| train.map_or(0, Array2::ncols), Rows::width));
+        let width = fit.as_ref().map_or_else(|| train.map_or(0, Array2::ncols), Rows::width);
+        let mut moments = Moments::new(width).with_context(|| name.clone())?;
         match (fit, train) {
             (Some(mut rows), _) => {
                 while let Some(block) = rows.next_block::<T>(MOMENT_ROWS)? {

@@ -114,7 +114,8 @@ impl<'a> Scores<'a> {
                 b.similarity.into(),
                 n.row.into(),
                 n.distance.into(),
-                n.second.into(),
+                // With one training row there is no second.
+                Some(n.second).filter(|second| second.is_finite()).into(),
             ])?;
         }
         Ok(())

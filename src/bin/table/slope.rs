@@ -61,7 +61,7 @@ impl Arguments {
             let name = || group_name(&table, &group, &by);
             let line = line(&points).with_context(|| {
                 format!(
-                    "{}: needs two different {} for a line; leave the group out, or give more rows",
+                    "{}: needs two different {} for a line, not too near each other; leave the group out, or give more rows",
                     name(),
                     self.x
                 )

@@ -48,6 +48,8 @@ impl TrainingArgs {
         report: Option<Table>,
     ) -> Result<Model> {
         let log_table = self.log.as_deref().map(|p| job.side_table(p, COLUMNS)).transpose()?;
+        // It says how a run went that diverged.
+        let log_table = log_table.map(|table| table.strict(false));
         let Samples { name, item_shape, rows: data } = samples;
         let graph = architecture.graph::<T>(&item_shape).map_err(usage)?;
         let record = record(settings, &data);

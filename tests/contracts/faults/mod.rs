@@ -1,0 +1,238 @@
+//! Every program under every fault: tables of what goes wrong, times tables of
+//! where. Whatever happens, a run either does its work, or fails with its exit code
+//! and one line on standard error that begins with its name; it then has written
+//! nothing to standard output, and every file is as it was.
+//!
+//! A new program, subcommand or flag that names a file is in the tables, or
+//! [`the_tables_hold_every_command_and_every_flag_that_names_a_file`] fails.
+
+mod calls;
+mod inputs;
+mod outputs;
+mod stops;
+mod values;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::symlink;
+
+use super::place::{Done, Place};
+use super::programs::{command_of, commands};
+
+/// Places of samples, `{}`, in calls of every command that reads some: rows of three
+/// numbers, as many as `whole.npy` has where they are paired.
+const SAMPLE_READERS: &[&str] = &[
+    "dae-fit {} --kind molrg -r 1 -k 2 -o old --report side",
+    "dae-fit {} --kind molrg -r 1 -k 2 --solver em --fit means,variances,weights,noise -o old --report side",
+    "dae-fit {} --kind molrg -r 1 -k 2 --solver gradient --restarts 2 --iterations 100 -q -o old --report side",
+    "dae-fit {} --kind gaussian -o old --report side",
+    "dae-fit {} --kind empirical -o old --report side",
+    "dae-fit {} --kind linear-vae -r 1 -o old --report side",
+    "dae-fit {} --kind gan -r 1 --width 4 --depth 1 --steps 2 --batch 2 -q -o old",
+    "dae-fit {} --kind mlp --width 4 --depth 1 --steps 2 --batch 2 -q -o old --report side --log third",
+    "dae-apply student.st {} --sigma 1 -o old",
+    "dae-apply student.st {} --sigma 1,2 -o old",
+    "pf-sample student.st --noise {} -o old --trajectory side --report third",
+    "pf-sample gaussian.st --encode --noise {} -o old --trajectory side --report third",
+    "pf-sample vae.st --noise {} -o old",
+    "rp-score {} whole.npy -o old --per-sample side",
+    "rp-score whole.npy {} -o old --per-sample side",
+    "rp-score whole.npy --train {} -o old --per-sample side",
+    "rp-score whole.npy whole.npy --descriptor center --fit {} -o old --per-sample side",
+    "rp-score whole.npy --train other.npy --reference {} --gl distance -o old --per-sample side",
+    "pfd {} whole.npy -o old",
+    "pfd whole.npy {} -o old",
+    "pfd student.st {} -o old",
+    "pfd whole.npy student.st --relative-to {} -o old",
+    "jacobian-rank student.st --sigma 1 --points {} -o old --spectrum side --basis third",
+    "npy cat {} -o old",
+    "npy cat whole.npy {} -o old",
+    "npy info {} -o old",
+    "npy check {}",
+    "npy diff {} whole.npy -o old",
+    "npy diff whole.npy {} -o old",
+    "npy stack whole.npy {} -o old",
+    "npy images {} --shape 1,3 -o old",
+    "fig images {} --shape 1,3 -o old.svg",
+];
+
+/// Places of models in calls of every command that reads one.
+const MODEL_READERS: &[&str] = &[
+    "dae-apply {} whole.npy --sigma 1 -o old",
+    "pf-sample {} -n 5 -o old --trajectory side --report third",
+    "pf-sample student.st --unconditional {} --guidance 2 -n 5 -o old",
+    "pfd {} student.st -n 5 -o old",
+    "pfd student.st {} -n 5 -o old",
+    "pfd student.st gaussian.st -n 5 --relative-to {} -o old",
+    "pfd --bias-variance truth.st student.st {} -n 5 -o old",
+    "jacobian-rank {} --sigma 1 -n 5 -o old --spectrum side --basis third",
+    "subspace-error {} truth.st -o old",
+    "subspace-error truth.st {} -o old",
+    "molrg-gen --from {} -n 5 -o old --labels side --truth third",
+    "npy check {}",
+];
+
+/// Places of tables in calls of every command that reads one: columns x, y, key and value.
+const TABLE_READERS: &[&str] = &[
+    "table cat {} -o old",
+    "table cat table.csv {} -o old",
+    "table let {} z=x*y+value -o old",
+    "table mean {} --by key --value x,y,value -o old",
+    "table pivot {} --key key --value value --by x -o old",
+    "table crossing {} --x x --y value --by key --level 2 -o old",
+    "table slope {} --x x --y value --by key -o old",
+    "fig line {} --x x --y value --by key -o old.svg",
+    "fig heatmap {} --x x --y key --value value -o old.svg",
+    "fig violin {} --x key --y value -o old.svg",
+    "fig matrix {} --row x --column key --value value -o old.svg",
+];
+
+/// Calls that read nothing.
+const SOURCES: &[&str] = &[
+    "molrg-gen -d 3 -r 1 -k 2 -n 9 -o old --labels side --truth third",
+    "npy noise -d 3 -n 9 -o old",
+    "phase-grid --dim 4 --ranks 1 --samples 1-3 --trials 2 --solver pca -o old",
+];
+
+/// What stands at `{}` for a call that succeeds.
+const SOUND: [(&[&str], &str); 4] =
+    [(SAMPLE_READERS, "whole.npy"), (MODEL_READERS, "truth.st"), (TABLE_READERS, "table.csv"), (SOURCES, "")];
+
+/// Flags of outputs.
+const OUTPUTS: &[&str] = &[
+    "-o",
+    "--labels",
+    "--truth",
+    "--report",
+    "--log",
+    "--trajectory",
+    "--per-sample",
+    "--spectrum",
+    "--basis",
+];
+
+const TABLE: &str = "x,y,key,value\n1,0.5,a,1\n2,1.5,a,3\n3,2,a,2.5\n1,0.25,b,-1\n2,1,b,4\n3,2.5,b,8\n";
+
+/// A place with inputs of all kinds, outputs of an earlier run, and the damaged files.
+fn small() -> Place {
+    let place = Place::new();
+    for line in [
+        "molrg-gen -d 3 -r 1 -k 2 -n 4 --seed 2 --noise-std 0.5 --dtype f64 --truth truth.st -o whole.npy",
+        "molrg-gen --from truth.st -n 5 --skip 4 -o other.npy",
+        "dae-fit whole.npy --kind molrg -r 1 -k 2 --fit means,variances,noise -o student.st",
+        "dae-fit whole.npy --kind gaussian -o gaussian.st",
+        "dae-fit whole.npy --kind empirical -o empirical.st",
+        "dae-fit whole.npy --kind mlp --width 4 --depth 1 --steps 2 --batch 2 -q -o network.st",
+        "dae-fit other.npy --kind linear-vae -r 3 -o vae.st",
+    ] {
+        place.out(line);
+    }
+    place.put("table.csv", TABLE);
+    forget(&place);
+    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/damaged");
+    symlink(corpus, place.path("damaged")).unwrap();
+    place
+}
+
+/// Outputs of the calls, and what is there before they run.
+const OLD: [&str; 4] = ["old", "side", "third", "old.svg"];
+const EARLIER: &[u8] = b"of an earlier run";
+
+/// Has the outputs be as before.
+fn forget(place: &Place) {
+    OLD.iter().for_each(|name| place.put(name, EARLIER));
+}
+
+/// The call with its result on standard output.
+fn to_stdout(line: &str) -> String {
+    line.replace(" -o old.svg", "").replace(" -o old", "")
+}
+
+/// The one line of a run that failed so, and did nothing else.
+#[track_caller]
+fn refused(place: &Place, before: &BTreeMap<String, Vec<u8>>, code: i32, line: &str, done: &Done) -> String {
+    let program = line.split_whitespace().next().unwrap();
+    assert_eq!(done.code, Some(code), "{line}: {}", done.err);
+    // Warnings, if any, come before.
+    let warning = format!("{program}: warning: ");
+    let said: String = done.err.split_inclusive('\n').filter(|line| !line.starts_with(&warning)).collect();
+    let one = said.matches('\n').count() == 1 && said.ends_with('\n');
+    assert!(one && said.starts_with(&format!("{program}: ")), "{line}: not one line: {}", done.err);
+    assert!(!said.contains("bug") && !said.contains("internal error"), "{line}: {said}");
+    assert!(done.out.is_empty(), "{line}: wrote before it failed");
+    unchanged(place, before, line);
+    said
+}
+
+#[track_caller]
+fn unchanged(place: &Place, before: &BTreeMap<String, Vec<u8>>, line: &str) {
+    let after = place.files();
+    assert_eq!(
+        after.keys().collect::<Vec<_>>(),
+        before.keys().collect::<Vec<_>>(),
+        "{line}: files left or gone"
+    );
+    for (name, bytes) in &after {
+        assert!(*bytes == before[name], "{line}: {name} was written");
+    }
+}
+
+/// Runs a call that must fail, to a file and to standard output; its line must hold the words.
+#[track_caller]
+pub fn fails(place: &Place, code: i32, line: &str, words: &[&str]) {
+    let before = place.files();
+    for line in BTreeSet::from([line.to_string(), to_stdout(line)]) {
+        let said = refused(place, &before, code, &line, &place.run(&line));
+        for word in words {
+            assert!(said.contains(word), "{line}: '{}' does not contain '{word}'", said.trim_end());
+        }
+    }
+}
+
+/// Every call of the tables with what makes it succeed.
+fn sound_calls() -> Vec<String> {
+    SOUND.iter().flat_map(|(lines, name)| lines.iter().map(|line| line.replace("{}", name))).collect()
+}
+
+#[test]
+fn every_call_of_the_tables_succeeds_without_a_fault() {
+    let place = small();
+    let before = place.files();
+    for line in sound_calls() {
+        place.out(&line);
+        let after = place.files();
+        assert_eq!(after.keys().collect::<Vec<_>>(), before.keys().collect::<Vec<_>>(), "{line}");
+        for (name, bytes) in after {
+            let is_output = OLD.contains(&name.as_str()) && line.split(' ').any(|word| word == name);
+            assert_eq!(bytes != before[&name], is_output, "{line}: {name}");
+        }
+        forget(&place);
+    }
+}
+
+/// Flags of a command's help that take a file, by the name of their value.
+fn file_flags(help: &str) -> BTreeSet<&str> {
+    let flags = help.lines().filter(|line| line.trim_start().starts_with('-'));
+    flags
+        .filter(|line| ["<FILE>", "<MODEL>", "<C>", "<DIR>"].iter().any(|value| line.contains(value)))
+        .filter_map(|line| line[line.find("--")?..].split(' ').next())
+        .collect()
+}
+
+#[test]
+fn the_tables_hold_every_command_and_every_flag_that_names_a_file() {
+    let place = Place::new();
+    let calls = sound_calls();
+    let in_tables: BTreeSet<String> = calls.iter().map(|line| command_of(line)).collect();
+    assert_eq!(in_tables, commands(), "a command without a call in the tables, or a call without a command");
+    for command in commands() {
+        let of_command = || SOUND.iter().flat_map(|(lines, _)| *lines).filter(|l| command_of(l) == command);
+        let help = place.text(&format!("{command} --help"));
+        for flag in file_flags(&help) {
+            let output = OUTPUTS.contains(&flag) && of_command().any(|l| l.contains(&format!("{flag} ")));
+            let input = of_command().any(|l| l.contains(&format!("{flag} {{}}")));
+            // Every command has these two; the directory of checkpoints has tests of its own.
+            let elsewhere = ["--output", "--manifest", "--checkpoint"].contains(&flag);
+            assert!(output || input || elsewhere, "{command}: {flag} is in no call of the tables");
+        }
+    }
+}
