@@ -7,7 +7,7 @@ PROGRAMS := $(notdir $(basename $(wildcard src/bin/*.rs)) $(patsubst %/main.rs,%
 RELEASE := target/release
 BUILT := $(addprefix $(RELEASE)/,$(PROGRAMS))
 
-.PHONY: help build demo test test-narrow bench bench-kernels bench-growth lint deny cluster-test man completions install uninstall clean
+.PHONY: help build demo test test-narrow test-numpy soak fuzz bench bench-kernels bench-growth lint deny cluster-test man completions install uninstall clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z.\/-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(filter Makefile %/figures.mk,$(MAKEFILE_LIST))
@@ -25,6 +25,24 @@ test-narrow: build ## Compare the bytes of AVX-512 and AVX2 kernels
 	@grep -qm1 avx512f /proc/cpuinfo || { echo "test-narrow: skipped: this processor has no AVX-512, so both would take the narrow path"; exit 0; }; \
 	$(CARGO) build --release --locked --bin dae-fit --bin pf-sample --no-default-features --target-dir target/narrow && \
 	tests/narrow.sh $(RELEASE) target/narrow/release
+
+# Only tests need NumPy.
+NUMPY ?= target/numpy
+$(NUMPY)/bin/python:
+	python3 -m venv $(NUMPY)
+	$(NUMPY)/bin/pip install --quiet numpy
+
+ROUNDS ?= 60
+test-numpy: build $(NUMPY)/bin/python ## Exchange random arrays with NumPy
+	$(NUMPY)/bin/python tests/as_numpy.py $(RELEASE) $(ROUNDS)
+
+TARGET ?= npy
+SECONDS ?= 600
+fuzz: ## Feed a reader bytes of chance: TARGET=npy|npz|csv|table|model|argument SECONDS=600
+	fuzz/run.sh $(TARGET) $(SECONDS)
+
+soak: ## Run random pipelines against the slow path: SECONDS=600
+	SOAK_SECONDS=$(SECONDS) $(CARGO) test --locked --test soak -- --nocapture
 
 # The rivals, NumPy and PyTorch, are needed for nothing else. PEERS= leaves them out.
 PEERS ?= target/peers

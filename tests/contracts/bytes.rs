@@ -168,7 +168,10 @@ fn blocks_of_odd_sizes_read_as_one() {
         let (whole, split) = (Place::stocked(dtype), Place::stocked(dtype));
         split.split_samples();
         let mut seen = std::collections::BTreeSet::new();
-        for call in CALLS.iter().filter(|c| SAMPLES.iter().any(|s| c.arguments.contains(s))) {
+        // The digests that `npy info` prints are of files, blocks and all.
+        let reads =
+            |c: &&Call| SAMPLES.iter().any(|s| c.arguments.contains(s)) && !c.arguments.starts_with("info");
+        for call in CALLS.iter().filter(reads) {
             assert_same(&outputs(&whole, &call.line()), &outputs(&split, &call.line()), &call.line());
             seen.insert(call.program);
         }

@@ -88,9 +88,9 @@ impl Round {
     /// Standard output of a call, now and then compared with that of more threads.
     #[track_caller]
     fn out(&mut self, line: &str) -> Vec<u8> {
-        let out = self.place.out(&format!("{line} --threads 1 --manifest run.json"));
+        let out = self.place.out(&format!("{line} --threads 1 --manifest run.json --manifest-host"));
         let run: serde_json::Value = serde_json::from_slice(&self.place.get("run.json")).unwrap();
-        self.peak = self.peak.max(run["peak_memory_bytes"].as_u64().unwrap());
+        self.peak = self.peak.max(run["host"]["peak_memory_bytes"].as_u64().unwrap());
         // Not where there is something left that the next run would find.
         if self.dice.one_in(10) && !line.contains(" -o ") && !line.contains("--checkpoint") {
             assert!(

@@ -144,7 +144,8 @@ fn forget(place: &Place) {
 
 /// The call with its result on standard output.
 fn to_stdout(line: &str) -> String {
-    line.replace(" -o old.svg", "").replace(" -o old", "")
+    let line = format!("{line} ");
+    line.replace(" -o old.svg ", " ").replace(" -o old ", " ").trim_end().to_string()
 }
 
 /// The one line of a run that failed so, and did nothing else.

@@ -20,8 +20,10 @@ fn calls_by_output() -> impl Iterator<Item = (String, String)> {
             let was = std::mem::replace(&mut words[i + 1], "{}".into());
             (words.join(" "), was)
         };
-        let manifest = (format!("{line} --manifest {{}}"), MANIFEST.to_string());
-        at.map(open).chain([manifest]).collect::<Vec<_>>()
+        // `npy check` reads manifests.
+        let records = !line.starts_with("npy check");
+        let manifest = records.then(|| (format!("{line} --manifest {{}}"), MANIFEST.to_string()));
+        at.map(open).chain(manifest).collect::<Vec<_>>()
     })
 }
 

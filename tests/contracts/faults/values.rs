@@ -189,17 +189,20 @@ fn awkward_numbers_give_finite_results_or_an_error() {
     assert!(troubles.is_empty(), "{}", troubles.join("\n"));
 }
 
-/// No line through one point, or where squares of differences are 0.
-const NO_LINE: (&str, &str) = ("table slope", "needs two different x for a line");
+/// A call, and words of its refusal.
+type Refusal = (&'static str, &'static str);
 
-const OVERFLOW: &[(&str, &str)] = &[
+/// No line through one point, or where squares of differences are 0.
+const NO_LINE: Refusal = ("table slope", "needs two different x for a line");
+
+const OVERFLOW: &[Refusal] = &[
     ("table let", "which is not finite"),
     ("table mean", "numbers too large for their mean"),
     ("table slope", "numbers too large for a line"),
 ];
 
 /// Tables of x, y, key and value, and which calls refuse them with which words.
-const TABLES: &[(&str, &str, &[(&str, &str)])] = &[
+const TABLES: &[(&str, &str, &[Refusal])] = &[
     ("one row", "1,2,a,3\n", &[NO_LINE]),
     (
         "the same row twice",
