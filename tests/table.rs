@@ -231,6 +231,20 @@ fn a_control_character_is_no_text_wherever_it_stands() {
     place.fails(1, "cat late.csv", &["late.csv: line 4", "control character"]);
 }
 
+/// Found by fuzzing: two quotes in a line that do not belong together, of which the second swallowed the rows
+/// that follow.
+#[test]
+fn a_stray_quote_swallows_no_rows() {
+    let place = Place::new();
+    place.put("stray.csv", include_bytes!("../testdata/damaged/stray-quote.csv"));
+    place.fails(1, "cat stray.csv", &["stray.csv", "line 2", "quote"]);
+    place.put("marked.csv", "\u{feff}\"a,b\n1,2\"\n3,4\n");
+    place.fails(1, "cat marked.csv", &["line 1", "quote"]);
+    // One inside a field is a character, and stays.
+    place.put("inches.csv", "size,label\n6\",\"y\"\n7,\"a\"\"b, c\"\n");
+    assert_eq!(place.text("cat inches.csv"), "size,label\n\"6\"\"\",y\n7,\"a\"\"b, c\"\n");
+}
+
 #[test]
 fn mean_has_the_sample_deviation_and_error() {
     let place = Place::new();

@@ -146,12 +146,45 @@ pub(super) struct LineByLine {
     /// The next byte begins a line.
     fresh: bool,
     comment: bool,
-    quoted: bool,
+    within: Within,
 }
+
+/// Where in a line the parser is, as far as quotes go: one opens a field only at its beginning, elsewhere it is
+/// a character like others. To count them would take `6","y` for two that belong together.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Within {
+    Start,
+    Field,
+    Quotes,
+    /// After a quote in quotes, which closes them unless another follows.
+    Closing,
+}
+
+impl Within {
+    fn after(self, byte: u8) -> Within {
+        match (self, byte) {
+            (Within::Quotes, b'"') => Within::Closing,
+            (Within::Quotes, _) | (Within::Start | Within::Closing, b'"') => Within::Quotes,
+            (_, b',' | b'\n' | b'\r') => Within::Start,
+            _ => Within::Field,
+        }
+    }
+
+    fn after_all(self, part: &[u8]) -> Within {
+        if self == Within::Quotes || part.contains(&b'"') {
+            return part.iter().fold(self, |within, &byte| within.after(byte));
+        }
+        // Without quotes the last byte tells.
+        part.last().map_or(self, |&byte| Within::Field.after(byte))
+    }
+}
+
+/// What the parser takes away from the beginning of all.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 impl LineByLine {
     pub(super) fn new(reader: Reader) -> LineByLine {
-        LineByLine { reader, line: 0, fresh: true, comment: false, quoted: false }
+        LineByLine { reader, line: 0, fresh: true, comment: false, within: Within::Start }
     }
 }
 
@@ -162,13 +195,18 @@ impl Read for LineByLine {
         let ahead = &ahead[..ahead.len().min(buf.len())];
         let newline = ahead.iter().position(|&b| b == b'\n');
         let part = &ahead[..newline.map_or(ahead.len(), |at| at + 1)];
+        let mut scanned = part;
         if std::mem::replace(&mut self.fresh, newline.is_some()) && !part.is_empty() {
             self.line += 1;
-            self.comment = part[0] == b'#';
+            if self.line == 1 {
+                scanned = part.strip_prefix(BYTE_ORDER_MARK).unwrap_or(part);
+            }
+            self.comment = scanned.first() == Some(&b'#');
         }
-        let quotes = part.iter().filter(|&&b| b == b'"').count();
-        self.quoted ^= quotes % 2 == 1 && !self.comment;
-        if self.quoted && (newline.is_some() || part.is_empty()) {
+        if !self.comment {
+            self.within = self.within.after_all(scanned);
+        }
+        if self.within == Within::Quotes && (newline.is_some() || part.is_empty()) {
             let line = self.line;
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
