@@ -55,11 +55,12 @@ pub fn eigenvalues(mut a: Rows) -> Vec<f64> {
             for q in p + 1..n {
                 let angle = 0.5 * (2.0 * a[p][q]).atan2(a[p][p] - a[q][q]);
                 let (s, c) = angle.sin_cos();
-                for k in 0..n {
-                    (a[k][p], a[k][q]) = (c * a[k][p] + s * a[k][q], c * a[k][q] - s * a[k][p]);
+                for row in &mut a {
+                    (row[p], row[q]) = (c * row[p] + s * row[q], c * row[q] - s * row[p]);
                 }
-                for k in 0..n {
-                    (a[p][k], a[q][k]) = (c * a[p][k] + s * a[q][k], c * a[q][k] - s * a[p][k]);
+                let (above, below) = a.split_at_mut(q);
+                for (x, y) in above[p].iter_mut().zip(&mut below[0]) {
+                    (*x, *y) = (c * *x + s * *y, c * *y - s * *x);
                 }
             }
         }
