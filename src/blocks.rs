@@ -22,6 +22,9 @@ pub fn block_size(rows: usize) -> usize {
 /// Computes the blocks of `rows` on all threads and hands each result, in
 /// order, to `take`, which goes on beside the next ones' computation. At most a
 /// few blocks a thread are held at a time.
+///
+/// To be called from outside the pool: the calling thread waits for the others,
+/// and with one thread a worker would wait for itself.
 pub fn in_order<R: Send>(
     rows: Range<u64>,
     block: usize,
