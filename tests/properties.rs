@@ -163,6 +163,7 @@ proptest! {
             let (plain, turned) = both(line);
             prop_assert!(!plain.is_empty());
             for name in columns {
+                // Turned numbers are rounded, and thresholds and differences pass that on some hundredfold.
                 for (x, y) in column(&plain, name).iter().zip(column(&turned, name)) {
                     let same = (x - y).abs() <= 1e-10 * x.abs() || (x.is_nan() && y.is_nan());
                     prop_assert!(same, "{line}: {name}: {x} and {y}");
@@ -248,6 +249,7 @@ proptest! {
         prop_assert!(ac < ab + bc && ab < ac + bc && bc < ab + ac);
         let (a, b) = (get(&place, "a.npy"), get(&place, "b.npy"));
         let direct = ((&a - &b).mapv(|x| x * x).sum() / 50.0).sqrt();
+        // Sums of some hundred squares in f64, in two orders.
         prop_assert!((ab - direct).abs() < 1e-13 * direct);
         // On the line from a to b distances add up.
         put(&place, "between.npy", &(0.75 * &a + 0.25 * &b));
@@ -287,6 +289,7 @@ proptest! {
             let plain = made(&place, &format!("pf-sample {model}.st -n 30 --sigmas {}", grid(1.0)));
             let line = format!("pf-sample {model}-scaled.st -n 30 --sigmas {}", grid(c));
             let off = apart(&made(&place, &line), &(c * plain));
+            // The same through three steps.
             prop_assert!(off < 1e-9, "{model}: {off}");
         }
         // The Jacobian has no unit.
@@ -401,6 +404,7 @@ fn arguments_are_not_swapped() {
         panic!("{:?}", column(&split, "value"))
     };
     assert_eq!(variance, 0.0);
+    // A square of a root, and a difference from a mean of two: rounding of f64.
     assert!((error - distance * distance).abs() < 1e-10 * error && (bias - error).abs() < 1e-10 * error);
 
     // npy images --from the pixels' range --to the floats': 51 of 0 to 255 is a fifth of the way from −1 to 3.
