@@ -7,7 +7,7 @@ PROGRAMS := $(notdir $(basename $(wildcard src/bin/*.rs)) $(patsubst %/main.rs,%
 RELEASE := target/release
 BUILT := $(addprefix $(RELEASE)/,$(PROGRAMS))
 
-.PHONY: help build demo test test-narrow test-numpy soak fuzz bench bench-kernels bench-growth lint deny cluster-test man completions install uninstall clean
+.PHONY: help build demo test test-release test-portable test-narrow test-numpy soak fuzz bench bench-kernels bench-growth lint deny cluster-test man completions install uninstall clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z.\/-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(filter Makefile %/figures.mk,$(MAKEFILE_LIST))
@@ -25,6 +25,15 @@ test-narrow: build ## Compare the bytes of AVX-512 and AVX2 kernels
 	@grep -qm1 avx512f /proc/cpuinfo || { echo "test-narrow: skipped: this processor has no AVX-512, so both would take the narrow path"; exit 0; }; \
 	$(CARGO) build --release --locked --bin dae-fit --bin pf-sample --no-default-features --target-dir target/narrow && \
 	tests/narrow.sh $(RELEASE) target/narrow/release
+
+ELSEWHERE := $(CARGO) test --locked --test contracts elsewhere:: -- --ignored --nocapture
+
+test-release: build ## Compare the bytes of the optimized programs with those of the tests' own
+	$(ELSEWHERE) optimized
+
+test-portable: ## Compare the numbers of a processor of 2008 with this one's (needs qemu-user)
+	@command -v qemu-x86_64 > /dev/null || { echo "test-portable: skipped: needs qemu-user"; exit 0; }; \
+	$(ELSEWHERE) processor
 
 # Only tests need NumPy.
 NUMPY ?= target/numpy

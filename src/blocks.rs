@@ -56,14 +56,14 @@ pub fn in_order<R: Send>(
     })
 }
 
-/// Applies `f` to blocks of the rows of `x` on all threads; `f` turns (n, d)
+/// Applies `f` to blocks of so many rows of `x` on all threads; `f` turns (n, d)
 /// into (n, width).
 pub fn map_rows<T: Scalar, U: Scalar>(
     x: ArrayView2<T>,
+    block: usize,
     width: usize,
     f: impl Fn(ArrayView2<T>) -> Array2<U> + Sync,
 ) -> Array2<U> {
-    let block = block_size(x.nrows());
     let mut out = Array2::zeros((x.nrows(), width));
     out.axis_chunks_iter_mut(Axis(0), block)
         .into_par_iter()

@@ -8,7 +8,7 @@ use molrg::mixture::{Component, Design, Mixture};
 use molrg::random::{Purpose, normal_rows};
 use molrg::scalar::Scalar;
 use molrg::schedule::{Grid, Schedule};
-use ndarray::{Array1, Array2, Axis, arr1, arr2, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, arr1, arr2, s};
 use serde_json::Value;
 
 /// Those with a fixed number of stages and steps.
@@ -29,7 +29,7 @@ fn levels(steps: usize, from: f64, to: f64) -> Vec<f64> {
 
 fn carried(plan: &Plan, denoiser: &dyn Denoiser<f64>, x: &Array2<f64>) -> Array2<f64> {
     let mut x = x.clone();
-    plan.run(denoiser, &mut x, 0, 0, |_, _, _| Ok(())).unwrap();
+    plan.run(denoiser, &mut x, 0, 0).unwrap();
     x
 }
 
@@ -385,7 +385,7 @@ fn the_adaptive_solver_reaches_its_tolerance() {
         let mut used = 0;
         for [_, _, x, y] in rows.iter().filter(|r| r[0] == 10.0 && r[1] == 0.1) {
             let mut point = arr2(&[[*x]]);
-            let work = plan.run(&denoiser, &mut point, 0, 0, |_, _, _| Ok(())).unwrap();
+            let work = plan.run(&denoiser, &mut point, 0, 0).unwrap();
             // Errors of a few dozen steps, which this flow contracts towards
             // the data; near a boundary of components it stretches, to ten times.
             let error = (point[[0, 0]] - y).abs();
@@ -407,7 +407,9 @@ fn the_last_step_to_0_is_the_denoiser() {
     let x = normal_rows::<f64>(2, Purpose::Latents, 0..5, 20);
     for solver in FIXED.into_iter().chain([Solver::Rk45]) {
         let got = carried(&plan(solver, vec![0.3, 0.0]), &mixture, &x);
-        assert_eq!(got, mixture.denoise(x.view(), 0.3), "{solver:?}");
+        // Alike but for the rounding of six coordinates and their directions.
+        let expected = mixture.denoise(x.view(), 0.3);
+        assert!(farthest(&got, &expected) < 1e-14, "{solver:?}: {got} is not {expected}");
     }
     // λ/(λ+σ²) where the flow has √(λ/(λ+σ²)): too small by σ²/2λ.
     let (lambda, sigma) = (0.5, 0.01);
@@ -518,7 +520,7 @@ fn evaluations_are_counted() {
             let mut x = normal_rows::<f64>(1, Purpose::Latents, 0..7, 3) * 80.0;
             let mut seen = Vec::new();
             let work = plan(solver, sigmas.clone())
-                .run(&denoiser, &mut x, 0, 0, |step, sigma, x| {
+                .trace(&denoiser, &mut x, 0, 0, |step, sigma, x| {
                     assert_eq!(x.dim(), (7, 3));
                     seen.push((step, sigma));
                     Ok(())
@@ -534,9 +536,13 @@ fn evaluations_are_counted() {
 fn a_rows_path_does_not_depend_on_its_block() {
     fn check<T: Scalar>() {
         let mixture = Design { mean_norm: 1.0, noise_std: 0.1, ..Design::molrg(24, 3, 3) }.plant(2).unwrap();
+        let proper = Design::molrg(24, 3, 3).plant(4).unwrap();
         let data = normal_rows::<T>(1, Purpose::Noise, 0..60, 24);
-        let denoisers: [Box<dyn Denoiser<T>>; 2] =
-            [Box::new(MixtureDenoiser::<T>::new(mixture)), Box::new(EmpiricalDenoiser::new(data))];
+        let denoisers: [Box<dyn Denoiser<T>>; 3] = [
+            Box::new(MixtureDenoiser::<T>::new(mixture)),
+            Box::new(MixtureDenoiser::<T>::new(proper)),
+            Box::new(EmpiricalDenoiser::new(data)),
+        ];
         let churn = Churn { strength: 10.0, min: 0.05, max: 50.0, noise: 1.003 };
         for denoiser in &denoisers {
             for solver in FIXED.into_iter().chain([Solver::Rk45]) {
@@ -546,7 +552,7 @@ fn a_rows_path_does_not_depend_on_its_block() {
                     let whole = plan.samples::<T>(denoiser.as_ref(), 3, 0..40).unwrap();
                     for rows in [7..8u64, 0..3, 13..29] {
                         let mut x = plan.start::<T>(3, rows.clone(), 24);
-                        plan.run(denoiser.as_ref(), &mut x, rows.start, 3, |_, _, _| Ok(())).unwrap();
+                        plan.run(denoiser.as_ref(), &mut x, rows.start, 3).unwrap();
                         let same = whole.slice(s![rows.start as usize..rows.end as usize, ..]);
                         assert!(x == same, "{solver:?}, {churn:?}, rows {rows:?}");
                         assert_eq!(plan.samples::<T>(denoiser.as_ref(), 3, rows).unwrap(), same);
@@ -557,6 +563,74 @@ fn a_rows_path_does_not_depend_on_its_block() {
     }
     check::<f32>();
     check::<f64>();
+}
+
+/// A denoiser that says nothing of the subspace it keeps to.
+struct Everywhere<T: Scalar>(MixtureDenoiser<T>);
+
+impl<T: Scalar> Denoiser<T> for Everywhere<T> {
+    fn dim(&self) -> usize {
+        self.0.dim()
+    }
+
+    fn denoise(&self, x: ArrayView2<T>, sigma: f64) -> Array2<T> {
+        self.0.denoise(x, sigma)
+    }
+
+    fn jvp(&self, x: ArrayView1<T>, directions: ArrayView2<T>, sigma: f64) -> Array2<T> {
+        self.0.jvp(x, directions, sigma)
+    }
+}
+
+/// The largest distance of two rows, relative to the second (or 1, if that is longer).
+fn farthest(got: &Array2<f64>, expected: &Array2<f64>) -> f64 {
+    let norm = |row: ArrayView1<f64>| row.dot(&row).sqrt();
+    let rows = got.outer_iter().zip(expected.outer_iter());
+    rows.map(|(g, e)| norm((&g - &e).view()) / norm(e).max(1.0)).fold(0.0, f64::max)
+}
+
+#[test]
+fn the_flow_in_few_dimensions_is_the_flow_in_all() {
+    let basis = |seed, r| orthonormalize(normal_rows::<f64>(seed, Purpose::Bases, 0..60, r).view());
+    let means = normal_rows::<f64>(9, Purpose::Noise, 0..3, 60);
+    let component = |k: usize, weight, r, noise_variance| Component {
+        weight,
+        mean: means.row(k).to_owned(),
+        basis: basis(k as u64, r),
+        variances: Array1::from_shape_fn(r, |i| 2.0 / (1 + i + k) as f64),
+        noise_variance,
+    };
+    // Everything that a mixture can have, and the paper's own, one with a basis twice.
+    let general = vec![component(0, 0.5, 4, 0.01), component(1, 0.3, 2, 0.04), component(2, 0.2, 5, 0.0)];
+    let mut twice = Design::molrg(60, 6, 3).plant(5).unwrap().components;
+    twice[2].basis = twice[0].basis.clone();
+    for components in [general, twice] {
+        let mixture = Mixture { components };
+        let narrow = MixtureDenoiser::<f64>::new(mixture.clone());
+        assert_eq!(narrow.reduced().unwrap().denoiser().dim(), if mixture.has_means() { 15 } else { 19 });
+        let wide = Everywhere(MixtureDenoiser::<f64>::new(mixture.clone()));
+        // Off the subspaces, in them, and at a mean.
+        let mut start = normal_rows::<f64>(3, Purpose::Noise, 0..30, 60) * 3.0;
+        let inside = mixture.components[0].basis.dot(&arr1(&vec![1.5; mixture.components[0].basis.ncols()]));
+        start.row_mut(1).assign(&inside);
+        start.row_mut(2).assign(&mixture.components[1].mean);
+        for solver in FIXED {
+            for sigmas in [levels(9, 3.0, 0.02), vec![3.0, 1.0, 0.1, 0.0], vec![0.02, 0.1, 1.0, 3.0]] {
+                let plan = plan(solver, sigmas);
+                let (got, expected) = (carried(&plan, &narrow, &start), carried(&plan, &wide, &start));
+                // Rounding of f64, times what encoding from 0.02 to 3 makes of it.
+                let error = farthest(&got, &expected);
+                assert!(error < 1e-11, "{solver:?} {:?}: {error}", plan.sigmas);
+            }
+        }
+        let plan = plan(Solver::Heun, levels(9, 3.0, 0.02));
+        let single = Plan::run::<f32>;
+        let mut x = start.mapv(|v| v as f32);
+        single(&plan, &MixtureDenoiser::<f32>::new(mixture), &mut x, 0, 0).unwrap();
+        // Latents rounded to 6e-8 of their size, and weights to 1e-5 of a component.
+        let error = farthest(&x.mapv(f64::from), &carried(&plan, &wide, &start));
+        assert!(error < 1e-4, "in f32: {error}");
+    }
 }
 
 #[test]
@@ -593,7 +667,7 @@ fn trajectories_keep_every_level() {
     let mut x = plan.start::<f64>(1, 0..4, 2);
     let mut kept = Trajectory::new(4, 3, 2);
     let start = x.clone();
-    plan.run(&denoiser, &mut x, 0, 1, |step, _, x| {
+    plan.trace(&denoiser, &mut x, 0, 1, |step, _, x| {
         kept.record(step, x);
         Ok(())
     })

@@ -565,7 +565,7 @@ fn rank_along_the_flow_of_the_exact_mixture() {
     let plan = Plan { sigmas: sigmas.clone(), solver: Solver::Heun, churn: None, rtol: 1e-6, atol: 1e-6 };
     let mut x = plan.start::<f64>(2, 0..latents, 48);
     let mut ranks: Vec<Vec<usize>> = Vec::new();
-    plan.run(&denoiser, &mut x, 0, 2, |_, sigma, x| {
+    plan.trace(&denoiser, &mut x, 0, 2, |_, sigma, x| {
         if sigma > 0.0 {
             let at = |x| {
                 let s = Denoiser::<f64>::spectrum(&denoiser, x, sigma, false)?.all();

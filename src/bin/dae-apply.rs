@@ -14,7 +14,7 @@ use molrg::scalar::Scalar;
 use molrg::schedule::Schedule;
 use molrg::stream::{NanPolicy, Rows};
 use molrg::with_dtype;
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView2};
 
 /// Apply a denoiser to points: E[x_0 | x̂ = point] at any noise level.
 ///
@@ -114,7 +114,7 @@ impl Arguments {
             let mut progress = job.progress(rows.len().map(|n| n as u64), "points");
             let mut first = self.shared.rows.start;
             // As many as make full blocks on all threads, since the model is gone through once for each.
-            let block = rayon::current_num_threads() * block_size(usize::MAX, rows.width());
+            let block = rayon::current_num_threads() * block_size(denoiser.block(usize::MAX), rows.width());
             while let Some(x) = rows.next_block::<T>(block)? {
                 let n = x.nrows();
                 let answer = self.at_level(denoiser, x, sigma, first);
@@ -151,7 +151,8 @@ impl Arguments {
             let noise = normal_rows(self.shared.seed, Purpose::PointNoise, rows, x.ncols());
             x.scaled_add(T::of(sigma), &noise);
         }
-        map_rows(x.view(), x.len_of(Axis(1)), |x| {
+        let block = block_size(denoiser.block(x.nrows()), x.ncols());
+        map_rows(x.view(), block, x.ncols(), |x| {
             let d = denoiser.denoise(x, sigma);
             self.quantity.of(x, d, sigma)
         })

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 use clap::Parser;
-use molrg::blocks::in_order;
+use molrg::blocks::{self, in_order};
 use molrg::cli::{self, Job, Program, SamplerArgs, Shared, usage};
 use molrg::denoiser::model::{Generative, Kind};
 use molrg::denoiser::{Denoiser, Guided, Model};
@@ -144,7 +144,8 @@ impl Arguments {
             let mut out = job.array(Some((rows.end - rows.start) as usize), item_shape)?;
             let latents =
                 |rows| normal_rows::<T>(self.shared.seed, Purpose::Latents, rows, generator.latent());
-            let block = block_size((rows.end - rows.start) as usize, item_shape.iter().product());
+            let block =
+                block_size(blocks::block_size((rows.end - rows.start) as usize), item_shape.iter().product());
             in_order(
                 rows,
                 block,
@@ -217,7 +218,7 @@ impl Arguments {
         let mut done = 0u64;
         match (rows, noise) {
             (Some(rows), _) => {
-                let block = block_size((rows.end - rows.start) as usize, width);
+                let block = block_size(denoiser.block((rows.end - rows.start) as usize), width);
                 done = rows.end - rows.start;
                 in_order(
                     rows,
@@ -234,7 +235,7 @@ impl Arguments {
                     let n = x.nrows() as u64;
                     in_order(
                         0..n,
-                        block_size(x.nrows(), width),
+                        block_size(denoiser.block(x.nrows()), width),
                         |rows| {
                             let part = x.slice(s![rows.start as usize..rows.end as usize, ..]);
                             flow.carry(part.mapv(|v| v * scale), first + done + rows.start)
@@ -278,15 +279,16 @@ struct Piece<T: Scalar> {
 
 impl<T: Scalar> Flow<'_, T> {
     fn carry(&self, mut x: Array2<T>, first: u64) -> Result<Piece<T>> {
-        let mut trajectory =
-            self.trajectory.then(|| Trajectory::new(x.nrows(), self.plan.sigmas.len(), x.ncols()));
-        let work = self.plan.run(self.denoiser, &mut x, first, self.seed, |step, _, x| {
-            if let Some(trajectory) = &mut trajectory {
-                trajectory.record(step, x);
-            }
+        if !self.trajectory {
+            let work = self.plan.run(self.denoiser, &mut x, first, self.seed)?;
+            return Ok(Piece { samples: x, trajectory: None, work });
+        }
+        let mut trajectory = Trajectory::new(x.nrows(), self.plan.sigmas.len(), x.ncols());
+        let work = self.plan.trace(self.denoiser, &mut x, first, self.seed, |step, _, x| {
+            trajectory.record(step, x);
             Ok(())
         })?;
-        Ok(Piece { samples: x, trajectory, work })
+        Ok(Piece { samples: x, trajectory: Some(trajectory), work })
     }
 }
 

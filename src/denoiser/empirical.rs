@@ -2,13 +2,15 @@
 //! D(x; σ) = Σ_i w_i y_i, w = softmax_i(−‖x − y_i‖²/2σ²) (arXiv 2310.05264).
 //!
 //! One pass over tiles of the data with a running maximum (online softmax), so
-//! memory beside the data is a few tiles. Distances come from products,
+//! memory beside the data is a few tiles for every thread. Distances come from products,
 //! ‖x − y‖² = ‖x‖² − 2xᵀy + ‖y‖² of centred points, whose rounding over σ² shows
 //! in the weights once σ is small; then the few weights that count are
 //! recomputed by differences, exactly (see [`REFINED_SHARE`]).
 
+use std::ops::Range;
+
 use anyhow::Result;
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, Axis, s};
 use rayon::prelude::*;
 
 use super::{Denoiser, Singular};
@@ -21,6 +23,14 @@ use crate::scalar::{Scalar, vectorized};
 /// Rows of the data that are looked at together: the tile of weights and the
 /// tile of data both stay in the cache.
 const TILE: usize = 512;
+
+/// Tiles that one thread takes one after the other; what they give is put together
+/// in pairs, in an order that the number of points alone decides.
+const RUN: usize = 8;
+
+/// Rows of x computed together: threads share the data, not the rows, since products
+/// with few rows are slow.
+const ROWS: usize = 256;
 
 /// Weights under exp(−80) are set to exactly 0: they change no digit, and
 /// denormal numbers would slow the products down thirtyfold.
@@ -97,7 +107,7 @@ impl<T: Scalar> EmpiricalDenoiser<T> {
 
 /// The running softmax of one row: its reference point, the likeliest so far,
 /// and the sum of weights relative to it.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 struct Running<T> {
     /// xᵀy − ½‖y‖² of the reference point, as products give it.
     rough: T,
@@ -106,6 +116,20 @@ struct Running<T> {
     total: f64,
     /// For rows whose products are too coarse: what bounds the rounding of a log weight.
     margin: Option<f64>,
+}
+
+/// The rows to denoise, their differences from the centre, σ⁻², and where every row begins.
+struct Points<'a, T: Scalar> {
+    x: ArrayView2<'a, T>,
+    centred: ArrayView2<'a, T>,
+    scale: f64,
+    start: &'a [Running<T>],
+}
+
+/// What some tiles make of all rows: weighted sums of points, relative to each row's reference.
+struct Partial<T> {
+    running: Vec<Running<T>>,
+    sums: Array2<T>,
 }
 
 /// What one tile adds to a row.
@@ -122,10 +146,14 @@ impl<T: Scalar> Denoiser<T> for EmpiricalDenoiser<T> {
         self.data.ncols()
     }
 
+    fn block(&self, rows: usize) -> usize {
+        rows.clamp(1, ROWS)
+    }
+
     fn denoise(&self, x: ArrayView2<T>, sigma: f64) -> Array2<T> {
         let scale = 1.0 / (sigma * sigma);
         let centred = &x - &self.centre;
-        let mut running: Vec<Running<T>> = squared_norms(centred.view())
+        let start: Vec<Running<T>> = squared_norms(centred.view())
             .iter()
             .map(|n| {
                 // Rounding of the row's log weights, in units of T's.
@@ -134,26 +162,8 @@ impl<T: Scalar> Denoiser<T> for EmpiricalDenoiser<T> {
                 Running { rough: T::neg_infinity(), exact: f64::NEG_INFINITY, total: 0.0, margin }
             })
             .collect();
-        let mut out = Array2::<T>::zeros(x.raw_dim());
-        for start in (0..self.data.nrows()).step_by(TILE) {
-            let stop = (start + TILE).min(self.data.nrows());
-            let points = self.data.slice(s![start..stop, ..]);
-            // A column a row of x, so that loops over rows become vector instructions.
-            // x centred, y not: the difference, centred x times the centre, is
-            // the same for all points of a row, and weights do not see it.
-            let mut weights = product(points, centred.t());
-            let added = match weights.as_slice_mut() {
-                Some(weights) => self.weigh(weights, start, x, scale, &mut running),
-                None => continue,
-            };
-            for (mut row, added) in out.outer_iter_mut().zip(&added) {
-                if added.rescale != 1.0 {
-                    let rescale = T::of(added.rescale);
-                    row.mapv_inplace(|v| v * rescale);
-                }
-            }
-            add_weighted(&mut out, weights.view(), points, &added);
-        }
+        let points = Points { x, centred: centred.view(), scale, start: &start };
+        let Partial { running, sums: mut out } = self.over(0..self.data.nrows().div_ceil(TILE), &points);
         for (mut row, run) in out.outer_iter_mut().zip(&running) {
             if run.total != 1.0 {
                 let total = T::of(run.total);
@@ -196,6 +206,41 @@ impl<T: Scalar> Denoiser<T> for EmpiricalDenoiser<T> {
 }
 
 impl<T: Scalar> EmpiricalDenoiser<T> {
+    /// What a range of tiles makes of the rows, on all threads.
+    fn over(&self, tiles: Range<usize>, points: &Points<T>) -> Partial<T> {
+        if tiles.len() <= RUN {
+            return self.run(tiles, points);
+        }
+        // A whole number of runs on the left.
+        let middle = tiles.start + (tiles.len().div_ceil(RUN) / 2) * RUN;
+        let (mut left, right) =
+            rayon::join(|| self.over(tiles.start..middle, points), || self.over(middle..tiles.end, points));
+        left.add(right, points.scale);
+        left
+    }
+
+    /// The same, one tile after the other.
+    fn run(&self, tiles: Range<usize>, points: &Points<T>) -> Partial<T> {
+        let mut partial = Partial { running: points.start.to_vec(), sums: Array2::zeros(points.x.raw_dim()) };
+        for start in tiles.map(|tile| tile * TILE) {
+            let stop = (start + TILE).min(self.data.nrows());
+            let tile = self.data.slice(s![start..stop, ..]);
+            // A column a row of x, so that loops over rows become vector instructions.
+            // x centred, y not: the difference, centred x times the centre, is
+            // the same for all points of a row, and weights do not see it.
+            let mut weights = product(tile, points.centred.t());
+            let added = match weights.as_slice_mut() {
+                Some(weights) => self.weigh(weights, start, points.x, points.scale, &mut partial.running),
+                None => continue,
+            };
+            for (row, added) in partial.sums.outer_iter_mut().zip(&added) {
+                rescale(row, added.rescale);
+            }
+            add_weighted(&mut partial.sums, weights.view(), tile, &added);
+        }
+        partial
+    }
+
     /// Turns products xᵀy_i of a tile, a row a point and a column a row of x, into
     /// weights relative to each row's running maximum.
     fn weigh(
@@ -321,6 +366,33 @@ impl<T: Scalar> EmpiricalDenoiser<T> {
             }
         }
         measured
+    }
+}
+
+impl<T: Scalar> Partial<T> {
+    /// Takes in what later tiles give, relative to the likelier of both references.
+    fn add(&mut self, other: Partial<T>, scale: f64) {
+        let rows = self.sums.outer_iter_mut().zip(other.sums.outer_iter());
+        for ((run, later), (mut sum, addend)) in self.running.iter_mut().zip(other.running).zip(rows) {
+            let ahead = match run.margin {
+                Some(_) => later.exact - run.exact,
+                None => (later.rough - run.rough).wide(),
+            };
+            let (mine, others) = (flushed((-ahead).min(0.0) * scale), flushed(ahead.min(0.0) * scale));
+            rescale(sum.view_mut(), mine);
+            sum.scaled_add(T::of(others), &addend);
+            run.total = run.total * mine + later.total * others;
+            if ahead > 0.0 {
+                (run.rough, run.exact) = (later.rough, later.exact);
+            }
+        }
+    }
+}
+
+fn rescale<T: Scalar>(mut row: ArrayViewMut1<T>, factor: f64) {
+    if factor != 1.0 {
+        let factor = T::of(factor);
+        row.mapv_inplace(|v| v * factor);
     }
 }
 

@@ -17,10 +17,12 @@ use std::sync::OnceLock;
 use anyhow::Result;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, CowArray, concatenate, s};
 
-use super::{Denoiser, Singular};
-use crate::linalg::{cast, dot, leading_right_vectors, product, squared_norms, symmetric_eigen};
-use crate::mixture::Mixture;
-use crate::scalar::Scalar;
+use super::{Denoiser, Reduced, Singular};
+use crate::linalg::{
+    cast, dot, leading_right_vectors, orthonormalize, product, squared_norms, symmetric_eigen,
+};
+use crate::mixture::{Component, Mixture};
+use crate::scalar::{Dtype, Scalar};
 
 /// Two log weights further apart than this leave the smaller component a share
 /// below 1e-17, under the rounding of f64.
@@ -29,6 +31,8 @@ const DECIDED: f64 = 40.0;
 /// A mixture's denoiser, computing in T.
 pub struct MixtureDenoiser<T: Scalar> {
     mixture: Mixture,
+    /// d in the determinants of covariances: of the whole space where these are coordinates of a subspace.
+    volume: usize,
     /// [U_1 … U_K | μ_1 … μ_K] in T, (d, R) or (d, R + K); means only when there are any.
     frame: Array2<T>,
     /// The same in f64, for rows that T cannot decide and for spectra.
@@ -42,6 +46,8 @@ pub struct MixtureDenoiser<T: Scalar> {
     has_means: bool,
     /// Coordinates for spectra, found when the first one is asked for.
     span: OnceLock<Span>,
+    /// The same in fewer coordinates, found when the first flow asks; none where they are not fewer.
+    reduced: OnceLock<Option<Reduced<T>>>,
 }
 
 /// Orthonormal columns F spanning the frame, (d, p), and FᵀU, (p, R).
@@ -97,13 +103,15 @@ impl<T: Scalar> MixtureDenoiser<T> {
             starts,
             has_means,
             span: OnceLock::new(),
+            reduced: OnceLock::new(),
+            volume: d,
             mixture,
         }
     }
 
     fn level(&self, sigma: f64) -> Level {
         let sigma2 = sigma * sigma;
-        let d = self.mixture.dim() as f64;
+        let d = self.volume as f64;
         let reference = (self.mixture.components[0].noise_variance + sigma2).ln();
         let mut level = Level {
             sigma2,
@@ -132,7 +140,8 @@ impl<T: Scalar> MixtureDenoiser<T> {
 
     /// The log weights of a row, less ½‖x‖²/(δ_0+σ²), which all share. `p` is
     /// the row's product with the frame, `distance(k)` is ‖x−μ_k‖² less something
-    /// that all share and that `norm` (‖x‖² less the same) shares too.
+    /// that all share and that `norm` (‖x‖² less the same) shares too. Returns the
+    /// sum of magnitudes over the largest's coordinates, which its rounding is a share of.
     fn log_weights<P: Scalar>(
         &self,
         level: &Level,
@@ -140,20 +149,25 @@ impl<T: Scalar> MixtureDenoiser<T> {
         norm: f64,
         distance: impl Fn(usize) -> f64,
         out: &mut [f64],
-    ) {
+    ) -> f64 {
         let first = level.half_precision[0];
+        let mut size = 0.0f64;
         for (k, log_weight) in out.iter_mut().enumerate() {
             let columns = self.starts[k]..self.starts[k + 1];
-            let mut gained = 0.0;
+            let (mut gained, mut summed) = (0.0, 0.0);
             for ((p, c), g) in
                 p[columns.clone()].iter().zip(&self.centres[columns.clone()]).zip(&level.gain[columns])
             {
                 let z = p.wide() - c;
                 gained += g * z * z;
+                let most = z.abs() + c.abs();
+                summed += g.abs() * most * most;
             }
             let half = level.half_precision[k];
             *log_weight = level.offset[k] + gained - half * (distance(k) - norm) - (half - first) * norm;
+            size = size.max(summed);
         }
+        size
     }
 
     /// w_k of every row of x, (n, K), given P = x·frame.
@@ -167,6 +181,9 @@ impl<T: Scalar> MixtureDenoiser<T> {
         // and is better not formed.
         let even = level.half_precision.iter().all(|h| *h == level.half_precision[0]);
         let norms = if even && !self.has_means { Array1::zeros(x.nrows()) } else { squared_norms(x) };
+        // Of the largest product with a mean, as a multiple of ‖x‖.
+        let reach = self.mean_norms.iter().zip(&level.half_precision).map(|(m, half)| 2.0 * half * m.sqrt());
+        let reach = reach.fold(0.0, f64::max);
         let mut undecided = Vec::new();
         let mut weights = Array2::<f64>::zeros((x.nrows(), count));
         for (i, (mut weights, p)) in weights.outer_iter_mut().zip(projected.outer_iter()).enumerate() {
@@ -176,8 +193,8 @@ impl<T: Scalar> MixtureDenoiser<T> {
                 let cross = if self.has_means { p[rank + k].wide() } else { 0.0 };
                 norm + self.mean_norms[k] - 2.0 * cross
             };
-            self.log_weights(level, p, norm, distance, weights);
-            if self.rounding_matters(level, weights, p, norms[i]) {
+            let coordinates = self.log_weights(level, p, norm, distance, weights);
+            if Self::rounding_matters(weights, coordinates + reach * norms[i].sqrt()) {
                 undecided.push(i);
             }
             softmax(weights);
@@ -191,31 +208,13 @@ impl<T: Scalar> MixtureDenoiser<T> {
         weights
     }
 
-    /// Whether the log weights of a row are so large and so near each other
-    /// that the rounding of T's products shows in the weights: decided by T's
-    /// precision, so never in f64.
-    fn rounding_matters(&self, level: &Level, log_weights: &[f64], p: &[T], norm: f64) -> bool {
-        let unit = T::epsilon().wide();
-        if unit < 1e-10 {
-            return false;
-        }
-        // Each product U_kᵀx and μᵀx carries a few units of rounding.
-        let mut size = 0.0f64;
-        for (k, half) in level.half_precision.iter().enumerate() {
-            let columns = self.starts[k]..self.starts[k + 1];
-            let mut gained = 0.0;
-            for ((p, c), g) in
-                p[columns.clone()].iter().zip(&self.centres[columns.clone()]).zip(&level.gain[columns])
-            {
-                let z = (p.wide() - c).abs() + c.abs();
-                gained += g.abs() * z * z;
-            }
-            size = size.max(gained + half * 2.0 * (self.mean_norms[k] * norm).sqrt());
-        }
-        let rounding = 4.0 * unit * size;
+    /// Whether log weights summed from numbers of this size are so near each other
+    /// that the rounding of T's products, a few units each, shows in the weights.
+    fn rounding_matters(log_weights: &[f64], size: f64) -> bool {
+        let rounding = 4.0 * T::epsilon().wide() * size;
         // A weight's error is at most a quarter of that of the difference of log
         // weights: up to 8e-6 it stays below that of the products after it.
-        if rounding <= 8e-6 {
+        if T::DTYPE == Dtype::F64 || rounding <= 8e-6 {
             return false;
         }
         let best = log_weights.iter().fold(f64::NEG_INFINITY, |a, &b| a.max(b));
@@ -315,6 +314,10 @@ impl<T: Scalar> Denoiser<T> for MixtureDenoiser<T> {
         d
     }
 
+    fn reduced(&self) -> Option<&Reduced<T>> {
+        self.reduced.get_or_init(|| self.in_coordinates()).as_ref()
+    }
+
     fn jvp(&self, x: ArrayView1<T>, directions: ArrayView2<T>, sigma: f64) -> Array2<T> {
         let level = self.level(sigma);
         let posterior = self.posterior(x.mapv(Scalar::wide).view(), &level);
@@ -367,6 +370,27 @@ impl<T: Scalar> Denoiser<T> for MixtureDenoiser<T> {
 }
 
 impl<T: Scalar> MixtureDenoiser<T> {
+    /// The mixture in coordinates of the frame and one more, off it, if these are at most half of d.
+    fn in_coordinates(&self) -> Option<Reduced<T>> {
+        let (d, p) = self.frame64.dim();
+        if 2 * (p + 1) > d {
+            return None;
+        }
+        // Columns that depend on others make no fewer coordinates: their own hold nothing.
+        let frame = orthonormalize(self.frame64.view());
+        let within = |vectors: ArrayView2<f64>| {
+            concatenate![Axis(0), product(frame.t(), vectors), Array2::zeros((1, vectors.ncols()))]
+        };
+        let component = |c: &Component| Component {
+            basis: within(c.basis.view()),
+            mean: within(c.mean.view().insert_axis(Axis(1))).remove_axis(Axis(1)),
+            ..c.clone()
+        };
+        let mixture = Mixture { components: self.mixture.components.iter().map(component).collect() };
+        let denoiser = MixtureDenoiser { volume: d, ..MixtureDenoiser::new(mixture) };
+        Some(Reduced::new(cast(frame.view()), Box::new(denoiser)))
+    }
+
     fn span(&self) -> Result<&Span> {
         if let Some(span) = self.span.get() {
             return Ok(span);

@@ -4,6 +4,7 @@
 //! * [`mixture`]: the posterior mean of a mixture of low-rank Gaussians (Lemma 1
 //!   of arXiv 2409.02426 in its general form);
 //! * [`empirical`]: the optimal denoiser of a finite set (arXiv 2310.05264);
+//! * [`reduced`]: the flow of a mixture in the dimensions in which it happens;
 //! * [`guided`]: two denoisers combined (classifier-free guidance);
 //! * [`network`]: trained networks;
 //! * [`model`]: the model file, on [`tensors`].
@@ -13,6 +14,7 @@ pub mod guided;
 pub mod mixture;
 pub mod model;
 pub mod network;
+pub mod reduced;
 pub mod tensors;
 
 pub use empirical::EmpiricalDenoiser;
@@ -20,17 +22,20 @@ pub use guided::Guided;
 pub use mixture::MixtureDenoiser;
 pub use model::Model;
 pub use network::NetworkDenoiser;
+pub use reduced::Reduced;
 
 use anyhow::Result;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 
+use crate::blocks::block_size;
 use crate::linalg::{cast, thin_svd};
 use crate::scalar::Scalar;
 
 /// A denoiser in σ-space: x̂ = x_t/α_t, σ = β_t/α_t.
 ///
 /// A row's result depends on that row alone, to the byte: callers cut rows
-/// into blocks as suits them. Methods compute on the calling thread.
+/// into blocks as suits them. But for what [`Denoiser::block`] says, methods compute
+/// on the calling thread.
 pub trait Denoiser<T: Scalar>: Sync + Send {
     /// d.
     fn dim(&self) -> usize;
@@ -46,6 +51,18 @@ pub trait Denoiser<T: Scalar>: Sync + Send {
     /// σ⁻² times a covariance, so symmetric; trained networks override this.
     fn vjp(&self, x: ArrayView1<T>, directions: ArrayView2<T>, sigma: f64) -> Array2<T> {
         self.jvp(x, directions, sigma)
+    }
+
+    /// How many of `rows` rows are best denoised at once. Blocks are spread over the
+    /// threads, unless the denoiser shares its own work among them.
+    fn block(&self, rows: usize) -> usize {
+        block_size(rows)
+    }
+
+    /// The same denoiser in fewer coordinates, where it leaves all points in one
+    /// subspace but for a factor: flows are computed there.
+    fn reduced(&self) -> Option<&Reduced<T>> {
+        None
     }
 
     /// Singular values of the Jacobian at `x`, with their right vectors if asked

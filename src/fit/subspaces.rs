@@ -2,22 +2,32 @@
 //! C_k = {i : U_k captures most of x_i} (Theorem 3 of arXiv 2409.02426).
 //!
 //! Both constraints, every U_k orthonormal by itself or [U_1 … U_K] jointly,
-//! share one step: with z_i = U_kᵀx_i and W_k = Σ_{i∈C_k} x_i z_iᵀ, the
-//! orthonormal matrix nearest to W_k (or to [W_1 … W_K]) captures at least as
-//! much as U did, because the objective is convex in U and W is its gradient.
+//! share one step: with W_k = Σ_{i∈C_k} x_i x_iᵀU_k, the orthonormal matrix nearest
+//! to W_k (or to [W_1 … W_K]) captures at least as much as U did, because the
+//! objective is convex in U and W is its gradient. Of a basis by itself that is a
+//! step of the power method, and any orthonormal basis of W_k's span will do.
 
 use anyhow::Result;
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 
 use super::{Fit, Found, Iteration, Settings, finished, join, leading_basis, rows_of, split, start};
-use crate::linalg::{cast, complete_basis, leading_right_vectors, polar, product, squared_norms};
+use crate::linalg::{
+    cast, complete_basis, leading_right_vectors, orthonormalize, polar, product, squared_norms,
+};
 use crate::mixture::joined;
 use crate::random::{Purpose, row_rng};
 use crate::scalar::Scalar;
 
-/// Rows whose part of W is summed at a time; sums of blocks are added in order.
+/// Rows whose part of W is summed in T; sums of blocks are f64, added in order.
 const BLOCK: usize = 1024;
+
+/// Parts that the blocks are summed in, on all threads: not more, so that they fit in memory.
+const PARTS: usize = 64;
+
+/// Steps of the power method between two looks at the labels, for bases that are
+/// each free: more steps save fewer looks than they cost.
+const POWERS: usize = 5;
 
 /// Growth of the objective, relative to the data's energy, below which the climb
 /// rests. Bases that are each free are then settled exactly by PCA, so coarse is
@@ -68,8 +78,6 @@ struct Pass {
     /// Captured energy, less ‖x − μ‖² with means, so that more is better in both:
     /// the sum over a block, the mean over all.
     objective: f64,
-    /// [W_1 … W_K], (d, R).
-    w: Array2<f64>,
     /// Sum of the rows of each component, (K, d); only with means.
     sums: Array2<f64>,
 }
@@ -97,42 +105,37 @@ impl<'a, T: Scalar> Data<'a, T> {
                 break;
             }
             last = pass.objective;
-            bases = self.updated(&pass, &bases)?;
             if let Some(means) = &mut means {
                 self.update_means(means, &pass);
             }
+            bases = self.updated(&pass.labels, bases, means.as_ref())?;
             labels = pass.labels;
         }
         self.settled(bases, means, restart, converged, history)
     }
 
-    /// Labels, objective and W for the bases.
+    /// Labels and objective for the bases.
     fn pass(&self, bases: &[Array2<f64>], means: Option<&Array2<f64>>) -> Pass {
         let (n, d) = self.x.dim();
-        let joint = join(bases);
-        let u: Array2<T> = cast(joint.view());
+        let u: Array2<T> = cast(join(bases).view());
         let offsets: Vec<Array1<f64>> = match means {
             Some(m) => bases.iter().zip(m.outer_iter()).map(|(b, m)| b.t().dot(&m)).collect(),
             None => bases.iter().map(|b| Array1::zeros(b.ncols())).collect(),
         };
+        let no_sums = Array2::zeros((if means.is_some() { bases.len() } else { 0 }, d));
         let blocks: Vec<Pass> = self
             .x
             .axis_chunks_iter(Axis(0), BLOCK)
             .into_par_iter()
             .map(|x| {
-                let mut z = product(x, u.view());
-                let mut labels = Vec::with_capacity(x.nrows());
-                let mut objective = 0.0;
-                let mut sums = Array2::zeros((if means.is_some() { bases.len() } else { 0 }, d));
-                for (x, mut z) in x.outer_iter().zip(z.outer_iter_mut()) {
+                let z = product(x, u.view());
+                let mut pass = Pass { labels: Vec::new(), objective: 0.0, sums: no_sums.clone() };
+                for (x, z) in x.outer_iter().zip(z.outer_iter()) {
                     let mut best = (f64::NEG_INFINITY, 0);
-                    let mut at = 0;
+                    let mut z = z.iter();
                     for (k, offset) in offsets.iter().enumerate() {
-                        let mut captured = 0.0;
-                        for (i, o) in offset.iter().enumerate() {
-                            let c = z[at + i].wide() - o;
-                            captured += c * c;
-                        }
+                        let mut captured: f64 =
+                            offset.iter().zip(&mut z).map(|(o, z)| (z.wide() - o).powi(2)).sum();
                         if let Some(means) = means {
                             captured -=
                                 x.iter().zip(means.row(k)).map(|(x, m)| (x.wide() - m).powi(2)).sum::<f64>();
@@ -140,51 +143,71 @@ impl<'a, T: Scalar> Data<'a, T> {
                         if captured > best.0 {
                             best = (captured, k);
                         }
-                        at += offset.len();
                     }
-                    objective += best.0;
-                    labels.push(best.1);
-                    // Only the row's own component keeps its coordinates.
-                    let mut at = 0;
-                    for (k, offset) in offsets.iter().enumerate() {
-                        for (i, o) in offset.iter().enumerate() {
-                            z[at + i] = if k == best.1 { T::of(z[at + i].wide() - o) } else { T::zero() };
-                        }
-                        at += offset.len();
-                    }
+                    pass.objective += best.0;
+                    pass.labels.push(best.1);
                     if means.is_some() {
-                        sums.row_mut(best.1).zip_mut_with(&x, |s, v| *s += v.wide());
+                        pass.sums.row_mut(best.1).zip_mut_with(&x, |s, v| *s += v.wide());
                     }
                 }
-                Pass { labels, objective, w: cast(product(x.t(), z.view()).view()), sums }
+                pass
             })
             .collect();
-        let mut pass = Pass {
-            labels: Vec::with_capacity(n),
-            objective: 0.0,
-            w: Array2::zeros(joint.raw_dim()),
-            sums: Array2::zeros((if means.is_some() { bases.len() } else { 0 }, d)),
-        };
+        let mut pass = Pass { labels: Vec::with_capacity(n), objective: 0.0, sums: no_sums };
         for block in blocks {
             pass.labels.extend(block.labels);
             pass.objective += block.objective;
-            pass.w += &block.w;
             pass.sums += &block.sums;
         }
         pass.objective /= n as f64;
         pass
     }
 
-    /// The orthonormal matrices nearest to W.
-    fn updated(&self, pass: &Pass, bases: &[Array2<f64>]) -> Result<Vec<Array2<f64>>> {
-        let ranks = &self.settings.ranks;
+    /// Bases that capture more of the rows that bear their label.
+    fn updated(
+        &self,
+        labels: &[usize],
+        mut bases: Vec<Array2<f64>>,
+        means: Option<&Array2<f64>>,
+    ) -> Result<Vec<Array2<f64>>> {
+        let blocks = self.blocks(labels, means);
         if self.settings.orthogonal {
-            return Ok(split(nearest_orthonormal(pass.w.view(), join(bases).view())?.view(), ranks));
+            let w = join(&gradient(&blocks, &bases));
+            let nearest = polar(determined_by(w, &join(&bases)).view())?;
+            return Ok(split(nearest.view(), &self.settings.ranks));
         }
-        split(pass.w.view(), ranks)
+        for _ in 0..POWERS {
+            let w = gradient(&blocks, &bases);
+            bases =
+                w.into_iter().zip(&bases).map(|(w, u)| orthonormalize(determined_by(w, u).view())).collect();
+        }
+        Ok(bases)
+    }
+
+    /// The rows of every component, less its mean if there is one, in blocks.
+    fn blocks(&self, labels: &[usize], means: Option<&Array2<f64>>) -> Vec<(usize, Array2<T>)> {
+        let mut members = vec![Vec::new(); self.settings.ranks.len()];
+        for (row, &label) in labels.iter().enumerate() {
+            members[label].push(row);
+        }
+        let blocks: Vec<(usize, &[usize])> = members
             .iter()
-            .zip(bases)
-            .map(|(w, old)| nearest_orthonormal(w.view(), old.view()))
+            .enumerate()
+            .flat_map(|(k, mine)| mine.chunks(BLOCK).map(move |b| (k, b)))
+            .collect();
+        let d = self.x.ncols();
+        blocks
+            .into_par_iter()
+            .map(|(k, block)| {
+                let mut x = Array2::zeros((block.len(), d));
+                for (mut x, &row) in x.outer_iter_mut().zip(block) {
+                    x.assign(&self.x.row(row));
+                }
+                if let Some(means) = means {
+                    x -= &means.row(k).mapv(T::of);
+                }
+                (k, x)
+            })
             .collect()
     }
 
@@ -218,13 +241,17 @@ impl<'a, T: Scalar> Data<'a, T> {
             if settings.orthogonal {
                 (bases, completed) = self.determined(&bases, &pass)?;
             } else {
-                for (k, basis) in bases.iter_mut().enumerate() {
-                    let mean = means.as_ref().map(|m| m.row(k).to_owned());
-                    let rows = rows_of(self.x, &pass.labels, k, mean.as_ref());
-                    let nothing = Array2::zeros((self.x.ncols(), 0));
-                    (*basis, completed[k]) =
-                        leading_basis(rows.view(), settings.ranks[k], nothing.view(), settings.seed, k)?;
-                }
+                (bases, completed) = (0..bases.len())
+                    .into_par_iter()
+                    .map(|k| {
+                        let mean = means.as_ref().map(|m| m.row(k).to_owned());
+                        let rows = rows_of(self.x, &pass.labels, k, mean.as_ref());
+                        let nothing = Array2::zeros((self.x.ncols(), 0));
+                        leading_basis(rows.view(), settings.ranks[k], nothing.view(), settings.seed, k)
+                    })
+                    .collect::<Result<Vec<_>>>()?
+                    .into_iter()
+                    .unzip();
             }
             let next = self.pass(&bases, means.as_ref());
             let rests = next.labels == pass.labels;
@@ -262,13 +289,36 @@ impl<'a, T: Scalar> Data<'a, T> {
     }
 }
 
-/// The orthonormal matrix nearest to W; where W says nothing (rank-deficient),
-/// the old basis has the word.
-fn nearest_orthonormal(w: ArrayView2<f64>, old: ArrayView2<f64>) -> Result<Array2<f64>> {
-    let scale = w.iter().fold(0.0f64, |m, v| m.max(v.abs()));
-    if scale == 0.0 {
-        return Ok(old.to_owned());
+/// W_1 … W_K of the blocks of every component.
+fn gradient<T: Scalar>(blocks: &[(usize, Array2<T>)], bases: &[Array2<f64>]) -> Vec<Array2<f64>> {
+    let narrow: Vec<Array2<T>> = bases.iter().map(|u| cast(u.view())).collect();
+    // Blocks of a component follow each other, so a part of them is of one or few.
+    let parts: Vec<Vec<(usize, Array2<f64>)>> = blocks
+        .par_chunks(blocks.len().div_ceil(PARTS).max(1))
+        .map(|blocks| {
+            let mut parts: Vec<(usize, Array2<f64>)> = Vec::new();
+            for (k, x) in blocks {
+                let z = product(x.view(), narrow[*k].view());
+                let w = cast::<T, f64>(product(x.t(), z.view()).view());
+                match parts.last_mut() {
+                    Some((of, sum)) if of == k => *sum += &w,
+                    _ => parts.push((*k, w)),
+                }
+            }
+            parts
+        })
+        .collect();
+    let mut w: Vec<Array2<f64>> = bases.iter().map(|u| Array2::zeros(u.raw_dim())).collect();
+    for (k, part) in parts.into_iter().flatten() {
+        w[k] += &part;
     }
-    // A trace of the old basis decides what W leaves open and changes nothing else.
-    polar((&w + &(&old * (1e-9 * scale))).view())
+    w
+}
+
+/// W with a trace of the old basis, which decides what W leaves open (being
+/// rank-deficient) and changes nothing else.
+fn determined_by(w: Array2<f64>, old: &Array2<f64>) -> Array2<f64> {
+    let scale = w.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+    let trace = if scale == 0.0 { 1.0 } else { 1e-9 * scale };
+    w + &(old * trace)
 }

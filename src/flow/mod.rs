@@ -3,7 +3,8 @@
 //!
 //! [`solvers`] holds the integrators, one short function a step; this module
 //! the loop over noise levels, the stochastic sampler of EDM (arXiv
-//! 2206.00364, algorithm 2) and the work in blocks of rows.
+//! 2206.00364, algorithm 2) and the work in blocks of rows, in few dimensions
+//! where the denoiser has few ([`Reduced`]).
 
 pub mod solvers;
 
@@ -15,7 +16,7 @@ use ndarray::{Array2, ArrayView2, Axis};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use crate::denoiser::Denoiser;
+use crate::denoiser::{Denoiser, Reduced};
 use crate::random::{Purpose, fill_normal, normal_rows, row_rng};
 use crate::scalar::Scalar;
 use solvers::{Drift, RungeKutta45};
@@ -95,8 +96,50 @@ impl Plan {
 
     /// Carries the rows of `x`, points at σ_0, along the flow to the last
     /// level. `first_row` is the index of row 0, by which injected noise is
-    /// keyed with `seed`. `visit` sees (step, σ, x) before each step and at the end.
+    /// keyed with `seed`.
     pub fn run<T: Scalar>(
+        &self,
+        denoiser: &dyn Denoiser<T>,
+        x: &mut Array2<T>,
+        first_row: u64,
+        seed: u64,
+    ) -> Result<Work> {
+        let Some(reduced) = self.reduced(denoiser) else {
+            return self.steps(denoiser, x, first_row, seed, |_, _, _| Ok(()));
+        };
+        let (mut coordinates, entered) = reduced.enter(x.view());
+        let work = self.steps(reduced.denoiser(), &mut coordinates, first_row, seed, |_, _, _| Ok(()))?;
+        *x = entered.leave(coordinates.view());
+        Ok(work)
+    }
+
+    /// The same, with `visit` seeing (step, σ, x) before each step and at the end.
+    pub fn trace<T: Scalar>(
+        &self,
+        denoiser: &dyn Denoiser<T>,
+        x: &mut Array2<T>,
+        first_row: u64,
+        seed: u64,
+        mut visit: impl FnMut(usize, f64, ArrayView2<T>) -> Result<()>,
+    ) -> Result<Work> {
+        let Some(reduced) = self.reduced(denoiser) else {
+            return self.steps(denoiser, x, first_row, seed, visit);
+        };
+        let (mut coordinates, entered) = reduced.enter(x.view());
+        self.steps(reduced.denoiser(), &mut coordinates, first_row, seed, |step, sigma, coordinates| {
+            *x = entered.leave(coordinates);
+            visit(step, sigma, x.view())
+        })
+    }
+
+    /// Where to compute, if not in all dimensions: noise that is injected has all of them, and the
+    /// tolerances of rk45 are of the data's own coordinates.
+    fn reduced<'d, T: Scalar>(&self, denoiser: &'d dyn Denoiser<T>) -> Option<&'d Reduced<T>> {
+        let everywhere = self.churn.is_some() || self.solver == Solver::Rk45;
+        if everywhere { None } else { denoiser.reduced() }
+    }
+
+    fn steps<T: Scalar>(
         &self,
         denoiser: &dyn Denoiser<T>,
         x: &mut Array2<T>,
@@ -153,13 +196,13 @@ impl Plan {
     ) -> Result<Array2<T>> {
         let first = rows.start;
         let mut x = self.start::<T>(seed, rows, denoiser.dim());
-        let block = block_size(x.nrows(), denoiser.dim());
+        let block = block_size(denoiser.block(x.nrows()), denoiser.dim());
         x.axis_chunks_iter_mut(Axis(0), block)
             .into_par_iter()
             .enumerate()
             .map(|(i, mut part)| {
                 let mut points = part.to_owned();
-                self.run(denoiser, &mut points, first + (i * block) as u64, seed, |_, _, _| Ok(()))?;
+                self.run(denoiser, &mut points, first + (i * block) as u64, seed)?;
                 part.assign(&points);
                 Ok(())
             })
@@ -192,10 +235,10 @@ impl Plan {
     }
 }
 
-/// Rows of one block of flow: the fewer, the larger an item of the data, so
-/// that a block and a solver's stages stay small.
-pub fn block_size(rows: usize, dim: usize) -> usize {
-    crate::blocks::block_size(rows).min(((4 << 20) / dim.max(1)).max(16))
+/// Rows of one block of flow: the fewer than `block`, the larger an item of the data,
+/// so that a block and a solver's stages stay small.
+pub fn block_size(block: usize, dim: usize) -> usize {
+    block.min(((4 << 20) / dim.max(1)).max(16))
 }
 
 /// A trajectory as one array: (n, steps + 1, d) flattened to (n, (steps + 1)·d).

@@ -7,7 +7,7 @@
 use anyhow::{Result, ensure};
 use ndarray::{Array1, Array2, ArrayView2};
 
-use crate::blocks::map_rows;
+use crate::blocks::{block_size, map_rows};
 use crate::linalg::{cast, product};
 use crate::mixture::Mixture;
 use crate::scalar::Scalar;
@@ -87,10 +87,12 @@ impl Descriptor {
         match self {
             Descriptor::Raw => x,
             Descriptor::Center(mean) => x - &mean.mapv(T::of),
-            Descriptor::Axes(mean, axes) => map_rows(x.view(), axes.ncols(), |x: ArrayView2<T>| {
-                let centred = cast::<T, f64>(x) - mean;
-                cast(product(centred.view(), axes.view()).view())
-            }),
+            Descriptor::Axes(mean, axes) => {
+                map_rows(x.view(), block_size(x.nrows()), axes.ncols(), |x: ArrayView2<T>| {
+                    let centred = cast::<T, f64>(x) - mean;
+                    cast(product(centred.view(), axes.view()).view())
+                })
+            }
         }
     }
 }

@@ -149,7 +149,7 @@ impl<T: Scalar> Survey<'_, T> {
     pub fn along_flow(&self, row: u64) -> Result<Vec<Cell>> {
         let mut cells: Vec<Option<Cell>> = self.levels.iter().map(|_| None).collect();
         let mut x = self.plan.start::<T>(self.seed, row..row + 1, self.denoiser.dim());
-        self.plan.run(self.denoiser, &mut x, row, self.seed, |_, sigma, x| {
+        self.plan.trace(self.denoiser, &mut x, row, self.seed, |_, sigma, x| {
             for (cell, &level) in cells.iter_mut().zip(self.levels) {
                 if same_level(sigma, level) {
                     *cell = Some(self.cell(x.row(0), level, row)?);

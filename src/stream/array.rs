@@ -185,7 +185,7 @@ impl<T: Scalar> ArrayWriter<T> {
             self.header(self.written)?;
             let mut file = spool.into_inner().map_err(|e| self.spool_failed(e.into_error()))?;
             file.rewind().map_err(|e| self.spool_failed(e))?;
-            io::copy(&mut file, &mut self.output)?;
+            self.output.write_file(file)?;
         }
         let dtype = match self.format {
             Format::Npy => descr(T::DTYPE),

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::os::fd::AsFd;
 
 use super::ledger::Note;
 
@@ -25,6 +26,15 @@ pub(super) struct Tap<R> {
 pub(super) enum Reader {
     File(BufReader<Tap<File>>),
     Stream(BufReader<Box<dyn Read + Send>>),
+}
+
+/// Makes a pipe hold as much as Linux lets anyone have, so that the programs at its
+/// ends wait less often for each other; what is no pipe, or may not, stays as it is.
+pub(super) fn widen(pipe: impl AsFd) {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::pipe::fcntl_setpipe_size(pipe, 1 << 20);
+    #[cfg(not(target_os = "linux"))]
+    let _ = pipe;
 }
 
 /// Reads until `buf` is full or the input ends; says how much was read.

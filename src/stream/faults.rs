@@ -277,7 +277,7 @@ pub(crate) fn written(what: &str, write: impl Fn(Output) -> Result<()>) {
     let run = |fault: &Fault| {
         let bytes: Arc<Mutex<Vec<u8>>> = Arc::default();
         let sink = FailingWriter { bytes: bytes.clone(), fault: fault.clone() };
-        let result = write(Output::new("out".into(), Target::Straight(Box::new(sink)), &Ledger::off()));
+        let result = write(Output::new("out".into(), Target::Failing(Box::new(sink)), &Ledger::off()));
         let bytes = bytes.lock().unwrap().clone();
         (result, bytes)
     };

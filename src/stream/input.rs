@@ -9,7 +9,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use flate2::read::MultiGzDecoder;
 use zip::ZipArchive;
 
-use super::bytes::{Bytes, Reader, Tap};
+use super::bytes::{Bytes, Reader, Tap, widen};
 use super::header::{NPY_MAGIC, idx_kind};
 use super::ledger::{Ledger, Note};
 
@@ -57,6 +57,7 @@ impl Input {
         let (path, key) = split_key(name);
         if path == Path::new("-") {
             let note = ledger.input(STDIN, None);
+            widen(io::stdin());
             return Input::stream(STDIN.to_string(), Box::new(io::stdin()), key, note);
         }
         let shown = printable(path);
@@ -70,6 +71,7 @@ impl Input {
         if about.is_file() {
             Input::file(shown, file, key, note)
         } else {
+            widen(&file);
             Input::stream(shown, Box::new(file), key, note)
         }
     }

@@ -176,6 +176,11 @@ impl Note {
         Note { entry: self.entry.clone(), bytes: false }
     }
 
+    /// Whether bytes that pass are noted.
+    pub(super) fn takes_bytes(&self) -> bool {
+        self.entry.is_some() && self.bytes
+    }
+
     /// These bytes have passed.
     pub(super) fn pass(&self, bytes: &[u8]) {
         self.with_bytes(|entry| {

@@ -10,6 +10,7 @@ use anyhow::{Result, anyhow, bail, ensure};
 use atomic_write_file::AtomicWriteFile;
 use atomic_write_file::unix::OpenOptionsExt;
 
+use super::bytes::widen;
 use super::input::printable;
 use super::ledger::{Ledger, Note};
 
@@ -69,8 +70,10 @@ impl Held {
 }
 
 pub(super) enum Target {
-    Straight(Box<dyn Write + Send>),
+    Straight(File),
     Atomic(AtomicWriteFile),
+    #[cfg(test)]
+    Failing(Box<dyn Write + Send>),
 }
 
 impl Output {
@@ -103,7 +106,8 @@ impl Output {
 
     fn straight(name: String, file: File, ledger: &Ledger) -> Output {
         let terminal = file.is_terminal();
-        Output { terminal, ..Output::new(name, Target::Straight(Box::new(file)), ledger) }
+        widen(&file);
+        Output { terminal, ..Output::new(name, Target::Straight(file), ledger) }
     }
 
     pub(super) fn new(name: String, target: Target, ledger: &Ledger) -> Output {
@@ -150,6 +154,8 @@ impl Output {
         let Output { name, target, note, held, .. } = self;
         match (target, held) {
             (Target::Straight(_), _) => {}
+            #[cfg(test)]
+            (Target::Failing(_), _) => {}
             (Target::Atomic(file), Some(held)) => held.files().push((name, file)),
             (Target::Atomic(file), None) => file.commit().map_err(|e| cannot_write(&name, e))?,
         }
@@ -161,13 +167,31 @@ impl Output {
         match &mut self.target {
             Target::Straight(file) => file.write_all(bytes),
             Target::Atomic(file) => file.write_all(bytes),
+            #[cfg(test)]
+            Target::Failing(sink) => sink.write_all(bytes),
         }
-        .map_err(|e| {
-            self.failed = true;
-            cannot_write(&self.name, e)
-        })?;
+        .map_err(|e| self.failure(e))?;
         self.note.pass(bytes);
         Ok(())
+    }
+
+    /// Writes what is left of a file.
+    ///
+    /// # Errors
+    /// As writing its bytes; what reading the file reports.
+    pub(super) fn write_file(&mut self, mut file: File) -> io::Result<()> {
+        self.write_buffer()?;
+        let copied = match &mut self.target {
+            // Without passing through this program, where nothing looks at the bytes.
+            Target::Straight(out) if !self.note.takes_bytes() => io::copy(&mut file, out),
+            _ => return io::copy(&mut file, self).map(|_| ()),
+        };
+        copied.map(|_| ()).map_err(|e| self.failure(e))
+    }
+
+    fn failure(&mut self, error: io::Error) -> io::Error {
+        self.failed = true;
+        cannot_write(&self.name, error)
     }
 
     fn write_buffer(&mut self) -> io::Result<()> {

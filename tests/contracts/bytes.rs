@@ -7,13 +7,18 @@ use super::place::Place;
 use super::programs::{CALLS, Call, SAMPLES};
 
 /// Everything a run writes, by name; standard output is `-`.
-type Outputs = BTreeMap<String, Vec<u8>>;
+pub type Outputs = BTreeMap<String, Vec<u8>>;
 
 /// Runs a line and takes away what it wrote.
 #[track_caller]
 fn outputs(place: &Place, line: &str) -> Outputs {
+    taking(place, || place.out(line))
+}
+
+/// Takes away the files that a run, which returns its standard output, has written.
+pub fn taking(place: &Place, run: impl FnOnce() -> Vec<u8>) -> Outputs {
     let before = place.files();
-    let stdout = place.out(line);
+    let stdout = run();
     let mut written: Outputs = place.files();
     written.retain(|name, _| !before.contains_key(name));
     for name in written.keys() {
@@ -24,7 +29,7 @@ fn outputs(place: &Place, line: &str) -> Outputs {
 }
 
 #[track_caller]
-fn assert_same(a: &Outputs, b: &Outputs, what: &str) {
+pub fn assert_same(a: &Outputs, b: &Outputs, what: &str) {
     assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>(), "{what}");
     for (name, bytes) in a {
         assert!(*bytes == b[name], "{what}: {name} differs");

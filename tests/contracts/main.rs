@@ -1,6 +1,7 @@
 //! What all programs promise (CLI.md), checked over one table of their calls.
 
 mod bytes;
+mod elsewhere;
 mod errors;
 mod faults;
 mod files;
