@@ -366,8 +366,10 @@ def jobs(size, scratch):
             target,
             files | more,
             rounding,
-            (4 * n * d * k * r * evaluations, 0),
+            # Into k·r + 1 coordinates and back, and the flow in these.
+            (2 * n * k * r * (3 * d + 2 * (k * r + 1) * evaluations), 0),
             percent=percent,
+            note=f"in {k * r + 1} coordinates; rivals in all {d}",
             rounds=pick(2, 3 if percent else 7),
             repeat=pick(1, 1 if percent else 5),
         )

@@ -4,13 +4,16 @@
 
 Every job runs at four sizes that double, others fixed, in turn and several times;
 the fastest counts. The slope of ln seconds over ln size is the exponent, by our
-`table slope`. Times are of whole programs, so what does not grow (starting,
-reading the model) lowers an exponent a little.
+`table slope`; the expected one is that of the multiplications, at the same sizes.
+Times are of whole programs, so what does not grow (starting, reading the model)
+lowers an exponent a little.
 """
 
 import argparse
 import csv
+from math import log
 from pathlib import Path
+from statistics import linear_regression
 
 from bench import HERE, ROOT, Command, program
 
@@ -18,13 +21,24 @@ DOUBLINGS = (1, 2, 4, 8)
 
 
 def cases(size, scratch):
-    """(job, variable, sizes, what makes the command and the files of a size)."""
+    """(job, variable, sizes, what makes the command and the files of a size, expected exponent)."""
     part = 1 if size == "full" else 8
 
     def mixture(n, d, K, r):
         model = str(scratch / f"growth-truth-{d}-{K}-{r}.st")
         plant = program("molrg-gen", "-d", d, "-k", K, "-r", r, "-n", 1, "--truth", model)
         return program("pf-sample", model, "-n", n), {model: plant}
+
+    def mixture_work(n, d, K, r):
+        # There and back, and 35 evaluations in p + 1 coordinates.
+        p = K * r
+        return n * p * (3 * d + 2 * 35 * (p + 1))
+
+    def linear(**sizes):
+        work = 1
+        for value in sizes.values():
+            work *= value
+        return work
 
     def samples(n, d, skip=0):
         file = str(scratch / f"growth-samples-{n}-{d}-{skip}.npy")
@@ -43,19 +57,22 @@ def cases(size, scratch):
     def generation(n, d):
         return program("molrg-gen", "-n", n, "-d", d, "-k", 8, "-r", 16), {}
 
-    bases = [
-        ("mixture flow", mixture, {"n": 2048, "d": 1024, "K": 8, "r": 32}, {"n": 1024, "d": 512, "K": 4, "r": 16}),
-        ("empirical flow", empirical, {"n": 512, "N": 2500, "d": 512}, {"n": 512, "N": 2500, "d": 256}),
-        ("gl", gl, {"n": 2048, "N": 25_000, "d": 512}, {"n": 1024, "N": 12_500, "d": 128}),
-        ("generation", generation, {"n": 100_000, "d": 512}, {"n": 50_000, "d": 256}),
+    jobs = [
+        ("mixture flow", mixture, mixture_work, {"n": 4096, "d": 2048, "K": 8, "r": 32}, {"n": 1024, "d": 1024, "K": 2, "r": 8}),
+        ("empirical flow", empirical, linear, {"n": 512, "N": 2500, "d": 512}, {"n": 512, "N": 2500, "d": 256}),
+        ("gl", gl, linear, {"n": 2048, "N": 25_000, "d": 512}, {"n": 1024, "N": 12_500, "d": 128}),
+        ("generation", generation, linear, {"n": 100_000, "d": 512}, {"n": 50_000, "d": 256}),
     ]
-    for job, make, fixed, first in bases:
+    for job, make, work, fixed, first in jobs:
         # What is not looked at may be smaller.
         fixed = fixed | {"n": fixed["n"] // part}
         for variable, least in first.items():
             least = least if variable != "n" else least // part
             sizes = [least * times for times in DOUBLINGS]
-            yield job, variable, sizes, lambda value, make=make, fixed=fixed, v=variable: make(**fixed | {v: value})
+            at = lambda call, value: call(**fixed | {variable: value})
+            logs = [log(at(work, value)) for value in sizes]
+            expected = linear_regression([log(value) for value in sizes], logs).slope
+            yield job, variable, sizes, lambda value: at(make, value), expected
 
 
 def main():
@@ -70,7 +87,7 @@ def main():
     with open(points, "w", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(["job", "variable", "from", "to", "expected", "value", "seconds"])
-        for job, variable, sizes, command_of in cases(args.size, scratch):
+        for job, variable, sizes, command_of, expected in cases(args.size, scratch):
             commands = {}
             for value in sizes:
                 arguments, files = command_of(value)
@@ -83,7 +100,7 @@ def main():
                 for value, command in commands.items():
                     taken[value].append(command.once()["seconds"])
             for value, seconds in taken.items():
-                table.writerow([job, variable, sizes[0], sizes[-1], 1, value, f"{min(seconds):.4g}"])
+                table.writerow([job, variable, sizes[0], sizes[-1], f"{expected:.2f}", value, f"{min(seconds):.4g}"])
             file.flush()
             print(job, variable, {value: round(min(seconds), 3) for value, seconds in taken.items()}, flush=True)
     output = HERE / "growth.csv" if args.size == "full" else scratch / "growth.csv"
