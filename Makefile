@@ -26,17 +26,17 @@ test-narrow: build ## Compare the bytes of AVX-512 and AVX2 kernels
 	$(CARGO) build --release --locked --bin dae-fit --bin pf-sample --no-default-features --target-dir target/narrow && \
 	tests/narrow.sh $(RELEASE) target/narrow/release
 
-ELSEWHERE := $(CARGO) test --locked --test contracts elsewhere:: -- --ignored --nocapture
+ELSEWHERE := $(CARGO) test --locked --test contracts -- --ignored --nocapture elsewhere::
 
 test-release: build ## Compare the bytes of the optimized programs with those of the tests' own
-	$(ELSEWHERE) optimized
+	$(ELSEWHERE)optimized
 
 QEMU := apt-get install -qy --no-install-recommends qemu-user
 test-portable: ## Compare the numbers of a processor of 2008 with this one's
 	@[ "$$(uname -m)" = x86_64 ] || { echo "test-portable: skipped: not an x86-64"; exit 0; }; \
 	command -v qemu-x86_64 > /dev/null || { [ "$$(id -u)" = 0 ] && DEBIAN_FRONTEND=noninteractive $(QEMU) > /dev/null; } || \
 	    { echo "test-portable: skipped: needs qemu-user"; exit 0; }; \
-	$(ELSEWHERE) processor
+	$(ELSEWHERE)another
 
 # Only tests need NumPy.
 NUMPY ?= target/numpy
