@@ -123,6 +123,7 @@ impl Points {
             bail!("damaged: tensor data has {} axes, not 2", data.shape.len());
         };
         ensure!(n > 0, "damaged: it has no training rows");
+        ensure!(data.values.all_finite(), "damaged: it holds numbers that are not finite");
         Ok(Points { shape: (n, d), values: data.values })
     }
 

@@ -72,7 +72,9 @@ impl Columns {
             if names.is_empty() {
                 ensure!(!fields[0].starts_with('{'), "line {line}: looks like JSON; write the table as csv");
                 names = fields;
-                names[0] = names[0].trim_start_matches('\u{feff}').to_string();
+                // A byte order mark, and blanks around it that are none of the name's.
+                names[0] =
+                    names[0].trim_start_matches(|c: char| c == '\u{feff}' || c.is_whitespace()).to_string();
                 continue;
             }
             ensure!(

@@ -144,6 +144,12 @@ fn models_that_cannot_be_taken_are_refused() {
     place.put("longer.st", [&truth[..], b"x"].concat());
     let last = truth.len() - 8;
     place.put("nan.st", [&truth[..last], &f64::NAN.to_le_bytes()[..]].concat());
+    // Of f32, the upper half of that is one, too.
+    for kind in ["gaussian", "empirical", "network", "vae"] {
+        let model = place.get(&format!("{kind}.st"));
+        let last = model.len() - 8;
+        place.put(&format!("nan-{kind}.st"), [&model[..last], &f64::NAN.to_le_bytes()[..]].concat());
+    }
     let length = 8 + u64::from_le_bytes(truth[..8].try_into().unwrap()) as usize;
     for (cut, at) in
         [8, 9, length / 2, length - 1, length, length + 3, length + 8, last, last + 7].iter().enumerate()
@@ -160,6 +166,10 @@ fn models_that_cannot_be_taken_are_refused() {
             ("half.st", "damaged"),
             ("longer.st", "damaged: bytes follow its last tensor"),
             ("nan.st", "not finite"),
+            ("nan-gaussian.st", "not finite"),
+            ("nan-empirical.st", "not finite"),
+            ("nan-network.st", "not finite"),
+            ("nan-vae.st", "not finite"),
             ("cut-0.st", "is not an array, table or model"),
             ("cut-1.st", "truncated within its header"),
             ("cut-2.st", "truncated within its header"),
