@@ -32,7 +32,7 @@ test-release: build ## Compare the bytes of the optimized programs with those of
 	$(ELSEWHERE)optimized
 
 QEMU := apt-get install -qy --no-install-recommends qemu-user
-test-portable: ## Compare the numbers of a processor of 2008 with this one's
+test-portable: ## Compare the numbers of a processor of 2008 with this one's (root gets qemu-user by apt)
 	@[ "$$(uname -m)" = x86_64 ] || { echo "test-portable: skipped: not an x86-64"; exit 0; }; \
 	command -v qemu-x86_64 > /dev/null || { [ "$$(id -u)" = 0 ] && DEBIAN_FRONTEND=noninteractive $(QEMU) > /dev/null; } || \
 	    { echo "test-portable: skipped: needs qemu-user"; exit 0; }; \

@@ -1,5 +1,5 @@
-//! Work in blocks of rows: each block is computed by one thread, blocks
-//! are spread over all threads, and results are taken in order. A row's result
+//! Work in blocks of rows: blocks are spread over all threads (a few have work
+//! inside that is shared, too), and results are taken in order. A row's result
 //! never depends on the block around it (see [`crate::linalg`]), so neither the
 //! block size nor the thread count changes a byte.
 

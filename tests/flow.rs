@@ -536,7 +536,7 @@ fn evaluations_are_counted() {
 fn a_rows_path_does_not_depend_on_its_block() {
     fn check<T: Scalar>() {
         let mixture = Design { mean_norm: 1.0, noise_std: 0.1, ..Design::molrg(24, 3, 3) }.plant(2).unwrap();
-        let proper = Design::molrg(24, 3, 3).plant(4).unwrap();
+        let proper = Design::molrg(24, 2, 3).plant(4).unwrap();
         let data = normal_rows::<T>(1, Purpose::Noise, 0..60, 24);
         let denoisers: [Box<dyn Denoiser<T>>; 3] = [
             Box::new(MixtureDenoiser::<T>::new(mixture)),
@@ -631,6 +631,42 @@ fn the_flow_in_few_dimensions_is_the_flow_in_all() {
         let error = farthest(&x.mapv(f64::from), &carried(&plan, &wide, &start));
         assert!(error < 1e-4, "in f32: {error}");
     }
+}
+
+#[test]
+fn encoding_in_f32_keeps_what_is_in_the_subspaces() {
+    // What is off them grows by 40 000 on the way, what is in them by 80: rounding of one must not get into the other.
+    let mixture = Design::molrg(512, 16, 4).plant(3).unwrap();
+    let frame = mixture.joint_basis();
+    let samples = normal_rows::<f64>(5, Purpose::Noise, 0..20, 16).dot(&mixture.components[1].basis.t());
+    let sigmas = Grid::default().levels().unwrap();
+    let encode = plan(Solver::Heun, sigmas).reversed().unwrap();
+    let start = &samples + &(normal_rows::<f64>(6, Purpose::Noise, 0..20, 512) * 0.002);
+    let mut narrow = start.mapv(|v| v as f32);
+    encode.run(&MixtureDenoiser::<f32>::new(mixture.clone()), &mut narrow, 0, 0).unwrap();
+    let wide = carried(&encode, &MixtureDenoiser::<f64>::new(mixture), &start);
+    let (got, expected) = (narrow.mapv(f64::from).dot(&frame), wide.dot(&frame));
+    // Rounding of f32 in sums of 512, not 500 times as much.
+    let error = farthest(&got, &expected);
+    assert!(error < 2e-5, "{error}");
+}
+
+#[test]
+fn a_mixture_without_directions_has_a_flow() {
+    let point = Component {
+        weight: 1.0,
+        mean: Array1::zeros(30),
+        basis: Array2::zeros((30, 0)),
+        variances: Array1::zeros(0),
+        noise_variance: 0.5,
+    };
+    let denoiser = MixtureDenoiser::<f64>::new(Mixture { components: vec![point] });
+    let start = normal_rows::<f64>(5, Purpose::Noise, 0..4, 30) * 3.0;
+    let plan = plan(Solver::Rk4, levels(200, 3.0, 0.01));
+    let got = carried(&plan, &denoiser, &start);
+    let factor = ((0.5 + 1e-4) / 9.5f64).sqrt();
+    // Of a Gaussian; the fourth order in 200 steps.
+    assert!(farthest(&got, &(&start * factor)) < 1e-7);
 }
 
 #[test]

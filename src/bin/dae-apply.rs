@@ -8,7 +8,7 @@ use clap::{Parser, ValueEnum};
 use molrg::blocks::map_rows;
 use molrg::cli::{self, Job, LevelArgs, Program, Shared, usage};
 use molrg::denoiser::{Denoiser, Model};
-use molrg::flow::block_size;
+use molrg::flow::at_most;
 use molrg::random::{Purpose, normal_rows};
 use molrg::scalar::Scalar;
 use molrg::schedule::Schedule;
@@ -114,7 +114,7 @@ impl Arguments {
             let mut progress = job.progress(rows.len().map(|n| n as u64), "points");
             let mut first = self.shared.rows.start;
             // As many as make full blocks on all threads, since the model is gone through once for each.
-            let block = rayon::current_num_threads() * block_size(denoiser.block(usize::MAX), rows.width());
+            let block = rayon::current_num_threads() * at_most(denoiser.block(usize::MAX), rows.width());
             while let Some(x) = rows.next_block::<T>(block)? {
                 let n = x.nrows();
                 let answer = self.at_level(denoiser, x, sigma, first);
@@ -151,7 +151,7 @@ impl Arguments {
             let noise = normal_rows(self.shared.seed, Purpose::PointNoise, rows, x.ncols());
             x.scaled_add(T::of(sigma), &noise);
         }
-        let block = block_size(denoiser.block(x.nrows()), x.ncols());
+        let block = at_most(denoiser.block(x.nrows()), x.ncols());
         map_rows(x.view(), block, x.ncols(), |x| {
             let d = denoiser.denoise(x, sigma);
             self.quantity.of(x, d, sigma)

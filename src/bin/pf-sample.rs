@@ -10,7 +10,7 @@ use molrg::blocks::{self, in_order};
 use molrg::cli::{self, Job, Program, SamplerArgs, Shared, usage};
 use molrg::denoiser::model::{Generative, Kind};
 use molrg::denoiser::{Denoiser, Guided, Model};
-use molrg::flow::{Plan, Trajectory, Work, block_size};
+use molrg::flow::{Plan, Trajectory, Work, at_most};
 use molrg::generator::Generator;
 use molrg::random::{Purpose, normal_rows};
 use molrg::scalar::{Dtype, Scalar};
@@ -145,7 +145,7 @@ impl Arguments {
             let latents =
                 |rows| normal_rows::<T>(self.shared.seed, Purpose::Latents, rows, generator.latent());
             let block =
-                block_size(blocks::block_size((rows.end - rows.start) as usize), item_shape.iter().product());
+                at_most(blocks::block_size((rows.end - rows.start) as usize), item_shape.iter().product());
             in_order(
                 rows,
                 block,
@@ -218,7 +218,7 @@ impl Arguments {
         let mut done = 0u64;
         match (rows, noise) {
             (Some(rows), _) => {
-                let block = block_size(denoiser.block((rows.end - rows.start) as usize), width);
+                let block = at_most(denoiser.block((rows.end - rows.start) as usize), width);
                 done = rows.end - rows.start;
                 in_order(
                     rows,
@@ -235,7 +235,7 @@ impl Arguments {
                     let n = x.nrows() as u64;
                     in_order(
                         0..n,
-                        block_size(denoiser.block(x.nrows()), width),
+                        at_most(denoiser.block(x.nrows()), width),
                         |rows| {
                             let part = x.slice(s![rows.start as usize..rows.end as usize, ..]);
                             flow.carry(part.mapv(|v| v * scale), first + done + rows.start)

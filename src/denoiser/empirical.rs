@@ -2,7 +2,7 @@
 //! D(x; σ) = Σ_i w_i y_i, w = softmax_i(−‖x − y_i‖²/2σ²) (arXiv 2310.05264).
 //!
 //! One pass over tiles of the data with a running maximum (online softmax), so
-//! memory beside the data is a few tiles for every thread. Distances come from products,
+//! memory beside the data is a few tiles and sums of rows for every thread. Distances come from products,
 //! ‖x − y‖² = ‖x‖² − 2xᵀy + ‖y‖² of centred points, whose rounding over σ² shows
 //! in the weights once σ is small; then the few weights that count are
 //! recomputed by differences, exactly (see [`REFINED_SHARE`]).
@@ -28,8 +28,8 @@ const TILE: usize = 512;
 /// in pairs, in an order that the number of points alone decides.
 const RUN: usize = 8;
 
-/// Rows of x computed together: threads share the data, not the rows, since products
-/// with few rows are slow.
+/// Rows of x computed together, at most: threads share the data rather than the rows,
+/// since products with few rows are slow.
 const ROWS: usize = 256;
 
 /// Weights under exp(−80) are set to exactly 0: they change no digit, and
@@ -147,7 +147,10 @@ impl<T: Scalar> Denoiser<T> for EmpiricalDenoiser<T> {
     }
 
     fn block(&self, rows: usize) -> usize {
-        rows.clamp(1, ROWS)
+        // Few points make few runs to share: then threads share the rows, too.
+        let runs = self.data.nrows().div_ceil(TILE * RUN);
+        let shares = rayon::current_num_threads().div_ceil(runs.max(1));
+        (rows / shares).clamp(16, ROWS)
     }
 
     fn denoise(&self, x: ArrayView2<T>, sigma: f64) -> Array2<T> {

@@ -26,6 +26,10 @@ impl<T: Scalar> Denoiser<T> for Guided<'_, T> {
         self.conditional.dim()
     }
 
+    fn block(&self, rows: usize) -> usize {
+        self.conditional.block(rows).max(self.unconditional.block(rows))
+    }
+
     fn denoise(&self, x: ArrayView2<T>, sigma: f64) -> Array2<T> {
         self.combine(self.conditional.denoise(x, sigma), self.unconditional.denoise(x, sigma))
     }

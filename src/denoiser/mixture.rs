@@ -370,10 +370,12 @@ impl<T: Scalar> Denoiser<T> for MixtureDenoiser<T> {
 }
 
 impl<T: Scalar> MixtureDenoiser<T> {
-    /// The mixture in coordinates of the frame and one more, off it, if these are at most half of d.
+    /// The mixture in coordinates of the frame and one more, off it. These must be few, or finding
+    /// them (6·d·p² operations, on one thread) takes longer than they save. The number of points to come
+    /// must not matter, for the same bytes.
     fn in_coordinates(&self) -> Option<Reduced<T>> {
         let (d, p) = self.frame64.dim();
-        if 2 * (p + 1) > d {
+        if p == 0 || 3 * (p + 1) > d {
             return None;
         }
         // Columns that depend on others make no fewer coordinates: their own hold nothing.

@@ -34,8 +34,8 @@ use crate::scalar::Scalar;
 /// A denoiser in σ-space: x̂ = x_t/α_t, σ = β_t/α_t.
 ///
 /// A row's result depends on that row alone, to the byte: callers cut rows
-/// into blocks as suits them. But for what [`Denoiser::block`] says, methods compute
-/// on the calling thread.
+/// into blocks as suits them. Methods may share their work among the threads of the
+/// pool.
 pub trait Denoiser<T: Scalar>: Sync + Send {
     /// d.
     fn dim(&self) -> usize;
@@ -53,8 +53,8 @@ pub trait Denoiser<T: Scalar>: Sync + Send {
         self.jvp(x, directions, sigma)
     }
 
-    /// How many of `rows` rows are best denoised at once. Blocks are spread over the
-    /// threads, unless the denoiser shares its own work among them.
+    /// How many of `rows` rows are best denoised at once: so few that the threads have
+    /// blocks to share, unless the denoiser shares its own work among them.
     fn block(&self, rows: usize) -> usize {
         block_size(rows)
     }

@@ -241,17 +241,14 @@ impl<'a, T: Scalar> Data<'a, T> {
             if settings.orthogonal {
                 (bases, completed) = self.determined(&bases, &pass)?;
             } else {
-                (bases, completed) = (0..bases.len())
-                    .into_par_iter()
-                    .map(|k| {
-                        let mean = means.as_ref().map(|m| m.row(k).to_owned());
-                        let rows = rows_of(self.x, &pass.labels, k, mean.as_ref());
-                        let nothing = Array2::zeros((self.x.ncols(), 0));
-                        leading_basis(rows.view(), settings.ranks[k], nothing.view(), settings.seed, k)
-                    })
-                    .collect::<Result<Vec<_>>>()?
-                    .into_iter()
-                    .unzip();
+                // One after the other, since each takes a copy of its rows in f64.
+                for (k, basis) in bases.iter_mut().enumerate() {
+                    let mean = means.as_ref().map(|m| m.row(k).to_owned());
+                    let rows = rows_of(self.x, &pass.labels, k, mean.as_ref());
+                    let nothing = Array2::zeros((self.x.ncols(), 0));
+                    (*basis, completed[k]) =
+                        leading_basis(rows.view(), settings.ranks[k], nothing.view(), settings.seed, k)?;
+                }
             }
             let next = self.pass(&bases, means.as_ref());
             let rests = next.labels == pass.labels;
@@ -315,8 +312,8 @@ fn gradient<T: Scalar>(blocks: &[(usize, Array2<T>)], bases: &[Array2<f64>]) -> 
     w
 }
 
-/// W with a trace of the old basis, which decides what W leaves open (being
-/// rank-deficient) and changes nothing else.
+/// W with a trace of the old basis, which decides what W leaves open where there is
+/// no rounding (components without rows) and changes nothing else.
 fn determined_by(w: Array2<f64>, old: &Array2<f64>) -> Array2<f64> {
     let scale = w.iter().fold(0.0f64, |m, v| m.max(v.abs()));
     let trace = if scale == 0.0 { 1.0 } else { 1e-9 * scale };

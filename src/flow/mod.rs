@@ -127,12 +127,14 @@ impl Plan {
         };
         let (mut coordinates, entered) = reduced.enter(x.view());
         self.steps(reduced.denoiser(), &mut coordinates, first_row, seed, |step, sigma, coordinates| {
-            *x = entered.leave(coordinates);
+            if step > 0 {
+                *x = entered.leave(coordinates);
+            }
             visit(step, sigma, x.view())
         })
     }
 
-    /// Where to compute, if not in all dimensions: noise that is injected has all of them, and the
+    /// Where to compute, if not in all d dimensions. Noise that is injected has all of them, and the
     /// tolerances of rk45 are of the data's own coordinates.
     fn reduced<'d, T: Scalar>(&self, denoiser: &'d dyn Denoiser<T>) -> Option<&'d Reduced<T>> {
         let everywhere = self.churn.is_some() || self.solver == Solver::Rk45;
@@ -196,7 +198,7 @@ impl Plan {
     ) -> Result<Array2<T>> {
         let first = rows.start;
         let mut x = self.start::<T>(seed, rows, denoiser.dim());
-        let block = block_size(denoiser.block(x.nrows()), denoiser.dim());
+        let block = at_most(denoiser.block(x.nrows()), denoiser.dim());
         x.axis_chunks_iter_mut(Axis(0), block)
             .into_par_iter()
             .enumerate()
@@ -237,7 +239,7 @@ impl Plan {
 
 /// Rows of one block of flow: the fewer than `block`, the larger an item of the data,
 /// so that a block and a solver's stages stay small.
-pub fn block_size(block: usize, dim: usize) -> usize {
+pub fn at_most(block: usize, dim: usize) -> usize {
     block.min(((4 << 20) / dim.max(1)).max(16))
 }
 

@@ -5,7 +5,7 @@ use faer::{Mat, MatRef, Side};
 use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
 use rand::Rng;
 
-use super::product;
+use super::{accumulate_wide, product};
 use crate::random::standard_normals;
 
 fn to_faer(a: ArrayView2<f64>) -> Mat<f64> {
@@ -94,7 +94,9 @@ pub fn leading_right_vectors(x: ArrayView2<f64>, r: usize) -> Result<(Array2<f64
         let (_, s, v) = thin_svd(x)?;
         (v, s.mapv(|s| s * s))
     } else if d <= n {
-        let (values, vectors) = symmetric_eigen(product(x.t(), x).view())?;
+        let mut gram = Array2::zeros((d, d));
+        accumulate_wide(gram.view_mut(), x.t(), x);
+        let (values, vectors) = symmetric_eigen(gram.view())?;
         (vectors, values)
     } else {
         let (values, w) = symmetric_eigen(product(x, x.t()).view())?;

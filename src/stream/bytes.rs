@@ -28,11 +28,18 @@ pub(super) enum Reader {
     Stream(BufReader<Box<dyn Read + Send>>),
 }
 
-/// Makes a pipe hold as much as Linux lets anyone have, so that the programs at its
-/// ends wait less often for each other; what is no pipe, or may not, stays as it is.
+/// Makes a pipe of 64 kB hold four times as much, so that the programs at its ends wait
+/// less often for each other; what is no pipe, or may not, stays as it is. More would
+/// hardly help, and all pipes of a user share 64 MB.
 pub(super) fn widen(pipe: impl AsFd) {
     #[cfg(target_os = "linux")]
-    let _ = rustix::pipe::fcntl_setpipe_size(pipe, 1 << 20);
+    {
+        use rustix::pipe::{fcntl_getpipe_size, fcntl_setpipe_size};
+        const WIDE: usize = 256 << 10;
+        if fcntl_getpipe_size(&pipe).is_ok_and(|size| size < WIDE) {
+            let _ = fcntl_setpipe_size(&pipe, WIDE);
+        }
+    }
     #[cfg(not(target_os = "linux"))]
     let _ = pipe;
 }

@@ -38,9 +38,16 @@ impl Lines {
         };
         ensure!(lines.advance()?, "holds no rows, only blank lines or comments");
         lines.width = lines.record.len();
-        let header = lines.record.iter().any(|field| !field.is_empty() && number(field).is_none());
+        let first = lines.record.get(0).unwrap_or(b"");
         ensure!(
-            !header || lines.reader.get_ref().fresh,
+            !first.starts_with(b"[") && !first.starts_with(b"{"),
+            "line {}: looks like JSON, which is written but not read; give npy or csv",
+            lines.line()
+        );
+        let header = lines.record.iter().any(|field| !field.is_empty() && number(field).is_none());
+        let source = lines.reader.get_mut();
+        ensure!(
+            !header || source.fresh || !source.reader.at_end()?,
             "truncated: it ends inside its first line, which holds no numbers; the producer stopped early, run it again"
         );
         lines.pending = !header;

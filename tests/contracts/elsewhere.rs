@@ -96,7 +96,8 @@ fn numbers(name: &str, bytes: &[u8]) -> (BTreeMap<String, Vec<f64>>, Vec<String>
 fn difference(a: &[f64], b: &[f64]) -> f64 {
     let largest = a.iter().chain(b).fold(0.0f64, |m, x| m.max(x.abs()));
     let apart = a.iter().zip(b).fold(0.0f64, |m, (x, y)| m.max((x - y).abs()));
-    if a.len() != b.len() {
+    let unlike = a.iter().zip(b).any(|(x, y)| x.is_nan() != y.is_nan());
+    if a.len() != b.len() || unlike {
         f64::INFINITY
     } else if apart == 0.0 {
         0.0
@@ -122,6 +123,7 @@ fn another_kind_of_processor_differs_by_rounding() {
         assert_eq!(here.keys().collect::<Vec<_>>(), there.keys().collect::<Vec<_>>(), "{line}");
         for (name, bytes) in &here {
             let ((a, said), (b, said_there)) = (numbers(name, bytes), numbers(name, &there[name]));
+            assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>(), "{line}: {name}");
             let largest = a.iter().map(|(what, x)| difference(x, &b[what])).fold(0.0, f64::max);
             println!("{largest:.1e} {name}: {line}");
             if BOUNDED.contains(&call.program) {
