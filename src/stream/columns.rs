@@ -71,10 +71,13 @@ impl Columns {
             );
             if names.is_empty() {
                 ensure!(!fields[0].starts_with('{'), "line {line}: looks like JSON; write the table as csv");
-                names = fields;
                 // A byte order mark, and blanks around it that are none of the name's.
-                names[0] =
-                    names[0].trim_start_matches(|c: char| c == '\u{feff}' || c.is_whitespace()).to_string();
+                let first = fields[0].trim_start_matches(|c: char| c == '\u{feff}' || c.is_whitespace());
+                // With nothing after it, a line of blanks.
+                if fields.len() > 1 || !first.is_empty() {
+                    names = fields.clone();
+                    names[0] = first.to_string();
+                }
                 continue;
             }
             ensure!(

@@ -17,7 +17,7 @@ pub(super) const SHOWN: usize = 40;
 pub(super) struct Lines {
     reader: csv::Reader<LineByLine>,
     record: ByteRecord,
-    /// The first line, when it holds numbers: read to learn the width.
+    /// A line that was read to learn the width, or whether there is a first.
     pending: bool,
     width: usize,
 }
@@ -45,12 +45,12 @@ impl Lines {
             lines.line()
         );
         let header = lines.record.iter().any(|field| !field.is_empty() && number(field).is_none());
-        let source = lines.reader.get_mut();
+        // Whether a header was cut shows in what follows: nothing, and no end of a line.
+        lines.pending = !header || lines.advance()?;
         ensure!(
-            !header || source.fresh || !source.reader.at_end()?,
-            "truncated: it ends inside its first line, which holds no numbers; the producer stopped early, run it again"
+            lines.pending || lines.reader.get_ref().ended,
+            "truncated: it ends inside its first lines, which hold no numbers; the producer stopped early, run it again"
         );
-        lines.pending = !header;
         Ok(lines)
     }
 
@@ -91,10 +91,7 @@ impl Lines {
     }
 
     fn next_row(&mut self) -> Result<bool> {
-        if std::mem::take(&mut self.pending) {
-            return Ok(true);
-        }
-        if !self.advance()? {
+        if !std::mem::take(&mut self.pending) && !self.advance()? {
             return Ok(false);
         }
         let found = self.record.len();
@@ -152,6 +149,8 @@ pub(super) struct LineByLine {
     pub(super) line: u64,
     /// The next byte begins a line.
     fresh: bool,
+    /// The last byte ended a line, also one that ends in a carriage return alone.
+    ended: bool,
     comment: bool,
     within: Within,
 }
@@ -191,7 +190,7 @@ const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 impl LineByLine {
     pub(super) fn new(reader: Reader) -> LineByLine {
-        LineByLine { reader, line: 0, fresh: true, comment: false, within: Within::Start }
+        LineByLine { reader, line: 0, fresh: true, ended: true, comment: false, within: Within::Start }
     }
 }
 
@@ -219,6 +218,9 @@ impl Read for LineByLine {
                 io::ErrorKind::InvalidData,
                 format!("line {line}: a quote is opened and not closed"),
             ));
+        }
+        if let Some(&last) = part.last() {
+            self.ended = matches!(last, b'\n' | b'\r');
         }
         let n = part.len();
         buf[..n].copy_from_slice(part);
