@@ -289,6 +289,8 @@ impl TensorFile {
 fn read_tensors(reader: &mut impl Read, header: &Metadata) -> Result<HashMap<String, Tensor>> {
     let mut tensors = HashMap::new();
     for name in header.offset_keys() {
+        // Messages that name it are of one line.
+        ensure!(!name.contains(char::is_control), "damaged: the name of a tensor holds a control character");
         let info = header.info(&name).with_context(|| format!("damaged: tensor {name}"))?;
         let bytes = info.data_offsets.1 - info.data_offsets.0;
         let values = match info.dtype {
