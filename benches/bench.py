@@ -366,8 +366,8 @@ def jobs(size, scratch):
             target,
             files | more,
             rounding,
-            # Into k·r + 1 coordinates and back, and the flow in these.
-            (2 * n * k * r * (3 * d + 2 * (k * r + 1) * evaluations), 0),
+            # Into k·r + 1 coordinates (in two projections) and back, and the flow in these.
+            (2 * n * k * r * (5 * d + 2 * (k * r + 1) * evaluations), 0),
             percent=percent,
             note=f"in {k * r + 1} coordinates; rivals in all {d}",
             rounds=pick(2, 3 if percent else 7),

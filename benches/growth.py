@@ -30,9 +30,9 @@ def cases(size, scratch):
         return program("pf-sample", model, "-n", n), {model: plant}
 
     def mixture_work(n, d, K, r):
-        # There and back, and 35 evaluations in p + 1 coordinates.
+        # There (in two projections) and back, and 35 evaluations in p + 1 coordinates.
         p = K * r
-        return n * p * (3 * d + 2 * 35 * (p + 1))
+        return n * p * (5 * d + 2 * 35 * (p + 1))
 
     def linear(**sizes):
         work = 1

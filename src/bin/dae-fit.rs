@@ -36,9 +36,9 @@ const MOMENT_ROWS: usize = 2048;
 /// form that their --loss is published with. The same seed trains the same bytes at any number of threads and
 /// however often it was stopped. linear-vae, gan: generators, which have no denoiser; pf-sample draws from them.
 ///
-/// Memory: molrg (two or three times for several components) and empirical hold the samples; gaussian and linear-vae stream them
-/// and hold d²; networks hold the samples, the parameters with their gradients (8 of them for unet and uvit), averages
-/// and moments, and the activations of a few rows. They print how much.
+/// Memory: molrg (two or three times for several components) and empirical hold the samples; gaussian and
+/// linear-vae stream them and hold d²; networks hold the samples, the parameters with their gradients (8 of them for
+/// unet and uvit), averages and moments, and the activations of a few rows. They print how much.
 #[derive(Parser)]
 #[command(
     name = "dae-fit",

@@ -2,10 +2,10 @@
 //! D(x; σ) = Σ_i w_i y_i, w = softmax_i(−‖x − y_i‖²/2σ²) (arXiv 2310.05264).
 //!
 //! One pass over tiles of the data with a running maximum (online softmax), so
-//! memory beside the data is a few tiles and sums of rows for every thread. Distances come from products,
-//! ‖x − y‖² = ‖x‖² − 2xᵀy + ‖y‖² of centred points, whose rounding over σ² shows
-//! in the weights once σ is small; then the few weights that count are
-//! recomputed by differences, exactly (see [`REFINED_SHARE`]).
+//! memory beside the data is a few tiles and sums of rows for every thread.
+//! Distances come from products, ‖x − y‖² = ‖x‖² − 2xᵀy + ‖y‖² of centred points,
+//! whose rounding over σ² shows in the weights once σ is small; then the few weights
+//! that count are recomputed by differences, exactly (see [`REFINED_SHARE`]).
 
 use std::ops::Range;
 

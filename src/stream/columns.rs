@@ -75,8 +75,9 @@ impl Columns {
                 let first = fields[0].trim_start_matches(|c: char| c == '\u{feff}' || c.is_whitespace());
                 // With nothing after it, a line of blanks.
                 if fields.len() > 1 || !first.is_empty() {
-                    names = fields.clone();
-                    names[0] = first.to_string();
+                    let first = first.to_string();
+                    names = fields;
+                    names[0] = first;
                 }
                 continue;
             }
