@@ -53,7 +53,7 @@ fn online_softmax(bencher: Bencher, sigma: f64) {
     let x = noisy(&design, n, sigma);
     bencher
         .counter(ItemsCount::new(4 * n * points * d))
-        .bench_local(|| denoiser.denoise(black_box(&x).view(), sigma));
+        .bench_local(|| denoiser.denoise(black_box(&x).view(), sigma).unwrap());
 }
 
 /// The most similar of 8192 training rows.
@@ -75,7 +75,7 @@ fn mixture_denoise(bencher: Bencher, (d, k, r): (usize, usize, usize)) {
     let x = noisy(&design, n, sigma);
     bencher
         .counter(ItemsCount::new(4 * n * d * k * r))
-        .bench_local(|| denoiser.denoise(black_box(&x).view(), sigma));
+        .bench_local(|| denoiser.denoise(black_box(&x).view(), sigma).unwrap());
 }
 
 /// A layer forwards, and both products of its derivative.

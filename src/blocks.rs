@@ -62,12 +62,15 @@ pub fn map_rows<T: Scalar, U: Scalar>(
     x: ArrayView2<T>,
     block: usize,
     width: usize,
-    f: impl Fn(ArrayView2<T>) -> Array2<U> + Sync,
-) -> Array2<U> {
+    f: impl Fn(ArrayView2<T>) -> Result<Array2<U>> + Sync,
+) -> Result<Array2<U>> {
     let mut out = Array2::zeros((x.nrows(), width));
     out.axis_chunks_iter_mut(Axis(0), block)
         .into_par_iter()
         .zip(x.axis_chunks_iter(Axis(0), block))
-        .for_each(|(mut out, x)| out.assign(&f(x)));
-    out
+        .try_for_each(|(mut out, x)| {
+            out.assign(&f(x)?);
+            anyhow::Ok(())
+        })?;
+    Ok(out)
 }

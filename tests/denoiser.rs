@@ -115,7 +115,7 @@ fn mixtures_agree_with_dense_algebra_of_60_digits() {
                     continue;
                 }
                 let x = p.x.mapv(T::of).insert_axis(Axis(0));
-                let got = denoiser.denoise(x.view(), p.sigma);
+                let got = denoiser.denoise(x.view(), p.sigma).unwrap();
                 let error = worst(got.view(), p.denoised().insert_axis(Axis(0)).view());
                 assert!(error < promised::<T>(), "{name} {i}, σ {}, {}: {error}", p.sigma, T::DTYPE);
                 compared += 1;
@@ -189,7 +189,7 @@ fn mixtures_of_high_dimension_are_those_of_low_dimension_turned() {
                 }
                 let expected = reflected(grown.denoised().insert_axis(Axis(1)).view(), v.view());
                 let turned = reflected(x.view(), v.view());
-                let got = denoiser.denoise(cast::<f64, T>(turned.t()).view(), p.sigma);
+                let got = denoiser.denoise(cast::<f64, T>(turned.t()).view(), p.sigma).unwrap();
                 // Rounding of a point of norm σ√d over a result of norm about 1
                 // comes back as J's share of it, at most ‖J‖‖x‖/‖D‖ units.
                 let shrink =
@@ -329,9 +329,9 @@ fn mixtures_agree_with_the_dense_formula() {
             }
             // Elimination loses up to the condition number, (3+σ²)/σ² ≤ 300,
             // and a log weight of up to 1e3 units as many.
-            let error = worst(f64s.denoise(wide.view(), sigma).view(), expected.view());
+            let error = worst(f64s.denoise(wide.view(), sigma).unwrap().view(), expected.view());
             assert!(error < 1e-12, "{i}, σ {sigma}: {error}");
-            let error = worst(f32s.denoise(x.view(), sigma).view(), expected.view());
+            let error = worst(f32s.denoise(x.view(), sigma).unwrap().view(), expected.view());
             assert!(error < 1e-5, "{i}, σ {sigma}, f32: {error}");
         }
     }
@@ -357,15 +357,16 @@ fn f32_decides_between_components_as_f64_does() {
                 let (mut low, mut high) = (0.0, 1.0);
                 for _ in 0..40 {
                     let t = 0.5 * (low + high);
-                    let d = f64s.denoise(at(t).mapv(f64::from).view(), sigma);
-                    let ends = [at(0.0), at(1.0)].map(|e| f64s.denoise(e.mapv(f64::from).view(), sigma));
+                    let d = f64s.denoise(at(t).mapv(f64::from).view(), sigma).unwrap();
+                    let ends =
+                        [at(0.0), at(1.0)].map(|e| f64s.denoise(e.mapv(f64::from).view(), sigma).unwrap());
                     let [to_a, to_b] = ends.map(|e| squared_distance(d.row(0), e.row(0)));
                     if to_a < to_b { low = t } else { high = t }
                 }
                 for t in [low, low + 1e-5, low - 1e-4, low + 1e-3] {
                     let x = at(t);
-                    let expected = f64s.denoise(x.mapv(f64::from).view(), sigma);
-                    let error = worst(f32s.denoise(x.view(), sigma).view(), expected.view());
+                    let expected = f64s.denoise(x.mapv(f64::from).view(), sigma).unwrap();
+                    let error = worst(f32s.denoise(x.view(), sigma).unwrap().view(), expected.view());
                     assert!(error < 1e-5, "{name}, pair {i}, σ {sigma}: {error}");
                     shared += 1;
                 }
@@ -399,7 +400,7 @@ fn lemma_1() {
             }
         }
         // Log weights at σ = 0.05 reach 1e3: a thousand units of rounding.
-        assert!(worst(denoiser.denoise(x.view(), sigma).view(), expected.view()) < 1e-12);
+        assert!(worst(denoiser.denoise(x.view(), sigma).unwrap().view(), expected.view()) < 1e-12);
     }
 }
 
@@ -412,7 +413,7 @@ fn extreme_noise_levels_stay_finite() {
             let (data, labels) = Sampler::<T>::new(&mixture, 4, false).draw(0..30);
             for sigma in [1e-12, 1e-8, 1e-4, 1e4, 1e8, 1e12] {
                 let noise = normal::<T>(2, 30, d) * T::of(sigma);
-                let got = denoiser.denoise((&data + &noise).view(), sigma);
+                let got = denoiser.denoise((&data + &noise).view(), sigma).unwrap();
                 assert!(got.iter().all(|v| v.is_finite()), "{i}, σ {sigma}");
                 if sigma < 1e-5 && d > 1 {
                     // On the data, the denoiser is the identity up to the noise
@@ -431,7 +432,7 @@ fn extreme_noise_levels_stay_finite() {
                     }
                 }
                 for x in [data.row(0), noise.row(0)] {
-                    let jvp = denoiser.jvp(x, noise.view(), sigma);
+                    let jvp = denoiser.jvp(x, noise.view(), sigma).unwrap();
                     assert!(jvp.iter().all(|v| v.is_finite()), "{i}, σ {sigma}");
                     let all = denoiser.spectrum(x, sigma, true).unwrap().all();
                     assert!(all.iter().all(|v| v.is_finite()), "{i}, σ {sigma}");
@@ -452,17 +453,17 @@ fn components_of_weight_zero_do_not_count() {
     let both = MixtureDenoiser::<f64>::new(mixture);
     let x = normal::<f64>(2, 5, 7);
     for sigma in [1e-3, 1.0, 1e3] {
-        let expected = alone.denoise(x.view(), sigma);
-        assert!(worst(both.denoise(x.view(), sigma).view(), expected.view()) < 1e-14);
-        assert!(both.jvp(x.row(0), x.view(), sigma).iter().all(|v| v.is_finite()));
+        let expected = alone.denoise(x.view(), sigma).unwrap();
+        assert!(worst(both.denoise(x.view(), sigma).unwrap().view(), expected.view()) < 1e-14);
+        assert!(both.jvp(x.row(0), x.view(), sigma).unwrap().iter().all(|v| v.is_finite()));
     }
 }
 
 // Jacobians
 
 /// J by rows of products, symmetrized only by what it is.
-fn jacobian<T: Scalar>(denoiser: &dyn Denoiser<T>, x: ArrayView1<T>, sigma: f64) -> Array2<f64> {
-    cast(denoiser.jvp(x, Array2::eye(denoiser.dim()).view(), sigma).t())
+fn jacobian<T: Scalar>(denoiser: &dyn Differentiable<T>, x: ArrayView1<T>, sigma: f64) -> Array2<f64> {
+    cast(denoiser.jvp(x, Array2::eye(denoiser.dim()).view(), sigma).unwrap().t())
 }
 
 /// Central differences, extrapolated once: the error is (h/σ)⁴ of what the
@@ -474,19 +475,19 @@ fn quotient(denoiser: &dyn Denoiser<f64>, x: ArrayView1<f64>, v: ArrayView1<f64>
             (&x + &(&v * h)).insert_axis(Axis(0)),
             (&x - &(&v * h)).insert_axis(Axis(0))
         ];
-        let d = denoiser.denoise(points.view(), sigma);
+        let d = denoiser.denoise(points.view(), sigma).unwrap();
         (&d.row(0) - &d.row(1)) / (2.0 * h)
     };
     let h = 1e-3 * sigma;
     (at(h / 2.0) * 4.0 - at(h)) / 3.0
 }
 
-fn check_jacobian(name: &str, denoiser: &dyn Denoiser<f64>, x: ArrayView1<f64>, sigma: f64) {
+fn check_jacobian(name: &str, denoiser: &dyn Differentiable<f64>, x: ArrayView1<f64>, sigma: f64) {
     let d = denoiser.dim();
     let j = jacobian(denoiser, x, sigma);
     let size = j.iter().fold(1e-3f64, |m, v| m.max(v.abs()));
     let probes = normal::<f64>(77, 3, d);
-    let products = denoiser.jvp(x, probes.view(), sigma);
+    let products = denoiser.jvp(x, probes.view(), sigma).unwrap();
     for (v, jv) in probes.outer_iter().zip(products.outer_iter()) {
         let error = norm((&jv - &quotient(denoiser, x, v, sigma)).view());
         // (1e-3)⁴ of a fifth derivative of up to 1e4 in units of σ where
@@ -500,7 +501,7 @@ fn check_jacobian(name: &str, denoiser: &dyn Denoiser<f64>, x: ArrayView1<f64>, 
     for v in probes.outer_iter() {
         assert!(v.dot(&j.dot(&v)) > -1e-12 * size * v.dot(&v), "{name}: positive semi-definite");
     }
-    let vjp = denoiser.vjp(x, probes.view(), sigma);
+    let vjp = denoiser.vjp(x, probes.view(), sigma).unwrap();
     for ((u, ju), v) in probes.outer_iter().zip(vjp.outer_iter()).zip(probes.outer_iter().rev()) {
         let forth = u.dot(&j.dot(&v));
         assert!((forth - ju.dot(&v)).abs() < 1e-12 * size * norm(u) * norm(v), "⟨u, Jv⟩ = ⟨Jᵀu, v⟩");
@@ -670,7 +671,7 @@ fn finite_sets_agree_with_the_direct_softmax() {
         {
             let x = queries(data.view(), sigma, i as u64);
             let expected = direct(data.view(), x.view(), sigma);
-            let got = denoiser.denoise(x.view(), sigma);
+            let got = denoiser.denoise(x.view(), sigma).unwrap();
             for (q, (x, (got, expected))) in
                 x.outer_iter().zip(got.outer_iter().zip(expected.outer_iter())).enumerate()
             {
@@ -717,15 +718,15 @@ fn small_noise_returns_the_training_point_itself() {
                 // Neighbours are at least 1e-2 away, fifty noise levels: none
                 // of their weights reaches f64.
                 assert_eq!(
-                    denoiser.denoise(x.view(), sigma),
+                    denoiser.denoise(x.view(), sigma).unwrap(),
                     data.slice(s![..rows, ..]),
                     "{n}×{d}, σ {sigma}"
                 );
-                let jvp = denoiser.jvp(x.row(0), x.view(), sigma);
+                let jvp = denoiser.jvp(x.row(0), x.view(), sigma).unwrap();
                 assert!(jvp.iter().all(|v| *v == T::zero()));
                 // Farther than any noise puts it: still finite, still a point.
                 let far = x.mapv(|v| v * T::of(3.0));
-                assert!(denoiser.denoise(far.view(), sigma).iter().all(|v| v.is_finite()));
+                assert!(denoiser.denoise(far.view(), sigma).unwrap().iter().all(|v| v.is_finite()));
             }
         }
     }
@@ -792,7 +793,7 @@ fn differences_take_over_where_products_are_too_coarse() {
         let noise = normal::<f32>(3, 20, d) * sigma;
         let x = Array2::from_shape_fn((20, d), |(i, j)| data[[2 * i, j]] + noise[[i, j]]);
         let expected = direct(data.view(), x.view(), sigma as f64);
-        let ours = cast::<f32, f64>(denoiser.denoise(x.view(), sigma as f64).view());
+        let ours = cast::<f32, f64>(denoiser.denoise(x.view(), sigma as f64).unwrap().view());
         let rough = by_products(data.view(), x.view(), sigma as f64);
         seen.push((sigma, error(ours.view(), expected.view()), error(rough.view(), expected.view())));
     }
@@ -812,7 +813,7 @@ fn differences_take_over_where_products_are_too_coarse() {
     for sigma in [0.98 * at, 1.02 * at] {
         let x = data.slice(s![..20, ..]).to_owned();
         let expected = direct(data.view(), x.view(), sigma);
-        let got = denoiser.denoise(x.view(), sigma);
+        let got = denoiser.denoise(x.view(), sigma).unwrap();
         assert!(worst(got.view(), expected.view()) < 1e-5);
     }
 }
@@ -832,7 +833,7 @@ fn jacobians_of_finite_sets() {
     let x = normal::<f64>(4, 2, 6);
     let spectrum = one.spectrum(x.row(0), 0.7, true).unwrap();
     assert_eq!(spectrum.all(), vec![0.0; 6]);
-    assert_eq!(one.denoise(x.view(), 0.7).row(1), one.denoise(x.view(), 1e4).row(0));
+    assert_eq!(one.denoise(x.view(), 0.7).unwrap().row(1), one.denoise(x.view(), 1e4).unwrap().row(0));
 }
 
 #[test]
@@ -853,8 +854,8 @@ fn a_finite_set_is_a_mixture_of_points() {
     let set = EmpiricalDenoiser::new(data.clone());
     for sigma in [0.3, 1.0, 10.0] {
         let x = &data + &(normal::<f64>(2, 9, 5) * sigma);
-        let expected = set.denoise(x.view(), sigma);
-        assert!(worst(mixture.denoise(x.view(), sigma).view(), expected.view()) < 1e-12);
+        let expected = set.denoise(x.view(), sigma).unwrap();
+        assert!(worst(mixture.denoise(x.view(), sigma).unwrap().view(), expected.view()) < 1e-12);
         let (a, b) = (jacobian(&mixture, x.row(0), sigma), jacobian(&set, x.row(0), sigma));
         assert!((a - b).iter().all(|v| v.abs() < 1e-12));
     }
@@ -876,13 +877,13 @@ fn a_rows_result_is_the_same_bits_in_any_block() {
         for (i, denoiser) in denoisers.iter().enumerate() {
             for sigma in [0.01, 0.4, 3.0] {
                 let x = normal::<T>(9, 70, denoiser.dim());
-                let whole = denoiser.denoise(x.view(), sigma);
+                let whole = denoiser.denoise(x.view(), sigma).unwrap();
                 for (from, to) in [(0, 1), (69, 70), (3, 5), (1, 18), (30, 70)] {
-                    let part = denoiser.denoise(x.slice(s![from..to, ..]), sigma);
+                    let part = denoiser.denoise(x.slice(s![from..to, ..]), sigma).unwrap();
                     assert!(part == whole.slice(s![from..to, ..]), "{i}, rows {from}..{to}, σ {sigma}");
                     // In columns first, as a file may have it.
                     let turned = x.slice(s![from..to, ..]).t().as_standard_layout().into_owned();
-                    assert!(denoiser.denoise(turned.t(), sigma) == part, "{i}: another layout");
+                    assert!(denoiser.denoise(turned.t(), sigma).unwrap() == part, "{i}: another layout");
                 }
             }
         }
@@ -899,12 +900,13 @@ fn guidance_is_a_line_through_two_denoisers() {
     for weight in [0.0, 0.5, 1.0, 3.0, -1.0] {
         let guided = Guided { conditional: &conditional, unconditional: &unconditional, weight };
         assert_eq!(guided.dim(), 6);
-        let (c, u) = (conditional.denoise(x.view(), 0.8), unconditional.denoise(x.view(), 0.8));
+        let (c, u) =
+            (conditional.denoise(x.view(), 0.8).unwrap(), unconditional.denoise(x.view(), 0.8).unwrap());
         let expected = &c * weight + &u * (1.0 - weight);
         // Three operations on numbers of size up to 4.
-        assert!((guided.denoise(x.view(), 0.8) - &expected).iter().all(|v| v.abs() < 1e-14));
+        assert!((guided.denoise(x.view(), 0.8).unwrap() - &expected).iter().all(|v| v.abs() < 1e-14));
         for v in normal::<f64>(5, 2, 6).outer_iter() {
-            let jv = guided.jvp(x.row(0), v.insert_axis(Axis(0)), 0.8);
+            let jv = guided.jvp(x.row(0), v.insert_axis(Axis(0)), 0.8).unwrap();
             let error = norm((&jv.row(0) - &quotient(&guided, x.row(0), v, 0.8)).view());
             assert!(error < 1e-7 * norm(v), "{error}");
         }
@@ -937,7 +939,7 @@ fn sigma_squared_times_the_jacobian_is_the_posterior_covariance() {
     let mean1 = mean.view().insert_axis(Axis(1));
     let covariance = square / total - mean1.dot(&mean1.t());
     // Standard errors are about √(2/4e5) = 2e-3 of entries up to 1; five of them.
-    let d = denoiser.denoise(x.view().insert_axis(Axis(0)), sigma);
+    let d = denoiser.denoise(x.view().insert_axis(Axis(0)), sigma).unwrap();
     assert!((&d.row(0) - &mean).iter().all(|v| v.abs() < 0.01));
     let j = jacobian(&denoiser, x.view(), sigma);
     assert!((&j - &covariance).iter().all(|v| v.abs() < 0.01));

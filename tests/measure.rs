@@ -1,6 +1,6 @@
 //! Measures against closed forms, brute force, resampling and SciPy.
 
-use molrg::denoiser::{Denoiser, EmpiricalDenoiser, MixtureDenoiser};
+use molrg::denoiser::{Differentiable, EmpiricalDenoiser, MixtureDenoiser};
 use molrg::fit::Settings;
 use molrg::fit::pca::Moments;
 use molrg::flow::{Plan, Solver};
@@ -499,7 +499,7 @@ fn descriptors() {
         c.t().dot(&c) / y.nrows() as f64
     };
     let fitted = |choice: &str| Descriptor::fitted(&choice.parse::<Choice>().unwrap(), &gaussian);
-    let apply = |choice: &str| fitted(choice).unwrap().apply(x.clone());
+    let apply = |choice: &str| fitted(choice).unwrap().apply(x.clone()).unwrap();
     assert_eq!(apply("none"), x);
     let centred = apply("center");
     assert!(centred.mean_axis(Axis(0)).unwrap().iter().all(|m| m.abs() < 1e-13));
@@ -568,7 +568,7 @@ fn rank_along_the_flow_of_the_exact_mixture() {
     plan.trace(&denoiser, &mut x, 0, 2, |_, sigma, x| {
         if sigma > 0.0 {
             let at = |x| {
-                let s = Denoiser::<f64>::spectrum(&denoiser, x, sigma, false)?.all();
+                let s = Differentiable::<f64>::spectrum(&denoiser, x, sigma, false)?.all();
                 Ok(numerical_rank(&s, s.iter().map(|v| v * v).sum(), 0.9801).rank)
             };
             ranks.push(x.outer_iter().map(at).collect::<anyhow::Result<_>>()?);
@@ -606,9 +606,11 @@ fn randomized_spectra_are_the_exact_ones() {
     let truth = Design { noise_std: 0.02, mean_norm: 1.0, ..Design::molrg(100, 5, 3) }.plant(4).unwrap();
     let mixture = MixtureDenoiser::<f64>::new(truth);
     let set = EmpiricalDenoiser::new(normal::<f64>(3, 25, 60));
-    for (name, denoiser, sigma) in
-        [("mixture", &mixture as &dyn Denoiser<f64>, 0.8), ("mixture", &mixture, 5.0), ("set", &set, 3.0)]
-    {
+    for (name, denoiser, sigma) in [
+        ("mixture", &mixture as &dyn Differentiable<f64>, 0.8),
+        ("mixture", &mixture, 5.0),
+        ("set", &set, 3.0),
+    ] {
         let x = normal::<f64>(8, 1, denoiser.dim()).row(0).to_owned();
         let exact = denoiser.spectrum(x.view(), sigma, true).unwrap();
         let all = exact.all();

@@ -4,7 +4,7 @@
 use molrg::denoiser::model::Kind;
 use molrg::denoiser::network::Network;
 use molrg::denoiser::tensors::Values;
-use molrg::denoiser::{Denoiser, Model, NetworkDenoiser};
+use molrg::denoiser::{Denoiser, Differentiable, Model, NetworkDenoiser};
 use molrg::measure::numerical_rank::randomized;
 use molrg::network::Preconditioning;
 use molrg::network::architecture::Architecture;
@@ -187,13 +187,13 @@ fn jacobians_of_denoisers_are_those_of_differences() {
             let at = |step: f64| {
                 let mut y = x.clone();
                 y[(0, j)] += step;
-                denoiser.denoise(y.view(), sigma)[(0, i)]
+                denoiser.denoise(y.view(), sigma).unwrap()[(0, i)]
             };
             (at(h) - at(-h)) / (2.0 * h)
         });
         let eye = Array2::<f64>::eye(d);
-        let columns = denoiser.jvp(x.row(0), eye.view(), sigma);
-        let rows = denoiser.vjp(x.row(0), eye.view(), sigma);
+        let columns = denoiser.jvp(x.row(0), eye.view(), sigma).unwrap();
+        let rows = denoiser.vjp(x.row(0), eye.view(), sigma).unwrap();
         let all = |a: ArrayView2<f64>| a.iter().copied().collect::<Vec<_>>();
         // Row j of the first is J e_j: the transpose. Differences are good to 1e-9.
         assert!(relative(&all(columns.t()), &all(differences.view())) < 1e-7, "{form:?}");

@@ -117,7 +117,7 @@ impl Arguments {
             let block = rayon::current_num_threads() * at_most(denoiser.block(usize::MAX), rows.width());
             while let Some(x) = rows.next_block::<T>(block)? {
                 let n = x.nrows();
-                let answer = self.at_level(denoiser, x, sigma, first);
+                let answer = self.at_level(denoiser, x, sigma, first)?;
                 job.finite(answer.view(), first)?;
                 out.write(answer.view())?;
                 first += n as u64;
@@ -129,7 +129,7 @@ impl Arguments {
         let mut out = job.stack::<T>(sigmas.len(), rows.len(), &item_shape)?;
         let x = rows.read_all::<T>()?;
         for &sigma in sigmas {
-            let answer = self.at_level(denoiser, x.clone(), sigma, self.shared.rows.start);
+            let answer = self.at_level(denoiser, x.clone(), sigma, self.shared.rows.start)?;
             job.finite(answer.view(), self.shared.rows.start)?;
             out.write(answer.view())?;
             out.end_stacked()?;
@@ -145,7 +145,7 @@ impl Arguments {
         mut x: Array2<T>,
         sigma: f64,
         first: u64,
-    ) -> Array2<T> {
+    ) -> Result<Array2<T>> {
         if self.add_noise {
             let rows = first..first + x.nrows() as u64;
             let noise = normal_rows(self.shared.seed, Purpose::PointNoise, rows, x.ncols());
@@ -153,12 +153,12 @@ impl Arguments {
         }
         let block = at_most(denoiser.block(x.nrows()), x.ncols());
         map_rows(x.view(), block, x.ncols(), |x| {
-            let d = denoiser.denoise(x, sigma);
-            self.quantity.of(x, d, sigma)
+            let d = denoiser.denoise(x, sigma)?;
+            Ok(self.quantity.of(x, d, sigma))
         })
     }
 }
 
 fn main() -> ExitCode {
-    cli::main::<Arguments>()
+    cli::main::<Arguments>(molrg::revision!())
 }

@@ -341,5 +341,5 @@ fn write_report(mut table: molrg::stream::Table, fit: &Fit) -> Result<()> {
 }
 
 fn main() -> ExitCode {
-    cli::main::<Arguments>()
+    cli::main::<Arguments>(molrg::revision!())
 }

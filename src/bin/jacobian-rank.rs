@@ -154,7 +154,7 @@ impl Arguments {
         let name = points.as_ref().map_or("--samples".to_string(), |p| p.name().to_string());
         let points = points.map(|mut p| p.read_all::<T>()).transpose()?;
         job.warn_of_levels(&model, levels);
-        let denoiser = model.into_denoiser::<T>()?;
+        let denoiser = model.into_differentiable::<T>()?;
         let d = denoiser.dim();
         let rows = match &points {
             Some(p) => self.shared.rows.start..self.shared.rows.start + p.nrows() as u64,
@@ -267,5 +267,5 @@ fn write_levels(
 }
 
 fn main() -> ExitCode {
-    cli::main::<Arguments>()
+    cli::main::<Arguments>(molrg::revision!())
 }

@@ -179,5 +179,5 @@ impl Arguments {
 }
 
 fn main() -> ExitCode {
-    cli::main::<Arguments>()
+    cli::main::<Arguments>(molrg::revision!())
 }

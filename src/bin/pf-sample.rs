@@ -184,8 +184,11 @@ impl Arguments {
         let guided;
         let denoiser: &dyn Denoiser<T> = match (&unconditional, self.guidance) {
             (Some(unconditional), Some(weight)) => {
-                guided =
-                    Guided { conditional: model.as_ref(), unconditional: unconditional.as_ref(), weight };
+                guided = Guided {
+                    conditional: model.as_ref(),
+                    unconditional: unconditional.as_ref(),
+                    weight: T::of(weight),
+                };
                 &guided
             }
             _ => model.as_ref(),
@@ -325,5 +328,5 @@ impl<T: Scalar> Sink<'_, T> {
 }
 
 fn main() -> ExitCode {
-    cli::main::<Arguments>()
+    cli::main::<Arguments>(molrg::revision!())
 }

@@ -150,5 +150,5 @@ impl Program for Arguments {
 }
 
 fn main() -> ExitCode {
-    cli::main::<Arguments>()
+    cli::main::<Arguments>(molrg::revision!())
 }

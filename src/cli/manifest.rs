@@ -46,7 +46,7 @@ impl Run<'_> {
         let mut record = json!({
             "program": self.job.program,
             "version": env!("CARGO_PKG_VERSION"),
-            "revision": env!("MOLRG_REVISION"),
+            "revision": self.job.revision,
             "arguments": resolved(self.command, self.matches),
             "seed": self.job.shared.seed,
             "rows": self.job.shared.rows.to_string(),

@@ -44,8 +44,14 @@ const USAGE: u8 = 2;
 /// Exit code of a run that was told to stop and can go on from where it is.
 const STOPPED: u8 = 75;
 
-/// Version and git revision, as `--version` prints them.
-pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("MOLRG_REVISION"), ")");
+/// The git revision of the sources, for [`main`]: an executable says it, so that a commit does not have the
+/// library built anew.
+#[macro_export]
+macro_rules! revision {
+    () => {
+        git_version::git_version!(args = ["--always", "--dirty", "--abbrev=12"], fallback = "unknown")
+    };
+}
 
 /// Flags every program has.
 #[derive(Args, Clone, Debug)]
@@ -137,6 +143,8 @@ pub fn usage(error: anyhow::Error) -> anyhow::Error {
 /// One run of a program: its shared flags, and the doors to its inputs and outputs.
 pub struct Job {
     pub program: &'static str,
+    /// Of the sources it was built from.
+    revision: &'static str,
     pub shared: Shared,
     ledger: Ledger,
     /// Finished files, which take their places when the whole run has succeeded.
@@ -424,8 +432,9 @@ fn by_ending(path: &Path) -> Option<Format> {
 }
 
 /// Parses the arguments, runs the program, reports how it ended.
-pub fn main<P: Program>() -> ExitCode {
-    let command = P::command().version(VERSION);
+pub fn main<P: Program>(revision: &'static str) -> ExitCode {
+    let version = format!("{} ({revision})", env!("CARGO_PKG_VERSION"));
+    let command = P::command().version(&*Box::leak(version.into_boxed_str()));
     let program: &'static str = Box::leak(command.get_name().to_string().into_boxed_str());
     report_panics_in_one_line(program);
     survive_limits_of_file_size();
@@ -447,7 +456,8 @@ pub fn main<P: Program>() -> ExitCode {
     let record = arguments.record().map(Path::to_path_buf);
     let ledger = if record.is_some() { Ledger::on() } else { Ledger::off() };
     let usage = command.clone().render_usage().to_string().replace('\n', " ");
-    let job = Job { program, shared, ledger, held: Held::default(), places: Mutex::default(), usage };
+    let job =
+        Job { program, revision, shared, ledger, held: Held::default(), places: Mutex::default(), usage };
     // The manifest's path is tried before the work, its content written after.
     let result = (|| {
         let manifest = record.as_deref().map(|path| job.create(Some(path), &Ledger::off())).transpose()?;

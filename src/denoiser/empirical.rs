@@ -13,7 +13,7 @@ use anyhow::Result;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, Axis, s};
 use rayon::prelude::*;
 
-use super::{Denoiser, Singular};
+use super::{Denoiser, Differentiable, Singular};
 use crate::linalg::{
     accumulate, cast, column_means, dot, orthonormalize, product, squared_distance, squared_norms,
     symmetric_eigen,
@@ -153,7 +153,7 @@ impl<T: Scalar> Denoiser<T> for EmpiricalDenoiser<T> {
         (rows / shares).clamp(16, ROWS)
     }
 
-    fn denoise(&self, x: ArrayView2<T>, sigma: f64) -> Array2<T> {
+    fn denoise(&self, x: ArrayView2<T>, sigma: f64) -> Result<Array2<T>> {
         let scale = 1.0 / (sigma * sigma);
         let centred = &x - &self.centre;
         let start: Vec<Running<T>> = squared_norms(centred.view())
@@ -173,15 +173,17 @@ impl<T: Scalar> Denoiser<T> for EmpiricalDenoiser<T> {
                 row.mapv_inplace(|v| v / total);
             }
         }
-        out
+        Ok(out)
     }
+}
 
+impl<T: Scalar> Differentiable<T> for EmpiricalDenoiser<T> {
     /// J = σ⁻² Cov_w(y): Σ w_i (y_i − D)((y_i − D)·v)/σ².
-    fn jvp(&self, x: ArrayView1<T>, directions: ArrayView2<T>, sigma: f64) -> Array2<T> {
+    fn jvp(&self, x: ArrayView1<T>, directions: ArrayView2<T>, sigma: f64) -> Result<Array2<T>> {
         let rows = self.deviations(x, sigma);
         let v = cast::<T, f64>(directions);
         let along = product(v.view(), rows.t());
-        cast(product(along.view(), rows.view()).view())
+        Ok(cast(product(along.view(), rows.view()).view()))
     }
 
     /// Through the Gram matrix of the points that count, or through J itself

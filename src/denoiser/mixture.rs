@@ -17,7 +17,7 @@ use std::sync::OnceLock;
 use anyhow::Result;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, CowArray, concatenate, s};
 
-use super::{Denoiser, Reduced, Singular};
+use super::{Denoiser, Differentiable, Reduced, Singular};
 use crate::linalg::{
     cast, dot, leading_right_vectors, orthonormalize, product, squared_norms, symmetric_eigen,
 };
@@ -284,7 +284,7 @@ impl<T: Scalar> Denoiser<T> for MixtureDenoiser<T> {
         self.mixture.dim()
     }
 
-    fn denoise(&self, x: ArrayView2<T>, sigma: f64) -> Array2<T> {
+    fn denoise(&self, x: ArrayView2<T>, sigma: f64) -> Result<Array2<T>> {
         let level = self.level(sigma);
         let rank = self.centres.len();
         let mut projected = product(x, self.frame.view());
@@ -311,14 +311,16 @@ impl<T: Scalar> Denoiser<T> for MixtureDenoiser<T> {
                 d.scaled_add(T::of(slack), &x);
             }
         }
-        d
+        Ok(d)
     }
 
     fn reduced(&self) -> Option<&Reduced<T>> {
         self.reduced.get_or_init(|| self.in_coordinates()).as_ref()
     }
+}
 
-    fn jvp(&self, x: ArrayView1<T>, directions: ArrayView2<T>, sigma: f64) -> Array2<T> {
+impl<T: Scalar> Differentiable<T> for MixtureDenoiser<T> {
+    fn jvp(&self, x: ArrayView1<T>, directions: ArrayView2<T>, sigma: f64) -> Result<Array2<T>> {
         let level = self.level(sigma);
         let posterior = self.posterior(x.mapv(Scalar::wide).view(), &level);
         let basis = self.frame64.slice(s![.., ..self.centres.len()]);
@@ -329,7 +331,7 @@ impl<T: Scalar> Denoiser<T> for MixtureDenoiser<T> {
         out.scaled_add(slack, &v);
         let spread = product(v.view(), posterior.deviations.t());
         out.scaled_add(1.0 / level.sigma2, &product(spread.view(), posterior.deviations.view()));
-        cast(out.view())
+        Ok(cast(out.view()))
     }
 
     /// In coordinates of span{U_1 … U_K, μ_1 … μ_K, x}, which holds all but a

@@ -1,14 +1,17 @@
 //! What everything else sees of a model: its denoiser D(x̂; σ) = E[x_0 | x̂],
-//! and the denoiser's Jacobian as products.
+//! and, of one that has it, the Jacobian as products. Any of them may fail: a model can be a
+//! process.
 //!
 //! * [`mixture`]: the posterior mean of a mixture of low-rank Gaussians (Lemma 1
 //!   of arXiv 2409.02426 in its general form);
 //! * [`empirical`]: the optimal denoiser of a finite set (arXiv 2310.05264);
 //! * [`reduced`]: the flow of a mixture in the dimensions in which it happens;
 //! * [`guided`]: two denoisers combined (classifier-free guidance);
+//! * [`counted`]: any of them, its evaluations counted;
 //! * [`network`]: trained networks;
 //! * [`model`]: the model file, on [`tensors`].
 
+pub mod counted;
 pub mod empirical;
 pub mod guided;
 pub mod mixture;
@@ -17,6 +20,7 @@ pub mod network;
 pub mod reduced;
 pub mod tensors;
 
+pub use counted::Counted;
 pub use empirical::EmpiricalDenoiser;
 pub use guided::Guided;
 pub use mixture::MixtureDenoiser;
@@ -35,23 +39,13 @@ use crate::scalar::Scalar;
 ///
 /// A row's result depends on that row alone, to the byte: callers cut rows
 /// into blocks as suits them. Methods may share their work among the threads of the
-/// pool.
+/// pool. What is computed here cannot fail; what another process computes can.
 pub trait Denoiser<T: Scalar>: Sync + Send {
     /// d.
     fn dim(&self) -> usize;
 
     /// D(x; σ) for every row of x, (n, d), at one σ > 0.
-    fn denoise(&self, x: ArrayView2<T>, sigma: f64) -> Array2<T>;
-
-    /// J v for every row v of `directions` (m, d), J the Jacobian of D(·; σ)
-    /// at the one point `x`.
-    fn jvp(&self, x: ArrayView1<T>, directions: ArrayView2<T>, sigma: f64) -> Array2<T>;
-
-    /// Jᵀu for every row u of `directions`. The Jacobian of a posterior mean is
-    /// σ⁻² times a covariance, so symmetric; trained networks override this.
-    fn vjp(&self, x: ArrayView1<T>, directions: ArrayView2<T>, sigma: f64) -> Array2<T> {
-        self.jvp(x, directions, sigma)
-    }
+    fn denoise(&self, x: ArrayView2<T>, sigma: f64) -> Result<Array2<T>>;
 
     /// How many of `rows` rows are best denoised at once: so few that the threads have
     /// blocks to share, unless the denoiser shares its own work among them.
@@ -63,6 +57,18 @@ pub trait Denoiser<T: Scalar>: Sync + Send {
     /// subspace but for a factor: flows are computed there.
     fn reduced(&self) -> Option<&Reduced<T>> {
         None
+    }
+}
+
+/// A denoiser with a Jacobian J, that of D(·; σ).
+pub trait Differentiable<T: Scalar>: Denoiser<T> {
+    /// J v for every row v of `directions` (m, d), at the one point `x`.
+    fn jvp(&self, x: ArrayView1<T>, directions: ArrayView2<T>, sigma: f64) -> Result<Array2<T>>;
+
+    /// Jᵀu for every row u of `directions`. The Jacobian of a posterior mean is
+    /// σ⁻² times a covariance, so symmetric; trained networks override this.
+    fn vjp(&self, x: ArrayView1<T>, directions: ArrayView2<T>, sigma: f64) -> Result<Array2<T>> {
+        self.jvp(x, directions, sigma)
     }
 
     /// Singular values of the Jacobian at `x`, with their right vectors if asked
@@ -97,11 +103,11 @@ impl Singular {
 
 /// The spectrum of any denoiser: J row by row (eᵢᵀJ by `vjp`), then an SVD of (d, d).
 pub fn spectrum_by_products<T: Scalar>(
-    denoiser: &(impl Denoiser<T> + ?Sized),
+    denoiser: &(impl Differentiable<T> + ?Sized),
     x: ArrayView1<T>,
     sigma: f64,
 ) -> Result<Singular> {
-    let jacobian = denoiser.vjp(x, Array2::eye(denoiser.dim()).view(), sigma);
+    let jacobian = denoiser.vjp(x, Array2::eye(denoiser.dim()).view(), sigma)?;
     let (_, values, right) = thin_svd(cast::<T, f64>(jacobian.view()).view())?;
     Ok(Singular { values, right, rest: (0.0, 0) })
 }

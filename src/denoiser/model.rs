@@ -18,7 +18,7 @@ use ndarray::{Array1, Array2, ArrayView2};
 
 use super::network::Network;
 use super::tensors::{self, Entry, Numbers, TensorFile, Values};
-use super::{Denoiser, EmpiricalDenoiser, MixtureDenoiser, NetworkDenoiser};
+use super::{Denoiser, Differentiable, EmpiricalDenoiser, MixtureDenoiser, NetworkDenoiser};
 use crate::generator::Decoder;
 use crate::mixture::{Component, Mixture};
 use crate::network;
@@ -176,8 +176,16 @@ impl Model {
     /// The denoiser, computing in T.
     ///
     /// # Errors
-    /// When a network's parameters do not fit its architecture, and for generators.
+    /// As [`Model::into_differentiable`].
     pub fn into_denoiser<T: Scalar>(self) -> Result<Box<dyn Denoiser<T>>> {
+        Ok(self.into_differentiable()?)
+    }
+
+    /// The denoiser with its Jacobian, computing in T.
+    ///
+    /// # Errors
+    /// When a network's parameters do not fit its architecture, and for generators.
+    pub fn into_differentiable<T: Scalar>(self) -> Result<Box<dyn Differentiable<T>>> {
         Ok(match self.kind {
             Kind::Molrg(mixture) => Box::new(MixtureDenoiser::new(mixture)),
             Kind::Empirical(points) => Box::new(EmpiricalDenoiser::new(points.into_array()?)),

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, ensure};
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 
-use super::Denoiser;
 use super::tensors::{Entry, Numbers, TensorFile, Values};
+use super::{Denoiser, Differentiable};
 use crate::network::architecture::Architecture;
 use crate::network::graph::Parameter;
 use crate::network::preconditioning::{Coefficients, Preconditioning, noise_input};
@@ -197,7 +197,7 @@ impl<T: Scalar> Denoiser<T> for NetworkDenoiser<T> {
         self.graph.dim()
     }
 
-    fn denoise(&self, x: ArrayView2<T>, sigma: f64) -> Array2<T> {
+    fn denoise(&self, x: ArrayView2<T>, sigma: f64) -> Result<Array2<T>> {
         let Coefficients { skip, out, .. } = self.coefficients(sigma);
         let (skip, out) = (T::of(skip), T::of(out));
         let mut tape = Tape::new();
@@ -210,14 +210,16 @@ impl<T: Scalar> Denoiser<T> for NetworkDenoiser<T> {
             result.assign(&x);
             result.zip_mut_with(&f, |r, &f| *r = skip * *r + out * f);
         }
-        result
+        Ok(result)
+    }
+}
+
+impl<T: Scalar> Differentiable<T> for NetworkDenoiser<T> {
+    fn jvp(&self, x: ArrayView1<T>, directions: ArrayView2<T>, sigma: f64) -> Result<Array2<T>> {
+        Ok(self.derivative(x, directions, sigma, |tape, v| self.graph.jvp(&self.parameters, tape, v)))
     }
 
-    fn jvp(&self, x: ArrayView1<T>, directions: ArrayView2<T>, sigma: f64) -> Array2<T> {
-        self.derivative(x, directions, sigma, |tape, v| self.graph.jvp(&self.parameters, tape, v))
-    }
-
-    fn vjp(&self, x: ArrayView1<T>, directions: ArrayView2<T>, sigma: f64) -> Array2<T> {
-        self.derivative(x, directions, sigma, |tape, u| self.graph.vjp(&self.parameters, tape, u))
+    fn vjp(&self, x: ArrayView1<T>, directions: ArrayView2<T>, sigma: f64) -> Result<Array2<T>> {
+        Ok(self.derivative(x, directions, sigma, |tape, u| self.graph.vjp(&self.parameters, tape, u)))
     }
 }

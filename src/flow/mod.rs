@@ -16,7 +16,7 @@ use ndarray::{Array2, ArrayView2, Axis};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use crate::denoiser::{Denoiser, Reduced};
+use crate::denoiser::{Counted, Denoiser, Reduced};
 use crate::random::{Purpose, fill_normal, normal_rows, row_rng};
 use crate::scalar::Scalar;
 use solvers::{Drift, RungeKutta45};
@@ -149,7 +149,8 @@ impl Plan {
         seed: u64,
         mut visit: impl FnMut(usize, f64, ArrayView2<T>) -> Result<()>,
     ) -> Result<Work> {
-        let mut drift = Drift::new(denoiser);
+        let counted = Counted::new(denoiser);
+        let drift = Drift(&counted);
         let mut work = Work::default();
         let rows = x.nrows() as u64;
         let mut noise: Vec<ChaCha8Rng> = match self.churn {
@@ -166,18 +167,18 @@ impl Plan {
             }
             if to == 0.0 {
                 // The one step that ends at 0 is D itself for every solver.
-                *x = drift.denoise(x.view(), from);
+                *x = drift.denoise(x.view(), from)?;
                 work.accepted += rows;
                 continue;
             }
             match self.solver {
-                Solver::Euler => solvers::euler(&mut drift, x, from, to),
-                Solver::Heun => solvers::heun(&mut drift, x, from, to),
-                Solver::Dpm2 => solvers::dpm2(&mut drift, x, from, to),
-                Solver::Dpm3 => solvers::dpm3(&mut drift, x, from, to),
-                Solver::Dpmpp2m => solvers::dpmpp2m(&mut drift, x, from, to, &mut multistep),
-                Solver::Rk4 => solvers::rk4(&mut drift, x, from, to),
-                Solver::Rk45 => work += adaptive.advance(&mut drift, x, from, to)?,
+                Solver::Euler => solvers::euler(&drift, x, from, to)?,
+                Solver::Heun => solvers::heun(&drift, x, from, to)?,
+                Solver::Dpm2 => solvers::dpm2(&drift, x, from, to)?,
+                Solver::Dpm3 => solvers::dpm3(&drift, x, from, to)?,
+                Solver::Dpmpp2m => solvers::dpmpp2m(&drift, x, from, to, &mut multistep)?,
+                Solver::Rk4 => solvers::rk4(&drift, x, from, to)?,
+                Solver::Rk45 => work += adaptive.advance(&drift, x, from, to)?,
             }
             if self.solver != Solver::Rk45 {
                 work.accepted += rows;
@@ -185,7 +186,7 @@ impl Plan {
         }
         let last = self.sigmas.len() - 1;
         visit(last, self.sigmas[last], x.view())?;
-        work.evaluations += drift.evaluations;
+        work.evaluations += counted.evaluations();
         Ok(work)
     }
 

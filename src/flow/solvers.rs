@@ -7,32 +7,24 @@ use anyhow::{Result, ensure};
 use ndarray::{Array2, ArrayView2, Axis, Zip};
 
 use super::Work;
-use crate::denoiser::Denoiser;
+use crate::denoiser::{Counted, Denoiser};
 use crate::scalar::Scalar;
 
-/// The right-hand side, counting its evaluations (one per row).
-pub struct Drift<'a, T: Scalar> {
-    denoiser: &'a dyn Denoiser<T>,
-    pub evaluations: u64,
-}
+/// The right-hand side.
+pub struct Drift<'a, T: Scalar>(pub &'a Counted<'a, T>);
 
-impl<'a, T: Scalar> Drift<'a, T> {
-    pub fn new(denoiser: &'a dyn Denoiser<T>) -> Self {
-        Drift { denoiser, evaluations: 0 }
-    }
-
+impl<T: Scalar> Drift<'_, T> {
     /// D(x; σ).
-    pub fn denoise(&mut self, x: ArrayView2<T>, sigma: f64) -> Array2<T> {
-        self.evaluations += x.nrows() as u64;
-        self.denoiser.denoise(x, sigma)
+    pub fn denoise(&self, x: ArrayView2<T>, sigma: f64) -> Result<Array2<T>> {
+        self.0.denoise(x, sigma)
     }
 
     /// ε̂ = (x − D(x; σ))/σ.
-    pub fn epsilon(&mut self, x: ArrayView2<T>, sigma: f64) -> Array2<T> {
-        let mut d = self.denoise(x, sigma);
+    pub fn epsilon(&self, x: ArrayView2<T>, sigma: f64) -> Result<Array2<T>> {
+        let mut d = self.denoise(x, sigma)?;
         let inverse = T::of(1.0 / sigma);
         d.zip_mut_with(&x, |d, &x| *d = (x - *d) * inverse);
-        d
+        Ok(d)
     }
 }
 
@@ -48,54 +40,58 @@ fn combined<T: Scalar>(x: &Array2<T>, terms: &[(f64, &Array2<T>)]) -> Array2<T> 
 }
 
 /// x_t = x + (t − s) ε̂. DDIM and DPM-Solver-1 are the same.
-pub fn euler<T: Scalar>(drift: &mut Drift<T>, x: &mut Array2<T>, s: f64, t: f64) {
-    let e = drift.epsilon(x.view(), s);
+pub fn euler<T: Scalar>(drift: &Drift<T>, x: &mut Array2<T>, s: f64, t: f64) -> Result<()> {
+    let e = drift.epsilon(x.view(), s)?;
     x.scaled_add(T::of(t - s), &e);
+    Ok(())
 }
 
 /// The trapezoidal rule with Euler's guess (EDM, algorithm 1).
-pub fn heun<T: Scalar>(drift: &mut Drift<T>, x: &mut Array2<T>, s: f64, t: f64) {
-    let e1 = drift.epsilon(x.view(), s);
+pub fn heun<T: Scalar>(drift: &Drift<T>, x: &mut Array2<T>, s: f64, t: f64) -> Result<()> {
+    let e1 = drift.epsilon(x.view(), s)?;
     let guess = combined(x, &[(t - s, &e1)]);
-    let e2 = drift.epsilon(guess.view(), t);
+    let e2 = drift.epsilon(guess.view(), t)?;
     let half = T::of(0.5 * (t - s));
     Zip::from(x).and(&e1).and(&e2).for_each(|x, &a, &b| *x += half * (a + b));
+    Ok(())
 }
 
 /// DPM-Solver-2 (arXiv 2206.00927) with r = ½: the midpoint rule at u = √(st).
-pub fn dpm2<T: Scalar>(drift: &mut Drift<T>, x: &mut Array2<T>, s: f64, t: f64) {
+pub fn dpm2<T: Scalar>(drift: &Drift<T>, x: &mut Array2<T>, s: f64, t: f64) -> Result<()> {
     let u = (s * t).sqrt();
-    let e1 = drift.epsilon(x.view(), s);
+    let e1 = drift.epsilon(x.view(), s)?;
     let middle = combined(x, &[(u - s, &e1)]);
-    let e2 = drift.epsilon(middle.view(), u);
+    let e2 = drift.epsilon(middle.view(), u)?;
     x.scaled_add(T::of(t - s), &e2);
+    Ok(())
 }
 
 /// DPM-Solver-3 (arXiv 2206.00927, algorithm 2) with r₁ = ⅓, r₂ = ⅔.
-pub fn dpm3<T: Scalar>(drift: &mut Drift<T>, x: &mut Array2<T>, s: f64, t: f64) {
+pub fn dpm3<T: Scalar>(drift: &Drift<T>, x: &mut Array2<T>, s: f64, t: f64) -> Result<()> {
     let h = (s / t).ln();
     let (u1, u2) = (s * (-h / 3.0).exp(), s * (-2.0 * h / 3.0).exp());
     // φ₁(h)/h − 1 and the like, φ₁(h) = eʰ − 1.
     let excess = |h: f64| h.exp_m1() / h - 1.0;
-    let e0 = drift.epsilon(x.view(), s);
+    let e0 = drift.epsilon(x.view(), s)?;
     let x1 = combined(x, &[(u1 - s, &e0)]);
-    let d1 = drift.epsilon(x1.view(), u1) - &e0;
+    let d1 = drift.epsilon(x1.view(), u1)? - &e0;
     let x2 = combined(x, &[(u2 - s, &e0), (-2.0 * u2 * excess(2.0 * h / 3.0), &d1)]);
-    let d2 = drift.epsilon(x2.view(), u2) - &e0;
+    let d2 = drift.epsilon(x2.view(), u2)? - &e0;
     *x = combined(x, &[(t - s, &e0), (-1.5 * t * excess(h), &d2)]);
+    Ok(())
 }
 
 /// DPM-Solver++(2M) (arXiv 2211.01095): one evaluation a step, with the last
 /// step's D extrapolated. `memory` holds that D and its h = ln(s/t).
 pub fn dpmpp2m<T: Scalar>(
-    drift: &mut Drift<T>,
+    drift: &Drift<T>,
     x: &mut Array2<T>,
     s: f64,
     t: f64,
     memory: &mut Option<(f64, Array2<T>)>,
-) {
+) -> Result<()> {
     let h = (s / t).ln();
-    let d = drift.denoise(x.view(), s);
+    let d = drift.denoise(x.view(), s)?;
     let extrapolated = match memory {
         None => d.clone(),
         Some((h_last, d_last)) => {
@@ -109,16 +105,18 @@ pub fn dpmpp2m<T: Scalar>(
     let (keep, take) = (T::of(ratio), T::of(1.0 - ratio));
     x.zip_mut_with(&extrapolated, |x, &d| *x = keep * *x + take * d);
     *memory = Some((h, d));
+    Ok(())
 }
 
 /// The classical fourth-order method, in σ.
-pub fn rk4<T: Scalar>(drift: &mut Drift<T>, x: &mut Array2<T>, s: f64, t: f64) {
+pub fn rk4<T: Scalar>(drift: &Drift<T>, x: &mut Array2<T>, s: f64, t: f64) -> Result<()> {
     let h = t - s;
-    let k1 = drift.epsilon(x.view(), s);
-    let k2 = drift.epsilon(combined(x, &[(0.5 * h, &k1)]).view(), s + 0.5 * h);
-    let k3 = drift.epsilon(combined(x, &[(0.5 * h, &k2)]).view(), s + 0.5 * h);
-    let k4 = drift.epsilon(combined(x, &[(h, &k3)]).view(), t);
+    let k1 = drift.epsilon(x.view(), s)?;
+    let k2 = drift.epsilon(combined(x, &[(0.5 * h, &k1)]).view(), s + 0.5 * h)?;
+    let k3 = drift.epsilon(combined(x, &[(0.5 * h, &k2)]).view(), s + 0.5 * h)?;
+    let k4 = drift.epsilon(combined(x, &[(h, &k3)]).view(), t)?;
     *x = combined(x, &[(h / 6.0, &k1), (h / 3.0, &k2), (h / 3.0, &k3), (h / 6.0, &k4)]);
+    Ok(())
 }
 
 /// Dormand and Prince's 5(4) pair with a step for every row of its own, so that
@@ -156,7 +154,7 @@ impl RungeKutta45 {
     /// Carries every row from s to t; evaluations are counted by `drift`.
     pub fn advance<T: Scalar>(
         &mut self,
-        drift: &mut Drift<T>,
+        drift: &Drift<T>,
         x: &mut Array2<T>,
         s: f64,
         t: f64,
@@ -172,7 +170,7 @@ impl RungeKutta45 {
 
     fn advance_row<T: Scalar>(
         &mut self,
-        drift: &mut Drift<T>,
+        drift: &Drift<T>,
         x: &mut Array2<T>,
         row: usize,
         s: f64,
@@ -181,7 +179,7 @@ impl RungeKutta45 {
     ) -> Result<()> {
         let direction = (t - s).signum();
         let mut sigma = s;
-        let mut k1 = drift.epsilon(x.view(), s);
+        let mut k1 = drift.epsilon(x.view(), s)?;
         while sigma != t {
             let from = sigma;
             let share = self.wanted[row];
@@ -197,13 +195,13 @@ impl RungeKutta45 {
             for stage in 1..6 {
                 let terms: Vec<(f64, &Array2<T>)> =
                     DP_A[stage].iter().zip(&k).map(|(a, k)| (h * a, k)).collect();
-                let next = drift.epsilon(combined(x, &terms).view(), sigma + DP_C[stage] * h);
+                let next = drift.epsilon(combined(x, &terms).view(), sigma + DP_C[stage] * h)?;
                 k.push(next);
             }
             let terms: Vec<(f64, &Array2<T>)> = DP_B.iter().zip(&k).map(|(b, k)| (h * b, k)).collect();
             let proposal = combined(x, &terms);
             let arrived = if last { t } else { sigma + h };
-            k.push(drift.epsilon(proposal.view(), arrived));
+            k.push(drift.epsilon(proposal.view(), arrived)?);
             let error = self.error(x, &proposal, &k, h);
             ensure!(
                 error.is_finite(),

@@ -83,16 +83,16 @@ impl Descriptor {
     }
 
     /// The descriptors of the rows of x.
-    pub fn apply<T: Scalar>(&self, x: Array2<T>) -> Array2<T> {
-        match self {
+    pub fn apply<T: Scalar>(&self, x: Array2<T>) -> Result<Array2<T>> {
+        Ok(match self {
             Descriptor::Raw => x,
             Descriptor::Center(mean) => x - &mean.mapv(T::of),
             Descriptor::Axes(mean, axes) => {
                 map_rows(x.view(), block_size(x.nrows()), axes.ncols(), |x: ArrayView2<T>| {
                     let centred = cast::<T, f64>(x) - mean;
-                    cast(product(centred.view(), axes.view()).view())
-                })
+                    Ok(cast(product(centred.view(), axes.view()).view()))
+                })?
             }
-        }
+        })
     }
 }

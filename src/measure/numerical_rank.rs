@@ -4,7 +4,7 @@
 use anyhow::Result;
 use ndarray::{Array2, ArrayView1, s};
 
-use crate::denoiser::{Denoiser, Singular};
+use crate::denoiser::{Differentiable, Singular};
 use crate::flow::Plan;
 use crate::linalg::{cast, orthonormalize, product, thin_svd};
 use crate::random::{Purpose, normal_rows, row_rng, standard_normals};
@@ -56,7 +56,7 @@ const POWER_ROUNDS: usize = 2;
 /// the singular values found, plus an estimate of what lies outside the range found,
 /// E‖(I−QQᵀ)Jω‖² over fresh directions ω. `probe` keys the directions.
 pub fn randomized<T: Scalar>(
-    denoiser: &dyn Denoiser<T>,
+    denoiser: &dyn Differentiable<T>,
     x: ArrayView1<T>,
     sigma: f64,
     q: usize,
@@ -74,18 +74,18 @@ pub fn randomized<T: Scalar>(
         cast::<f64, T>(q.t())
     };
     // Rows of `range` span the leading left singular directions.
-    let image = denoiser.jvp(x, directions.view(), sigma);
+    let image = denoiser.jvp(x, directions.view(), sigma)?;
     let mut range = orthonormal_rows(image);
     for _ in 0..POWER_ROUNDS {
-        let back = orthonormal_rows(denoiser.vjp(x, range.view(), sigma));
-        range = orthonormal_rows(denoiser.jvp(x, back.view(), sigma));
+        let back = orthonormal_rows(denoiser.vjp(x, range.view(), sigma)?);
+        range = orthonormal_rows(denoiser.jvp(x, back.view(), sigma)?);
     }
     // QᵀJ = (JᵀQ)ᵀ, whose singular values and right vectors are J's leading ones.
-    let small = cast::<T, f64>(denoiser.vjp(x, range.view(), sigma).view());
+    let small = cast::<T, f64>(denoiser.vjp(x, range.view(), sigma)?.view());
     let (_, values, right) = thin_svd(small.view())?;
     let mut total = values.dot(&values);
     if width < d {
-        let image = denoiser.jvp(x, fresh.view(), sigma);
+        let image = denoiser.jvp(x, fresh.view(), sigma)?;
         let inside = product(product(image.view(), range.t()).view(), range.view());
         let outside = &image - &inside;
         total += outside.iter().map(|v| v.wide() * v.wide()).sum::<f64>() / width as f64;
@@ -101,7 +101,7 @@ pub fn randomized<T: Scalar>(
 
 /// What to measure of a Jacobian, and where.
 pub struct Survey<'a, T: Scalar> {
-    pub denoiser: &'a dyn Denoiser<T>,
+    pub denoiser: &'a dyn Differentiable<T>,
     /// Noise levels, in the order of the results.
     pub levels: &'a [f64],
     /// The flow that points lie along; it visits every level (see [`with_levels`]).

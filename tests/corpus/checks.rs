@@ -275,7 +275,11 @@ pub fn model(bytes: &[u8]) {
         let x = Array2::from_shape_fn((2, model.dim()), |(i, j)| ((i + 2 * j) % 5) as f64 - 2.0);
         let (a, b): (Box<dyn Denoiser<f64>>, _) =
             (model.into_denoiser().unwrap(), again.into_denoiser::<f64>().unwrap());
-        assert_same(a.denoise(x.view(), 0.5).view(), b.denoise(x.view(), 0.5).view(), "denoised");
+        assert_same(
+            a.denoise(x.view(), 0.5).unwrap().view(),
+            b.denoise(x.view(), 0.5).unwrap().view(),
+            "denoised",
+        );
     }
 }
 

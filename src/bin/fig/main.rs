@@ -72,5 +72,5 @@ impl Program for Arguments {
 }
 
 fn main() -> ExitCode {
-    cli::main::<Arguments>()
+    cli::main::<Arguments>(molrg::revision!())
 }

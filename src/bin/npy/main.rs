@@ -97,5 +97,5 @@ fn inputs(files: &[OsString]) -> Result<Vec<Option<&OsStr>>> {
 }
 
 fn main() -> ExitCode {
-    cli::main::<Arguments>()
+    cli::main::<Arguments>(molrg::revision!())
 }

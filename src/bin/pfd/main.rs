@@ -227,5 +227,5 @@ impl Measures {
 }
 
 fn main() -> ExitCode {
-    cli::main::<Arguments>()
+    cli::main::<Arguments>(molrg::revision!())
 }

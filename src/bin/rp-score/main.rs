@@ -207,13 +207,14 @@ impl Arguments {
         };
         let descriptor = self.fitted_descriptor(fit, train.as_ref().map(|(_, x)| x))?;
         let train =
-            train.map(|(name, x)| Training::checked(descriptor.apply(x)).context(name)).transpose()?;
+            train.map(|(name, x)| Training::checked(descriptor.apply(x)?).context(name)).transpose()?;
         let unit = (self.data_range.0[1] - self.data_range.0[0]) / 255.0;
         let mut scores = Scores::new(self, threshold, unit, per_sample);
         let mut progress = job.progress(inputs.len().map(|n| n as u64), "rows");
         while let Some(blocks) = inputs.next_blocks::<T>(block_rows(inputs.width()))? {
             let n = blocks[0].nrows();
-            let blocks: Vec<Array2<T>> = blocks.into_iter().map(|b| descriptor.apply(b)).collect();
+            let blocks: Vec<Array2<T>> =
+                blocks.into_iter().map(|b| descriptor.apply(b)).collect::<Result<_>>()?;
             for (block, name) in blocks.iter().zip(&self.inputs).filter(|_| train.is_some()) {
                 check_scale(block.view()).with_context(|| Arguments::label(name))?;
             }
@@ -226,7 +227,7 @@ impl Arguments {
         if let (Some(mut rows), Some(train)) = (reference, &train) {
             let name = rows.name().to_string();
             while let Some(x) = rows.next_block::<T>(block_rows(rows.width()))? {
-                let x = descriptor.apply(x);
+                let x = descriptor.apply(x)?;
                 check_scale(x.view()).with_context(|| name.clone())?;
                 for nearest in train.nearest(x.view()) {
                     scores.reference.add(nearest.distance);
@@ -271,5 +272,5 @@ impl Arguments {
 }
 
 fn main() -> ExitCode {
-    cli::main::<Arguments>()
+    cli::main::<Arguments>(molrg::revision!())
 }
