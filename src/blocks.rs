@@ -19,41 +19,51 @@ pub fn block_size(rows: usize) -> usize {
     (rows / rayon::current_num_threads()).clamp(16, 256)
 }
 
-/// Computes the blocks of `rows` on all threads and hands each result, in
-/// order, to `take`, which goes on beside the next ones' computation. At most a
-/// few blocks a thread are held at a time.
+/// Computes what `next` gives on all threads and hands each result, in order, to `take`, which goes on beside the
+/// next ones' computation. At most a few blocks a thread are held at a time. After an error of `next` what came
+/// before is still taken, so that which error is told does not depend on the number of threads.
 ///
 /// To be called from outside the pool: the calling thread waits for the others,
 /// and with one thread a worker would wait for itself.
-pub fn in_order<R: Send>(
-    rows: Range<u64>,
-    block: usize,
-    work: impl Fn(Range<u64>) -> Result<R> + Sync,
+pub fn in_order<B: Send, R: Send>(
+    mut next: impl FnMut() -> Result<Option<B>>,
+    work: impl Fn(B) -> Result<R> + Sync,
     mut take: impl FnMut(R) -> Result<()>,
 ) -> Result<()> {
     let ahead = 4 * rayon::current_num_threads();
-    let block = block.max(1) as u64;
     let work = &work;
     rayon::in_place_scope_fifo(|scope| {
-        let mut starts = rows.clone().step_by(block as usize);
         let mut begun = VecDeque::new();
+        // How the blocks ended, once they have.
+        let mut end = None;
         loop {
-            while begun.len() < ahead
-                && let Some(start) = starts.next()
-            {
-                let (done, result) = mpsc::sync_channel(1);
-                scope.spawn_fifo(move |_| {
-                    // Nobody waits for it once another block has failed.
-                    let _ = done.send(work(start..rows.end.min(start + block)));
-                });
-                begun.push_back(result);
+            while begun.len() < ahead && end.is_none() {
+                match next() {
+                    Ok(Some(block)) => {
+                        let (done, result) = mpsc::sync_channel(1);
+                        scope.spawn_fifo(move |_| {
+                            // Nobody waits for it once another block has failed.
+                            let _ = done.send(work(block));
+                        });
+                        begun.push_back(result);
+                    }
+                    Ok(None) => end = Some(Ok(())),
+                    Err(error) => end = Some(Err(error)),
+                }
             }
-            let Some(result) = begun.pop_front() else { return Ok(()) };
+            let Some(result) = begun.pop_front() else { return end.unwrap_or(Ok(())) };
             // No result means a panic, with which the scope goes on.
             let Ok(result) = result.recv() else { return Ok(()) };
             take(result?)?;
         }
     })
+}
+
+/// `rows` in blocks of so many, for [`in_order`].
+pub fn ranges(rows: Range<u64>, block: usize) -> impl FnMut() -> Result<Option<Range<u64>>> {
+    let block = block.max(1);
+    let mut starts = rows.clone().step_by(block);
+    move || Ok(starts.next().map(|start| start..rows.end.min(start + block as u64)))
 }
 
 /// Applies `f` to blocks of so many rows of `x` on all threads; `f` turns (n, d)

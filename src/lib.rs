@@ -4,10 +4,10 @@
 //! Real data have low intrinsic dimension. Modelled as a mixture of low-rank
 //! Gaussians (MoLRG), nearly everything about a diffusion model has a closed
 //! form: the posterior mean, its Jacobian, the map of the probability flow; and
-//! training a denoiser becomes PCA or subspace clustering. The programs in
-//! `src/bin` chain these through pipes; this library holds the mathematics.
+//! training a denoiser becomes PCA or subspace clustering. The [`programs`] chain these
+//! through pipes; the other modules hold the mathematics and what carries numbers in and out.
 //!
-//! Arrows point one way: programs → [`cli`], [`stream`], [`fit`], [`training`],
+//! Arrows point one way: [`programs`] → [`cli`], [`stream`], [`fit`], [`training`],
 //! [`measure`] → [`flow`] → [`denoiser`] → [`network`] → [`linalg`], [`random`],
 //! [`schedule`]. `stream` and
 //! `linalg` know nothing of each other; mathematics never opens a file.
@@ -29,7 +29,8 @@
 //! | [`blocks`] | rows in fixed blocks over threads |
 //! | [`stream`] | arrays and tables in and out |
 //! | [`draw`] | pictures: layout, SVG, PNG |
-//! | [`cli`] | what programs share |
+//! | [`cli`] | what programs share: flags, inputs and outputs, the loop over rows, exit codes |
+//! | [`programs`] | the programs, a file each, and their registry |
 
 pub mod blocks;
 pub mod cli;
@@ -43,6 +44,7 @@ pub mod linalg;
 pub mod measure;
 pub mod mixture;
 pub mod network;
+pub mod programs;
 pub mod random;
 pub mod scalar;
 pub mod schedule;

@@ -1,28 +1,112 @@
-//! Man pages and shell completions, from the same definitions as `--help`.
+//! Man pages, shell completions and a description for other languages, from the same definitions as `--help`.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 use anyhow::Result;
-use clap::{Command, ValueEnum};
+use clap::builder::ValueParser;
+use clap::{Arg, ArgAction, Command, ValueEnum};
 use clap_complete::Shell;
+use serde_json::{Value, json};
 
-use super::usage;
+use super::ending::usage;
+use super::registry::Entry;
 
-/// Prints what `--generate man|bash|zsh|fish` asks for.
-pub fn print(mut command: Command, what: Option<&OsString>) -> Result<()> {
+/// Prints what `--generate man|bash|zsh|fish|json` asks for.
+pub fn print(entry: &Entry, mut command: Command, what: Option<&OsString>) -> Result<()> {
     let what = what.and_then(|w| w.to_str()).unwrap_or("");
     let mut text = Vec::new();
-    if what == "man" {
-        text = man_page(command)?.into_bytes();
-    } else {
-        let shell = Shell::from_str(what, true)
-            .map_err(|_| usage(anyhow::anyhow!("--generate: give man, bash, zsh or fish")))?;
-        let name = command.get_name().to_string();
-        clap_complete::generate(shell, &mut command, name, &mut text);
+    match what {
+        "man" => text = man_page(command)?.into_bytes(),
+        "json" => {
+            command.build();
+            text = serde_json::to_vec_pretty(&description(entry, &command))?;
+            text.push(b'\n');
+        }
+        _ => {
+            let shell = Shell::from_str(what, true)
+                .map_err(|_| usage(anyhow::anyhow!("--generate: give man, bash, zsh, fish or json")))?;
+            let name = command.get_name().to_string();
+            clap_complete::generate(shell, &mut command, name, &mut text);
+        }
     }
     io::stdout().write_all(&text)?;
     Ok(())
+}
+
+/// A program with its arguments, or with its commands.
+fn description(entry: &Entry, command: &Command) -> Value {
+    let text = |text: Option<&clap::builder::StyledStr>| text.map(ToString::to_string);
+    let examples = text(command.get_after_help()).unwrap_or_default();
+    let examples: Vec<&str> = examples.lines().filter_map(|line| line.strip_prefix("  $ ")).collect();
+    let mut program = json!({
+        "name": entry.name,
+        "about": text(command.get_about()),
+        "help": text(command.get_long_about().or(command.get_about())),
+        "examples": examples,
+    });
+    if entry.commands().is_empty() {
+        let arguments = command.get_arguments().filter(|a| !a.is_hide_set()).map(argument);
+        program["reads"] = entry.reads().iter().map(|content| content.name()).collect();
+        program["writes"] = entry.writes().map(|content| content.name()).into();
+        program["arguments"] = arguments.collect();
+    } else {
+        let commands = entry.commands().iter();
+        let described =
+            commands.filter_map(|inner| Some(description(inner, command.find_subcommand(inner.name)?)));
+        program["commands"] = described.collect();
+    }
+    program
+}
+
+fn argument(argument: &Arg) -> Value {
+    let defaults: Vec<String> =
+        argument.get_default_values().iter().map(|v| v.to_string_lossy().into_owned()).collect();
+    let switch = !argument.get_action().takes_values();
+    let several = argument.get_value_delimiter().is_some()
+        || matches!(argument.get_action(), ArgAction::Append)
+        || argument.get_num_args().is_some_and(|n| n.max_values() > 1);
+    let choices: Vec<String> =
+        argument.get_possible_values().iter().map(|v| v.get_name().to_string()).collect();
+    let choices = if switch { Vec::new() } else { choices };
+    let help = argument.get_long_help().or(argument.get_help()).map(ToString::to_string);
+    json!({
+        "name": argument.get_id().as_str().replace('-', "_"),
+        "flag": argument.get_long().map(|long| format!("--{long}")),
+        "short": argument.get_short().map(|short| format!("-{short}")),
+        "type": if switch { "switch" } else { type_of(argument.get_value_parser()) },
+        "value": argument.get_value_names().and_then(|names| names.first()).map(ToString::to_string),
+        "several": several,
+        "required": argument.is_required_set(),
+        "choices": choices,
+        "default": if switch { None } else { defaults.first() },
+        "heading": argument.get_help_heading(),
+        "help": help,
+    })
+}
+
+/// What kind of value a parser takes, as other languages name it.
+fn type_of(parser: &ValueParser) -> &'static str {
+    let of = parser.type_id();
+    let is = |one: &ValueParser| one.type_id() == of;
+    if is(&clap::value_parser!(PathBuf).into()) || is(&clap::value_parser!(OsString).into()) {
+        "path"
+    } else if is(&clap::value_parser!(f64).into()) {
+        "number"
+    } else if [
+        clap::value_parser!(usize).into(),
+        clap::value_parser!(u64).into(),
+        clap::value_parser!(u32).into(),
+        clap::value_parser!(u16).into(),
+    ]
+    .iter()
+    .any(is)
+    {
+        "integer"
+    } else {
+        "string"
+    }
 }
 
 /// One page a program, its subcommands included, examples as they are pasted.

@@ -47,7 +47,7 @@ impl Run<'_> {
             "program": self.job.program,
             "version": env!("CARGO_PKG_VERSION"),
             "revision": self.job.revision,
-            "arguments": resolved(self.command, self.matches),
+            "arguments": resolved(self.job, self.command, self.matches),
             "seed": self.job.shared.seed,
             "rows": self.job.shared.rows.to_string(),
             "inputs": self.job.ledger.inputs(),
@@ -83,14 +83,14 @@ fn line_of(file: &str, key: &str) -> Option<String> {
 }
 
 /// Flags that change no byte of what a run writes: two runs that differ in these are the same.
-const NO_BYTES: [&str; 4] = ["threads", "quiet", "manifest", "manifest_host"];
+const NO_BYTES: [&str; 4] = ["threads", "quiet", "manifest", "manifest-host"];
 
-/// Every other argument with the value it had, defaults included; of a subcommand too.
-fn resolved(command: &Command, matches: &ArgMatches) -> Value {
+/// Every other argument with the value it had, defaults included, save flags without effect; of a subcommand too.
+fn resolved(job: &Job, command: &Command, matches: &ArgMatches) -> Value {
     let mut arguments = Map::new();
     for argument in command.get_arguments() {
         let id = argument.get_id().as_str();
-        if NO_BYTES.contains(&id) {
+        if NO_BYTES.contains(&id) || job.is_idle(id) {
             continue;
         }
         let Some(values) = matches.try_get_raw(id).ok().flatten() else { continue };
@@ -101,7 +101,7 @@ fn resolved(command: &Command, matches: &ArgMatches) -> Value {
     if let Some((name, inner)) = matches.subcommand() {
         arguments.insert("subcommand".into(), name.into());
         if let Some(command) = command.find_subcommand(name)
-            && let Value::Object(inner) = resolved(command, inner)
+            && let Value::Object(inner) = resolved(job, command, inner)
         {
             arguments.extend(inner);
         }

@@ -5,7 +5,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::lists::{Numbers, parse_list};
-use super::usage;
+use super::{Job, usage};
 use crate::flow::{Churn, Plan, Solver};
 use crate::schedule::{Grid, Schedule, check_levels};
 
@@ -59,7 +59,12 @@ impl SamplerArgs {
     ///
     /// # Errors
     /// Usage errors on levels or tolerances that make no flow.
-    pub fn plan(&self) -> Result<Plan> {
+    pub fn plan(&self, job: &Job) -> Result<Plan> {
+        job.only(self.solver == Solver::Rk45, &["--rtol", "--atol"], "rk45 alone has tolerances")?;
+        let churned = ["--churn-min", "--churn-max", "--churn-noise"];
+        job.only(self.churn > 0.0, &churned, "no noise is added without --churn")?;
+        let spaced = self.sigmas.is_none() && self.schedule == Schedule::Edm;
+        job.only(spaced, &["--rho"], "the edm grid alone has an exponent")?;
         let sigmas = match &self.sigmas {
             Some(sigmas) => {
                 check_levels(&sigmas.0).map_err(usage)?;

@@ -134,6 +134,25 @@ impl Plan {
         })
     }
 
+    /// [`Plan::run`], with the points of all levels kept in `trajectory` if there is one.
+    pub fn carry<T: Scalar>(
+        &self,
+        denoiser: &dyn Denoiser<T>,
+        x: &mut Array2<T>,
+        first_row: u64,
+        seed: u64,
+        trajectory: Option<Trajectory<T>>,
+    ) -> Result<(Work, Option<Trajectory<T>>)> {
+        let Some(mut trajectory) = trajectory else {
+            return Ok((self.run(denoiser, x, first_row, seed)?, None));
+        };
+        let work = self.trace(denoiser, x, first_row, seed, |step, _, x| {
+            trajectory.record(step, x);
+            Ok(())
+        })?;
+        Ok((work, Some(trajectory)))
+    }
+
     /// Where to compute, if not in all d dimensions. Noise that is injected has all of them, and the
     /// tolerances of rk45 are of the data's own coordinates.
     fn reduced<'d, T: Scalar>(&self, denoiser: &'d dyn Denoiser<T>) -> Option<&'d Reduced<T>> {

@@ -1,0 +1,156 @@
+//! The flags that programs share. Those of [`Flag`] are had by the programs whose entry in the registry lists
+//! them; where to write, threads and the record of a run by all.
+
+use std::path::PathBuf;
+
+use clap::{Arg, ArgAction, ArgMatches, ValueEnum, builder::EnumValueParser, value_parser};
+
+use super::lists::Shape;
+use crate::stream::{Format, NanPolicy, RowRange};
+
+/// A shared flag that only some programs take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flag {
+    /// `--format`, where the output is an array or a table.
+    Format,
+    /// `--dtype`, where numbers are computed or converted.
+    Dtype,
+    /// `--seed`, where something is drawn.
+    Seed,
+    /// `--rows`, where the work has rows.
+    Rows,
+    /// `--nan`, where rows are read that may hold numbers which are not finite, with what is done by default.
+    Nan(NanPolicy),
+    /// `--shape`, where an input may lack the shape of its items.
+    Shape,
+}
+
+/// What the shared flags say; of those that a program does not take, the default.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    pub output: Option<PathBuf>,
+    pub format: Option<Format>,
+    pub dtype: Option<DtypeFlag>,
+    pub seed: u64,
+    pub threads: Option<u16>,
+    pub rows: RowRange,
+    pub nan: NanPolicy,
+    pub shape: Option<Shape>,
+    pub manifest: Option<PathBuf>,
+    pub manifest_host: bool,
+    pub quiet: bool,
+}
+
+/// `--dtype` as written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum DtypeFlag {
+    F32,
+    F64,
+}
+
+/// Arguments of all programs, before and after those of [`Flag`].
+const HEADING: &str = "Shared flags";
+
+fn flag(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).help(help).help_heading(HEADING)
+}
+
+/// A flag that is given or not.
+fn switch(name: &'static str, help: &'static str) -> Arg {
+    flag(name, help).action(ArgAction::SetTrue)
+}
+
+impl Flag {
+    fn argument(self) -> Arg {
+        match self {
+            Flag::Format => flag(
+                "format",
+                "Encoding of the output (default: by the ending of --output, else npy for arrays, csv for tables)",
+            )
+            .short('f')
+            .value_name("FORMAT")
+            .value_parser(EnumValueParser::<Format>::new()),
+            Flag::Dtype => {
+                flag("dtype", "Arithmetic and output (default: that of the input; f32 without input)")
+                    .value_name("DTYPE")
+                    .value_parser(EnumValueParser::<DtypeFlag>::new())
+            }
+            Flag::Seed => flag("seed", "Every random draw follows from it")
+                .value_name("U64")
+                .value_parser(value_parser!(u64))
+                .default_value("0"),
+            Flag::Rows => {
+                flag("rows", "Do only these rows of the work, half-open; either end may be left out")
+                    .value_name("A..B")
+                    .value_parser(value_parser!(RowRange))
+                    .default_value("..")
+                    .hide_default_value(true)
+            }
+            Flag::Nan(policy) => flag("nan", "What to do with a row that holds a number which is not finite")
+                .value_name("POLICY")
+                .value_parser(EnumValueParser::<NanPolicy>::new())
+                .default_value(match policy {
+                    NanPolicy::Error => "error",
+                    NanPolicy::Drop => "drop",
+                    NanPolicy::Pass => "pass",
+                }),
+            Flag::Shape => flag("shape", "Shape of one item, where the input does not say it (csv)")
+                .value_name("H,W,C")
+                .value_parser(value_parser!(Shape)),
+        }
+    }
+}
+
+/// All shared arguments of a program that takes these flags.
+pub fn arguments(flags: &[Flag]) -> Vec<Arg> {
+    let output =
+        flag("output", "Write there instead of standard output; the file appears complete or not at all")
+            .short('o')
+            .value_name("FILE")
+            .value_parser(value_parser!(PathBuf));
+    let threads = flag(
+        "threads",
+        "Threads to use (default: all granted by SLURM_CPUS_PER_TASK, OMP_NUM_THREADS or the system); never changes a byte",
+    )
+    .value_name("N")
+    .value_parser(value_parser!(u16).range(1..=4096));
+    let manifest = flag(
+        "manifest",
+        "Record the run as JSON: arguments, inputs and outputs with SHA-256. As FILE.manifest.json beside an output \
+         FILE, the digest of the record itself goes into those of runs that read FILE",
+    )
+    .value_name("FILE")
+    .value_parser(value_parser!(PathBuf));
+    let host = switch(
+        "manifest-host",
+        "Record what differs between runs too: machine, processor, threads, time, memory",
+    )
+    .requires("manifest");
+    let quiet = switch("quiet", "No progress on standard error").short('q');
+    let mut all = vec![output];
+    all.extend(flags.iter().map(|flag| flag.argument()));
+    all.extend([threads, manifest, host, quiet]);
+    all
+}
+
+impl Shared {
+    pub fn of(matches: &ArgMatches) -> Shared {
+        // A flag that the program does not have is not given.
+        fn given<V: Clone + Send + Sync + 'static>(matches: &ArgMatches, name: &str) -> Option<V> {
+            matches.try_get_one::<V>(name).ok().flatten().cloned()
+        }
+        Shared {
+            output: given(matches, "output"),
+            format: given(matches, "format"),
+            dtype: given(matches, "dtype"),
+            seed: given(matches, "seed").unwrap_or_default(),
+            threads: given(matches, "threads"),
+            rows: given(matches, "rows").unwrap_or_default(),
+            nan: given(matches, "nan").unwrap_or_default(),
+            shape: given(matches, "shape"),
+            manifest: given(matches, "manifest"),
+            manifest_host: given(matches, "manifest-host").unwrap_or_default(),
+            quiet: given(matches, "quiet").unwrap_or_default(),
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! One run of a program: its shared flags, the doors to its inputs, and what it says meanwhile.
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::{Result, bail};
+use clap::ArgMatches;
+use clap::parser::ValueSource;
+use ndarray::ArrayView2;
+
+use super::ending::Usage;
+use super::flags::{DtypeFlag, Shared};
+use super::progress::Progress;
+use crate::denoiser::Model;
+use crate::scalar::{Dtype, Scalar};
+use crate::stream::{Columns, Held, Input, Ledger, ReadOptions, RowRange, Rows};
+
+/// One run of a program: its shared flags, and the doors to its inputs and outputs.
+pub struct Job {
+    pub program: &'static str,
+    /// Of the sources it was built from.
+    pub(super) revision: &'static str,
+    pub shared: Shared,
+    /// Arguments that were given, not defaults, by their long names in snake case.
+    given: HashSet<String>,
+    /// Flags without effect on what was asked for.
+    idle: Mutex<HashSet<String>>,
+    pub(super) ledger: Ledger,
+    /// Finished files, which take their places when the whole run has succeeded.
+    pub(super) held: Held,
+    /// Of the outputs so far.
+    pub(super) places: Mutex<Vec<PathBuf>>,
+    /// "Usage: …", on one line.
+    usage: String,
+}
+
+impl Job {
+    pub(super) fn new(
+        program: &'static str,
+        revision: &'static str,
+        shared: Shared,
+        matches: &ArgMatches,
+        ledger: Ledger,
+        usage: String,
+    ) -> Job {
+        let given = matches.ids().map(|id| id.as_str().to_string());
+        let given = given.filter(|id| matches.value_source(id) == Some(ValueSource::CommandLine)).collect();
+        Job {
+            program,
+            revision,
+            shared,
+            given,
+            idle: Mutex::default(),
+            ledger,
+            held: Held::default(),
+            places: Mutex::default(),
+            usage,
+        }
+    }
+
+    /// Refuses flags (as `"--rtol"`) that were given though they have no effect on what was asked for: `effect` says
+    /// whether they have one, and `why` when they would. They are left out of the manifest.
+    ///
+    /// # Errors
+    /// A usage error that names the flag.
+    pub fn only(&self, effect: bool, flags: &[&str], why: &str) -> Result<()> {
+        if effect {
+            return Ok(());
+        }
+        for flag in flags {
+            let id = flag.trim_start_matches('-');
+            let ids = [id.to_string(), id.replace('-', "_")];
+            if ids.iter().any(|id| self.given.contains(id)) {
+                bail!(Usage(format!("{flag}: has no effect here: {why}; leave it out")));
+            }
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).extend(ids);
+        }
+        Ok(())
+    }
+
+    /// Whether an argument, by its id, is one that [`Job::only`] has found without effect.
+    pub(super) fn is_idle(&self, id: &str) -> bool {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
+    }
+
+    /// `--dtype`, or else that of the inputs (the widest).
+    pub fn dtype(&self, inputs: &[Dtype]) -> Dtype {
+        match self.shared.dtype {
+            Some(DtypeFlag::F32) => Dtype::F32,
+            Some(DtypeFlag::F64) => Dtype::F64,
+            None if inputs.contains(&Dtype::F64) => Dtype::F64,
+            None => Dtype::F32,
+        }
+    }
+
+    /// Waits until standard input brings something, where one of the inputs is that (no name is, too).
+    /// Then what writes it is under way, and has written the files that it promises before its first
+    /// bytes: `molrg-gen --truth t.st … | dae-apply t.st -` works. Call it before opening any of them.
+    ///
+    /// # Errors
+    /// Standard input named more than once.
+    pub fn wait_for_stdin(&self, inputs: &[Option<&OsStr>]) -> Result<()> {
+        let is_stdin = |name: &OsStr| name == "-" || name.as_encoded_bytes().starts_with(b"-:");
+        let named = inputs.iter().filter(|name| name.is_none_or(is_stdin)).count();
+        if named > 1 {
+            bail!(Usage("standard input is named more than once; name files for the others".into()));
+        }
+        if named == 1 && !io::stdin().is_terminal() {
+            // It stays in the buffer of standard input; an error comes again when it is read.
+            let _ = io::stdin().lock().fill_buf();
+        }
+        Ok(())
+    }
+
+    /// Opens an input whose content is not known beforehand. No name is standard input.
+    pub fn open(&self, name: Option<&OsStr>) -> Result<Input> {
+        self.open_in(name, &self.ledger)
+    }
+
+    fn open_in(&self, name: Option<&OsStr>, ledger: &Ledger) -> Result<Input> {
+        let name = name.unwrap_or(OsStr::new("-"));
+        if name == "-" && io::stdin().is_terminal() {
+            bail!(Usage(format!(
+                "standard input is a terminal; name an input file or pipe one in. {}; see --help",
+                self.usage
+            )));
+        }
+        Input::open(name, ledger)
+    }
+
+    /// Samples, of which `--rows` are the work.
+    pub fn rows(&self, name: Option<&OsStr>) -> Result<Rows> {
+        Rows::from_input(self.open(name)?, &self.read_options(self.shared.rows))
+    }
+
+    /// As [`Job::rows`], hashed as they pass even without `--manifest`: see [`Rows::sha256`].
+    pub fn hashed_rows(&self, name: Option<&OsStr>) -> Result<Rows> {
+        let input = self.open_in(name, &self.ledger.or_on())?;
+        Rows::from_input(input, &self.read_options(self.shared.rows))
+    }
+
+    /// Samples that are all needed, whatever `--rows` says.
+    pub fn all_rows(&self, name: Option<&OsStr>) -> Result<Rows> {
+        Rows::from_input(self.open(name)?, &self.read_options(RowRange::default()))
+    }
+
+    /// A table, of whose rows `--rows` are the work.
+    ///
+    /// # Errors
+    /// As [`Columns::read`]; no rows that `--rows` selects.
+    pub fn columns(&self, name: Option<&OsStr>) -> Result<Columns> {
+        self.select(Columns::read(self.open(name)?)?)
+    }
+
+    /// Tables [joined](Columns::join) into one, of whose rows `--rows` are the work.
+    pub fn joined_columns(&self, names: &[Option<&OsStr>], fill: bool) -> Result<Columns> {
+        self.wait_for_stdin(names)?;
+        let tables: Result<Vec<_>> = names.iter().map(|name| Columns::read(self.open(*name)?)).collect();
+        self.select(Columns::join(tables?, fill)?)
+    }
+
+    fn select(&self, mut columns: Columns) -> Result<Columns> {
+        let selected = self.selected(columns.len());
+        if selected.is_empty() {
+            let (rows, name) = (self.shared.rows, columns.name());
+            bail!(Usage(format!("--rows {rows}: is none of the {} rows of {name}", columns.len())));
+        }
+        columns.retain(|_, row| selected.contains(&(row as u64)));
+        Ok(columns)
+    }
+
+    /// How `--nan` and `--shape` have inputs read.
+    pub fn read_options(&self, rows: RowRange) -> ReadOptions {
+        ReadOptions {
+            rows,
+            nan: self.shared.nan,
+            item_shape: self.shared.shape.as_ref().map(|s| s.0.clone()),
+        }
+    }
+
+    /// A model with a denoiser.
+    pub fn model(&self, name: Option<&OsStr>) -> Result<Model> {
+        Model::read_denoiser(self.open(name)?)
+    }
+
+    /// Progress over `total` units of work, shown after a second on a terminal.
+    pub fn progress(&self, total: Option<u64>, what: &'static str) -> Progress {
+        Progress::new(total, what, self.shared.quiet)
+    }
+
+    /// The rows of work out of `n` that `--rows` selects.
+    pub fn selected(&self, n: usize) -> Range<u64> {
+        let range = self.shared.rows.clamp(n);
+        range.start as u64..range.end as u64
+    }
+
+    /// Refuses results that are not finite, unless `--nan pass`; row 0 of `x` is row `first`.
+    pub fn finite<T: Scalar>(&self, x: ArrayView2<T>, first: u64) -> Result<()> {
+        if !self.strict() {
+            return Ok(());
+        }
+        match x.outer_iter().position(|row| row.iter().any(|v| !v.is_finite())) {
+            Some(row) => bail!(
+                "row {}: the model's answer is not finite: its numbers are too large for these noise levels; give \
+                 levels nearer to those it was made for, or --nan pass",
+                first + row as u64
+            ),
+            None => Ok(()),
+        }
+    }
+
+    /// Warns where a network of one noise level is used at others.
+    pub fn warn_of_levels(&self, model: &Model, sigmas: &[f64]) {
+        if let Some(level) = model.only_level()
+            && sigmas.iter().any(|s| (s / level - 1.0).abs() > 1e-9)
+        {
+            self.warn(&format!(
+                "the network was trained at sigma {level} alone and is no denoiser at other levels; train with \
+                 --loss edm for all"
+            ));
+        }
+    }
+
+    /// What the run is about to do: one line on standard error, unless `--quiet`.
+    pub fn note(&self, text: &str) {
+        if !self.shared.quiet {
+            let _ = writeln!(io::stderr(), "{}: {text}", self.program);
+        }
+    }
+
+    /// A warning: one line on standard error that does not change the exit code.
+    pub fn warn(&self, text: &str) {
+        // If standard error is gone there is nobody to warn.
+        let _ = writeln!(io::stderr(), "{}: warning: {text}", self.program);
+    }
+}

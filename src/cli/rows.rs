@@ -1,0 +1,142 @@
+//! The loop over rows, which nearly every program is: rows of a source, in blocks over all threads, through a
+//! function, its results taken in order.
+
+use std::ops::Range;
+
+use anyhow::Result;
+use ndarray::Array2;
+
+use super::job::Job;
+use crate::blocks::{in_order, ranges};
+use crate::scalar::Scalar;
+use crate::stream::{ArrayWriter, Joined, NanPolicy, Paired, Rows};
+
+/// Where the rows of a run come from.
+pub enum Source {
+    /// From their numbers alone: what is drawn from a seed.
+    Numbers(Range<u64>),
+    /// From an input.
+    Stream(Rows),
+    /// From several inputs, of which row i belongs together.
+    InStep(Paired),
+    /// From several inputs, one after the other.
+    Joined(Joined),
+}
+
+impl Source {
+    /// How many rows there are, where that is known beforehand.
+    pub fn len(&self) -> Option<usize> {
+        match self {
+            Source::Numbers(rows) => Some((rows.end - rows.start) as usize),
+            Source::Stream(rows) => rows.len(),
+            Source::InStep(inputs) => inputs.len(),
+            Source::Joined(inputs) => inputs.len(),
+        }
+    }
+
+    /// Whether there are known to be none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == Some(0)
+    }
+
+    /// Rows left out by `--nan drop` so far.
+    fn dropped(&self) -> u64 {
+        match self {
+            Source::Numbers(_) => 0,
+            Source::Stream(rows) => rows.dropped(),
+            Source::InStep(inputs) => inputs.dropped(),
+            Source::Joined(_) => 0,
+        }
+    }
+
+    /// What the inputs have of at most so many next rows; nothing at the end.
+    fn next<T: Scalar>(&mut self, most: usize) -> Result<Option<Vec<Array2<T>>>> {
+        match self {
+            Source::Numbers(_) => Ok(None),
+            Source::Stream(rows) => Ok(rows.next_block(most)?.map(|x| vec![x])),
+            Source::InStep(inputs) => inputs.next_blocks(most),
+            Source::Joined(inputs) => Ok(inputs.next_block(most)?.map(|x| vec![x])),
+        }
+    }
+}
+
+/// Some rows of the work.
+pub struct Block<T> {
+    /// Their numbers.
+    pub rows: Range<u64>,
+    /// What each input has of them, (n, width).
+    pub inputs: Vec<Array2<T>>,
+}
+
+impl<T: Scalar> Block<T> {
+    /// What the first input has of them; of a source without inputs, nothing.
+    pub fn first(self) -> Option<Array2<T>> {
+        self.inputs.into_iter().next()
+    }
+}
+
+impl Job {
+    /// The loop over rows: `work` is done on blocks of at most `most` rows on all threads, and `take` sees its
+    /// results in order, with the numbers of the rows. Shows progress in `what`, and says how many rows `--nan drop`
+    /// left out. A row's result must not depend on the block around it: then neither threads nor blocks change a
+    /// byte.
+    ///
+    /// # Errors
+    /// The first, in the order of rows, of the source, `work` or `take`.
+    pub fn each_block<T: Scalar, R: Send>(
+        &self,
+        mut source: Source,
+        most: usize,
+        what: &'static str,
+        work: impl Fn(Block<T>) -> Result<R> + Sync,
+        mut take: impl FnMut(Range<u64>, R) -> Result<()>,
+    ) -> Result<()> {
+        let mut progress = self.progress(source.len().map(|n| n as u64), what);
+        let take = |(rows, result): (Range<u64>, R)| {
+            progress.advance((rows.end - rows.start) as usize);
+            take(rows, result)
+        };
+        let work = |block: Block<T>| Ok((block.rows.clone(), work(block)?));
+        if let Source::Numbers(rows) = &source {
+            let mut next = ranges(rows.clone(), most);
+            let next = || Ok(next()?.map(|rows| Block { rows, inputs: Vec::new() }));
+            return in_order(next, work, take);
+        }
+        let mut first = self.shared.rows.start;
+        let next = || {
+            let Some(inputs) = source.next(most.max(1))? else { return Ok(None) };
+            let rows = first..first + inputs.first().map_or(0, |x| x.nrows() as u64);
+            first = rows.end;
+            Ok(Some(Block { rows, inputs }))
+        };
+        in_order(next, work, take)?;
+        self.warn_of_dropped(source.dropped());
+        Ok(())
+    }
+
+    /// The loop over rows where `work` makes one array for each output.
+    ///
+    /// # Errors
+    /// As [`Job::each_block`]; numbers that are not finite, unless `--nan pass`.
+    pub fn fill<T: Scalar>(
+        &self,
+        source: Source,
+        most: usize,
+        what: &'static str,
+        mut outputs: Vec<ArrayWriter<T>>,
+        work: impl Fn(Block<T>) -> Result<Vec<Array2<T>>> + Sync,
+    ) -> Result<()> {
+        self.each_block(source, most, what, work, |_, results| {
+            outputs.iter_mut().zip(results).try_for_each(|(output, result)| output.write(result.view()))
+        })?;
+        // The first output last: it is what further programs wait for.
+        outputs.into_iter().rev().try_for_each(ArrayWriter::finish)
+    }
+
+    /// Says, once, how many rows were left out.
+    pub fn warn_of_dropped(&self, rows: u64) {
+        if self.shared.nan == NanPolicy::Drop && rows > 0 {
+            self.warn(&format!("{rows} rows with numbers that are not finite were left out"));
+        }
+    }
+}

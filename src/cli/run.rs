@@ -1,0 +1,119 @@
+//! A run of a program, from its arguments to its exit code.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use clap::Command;
+
+use super::ending::{UNBROKEN, end, end_of_parsing};
+use super::flags::Shared;
+use super::job::Job;
+use super::registry::Entry;
+use super::{generate, manifest};
+use crate::stream::Ledger;
+
+/// The git revision of the sources, for the executables: they say it, so that a commit does not have the
+/// library built anew.
+#[macro_export]
+macro_rules! revision {
+    () => {
+        git_version::git_version!(args = ["--always", "--dirty", "--abbrev=12"], fallback = "unknown")
+    };
+}
+
+/// Release and revision, as `--version` prints them.
+pub(super) fn version(revision: &str) -> String {
+    format!("{} ({revision})", env!("CARGO_PKG_VERSION"))
+}
+
+/// Parses the arguments, runs the program, reports how it ended. The first argument is what it was called by.
+pub fn run(entry: &'static Entry, arguments: &[OsString], revision: &'static str) -> ExitCode {
+    let program = entry.name;
+    report_panics_in_one_line(program);
+    survive_limits_of_file_size();
+    let command = entry.command().version(&*Box::leak(version(revision).into_boxed_str()));
+    if arguments.get(1).is_some_and(|a| a == "--generate") {
+        return end(program, generate::print(entry, command, arguments.get(2)));
+    }
+    let mut named = arguments.to_vec();
+    if let Some(first) = named.first_mut() {
+        *first = program.into();
+    }
+    let matches = match as_parsed(command.clone()).try_get_matches_from(&named) {
+        Ok(matches) => matches,
+        Err(e) => return end_of_parsing(program, &e),
+    };
+    let shared = Shared::of(entry.innermost(&matches));
+    let started = Instant::now();
+    let threads = set_threads(shared.threads);
+    let record = shared.manifest.clone();
+    let ledger = if record.is_some() { Ledger::on() } else { Ledger::off() };
+    let usage = command.clone().render_usage().to_string().replace('\n', " ");
+    let job = Job::new(program, revision, shared, entry.innermost(&matches), ledger, usage);
+    // The manifest's path is tried before the work, its content written after.
+    let result = (|| {
+        let manifest =
+            record.as_deref().map(|path: &Path| job.create(Some(path), &Ledger::off())).transpose()?;
+        entry.run(&matches, &job)?;
+        if let Some(output) = manifest {
+            let record = manifest::Run { command: &command, matches: &matches, job: &job, threads, started };
+            record.write(output)?;
+        }
+        job.release()
+    })();
+    end(program, result)
+}
+
+/// The command as arguments are parsed by it: the pipelines that help ends with stay whole, so that they
+/// can be pasted, and a negative number is a flag's value, so that an error names the flag.
+fn as_parsed(command: Command) -> Command {
+    let help = command.get_after_help().map(|help| {
+        let lines = help.to_string();
+        let lines = lines.lines().map(|line| match line.starts_with("  $ ") {
+            true => line.replace(' ', &UNBROKEN.to_string()),
+            false => line.to_string(),
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    });
+    let command = match help {
+        Some(help) => command.after_help(help),
+        None => command,
+    };
+    let negative = |a: clap::Arg| {
+        let takes = !a.is_positional() && a.get_action().takes_values();
+        if takes { a.allow_negative_numbers(true) } else { a }
+    };
+    command.mut_args(negative).mut_subcommands(as_parsed)
+}
+
+fn report_panics_in_one_line(program: &'static str) {
+    std::panic::set_hook(Box::new(move |panic| {
+        let text = panic.to_string().replace('\n', " ");
+        let _ = writeln!(io::stderr(), "{program}: internal error: {text}; please report it");
+    }));
+}
+
+/// Beyond `ulimit -f` a write then fails, which is told in one line; the signal would end the program
+/// without a word.
+fn survive_limits_of_file_size() {
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
+}
+
+/// Sets the number of threads: the flag, or what a batch system grants, or all
+/// that the system lets this process have.
+fn set_threads(flag: Option<u16>) -> usize {
+    let granted = |name: &str| std::env::var(name).ok()?.parse::<usize>().ok().filter(|n| *n > 0);
+    let threads = flag
+        .map(usize::from)
+        .or_else(|| granted("SLURM_CPUS_PER_TASK"))
+        .or_else(|| granted("OMP_NUM_THREADS"))
+        .or_else(|| std::thread::available_parallelism().ok().map(usize::from))
+        .unwrap_or(1);
+    // It fails only when a pool exists already, which nothing made.
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+    threads
+}

@@ -1,0 +1,331 @@
+//! dae-fit: fit a denoising autoencoder.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use crate::cli::{
+    Checkpoints, FitArgs, Job, NETWORK_REPORT, NetworkKind, Program, Samples, TrainingArgs, component_ranks,
+    usage,
+};
+use crate::denoiser::Model;
+use crate::denoiser::model::{Generative, Kind as ModelKind, Points};
+use crate::denoiser::tensors::Values;
+use crate::fit::pca::Moments;
+use crate::fit::{Fit, Parts, Settings, Solver, fit_mixture};
+use crate::generator::{gan, linear_vae};
+use crate::network::Architecture;
+use crate::scalar::Scalar;
+use crate::stream::Rows;
+use crate::training;
+use crate::with_dtype;
+use anyhow::{Context, Result, bail, ensure};
+use clap::{Args, ValueEnum};
+
+/// Rows of one step of streamed moments: fixed, so that the bytes do not depend on how rows arrive.
+const MOMENT_ROWS: usize = 2048;
+
+/// Fit a denoising autoencoder to samples.
+///
+/// molrg: the bases U_1 … U_K of a mixture of low-rank Gaussians (one component: PCA; several: subspace
+/// clustering). gaussian: mean and covariance. empirical: the training set itself, whose optimal denoiser
+/// memorizes. Fewer samples than dimensions are no error: what the data leave open is completed at random
+/// and counted in the report.
+///
+/// linear, two-layer, mlp, unet, uvit: networks, trained on D(x; σ) = c_skip x + c_out F(c_in x; ¼ ln σ) in the
+/// form that their --loss is published with. The same seed trains the same bytes at any number of threads and
+/// however often it was stopped. linear-vae, gan: generators, which have no denoiser; pf-sample draws from them.
+///
+/// Memory: molrg (two or three times for several components) and empirical hold the samples; gaussian and
+/// linear-vae stream them and hold d²; networks hold the samples, the parameters with their gradients (8 of them for
+/// unet and uvit), averages and moments, and the activations of a few rows. They print how much.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  $ molrg-gen -d 48 -r 6 -k 2 -n 1200 --seed 1 | dae-fit --kind molrg -r 6 -k 2 --report fit.csv -o student.st
+  $ molrg-gen -d 48 -r 6 -k 2 -n 500 | dae-fit --kind mlp --steps 300 -q | pf-sample -n 100 | npy info -")]
+pub struct Arguments {
+    /// Samples, one per row (default: standard input)
+    samples: Option<OsString>,
+    /// What to fit
+    #[arg(long, value_enum)]
+    kind: Kind,
+    #[command(flatten)]
+    mixture: MixtureArgs,
+    #[command(flatten)]
+    training: TrainingArgs,
+    /// Write how the fit went: the objective per iteration, restarts, convergence; of a network one row:
+    /// kind, parameters, steps, and the mean loss of the last interval of --log-every
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// Mixture of low-rank Gaussians
+    Molrg,
+    /// One Gaussian: mean and covariance
+    Gaussian,
+    /// The training set itself
+    Empirical,
+    /// Deep linear network
+    Linear,
+    /// One hidden layer of ReLU
+    TwoLayer,
+    /// Residual multilayer perceptron
+    Mlp,
+    /// U-Net, for images
+    Unet,
+    /// Vision transformer with long skips, for images
+    Uvit,
+    /// Linear variational autoencoder at its optimum: latents in, samples out, no denoiser
+    LinearVae,
+    /// Generative adversarial network: latents in, samples out, no denoiser
+    Gan,
+}
+
+impl Kind {
+    /// Whether one --rank says how many dimensions it has.
+    fn has_rank(self) -> bool {
+        matches!(self, Kind::Gaussian | Kind::LinearVae | Kind::Gan)
+    }
+
+    /// The network to be trained, if it is one.
+    fn network(self) -> Option<NetworkKind> {
+        match self {
+            Kind::Molrg | Kind::Gaussian | Kind::Empirical | Kind::LinearVae | Kind::Gan => None,
+            Kind::Linear => Some(NetworkKind::Linear),
+            Kind::TwoLayer => Some(NetworkKind::TwoLayer),
+            Kind::Mlp => Some(NetworkKind::Mlp),
+            Kind::Unet => Some(NetworkKind::Unet),
+            Kind::Uvit => Some(NetworkKind::Uvit),
+        }
+    }
+}
+
+#[derive(clap::Args)]
+#[command(next_help_heading = "Mixture")]
+struct MixtureArgs {
+    /// Rank of every component, or a list of one rank each (gaussian: eigenvalues to keep, default all;
+    /// what the others hold is spread evenly as noise)
+    #[arg(short, long, value_name = "r", value_delimiter = ',')]
+    rank: Vec<usize>,
+    /// Number of components (default: as many as ranks)
+    #[arg(short = 'k', long, value_name = "K")]
+    components: Option<usize>,
+    /// Solver (default: pca for one component, subspaces for several)
+    #[arg(long, value_enum)]
+    solver: Option<Solver>,
+    /// What to fit besides the bases: means, variances, weights, noise
+    /// (default: none, that is zero means, unit variances, equal weights, no noise)
+    #[arg(long, value_name = "LIST", value_enum, value_delimiter = ',')]
+    fit: Vec<Part>,
+    #[command(flatten)]
+    how: FitArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    Means,
+    Variances,
+    Weights,
+    Noise,
+}
+
+impl MixtureArgs {
+    /// Refuses flags that have no meaning for the other kinds.
+    fn check_unused(&self, kind: Kind) -> Result<()> {
+        let unused = [
+            ("--components", self.components.is_some()),
+            ("--solver", self.solver.is_some()),
+            ("--orthogonal", self.how.orthogonal),
+            ("--fit", !self.fit.is_empty()),
+            ("--rank", !kind.has_rank() && !self.rank.is_empty()),
+            ("--lr", kind.network().is_none() && kind != Kind::Gan && self.how.lr.is_some()),
+        ];
+        for (flag, given) in unused {
+            ensure!(!given, "{flag}: is for --kind molrg; leave it out");
+        }
+        Ok(())
+    }
+
+    fn settings(&self, seed: u64) -> Result<Settings> {
+        ensure!(!self.rank.is_empty(), "--rank: --kind molrg needs the rank of its components");
+        let has = |part| self.fit.contains(&part);
+        let defaults = self.how.settings(component_ranks(&self.rank, self.components)?);
+        let settings = Settings {
+            solver: self.solver.unwrap_or(defaults.solver),
+            parts: Parts {
+                means: has(Part::Means),
+                variances: has(Part::Variances),
+                weights: has(Part::Weights),
+                noise: has(Part::Noise),
+            },
+            seed,
+            ..defaults
+        };
+        settings.check()?;
+        ensure!(
+            !(settings.parts.means && (settings.orthogonal || settings.solver == Solver::Gradient)),
+            "--fit means: gradient and --orthogonal fit subspaces through the origin; leave out means or use \
+             subspaces or em without --orthogonal"
+        );
+        Ok(settings)
+    }
+}
+
+impl Program for Arguments {
+    fn run(self, job: &Job) -> Result<()> {
+        // Wrong flags and bad paths first, data after.
+        let task = self.task(job.shared.seed).map_err(usage)?;
+        let checkpoints = self.training.checkpoints()?;
+        let mut output = job.model_output()?;
+        let rows = job.rows(self.samples.as_deref())?;
+        let dtype = job.dtype(&[rows.dtype()]);
+        let model = with_dtype!(dtype, T => self.fit::<T>(job, rows, task, checkpoints.as_ref()))?;
+        model.write(&mut output)?;
+        output.finish()
+    }
+}
+
+/// What the flags ask for.
+enum Task {
+    Mixture(Settings),
+    Gaussian(Option<usize>),
+    Empirical,
+    LinearVae(usize),
+    Gan(usize),
+    Network(Architecture, training::Settings),
+}
+
+impl Arguments {
+    fn task(&self, seed: u64) -> Result<Task> {
+        if self.kind != Kind::Molrg {
+            self.mixture.check_unused(self.kind)?;
+        }
+        let rank = || match self.mixture.rank[..] {
+            [] => Ok(None),
+            [r] => Ok(Some(r)),
+            _ => bail!("--rank: this kind has one rank"),
+        };
+        let latent = || rank()?.filter(|r| *r > 0).context("--rank: this kind needs its number of latents");
+        ensure!(
+            self.kind != Kind::Gan || self.report.is_none(),
+            "--report: is not for this kind; leave it out"
+        );
+        let Some(kind) = self.kind.network() else {
+            if self.kind != Kind::Gan {
+                self.training.check_unused()?;
+            }
+            return Ok(match self.kind {
+                Kind::Molrg => Task::Mixture(self.mixture.settings(seed)?),
+                Kind::Empirical => Task::Empirical,
+                Kind::LinearVae => Task::LinearVae(latent()?),
+                Kind::Gan => {
+                    self.training.gan(latent()?, 1, self.mixture.how.lr, seed)?;
+                    Task::Gan(latent()?)
+                }
+                _ => Task::Gaussian(rank()?),
+            });
+        };
+        let settings = self.training.settings(kind, self.mixture.how.lr, seed)?;
+        Ok(Task::Network(self.training.architecture(kind)?, settings))
+    }
+
+    fn fit<T: Scalar>(
+        &self,
+        job: &Job,
+        mut rows: Rows,
+        task: Task,
+        checkpoints: Option<&Checkpoints>,
+    ) -> Result<Model> {
+        let item_shape = rows.item_shape().to_vec();
+        let name = rows.name().to_string();
+        let context = |e: anyhow::Error| anyhow::anyhow!("{name}: {e:#}");
+        let columns = if self.kind.network().is_some() { NETWORK_REPORT } else { REPORT };
+        let report = self.report.as_deref().map(|p| job.side_table(p, columns)).transpose()?;
+        let kind = match task {
+            Task::Mixture(settings) => {
+                let x = rows.read_all::<T>()?;
+                let fit = fit_mixture(x.view(), &settings).map_err(context)?;
+                if !fit.converged {
+                    job.warn("the fit did not come to rest; give more --iterations (see --report)");
+                }
+                if let Some(report) = report {
+                    write_report(report, &fit)?;
+                }
+                ModelKind::Molrg(fit.mixture)
+            }
+            Task::Gaussian(rank) => {
+                let gaussian = moments::<T>(rows)?.gaussian(rank).map_err(context)?;
+                report_exact(report)?;
+                ModelKind::Molrg(gaussian)
+            }
+            Task::LinearVae(latent) => {
+                let fit = linear_vae::fit(moments::<T>(rows)?, latent, job.shared.seed);
+                let (decoder, parameters) = fit.map_err(context)?;
+                report_exact(report)?;
+                let parameters = Values::new(parameters.into_iter().map(T::of).collect());
+                ModelKind::Generator(Generative { name: "linear-vae", decoder, parameters })
+            }
+            Task::Gan(latent) => {
+                let x = rows.read_all::<T>()?;
+                let settings = self.training.gan(latent, x.ncols(), self.mixture.how.lr, job.shared.seed)?;
+                let mut progress = job.progress(Some(settings.steps), "steps");
+                let parameters = gan::train(&x, &settings, |_, critic, generator| {
+                    progress.say(format!("steps, losses {critic:.3} and {generator:.3},"));
+                    progress.advance(1);
+                });
+                let parameters = Values::new(parameters.map_err(context)?);
+                ModelKind::Generator(Generative { name: "gan", decoder: settings.generator, parameters })
+            }
+            Task::Network(architecture, settings) => {
+                let samples = Samples { name, item_shape, rows: rows.read_all::<T>()? };
+                return self.training.train(job, architecture, &settings, samples, checkpoints, report);
+            }
+            Task::Empirical => {
+                let x = rows.read_all::<T>()?;
+                ensure!(x.nrows() > 0, "{name}: no rows to fit; give samples");
+                report_exact(report)?;
+                ModelKind::Empirical(Points::new(x))
+            }
+        };
+        Ok(Model { kind, item_shape, dtype: T::DTYPE })
+    }
+}
+
+/// Moments of all rows, streamed.
+fn moments<T: Scalar>(mut rows: Rows) -> Result<Moments> {
+    let moments = Moments::new(rows.width());
+    let mut moments = moments.with_context(|| rows.name().to_string())?;
+    while let Some(block) = rows.next_block::<T>(MOMENT_ROWS)? {
+        moments.add(block.view());
+    }
+    Ok(moments)
+}
+
+const REPORT: &[&str] = &["restart", "iteration", "objective", "chosen", "converged", "completed"];
+
+/// The report of a fit in closed form: one row, at rest.
+fn report_exact(table: Option<crate::stream::Table>) -> Result<()> {
+    let Some(mut table) = table else { return Ok(()) };
+    let nothing = crate::stream::Value::Text(String::new());
+    table.row(&[0usize.into(), 0usize.into(), nothing, true.into(), true.into(), 0usize.into()])?;
+    table.finish()
+}
+
+/// One row per iteration; `converged` and `completed` (directions the data left open) speak of the chosen
+/// restart as a whole.
+fn write_report(mut table: crate::stream::Table, fit: &Fit) -> Result<()> {
+    let completed: usize = fit.completed.iter().sum();
+    for i in &fit.history {
+        table.row(&[
+            i.restart.into(),
+            i.iteration.into(),
+            i.objective.into(),
+            (i.restart == fit.chosen).into(),
+            fit.converged.into(),
+            completed.into(),
+        ])?;
+    }
+    table.finish()
+}

@@ -1,0 +1,130 @@
+//! fig images: arrays of images, in rows.
+
+use std::ffi::OsString;
+
+use crate::cli::{Job, Program, usage};
+use crate::draw::{Gallery, Image, images};
+use crate::stream::{Rows, block_rows};
+use anyhow::{Result, anyhow, bail, ensure};
+use clap::Args;
+
+use super::page::{Sheet, parse_range};
+
+/// Draw images of one array in rows, or the first images of several arrays, a row each.
+///
+/// Items are images of shape (H, W), (H, W, 1) or (H, W, 3). With several arrays, images under each other
+/// are those of the same row of the arrays. Values beyond --range are drawn as its ends. The picture is as
+/// large as its images need.
+///
+/// Memory: the images drawn and the picture.
+#[derive(Args)]
+pub struct Arguments {
+    /// Images: npy, IDX (gzipped or not), npz, or csv with --shape (default: standard input)
+    #[arg(value_name = "INPUT")]
+    inputs: Vec<OsString>,
+    /// Images in a row
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    columns: u16,
+    /// Values of black and white
+    #[arg(long, value_name = "LO,HI", default_value = "-1,1", value_parser = parse_range, allow_hyphen_values = true)]
+    range: (f64, f64),
+    /// Pixels of the picture to each side of a pixel
+    #[arg(long, value_name = "PX", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=100))]
+    scale: u16,
+    /// Name of an array, at the left of its row; one for each array
+    #[arg(long, value_name = "TEXT")]
+    label: Vec<String>,
+    /// Title over the picture
+    #[arg(long, value_name = "TEXT")]
+    title: Option<String>,
+}
+
+/// Images of one array that are drawn at most.
+const MOST: usize = 10_000;
+
+impl Program for Arguments {
+    fn run(self, job: &Job) -> Result<()> {
+        self.check().map_err(usage)?;
+        let sheet = Sheet::open(job)?;
+        let columns = usize::from(self.columns);
+        let mut rows: Vec<(String, Vec<Image>)> = Vec::new();
+        let label = |i: usize| self.label.get(i).cloned().unwrap_or_default();
+        match self.inputs.as_slice() {
+            [] | [_] => {
+                let input = self.inputs.first().map(OsString::as_os_str);
+                let mut images = read(job.rows(input)?, MOST + 1)?.into_iter();
+                ensure!(
+                    images.len() <= MOST,
+                    "more than {MOST} images to draw; choose some with --rows A..B"
+                );
+                while images.len() > 0 {
+                    let name = if rows.is_empty() { label(0) } else { String::new() };
+                    rows.push((name, images.by_ref().take(columns).collect()));
+                }
+            }
+            several => {
+                for (i, input) in several.iter().enumerate() {
+                    let images = read(job.rows(Some(input))?, columns)?;
+                    if let Some((_, first)) = rows.first() {
+                        let [first, other] = [&first[0], &images[0]].map(Image::size);
+                        ensure!(
+                            first == other,
+                            "{}: holds images of {}x{} pixels, and {} of {}x{}; draw arrays of one size together",
+                            input.display(),
+                            other.0,
+                            other.1,
+                            several[0].display(),
+                            first.0,
+                            first.1
+                        );
+                    }
+                    rows.push((label(i), images));
+                }
+            }
+        }
+        let gallery = Gallery { title: self.title, rows, range: self.range, scale: self.scale.into() };
+        sheet.draw(&images(&gallery)?)
+    }
+}
+
+impl Arguments {
+    fn check(&self) -> Result<()> {
+        ensure!(
+            self.inputs.iter().filter(|name| *name == "-").count() <= 1,
+            "-: standard input can be read only once; name files for the others"
+        );
+        let arrays = self.inputs.len().max(1);
+        ensure!(
+            self.label.is_empty() || self.label.len() == arrays,
+            "--label: {} names for {arrays} arrays; give each one name, or none",
+            self.label.len()
+        );
+        Ok(())
+    }
+}
+
+/// The first images of an array, up to `most`.
+fn read(mut rows: Rows, most: usize) -> Result<Vec<Image>> {
+    let (columns, channels) = match *rows.item_shape() {
+        [_, w] => (w, 1),
+        [_, w, c @ (1 | 3)] => (w, c),
+        ref shape => bail!(
+            "{}: items of shape {shape:?} are no images; give their shape with --shape H,W or H,W,3",
+            rows.name()
+        ),
+    };
+    let mut images = Vec::new();
+    while images.len() < most {
+        let block = block_rows(rows.width()).min(most - images.len());
+        let Some(block) = rows.next_block::<f64>(block)? else { break };
+        for values in block.outer_iter() {
+            // With --nan pass: no colour says what such a pixel is.
+            if let Some(x) = values.iter().find(|x| !x.is_finite()) {
+                return Err(anyhow!("{}: holds {x}, which cannot be drawn; use --nan drop", rows.name()));
+            }
+            images.push(Image { columns, channels, values: values.to_vec() });
+        }
+    }
+    ensure!(!images.is_empty(), "{}: has no images to draw", rows.name());
+    Ok(images)
+}

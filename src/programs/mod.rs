@@ -1,0 +1,126 @@
+//! The programs, one file or folder each, and their registry.
+//!
+//! A program reads top to bottom: what it is for (its help), its arguments, one call into the library, the result.
+//! A new one is a file here, a line in the table, and three lines in `src/bin`. What the table says of it, programs
+//! need not: which shared flags it takes (others are refused), what it reads and writes. Help, man pages,
+//! completions, `molrg --list`, `--generate json` and the tests of what all programs keep follow from it.
+
+mod dae_apply;
+mod dae_fit;
+mod fig;
+mod jacobian_rank;
+mod molrg_gen;
+mod npy;
+mod pf_sample;
+mod pfd;
+mod phase_grid;
+mod rp_score;
+mod subspace_error;
+mod table;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::cli::ending::end;
+use crate::cli::flags::Flag::{Dtype, Format, Nan, Rows, Seed, Shape};
+use crate::cli::registry::Content::{Model, Picture, Samples, Table, Verdict};
+use crate::cli::registry::{Entry, program, several};
+use crate::cli::run::run;
+use crate::stream::NanPolicy::{Error, Pass};
+
+/// Name, what is read, what is written, and the shared flags taken besides those that all take.
+#[rustfmt::skip]
+pub static PROGRAMS: &[Entry] = &[
+    program::<molrg_gen::Arguments>("molrg-gen", &[Model], Samples, &[Format, Dtype, Seed, Rows, Shape]),
+    program::<dae_fit::Arguments>("dae-fit", &[Samples], Model, &[Dtype, Seed, Rows, Nan(Error), Shape]),
+    program::<dae_apply::Arguments>("dae-apply", &[Model, Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape]),
+    program::<pf_sample::Arguments>("pf-sample", &[Model, Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape]),
+    program::<rp_score::Arguments>("rp-score", &[Samples], Table, &[Format, Dtype, Rows, Nan(Error), Shape]),
+    program::<pfd::Arguments>("pfd", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape]),
+    program::<jacobian_rank::Arguments>("jacobian-rank", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape]),
+    program::<subspace_error::Arguments>("subspace-error", &[Model], Table, &[Format, Rows]),
+    program::<phase_grid::Arguments>("phase-grid", &[], Table, &[Format, Dtype, Seed, Rows]),
+    several::<npy::About>("npy", &[
+        program::<npy::info::Arguments>("info", &[Samples], Table, &[Format, Dtype, Rows, Nan(Pass), Shape]),
+        program::<npy::cat::Arguments>("cat", &[Samples], Samples, &[Format, Dtype, Rows, Nan(Pass), Shape]),
+        program::<npy::check::Arguments>("check", &[Samples, Model], Verdict, &[Rows, Nan(Pass), Shape]),
+        program::<npy::diff::Arguments>("diff", &[Samples], Table, &[Format, Rows, Nan(Pass), Shape]),
+        program::<npy::noise::Arguments>("noise", &[], Samples, &[Format, Dtype, Seed, Rows, Shape]),
+        program::<npy::stack::Arguments>("stack", &[Samples], Samples, &[Format, Dtype, Rows, Nan(Pass), Shape]),
+        program::<npy::images::Arguments>("images", &[Samples], Samples, &[Format, Dtype, Rows, Nan(Pass), Shape]),
+    ]),
+    several::<table::About>("table", &[
+        program::<table::cat::Arguments>("cat", &[Table], Table, &[Format, Rows]),
+        program::<table::r#let::Arguments>("let", &[Table], Table, &[Format, Rows, Nan(Error)]),
+        program::<table::mean::Arguments>("mean", &[Table], Table, &[Format, Rows, Nan(Error)]),
+        program::<table::pivot::Arguments>("pivot", &[Table], Table, &[Format, Rows]),
+        program::<table::crossing::Arguments>("crossing", &[Table], Table, &[Format, Rows, Nan(Error)]),
+        program::<table::slope::Arguments>("slope", &[Table], Table, &[Format, Rows, Nan(Error)]),
+    ]),
+    several::<fig::About>("fig", &[
+        program::<fig::line::Arguments>("line", &[Table], Picture, &[Rows, Nan(Error)]),
+        program::<fig::heatmap::Arguments>("heatmap", &[Table], Picture, &[Rows, Nan(Error)]),
+        program::<fig::violin::Arguments>("violin", &[Table], Picture, &[Rows, Nan(Error)]),
+        program::<fig::matrix::Arguments>("matrix", &[Table], Picture, &[Rows, Nan(Error)]),
+        program::<fig::images::Arguments>("images", &[Samples], Picture, &[Rows, Nan(Error), Shape]),
+    ]),
+];
+
+/// Tools for the question why diffusion models generalize.
+///
+/// Mixtures of low-rank Gaussians, their denoisers and probability flows; networks; and what tells whether a model
+/// memorized or generalized. Each command is a program: `molrg pfd …` and, where it is installed under that name,
+/// `pfd …` are the same. They read and write arrays, models and tables, and chain through pipes.
+#[derive(Args)]
+#[command(
+    disable_help_subcommand = true,
+    after_help = "\
+Examples:
+  $ molrg molrg-gen -d 48 -r 6 -k 2 -n 1200 | molrg dae-fit --kind molrg -r 6 -k 2 | molrg pf-sample -n 100 | molrg npy info -
+  $ molrg --list"
+)]
+struct Overview {
+    /// List the programs, a line each
+    #[arg(long)]
+    list: bool,
+}
+
+static MOLRG: Entry = several::<Overview>("molrg", PROGRAMS);
+
+/// The registered program of this name.
+pub fn find(name: &str) -> Option<&'static Entry> {
+    PROGRAMS.iter().find(|program| program.name == name)
+}
+
+/// One program, as an executable of its own.
+pub fn main(name: &str, revision: &'static str) -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    find(name).map_or(ExitCode::FAILURE, |program| run(program, &arguments, revision))
+}
+
+/// All programs in one executable: the one that it is called by, or that its first argument names.
+pub fn any(revision: &'static str) -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let called = arguments.first().and_then(|name| Path::new(name).file_name()?.to_str());
+    if let Some(program) = called.and_then(find) {
+        return run(program, &arguments, revision);
+    }
+    match arguments.get(1).and_then(|name| name.to_str()) {
+        Some("--list") => end("molrg", list()),
+        Some(name) if find(name).is_some() => {
+            find(name).map_or(ExitCode::FAILURE, |program| run(program, &arguments[1..], revision))
+        }
+        _ => run(&MOLRG, &arguments, revision),
+    }
+}
+
+fn list() -> anyhow::Result<()> {
+    let widest = PROGRAMS.iter().map(|program| program.name.len()).max().unwrap_or(0);
+    let lines = PROGRAMS.iter().map(|program| format!("{:widest$}  {}\n", program.name, program.line()));
+    io::stdout().write_all(lines.collect::<String>().as_bytes())?;
+    Ok(())
+}

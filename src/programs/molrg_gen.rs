@@ -1,0 +1,167 @@
+//! molrg-gen: draw from a mixture of low-rank Gaussians.
+
+use std::path::PathBuf;
+
+use crate::cli::{Job, Numbers, Program, Source, component_ranks, parse_list, usage};
+use crate::denoiser::Model;
+use crate::mixture::{Design, Mixture, Sampler, Spectrum};
+use crate::scalar::{Dtype, Scalar};
+use crate::stream::block_rows;
+use crate::with_dtype;
+use anyhow::{Result, bail, ensure};
+use clap::Args;
+
+/// Draw samples from a mixture of low-rank Gaussians.
+///
+/// Component k is N(μ_k, U_k diag(λ) U_kᵀ + δ² I). Row i depends only on the seed and i: more
+/// samples, other threads, shards (--rows) or a later start (--skip) give the same rows.
+///
+/// Memory: a few blocks of rows and the bases, whatever N is.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  $ molrg-gen -d 48 -r 6 -k 2 -n 1000 --seed 1 --truth truth.st | npy info -
+  $ molrg-gen -d 48 -r 6 -k 2 -n 1200 | dae-fit --kind molrg -r 6 -k 2 | pf-sample -n 100 | npy info -")]
+pub struct Arguments {
+    /// Dimension of the data
+    #[arg(short, long, value_name = "d")]
+    dim: Option<usize>,
+    /// Rank of every component, or a list of one rank each
+    #[arg(short, long, value_name = "r", value_delimiter = ',')]
+    rank: Vec<usize>,
+    /// Number of components (default: as many as ranks)
+    #[arg(short = 'k', long, value_name = "K")]
+    components: Option<usize>,
+    /// Number of samples
+    #[arg(short = 'n', long, value_name = "N")]
+    samples: usize,
+    /// Share of each component (default: equal; normalized)
+    #[arg(long, value_name = "W1,…,WK", value_parser = parse_list, allow_hyphen_values = true)]
+    weights: Option<Numbers>,
+    /// Row i comes from component i mod K instead of a random one
+    #[arg(long, conflicts_with = "weights")]
+    balanced: bool,
+    /// Variances within a component: flat, linear:LO, geometric:Q, power:A or a list
+    #[arg(long, value_name = "SPECTRUM", default_value = "flat", allow_hyphen_values = true)]
+    spectrum: Spectrum,
+    /// Standard deviation of isotropic noise, on and off the subspaces
+    #[arg(long, value_name = "DELTA", default_value_t = 0.0)]
+    noise_std: f64,
+    /// Principal angle between consecutive subspaces; 90 makes all mutually orthogonal
+    #[arg(long, value_name = "DEG", default_value_t = 90.0)]
+    angle: f64,
+    /// Norm of the components' means, in random directions
+    #[arg(long, value_name = "M", default_value_t = 0.0)]
+    mean_norm: f64,
+    /// Draw from this mixture instead of a new one
+    #[arg(long, value_name = "MODEL",
+          conflicts_with_all = ["dim", "rank", "components", "weights", "spectrum", "noise_std", "angle", "mean_norm"])]
+    from: Option<std::ffi::OsString>,
+    /// Write the component of each row there
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
+    /// Write the mixture there, as a model: the teacher
+    #[arg(long, value_name = "FILE")]
+    truth: Option<PathBuf>,
+    /// Start at row S, so that test data follow training data
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    skip: u64,
+}
+
+impl Arguments {
+    fn design(&self) -> Result<Design> {
+        let Some(dim) = self.dim else { bail!("--dim: give the dimension of the data (or --from MODEL)") };
+        ensure!(!self.rank.is_empty(), "--rank: give the rank of the components (or --from MODEL)");
+        let ranks = component_ranks(&self.rank, self.components)?;
+        let weights = self.weights.as_ref().map_or(vec![1.0; ranks.len()], |w| w.0.clone());
+        let design = Design {
+            dim,
+            ranks,
+            weights,
+            spectrum: self.spectrum.clone(),
+            noise_std: self.noise_std,
+            angle: self.angle,
+            mean_norm: self.mean_norm,
+        };
+        design.check()?;
+        Ok(design)
+    }
+
+    /// The mixture to draw from, the shape of its items and its number type.
+    fn mixture(&self, job: &Job) -> Result<(Mixture, Vec<usize>, Dtype)> {
+        let (mixture, shape, dtype) = match &self.from {
+            Some(name) => {
+                let model = job.model(Some(name))?;
+                let (shape, dtype) = (model.item_shape.clone(), model.dtype);
+                (model.into_mixture(&name.to_string_lossy())?, shape, dtype)
+            }
+            None => {
+                let mixture = self.design().and_then(|d| d.plant(job.shared.seed)).map_err(usage)?;
+                let dim = mixture.dim();
+                (mixture, vec![dim], Dtype::F32)
+            }
+        };
+        let shape = job.shared.shape.as_ref().map_or(shape, |s| s.0.clone());
+        if shape.iter().product::<usize>() != mixture.dim() {
+            return Err(usage(anyhow::anyhow!(
+                "--shape: {shape:?} holds {} numbers, but --dim is {}",
+                shape.iter().product::<usize>(),
+                mixture.dim()
+            )));
+        }
+        Ok((mixture, shape, job.dtype(&[dtype])))
+    }
+}
+
+impl Program for Arguments {
+    fn run(self, job: &Job) -> Result<()> {
+        if self.skip.checked_add(self.samples as u64).is_none() {
+            return Err(usage(anyhow::anyhow!("--skip {}: no rows are numbered so high", self.skip)));
+        }
+        let (mixture, shape, dtype) = self.mixture(job)?;
+        with_dtype!(dtype, T => self.generate::<T>(job, mixture, shape))
+    }
+}
+
+impl Arguments {
+    fn generate<T: Scalar>(&self, job: &Job, mixture: Mixture, shape: Vec<usize>) -> Result<()> {
+        let rows = job.selected(self.samples);
+        let count = (rows.end - rows.start) as usize;
+        let mut out = job.array::<T>(Some(count), &shape)?;
+        let mut labels = match &self.labels {
+            Some(path) => Some(job.side_table(path, &["row", "component"])?),
+            None => None,
+        };
+        let truth = match &self.truth {
+            Some(path) => Some(job.side_output(path)?),
+            None => None,
+        };
+        let sampler = Sampler::<T>::new(&mixture, job.shared.seed, self.balanced);
+        // It is there before the first sample is, for programs further down the pipe.
+        if let Some(mut file) = truth {
+            Model::molrg(mixture, shape.clone(), T::DTYPE).write(&mut file)?;
+            file.finish()?;
+            job.release()?;
+        }
+        let most = block_rows(shape.iter().product()).min(1024);
+        job.each_block::<T, _>(
+            Source::Numbers(rows.start + self.skip..rows.end + self.skip),
+            most,
+            "samples",
+            |block| Ok(sampler.draw(block.rows)),
+            |rows, (x, components)| {
+                out.write(x.view())?;
+                for (row, component) in rows.zip(components) {
+                    if let Some(labels) = &mut labels {
+                        labels.row(&[row.into(), component.into()])?;
+                    }
+                }
+                Ok(())
+            },
+        )?;
+        if let Some(labels) = labels {
+            labels.finish()?;
+        }
+        out.finish()
+    }
+}

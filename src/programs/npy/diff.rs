@@ -1,0 +1,149 @@
+//! npy diff: whether two arrays differ, by how much and where.
+
+use std::ffi::OsString;
+
+use crate::cli::{Job, Program, usage};
+use crate::stream::{Paired, block_rows};
+use anyhow::{Result, anyhow, bail, ensure};
+use clap::Args;
+
+use super::inputs;
+
+/// Compare two arrays in f64; exits 1 when they differ.
+///
+/// Two numbers are equal when |a-b| <= ATOL + RTOL·|b|; NaN equals NaN and an infinity itself. Any
+/// other pair with a number that is not finite is infinitely far apart, and so is, relatively, a
+/// number from 0.
+///
+/// Prints one row: `rows` and `width` of the arrays, how many numbers are `differing`, the largest
+/// absolute (`max_abs`) and relative (`max_rel`, to |b|) difference among those, and `row` and
+/// `column` where `max_abs` is first reached; all zeros when the arrays are equal. json has null for
+/// an infinite difference.
+///
+/// Memory: a block of rows of each.
+#[derive(Args)]
+pub struct Arguments {
+    /// An array, or - for standard input
+    #[arg(value_name = "A")]
+    a: OsString,
+    /// The array to compare it with
+    #[arg(value_name = "B")]
+    b: OsString,
+    /// Relative tolerance
+    #[arg(long, value_name = "R", default_value_t = 0.0)]
+    rtol: f64,
+    /// Absolute tolerance
+    #[arg(long, value_name = "A", default_value_t = 0.0)]
+    atol: f64,
+}
+
+const COLUMNS: [&str; 7] = ["rows", "width", "differing", "max_abs", "max_rel", "row", "column"];
+
+impl Program for Arguments {
+    fn run(self, job: &Job) -> Result<()> {
+        for (flag, value) in [("--rtol", self.rtol), ("--atol", self.atol)] {
+            if !(value >= 0.0 && value.is_finite()) {
+                return Err(usage(anyhow!("{flag} {value}: must be finite and not negative")));
+            }
+        }
+        // What cannot be compared is infinitely far apart.
+        let mut table = job.table(&COLUMNS)?.strict(false);
+        let mut pair = self.open(job)?;
+        let names = pair.names().join(" and ");
+        let found = self.compare(job, &mut pair)?;
+        table.row(&[
+            found.rows.into(),
+            pair.width().into(),
+            found.differing.into(),
+            found.max_abs.into(),
+            found.max_rel.into(),
+            found.row.into(),
+            found.column.into(),
+        ])?;
+        table.finish()?;
+        if found.differing > 0 {
+            // The table stands, also where they differ.
+            job.release()?;
+            bail!(
+                "{names} differ: {} of {} numbers, most by {} in row {}, column {}; \
+                 allow for it with --rtol or --atol, or look at that row with npy cat --rows",
+                found.differing,
+                found.rows * pair.width() as u64,
+                found.max_abs,
+                found.row,
+                found.column
+            );
+        }
+        Ok(())
+    }
+}
+
+impl Arguments {
+    fn open(&self, job: &Job) -> Result<Paired> {
+        let rows: Result<Vec<_>> =
+            inputs(&[self.a.clone(), self.b.clone()])?.into_iter().map(|file| job.rows(file)).collect();
+        let rows = rows?;
+        if let [a, b] = &rows[..] {
+            ensure!(
+                a.item_shape() == b.item_shape(),
+                "{} and {}: items of shape {:?} and {:?} cannot be compared; give arrays of equal shape, or --shape",
+                a.name(),
+                b.name(),
+                a.item_shape(),
+                b.item_shape()
+            );
+        }
+        Paired::new(rows)
+    }
+
+    fn compare(&self, job: &Job, pair: &mut Paired) -> Result<Difference> {
+        let mut found = Difference::default();
+        let width = pair.width();
+        let mut progress = job.progress(pair.len().map(|n| n as u64), "rows");
+        while let Some(blocks) = pair.next_blocks::<f64>(block_rows(width))? {
+            let [a, b] = &blocks[..] else { bail!("bug: {} arrays compared", blocks.len()) };
+            for (i, (&a, &b)) in a.iter().zip(b).enumerate() {
+                if !self.equal(a, b) {
+                    let row = job.shared.rows.start + found.rows + (i / width) as u64;
+                    found.add(a, b, row, i % width);
+                }
+            }
+            found.rows += a.nrows() as u64;
+            progress.advance(a.nrows());
+        }
+        Ok(found)
+    }
+
+    fn equal(&self, a: f64, b: f64) -> bool {
+        let near = || (a - b).abs() <= self.atol + self.rtol * b.abs();
+        a == b || (a.is_nan() && b.is_nan()) || (a.is_finite() && b.is_finite() && near())
+    }
+}
+
+/// What differs so far.
+#[derive(Default)]
+struct Difference {
+    rows: u64,
+    differing: u64,
+    max_abs: f64,
+    max_rel: f64,
+    /// Where `max_abs` is, first.
+    row: u64,
+    column: usize,
+}
+
+impl Difference {
+    /// Adds a pair of numbers that differ.
+    fn add(&mut self, a: f64, b: f64, row: u64, column: usize) {
+        self.differing += 1;
+        let (abs, rel) = if a.is_finite() && b.is_finite() {
+            ((a - b).abs(), (a - b).abs() / b.abs())
+        } else {
+            (f64::INFINITY, f64::INFINITY)
+        };
+        if abs > self.max_abs {
+            (self.max_abs, self.row, self.column) = (abs, row, column);
+        }
+        self.max_rel = self.max_rel.max(rel);
+    }
+}

@@ -1,0 +1,211 @@
+//! pf-sample: the probability flow, from latents to samples and back.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::{Result, anyhow, ensure};
+use clap::Args;
+
+use crate::blocks::block_size;
+use crate::cli::{Job, Program, SamplerArgs, Source, usage};
+use crate::denoiser::model::{Generative, Kind};
+use crate::denoiser::{Denoiser, Guided, Model};
+use crate::flow::{Plan, Trajectory, Work, at_most};
+use crate::generator::Generator;
+use crate::random::{Purpose, normal_rows};
+use crate::scalar::{Dtype, Scalar};
+use crate::stream::{NanPolicy, Rows};
+use crate::with_dtype;
+
+/// Sample a model by the probability flow dx/dσ = (x − D(x; σ))/σ.
+///
+/// Latents ε are standard normal rows; the flow starts at σ_max·ε whatever the schedule, since all follow
+/// the same curve. Row i depends only on the seed and i, so models sampled from the same seed, or from the
+/// same --noise file, are paired row by row.
+///
+/// Memory: the model and a few blocks of rows, whatever N is.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  $ molrg-gen -d 48 -r 6 -k 2 -n 1200 | dae-fit --kind molrg -r 6 -k 2 | pf-sample -n 1000 --seed 3 | npy info -
+  $ molrg-gen -d 48 -r 6 -k 2 -n 10 --truth truth.st | pf-sample truth.st --encode --noise - | pf-sample truth.st --noise - | npy info -")]
+pub struct Arguments {
+    /// The model (default: standard input)
+    model: Option<OsString>,
+    /// Number of samples
+    #[arg(short = 'n', long, value_name = "N", required_unless_present = "noise")]
+    samples: Option<usize>,
+    /// Start from these latents instead; with --encode, the data to encode
+    #[arg(long, visible_alias = "data", value_name = "FILE", conflicts_with = "samples")]
+    noise: Option<OsString>,
+    /// Run the flow backwards, from data to latents
+    #[arg(long, requires = "noise")]
+    encode: bool,
+    #[command(flatten)]
+    sampler: SamplerArgs,
+    /// Guidance weight W: D = D_u + W (D − D_u), D_u that of --unconditional
+    #[arg(long, value_name = "W", requires = "unconditional")]
+    guidance: Option<f64>,
+    /// The unconditional model
+    #[arg(long, value_name = "MODEL", requires = "guidance")]
+    unconditional: Option<OsString>,
+    /// Write all points on the way there, (N, levels, item)
+    #[arg(long, value_name = "FILE")]
+    trajectory: Option<PathBuf>,
+    /// Write the work done there: evaluations, accepted and rejected steps
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+}
+
+impl Program for Arguments {
+    fn run(self, job: &Job) -> Result<()> {
+        let plan = self.plan(job)?;
+        let others = self.noise.iter().chain(&self.unconditional).map(|n| Some(n.as_os_str()));
+        job.wait_for_stdin(&[vec![self.model.as_deref()], others.collect()].concat())?;
+        let model = Model::read(job.open(self.model.as_deref())?)?;
+        let unconditional = self.unconditional.as_deref().map(|name| job.model(Some(name))).transpose()?;
+        if let Some(other) = &unconditional {
+            ensure!(
+                other.dim() == model.dim(),
+                "--unconditional: a model of dimension {}, where the conditional one has {}",
+                other.dim(),
+                model.dim()
+            );
+        }
+        let noise = self.noise.as_deref().map(|name| job.rows(Some(name))).transpose()?;
+        let latent = match &model.kind {
+            Kind::Generator(generator) => {
+                self.check_no_flow(generator)?;
+                generator.decoder.inputs
+            }
+            _ => model.dim(),
+        };
+        if let Some(noise) = &noise {
+            ensure!(
+                noise.width() == latent,
+                "{}: rows of width {}, but the model is of dimension {latent}",
+                noise.name(),
+                noise.width(),
+            );
+        }
+        // Stored latents set the type only when they are wider than the model.
+        let dtypes: Vec<Dtype> = noise.iter().map(Rows::dtype).chain([model.dtype]).collect();
+        let source = match noise {
+            Some(rows) => Source::Stream(rows),
+            None => Source::Numbers(job.selected(self.samples.unwrap_or(0))),
+        };
+        with_dtype!(job.dtype(&dtypes), T => match model.kind {
+            Kind::Generator(generator) => self.generate::<T>(job, &model.item_shape, generator, source),
+            _ => self.sample::<T>(job, &plan, model, unconditional, source),
+        })
+    }
+}
+
+impl Arguments {
+    /// What the flags alone say of the flow.
+    fn plan(&self, job: &Job) -> Result<Plan> {
+        let plan = self.sampler.plan(job)?;
+        job.only(self.noise.is_none() || plan.churn.is_some(), &["--seed"], "nothing is drawn with --noise")?;
+        if plan.churn.is_some() && self.noise.is_some() && job.shared.nan == NanPolicy::Drop {
+            return Err(usage(anyhow!("--churn with --nan drop: noise belongs to rows by their number")));
+        }
+        // Clap does not ask for --noise where --samples excludes it.
+        if self.encode && self.noise.is_none() {
+            return Err(usage(anyhow!("--encode: give the data to encode by --noise FILE")));
+        }
+        if let Some(weight) = self.guidance.filter(|w| !w.is_finite()) {
+            return Err(usage(anyhow!("--guidance {weight}: must be finite")));
+        }
+        if self.encode { plan.reversed().map_err(usage) } else { Ok(plan) }
+    }
+
+    fn check_no_flow(&self, generator: &Generative) -> Result<()> {
+        let flow =
+            self.encode || self.guidance.is_some() || self.trajectory.is_some() || self.report.is_some();
+        ensure!(
+            !flow,
+            "{}: is a model of kind {}, which has no flow; leave out --encode, --guidance, --trajectory and --report",
+            self.model.as_deref().unwrap_or(OsStr::new("-")).display(),
+            generator.name
+        );
+        Ok(())
+    }
+
+    /// Samples of a generator, which has no flow.
+    fn generate<T: Scalar>(
+        &self,
+        job: &Job,
+        item_shape: &[usize],
+        generator: Generative,
+        source: Source,
+    ) -> Result<()> {
+        let generator = Generator::<T>::new(generator.decoder, generator.parameters.into_vec())?;
+        let out = job.array(source.len(), item_shape)?;
+        let most = at_most(block_size(source.len().unwrap_or(usize::MAX)), item_shape.iter().product());
+        job.fill(source, most, "samples", vec![out], |block| {
+            let rows = block.rows.clone();
+            let drawn = || normal_rows(job.shared.seed, Purpose::Latents, rows.clone(), generator.latent());
+            let samples = generator.generate(block.first().unwrap_or_else(drawn).view());
+            job.finite(samples.view(), rows.start)?;
+            Ok(vec![samples])
+        })
+    }
+
+    fn sample<T: Scalar>(
+        &self,
+        job: &Job,
+        plan: &Plan,
+        model: Model,
+        unconditional: Option<Model>,
+        source: Source,
+    ) -> Result<()> {
+        job.warn_of_levels(&model, &plan.sigmas);
+        let item_shape = model.item_shape.clone();
+        let model = model.into_denoiser::<T>()?;
+        let unconditional = unconditional.map(Model::into_denoiser::<T>).transpose()?;
+        let guided = unconditional.as_ref().zip(self.guidance).map(|(unconditional, weight)| Guided {
+            conditional: model.as_ref(),
+            unconditional: unconditional.as_ref(),
+            weight: T::of(weight),
+        });
+        let denoiser = guided.as_ref().map_or(model.as_ref(), |guided| guided as &dyn Denoiser<T>);
+        let (count, levels, dim) = (source.len(), plan.sigmas.len(), denoiser.dim());
+        let mut outputs = vec![job.array(count, &item_shape)?];
+        if let Some(path) = &self.trajectory {
+            outputs.push(job.side_array(path, count, &[&[levels], &item_shape[..]].concat())?);
+        }
+        let columns = ["samples", "evaluations", "accepted", "rejected"];
+        let report = self.report.as_deref().map(|path| job.side_table(path, &columns)).transpose()?;
+        // A row of a trajectory is as wide as all its levels.
+        let width = if self.trajectory.is_some() { levels * dim } else { dim };
+        let most = at_most(denoiser.block(count.unwrap_or(usize::MAX)), width);
+        let done = Mutex::new((0, Work::default()));
+        job.fill(source, most, "samples", outputs, |block| {
+            let rows = block.rows.clone();
+            // Latents are scaled to the first level; data to encode are taken as they are.
+            let mut x = match block.first() {
+                Some(x) if self.encode => x,
+                Some(latents) => latents * T::of(plan.sigmas[0]),
+                None => plan.start(job.shared.seed, rows.clone(), dim),
+            };
+            let trajectory = self.trajectory.is_some().then(|| Trajectory::new(x.nrows(), levels, dim));
+            let (work, trajectory) = plan.carry(denoiser, &mut x, rows.start, job.shared.seed, trajectory)?;
+            if self.encode {
+                x *= T::of(1.0 / plan.sigmas[levels - 1]);
+            }
+            job.finite(x.view(), rows.start)?;
+            let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+            done.0 += rows.end - rows.start;
+            done.1 += work;
+            Ok([Some(x), trajectory.map(|t| t.points)].into_iter().flatten().collect())
+        })?;
+        if let Some(mut report) = report {
+            let (rows, Work { evaluations, accepted, rejected }) =
+                done.into_inner().unwrap_or_else(PoisonError::into_inner);
+            report.row(&[rows.into(), evaluations.into(), accepted.into(), rejected.into()])?;
+            report.finish()?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,262 @@
+//! rp-score: reproducibility and generalization.
+
+mod scores;
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use crate::cli::{Job, Numbers, Program, parse_list, usage};
+use crate::fit::pca::Moments;
+use crate::measure::descriptor::{Choice, Descriptor};
+use crate::measure::generalization::{Training, check_scale};
+use crate::measure::reproducibility::Similarity;
+use crate::scalar::{Dtype, Scalar};
+use crate::stream::{NanPolicy, Paired, Rows, block_rows};
+use crate::with_dtype;
+use anyhow::{Context, Result, bail, ensure};
+use clap::{Args, ValueEnum};
+use ndarray::Array2;
+
+use scores::{PER_SAMPLE, Scores};
+
+/// Rows of one step of the descriptor's moments: fixed, so that the bytes do not depend on how rows arrive.
+const MOMENT_ROWS: usize = 2048;
+
+/// Score the reproducibility of samples (RP), and their generalization (GL).
+///
+/// RP, for every pair of inputs: the share of rows i whose similarity exceeds the threshold, strictly; row i
+/// of each input came from the same latent. GL, with --train, for every input: similarity form, 1 − the
+/// share whose best similarity to a training row exceeds the threshold; ratio form, 1 − the share of copies;
+/// distance form, with --reference, Σ min‖x − t‖ over the same for fresh samples. Zero rows have
+/// similarity 0 with everything. Shares have 95 % Wilson intervals, the distance form the delta method's.
+///
+/// Memory: the training set and fixed-size tiles, however many rows are scored.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  $ molrg-gen -d 48 -r 6 -k 2 -n 200 --truth t.st | dae-fit --kind molrg -r 6 -k 2 -o s.st && pf-sample s.st -n 500 -o s.npy && pf-sample t.st -n 500 | rp-score s.npy -
+  $ molrg-gen -d 48 -r 6 -k 2 -n 600 -o x.npy && molrg-gen -d 48 -r 6 -k 2 -n 100 --skip 600 | rp-score - --train x.npy --gl similarity,ratio")]
+pub struct Arguments {
+    /// Samples, paired by row; FILE.npz:KEY selects an array
+    #[arg(required = true, value_name = "INPUT")]
+    inputs: Vec<OsString>,
+    /// How alike two rows are
+    #[arg(long, value_enum, default_value = "cosine")]
+    similarity: Similarity,
+    /// Threshold of being alike (default: 0.6 for cosine, 15 for mae)
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    threshold: Option<f64>,
+    /// Range of the data, of which mae counts 1/255
+    #[arg(long, value_name = "LO,HI", value_parser = parse_list, allow_hyphen_values = true, default_value = "-1,1")]
+    data_range: Numbers,
+    /// What is compared: none (rows as they are), center, pca:Q or whiten:Q
+    #[arg(long, default_value = "none")]
+    descriptor: Choice,
+    /// Data whose mean and principal axes the descriptor uses (default: the training set)
+    #[arg(long, value_name = "FILE")]
+    fit: Option<OsString>,
+    /// Training set: adds GL of every input
+    #[arg(long, value_name = "FILE")]
+    train: Option<OsString>,
+    /// Forms of GL
+    #[arg(
+        long,
+        value_name = "FORMS",
+        value_enum,
+        value_delimiter = ',',
+        default_value = "similarity",
+        requires = "train"
+    )]
+    gl: Vec<Form>,
+    /// A copy is nearer to its nearest training row than this share of the distance to the second nearest
+    #[arg(long, value_name = "SHARE", value_parser = parse_share, default_value = "1/3")]
+    ratio: f64,
+    /// Fresh samples of the true distribution, for the distance form
+    #[arg(long, value_name = "FILE", requires = "train")]
+    reference: Option<OsString>,
+    /// Write similarity and nearest training row of every sample there
+    #[arg(long, value_name = "FILE")]
+    per_sample: Option<PathBuf>,
+}
+
+/// The three forms of GL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Form {
+    Similarity,
+    Distance,
+    Ratio,
+}
+
+/// "1/3" or "0.33".
+fn parse_share(text: &str) -> Result<f64, String> {
+    let number = |s: &str| s.trim().parse::<f64>().map_err(|_| format!("{s:?} is not a number"));
+    let value = match text.split_once('/') {
+        Some((a, b)) => number(a)? / number(b)?,
+        None => number(text)?,
+    };
+    if value > 0.0 && value <= 1.0 { Ok(value) } else { Err(format!("{text:?} is not in (0, 1]")) }
+}
+
+impl Arguments {
+    /// What the flags alone show to be wrong.
+    fn check(&self, nan: NanPolicy) -> Result<f64> {
+        ensure!(
+            self.inputs.len() >= 2 || self.train.is_some(),
+            "one input has nothing to be compared with; give a second, or --train"
+        );
+        ensure!(
+            self.descriptor == Choice::Raw || self.fit.is_some() || self.train.is_some(),
+            "--descriptor: its mean and axes come from data; give --fit or --train"
+        );
+        ensure!(
+            self.per_sample.is_none() || nan != NanPolicy::Drop,
+            "--per-sample with --nan drop: rows would lose their numbers"
+        );
+        ensure!(
+            !self.gl.contains(&Form::Distance) || self.reference.is_some(),
+            "--gl distance: give --reference, fresh samples of the true distribution"
+        );
+        ensure!(
+            matches!(self.data_range.0[..], [lo, hi] if lo < hi),
+            "--data-range: give two numbers LO,HI with LO < HI"
+        );
+        let Some(threshold) = self.threshold.or(self.similarity.default_threshold()) else {
+            bail!("--similarity l2 has no published threshold; give --threshold");
+        };
+        ensure!(threshold.is_finite(), "--threshold {threshold}: must be finite");
+        Ok(threshold)
+    }
+
+    fn label(name: &OsStr) -> String {
+        name.to_string_lossy().into_owned()
+    }
+}
+
+impl Program for Arguments {
+    fn run(self, job: &Job) -> Result<()> {
+        let threshold = self.check(job.shared.nan).map_err(usage)?;
+        let names = self.inputs.iter().chain(&self.train).chain(&self.fit).chain(&self.reference);
+        job.wait_for_stdin(&names.map(|n| Some(n.as_os_str())).collect::<Vec<_>>())?;
+        let inputs: Vec<Rows> = self.inputs.iter().map(|n| job.rows(Some(n))).collect::<Result<_>>()?;
+        let whole = |name: &Option<OsString>| -> Result<Option<Rows>> {
+            name.as_deref().map(|n| job.all_rows(Some(n))).transpose()
+        };
+        let (train, fit, reference) = (whole(&self.train)?, whole(&self.fit)?, whole(&self.reference)?);
+        for other in [&train, &fit, &reference].into_iter().flatten() {
+            ensure!(
+                other.width() == inputs[0].width(),
+                "{}: rows of width {}, but those of {} have {}; compare samples of the same data",
+                other.name(),
+                other.width(),
+                inputs[0].name(),
+                inputs[0].width()
+            );
+        }
+        // A training set in pixels beside samples in −1 to 1 makes every sample new.
+        let whole_numbers = |r: &Rows| !r.source_dtype().contains('f') && r.source_dtype() != "csv";
+        for other in [&train, &reference].into_iter().flatten() {
+            if whole_numbers(other) != whole_numbers(&inputs[0]) {
+                job.warn(&format!(
+                    "{} and {} are stored as {} and {}; make sure that they are on the same scale",
+                    other.name(),
+                    inputs[0].name(),
+                    other.source_dtype(),
+                    inputs[0].source_dtype()
+                ));
+            }
+        }
+        let dtypes: Vec<Dtype> = inputs.iter().chain(&train).map(Rows::dtype).collect();
+        let inputs = Paired::new(inputs)?;
+        with_dtype!(job.dtype(&dtypes), T => self.score::<T>(job, threshold, inputs, train, fit, reference))
+    }
+}
+
+impl Arguments {
+    fn score<T: Scalar>(
+        &self,
+        job: &Job,
+        threshold: f64,
+        mut inputs: Paired,
+        train: Option<Rows>,
+        fit: Option<Rows>,
+        reference: Option<Rows>,
+    ) -> Result<()> {
+        let table =
+            job.table(&["score", "a", "b", "value", "std_error", "ci_low", "ci_high", "n", "threshold"])?;
+        let per_sample = match &self.per_sample {
+            Some(path) => Some(job.side_table(path, PER_SAMPLE)?),
+            None => None,
+        };
+        let train = match train {
+            Some(mut rows) => {
+                let x = rows.read_all::<T>()?;
+                ensure!(x.nrows() > 0, "{}: no rows; GL needs a training set", rows.name());
+                Some((rows.name().to_string(), x))
+            }
+            None => None,
+        };
+        let descriptor = self.fitted_descriptor(fit, train.as_ref().map(|(_, x)| x))?;
+        let train =
+            train.map(|(name, x)| Training::checked(descriptor.apply(x)?).context(name)).transpose()?;
+        let unit = (self.data_range.0[1] - self.data_range.0[0]) / 255.0;
+        let mut scores = Scores::new(self, threshold, unit, job.shared.rows.start, per_sample);
+        let mut progress = job.progress(inputs.len().map(|n| n as u64), "rows");
+        while let Some(blocks) = inputs.next_blocks::<T>(block_rows(inputs.width()))? {
+            let n = blocks[0].nrows();
+            let blocks: Vec<Array2<T>> =
+                blocks.into_iter().map(|b| descriptor.apply(b)).collect::<Result<_>>()?;
+            for (block, name) in blocks.iter().zip(&self.inputs).filter(|_| train.is_some()) {
+                check_scale(block.view()).with_context(|| Arguments::label(name))?;
+            }
+            scores.add(&blocks, train.as_ref())?;
+            progress.advance(n);
+        }
+        if job.shared.nan == NanPolicy::Drop && inputs.dropped() > 0 {
+            job.warn(&format!("{} rows with non-finite numbers were left out", inputs.dropped()));
+        }
+        if let (Some(mut rows), Some(train)) = (reference, &train) {
+            let name = rows.name().to_string();
+            while let Some(x) = rows.next_block::<T>(block_rows(rows.width()))? {
+                let x = descriptor.apply(x)?;
+                check_scale(x.view()).with_context(|| name.clone())?;
+                for nearest in train.nearest(x.view()) {
+                    scores.reference.add(nearest.distance);
+                }
+            }
+            ensure!(scores.reference.n > 0, "{name}: no rows; --reference needs fresh samples");
+        }
+        scores.write(table)
+    }
+
+    /// The descriptor fitted to --fit, or else to the training set.
+    fn fitted_descriptor<T: Scalar>(
+        &self,
+        fit: Option<Rows>,
+        train: Option<&Array2<T>>,
+    ) -> Result<Descriptor> {
+        if self.descriptor == Choice::Raw {
+            return Ok(Descriptor::Raw);
+        }
+        let name = match (&self.fit, &self.train) {
+            (Some(name), _) | (None, Some(name)) => Arguments::label(name),
+            (None, None) => String::new(),
+        };
+        let width = fit.as_ref().map_or_else(|| train.map_or(0, Array2::ncols), Rows::width);
+        let mut moments = Moments::new(width).with_context(|| name.clone())?;
+        match (fit, train) {
+            (Some(mut rows), _) => {
+                while let Some(block) = rows.next_block::<T>(MOMENT_ROWS)? {
+                    moments.add(block.view());
+                }
+            }
+            (None, Some(train)) => {
+                for block in train.axis_chunks_iter(ndarray::Axis(0), MOMENT_ROWS) {
+                    moments.add(block);
+                }
+            }
+            (None, None) => bail!("--descriptor: no data to fit it to"),
+        }
+        let gaussian = moments.gaussian(None).with_context(|| name)?;
+        Descriptor::fitted(&self.descriptor, &gaussian)
+    }
+}
