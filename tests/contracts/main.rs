@@ -1,6 +1,7 @@
-//! What all programs promise (CLI.md), checked over one table of their calls.
+//! What all programs promise (CLI.md), checked over one table of their calls; and what they read and write with.
 
 mod bytes;
+mod corpus;
 mod elsewhere;
 mod errors;
 mod faults;
@@ -10,3 +11,4 @@ mod manifest;
 mod memory;
 mod place;
 mod programs;
+mod stream;

@@ -1,12 +1,9 @@
 //! Programs together: pipelines as they are pasted, and identities between what
 //! different programs say of the same thing.
 
-#[path = "contracts/place.rs"]
-mod place;
-
 use std::collections::BTreeMap;
 
-use place::Place;
+use crate::place::Place;
 
 /// What issue 2 promises from a clean checkout.
 const PROMISED: &[&str] = &[

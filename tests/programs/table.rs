@@ -227,7 +227,7 @@ proptest::proptest! {
 #[test]
 fn a_control_character_is_no_text_wherever_it_stands() {
     let place = Place::new();
-    place.put("late.csv", include_bytes!("../testdata/damaged/late-control.csv"));
+    place.put("late.csv", include_bytes!("../../testdata/damaged/late-control.csv"));
     place.fails(1, "cat late.csv", &["late.csv: line 4", "control character"]);
 }
 
@@ -236,7 +236,7 @@ fn a_control_character_is_no_text_wherever_it_stands() {
 #[test]
 fn a_stray_quote_swallows_no_rows() {
     let place = Place::new();
-    place.put("stray.csv", include_bytes!("../testdata/damaged/stray-quote.csv"));
+    place.put("stray.csv", include_bytes!("../../testdata/damaged/stray-quote.csv"));
     place.fails(1, "cat stray.csv", &["stray.csv", "line 2", "quote"]);
     place.put("marked.csv", "\u{feff}\"a,b\n1,2\"\n3,4\n");
     place.fails(1, "cat marked.csv", &["line 1", "quote"]);
