@@ -9,6 +9,7 @@ mod files;
 mod help;
 mod manifest;
 mod memory;
+#[allow(dead_code, reason = "tests of programs use the rest")]
 mod place;
 mod programs;
 mod stream;

@@ -11,11 +11,11 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
+use crate::place::Place;
 use molrg::denoiser::Model;
 use molrg::denoiser::model::Kind;
 use molrg::stream::{ArrayWriter, Columns, Format, Input, Ledger, Output, ReadOptions, Rows as Array};
 use ndarray::ArrayView2;
-use crate::place::Place;
 use slow::{Law, Rows, cosine, distance, dot, eigenvalues, mean, permutations};
 
 /// Random choices, by SplitMix64.
