@@ -54,7 +54,7 @@ fuzz: ## Feed a reader bytes of chance: TARGET=npy|npz|csv|table|model|argument 
 	fuzz/run.sh $(TARGET) $(SECONDS)
 
 soak: ## Run random pipelines against the slow path: SECONDS=600
-	SOAK_SECONDS=$(SECONDS) $(CARGO) test --locked --test soak -- --nocapture
+	SOAK_SECONDS=$(SECONDS) $(CARGO) test --locked --test programs soak:: -- --nocapture
 
 # The rivals, NumPy and PyTorch, are needed for nothing else. PEERS= leaves them out.
 PEERS ?= target/peers

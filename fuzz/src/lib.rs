@@ -1,4 +1,4 @@
 //! The checks that the targets make are those of the tests.
 
-#[path = "../../tests/corpus/checks.rs"]
+#[path = "../../tests/contracts/corpus/checks.rs"]
 pub mod checks;

@@ -1,6 +1,7 @@
-//! What all programs promise (CLI.md), checked over one table of their calls.
+//! What all programs promise (CLI.md), checked over one table of their calls; and what they read and write with.
 
 mod bytes;
+mod corpus;
 mod elsewhere;
 mod errors;
 mod faults;
@@ -8,5 +9,7 @@ mod files;
 mod help;
 mod manifest;
 mod memory;
+#[allow(dead_code, reason = "tests of programs use the rest")]
 mod place;
 mod programs;
+mod stream;

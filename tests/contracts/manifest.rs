@@ -171,7 +171,7 @@ fn a_log_is_recorded_without_a_digest() {
         line.starts_with("npy: not compared: log.csv of run.json") && line.lines().count() == 1,
         "{line}"
     );
-    let line = place.refuses("npy check log.csv --manifest run.json");
+    let line = place.fails(1, "npy check log.csv --manifest run.json");
     assert!(line.contains("log.csv: run.json holds no digest of it"), "{line}");
 }
 
@@ -232,11 +232,11 @@ fn a_chain_is_verified_from_its_last_file_to_its_first() {
             let mut damaged = bytes.clone();
             damaged[at] ^= 1;
             place.put(&name, damaged);
-            let line = place.refuses(LAST);
+            let line = place.fails(1, LAST);
             assert!(line.contains(&name), "{name}, byte {at}: {line}");
         }
         place.put(&name, [&bytes[..], b"\n"].concat());
-        assert!(place.refuses(LAST).contains(&name), "{name}");
+        assert!(place.fails(1, LAST).contains(&name), "{name}");
         std::fs::remove_file(place.path(&name)).unwrap();
         let done = place.run(LAST);
         // What was made must be there, what it was made from need not.
@@ -258,11 +258,11 @@ fn a_file_is_verified_by_name_also_where_it_was_moved() {
     place.out("npy check kept/train.npy truth.st --manifest kept/train.npy.manifest.json");
     // Neither is where the run left it.
     place.put("truth.st", &truth[1..]);
-    let line = place.refuses("npy check kept/train.npy truth.st --manifest kept/train.npy.manifest.json");
+    let line = place.fails(1, "npy check kept/train.npy truth.st --manifest kept/train.npy.manifest.json");
     assert!(line.contains("truth.st: its size is"), "{line}");
-    let line = place.refuses("npy check made.npy --manifest kept/train.npy.manifest.json");
+    let line = place.fails(1, "npy check made.npy --manifest kept/train.npy.manifest.json");
     assert!(line.contains("made.npy: kept/train.npy.manifest.json says nothing of it"), "{line}");
-    let line = place.refuses("npy check --manifest kept/train.npy.manifest.json");
+    let line = place.fails(1, "npy check --manifest kept/train.npy.manifest.json");
     assert!(line.contains("train.npy: is missing"), "{line}");
 }
 
@@ -282,24 +282,12 @@ fn each_thing_a_manifest_says_of_a_file_is_compared() {
     ] {
         assert!(run.contains(was), "{was}: {run}");
         place.put("run.json", run.replace(was, is));
-        let line = place.refuses("npy check --manifest run.json");
+        let line = place.fails(1, "npy check --manifest run.json");
         assert!(line.contains(what), "{what}: {line}");
     }
     for other in ["x.npy", "nowhere.json"] {
-        assert!(place.refuses(&format!("npy check --manifest {other}")).contains(other));
+        assert!(place.fails(1, &format!("npy check --manifest {other}")).contains(other));
     }
     let done = place.run("npy check --manifest run.json --manifest-host");
     assert_eq!(done.code, Some(2), "{}", done.err);
-}
-
-impl Place {
-    /// What `line` says when it fails, which is one line.
-    #[track_caller]
-    fn refuses(&self, line: &str) -> String {
-        let done = self.run(line);
-        assert_eq!((done.code, done.out.as_slice()), (Some(1), &b""[..]), "{line}: {}", done.err);
-        assert_eq!(done.err.lines().count(), 1, "{line}: {}", done.err);
-        assert!(done.err.starts_with("npy: "), "{line}: {}", done.err);
-        done.err
-    }
 }

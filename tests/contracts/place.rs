@@ -14,7 +14,11 @@ pub fn programs() -> &'static Path {
 }
 
 /// An empty directory to run in.
-pub struct Place(TempDir);
+pub struct Place {
+    directory: TempDir,
+    /// The program that all calls are of, where they do not begin with its name.
+    program: &'static str,
+}
 
 /// How a run ended.
 pub struct Done {
@@ -39,11 +43,16 @@ impl Done {
 
 impl Place {
     pub fn new() -> Place {
-        Place(TempDir::new().unwrap())
+        Place::of("")
+    }
+
+    /// Whose calls are the arguments of one program, without its name.
+    pub fn of(program: &'static str) -> Place {
+        Place { directory: TempDir::new().unwrap(), program }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
+        self.directory.path().join(name)
     }
 
     pub fn put(&self, name: &str, bytes: impl AsRef<[u8]>) {
@@ -57,7 +66,7 @@ impl Place {
 
     /// Every file with its bytes; directories with none.
     pub fn files(&self) -> BTreeMap<String, Vec<u8>> {
-        let entries = fs::read_dir(self.0.path()).unwrap().map(|e| e.unwrap());
+        let entries = fs::read_dir(self.directory.path()).unwrap().map(|e| e.unwrap());
         entries
             .map(|e| (e.file_name().into_string().unwrap(), fs::read(e.path()).unwrap_or_default()))
             .collect()
@@ -68,16 +77,20 @@ impl Place {
         path.push(":");
         path.push(std::env::var_os("PATH").unwrap_or_default());
         let mut command = Command::new(program);
-        command.current_dir(self.0.path()).env("PATH", path).stdin(Stdio::null());
+        command.current_dir(self.directory.path()).env("PATH", path).stdin(Stdio::null());
         for granted in ["OMP_NUM_THREADS", "SLURM_CPUS_PER_TASK"] {
             command.env_remove(granted);
         }
         command
     }
 
+    fn words<'a>(&self, line: &'a str) -> impl Iterator<Item = &'a str> {
+        Some(self.program).filter(|p| !p.is_empty()).into_iter().chain(line.split_whitespace())
+    }
+
     /// A program with its arguments, all separated by spaces.
     pub fn command(&self, line: &str) -> Command {
-        let mut words = line.split_whitespace();
+        let mut words = self.words(line);
         let mut command = self.process(&programs().join(words.next().unwrap()));
         command.args(words);
         command
@@ -115,6 +128,24 @@ impl Place {
     #[track_caller]
     pub fn text(&self, line: &str) -> String {
         String::from_utf8(self.out(line)).unwrap()
+    }
+
+    /// Standard output of a run that succeeds and says nothing, given standard input.
+    #[track_caller]
+    pub fn pipe(&self, stdin: impl AsRef<[u8]>, line: &str) -> Vec<u8> {
+        self.feed(line, stdin.as_ref(), 1 << 16).silent(line)
+    }
+
+    /// The one line of a run that fails with this exit code, and writes nothing to standard output.
+    #[track_caller]
+    pub fn fails(&self, code: i32, line: &str) -> String {
+        let done = self.run(line);
+        assert_eq!((done.code, done.out.as_slice()), (Some(code), &b""[..]), "{line}: {}", done.err);
+        assert_eq!(done.err.matches('\n').count(), 1, "{line}: not one line: {}", done.err);
+        let program = self.words(line).next().unwrap();
+        assert!(done.err.starts_with(&format!("{program}: ")), "{line}: {}", done.err);
+        assert!(!done.err.contains("internal error"), "{line}: {}", done.err);
+        done.err
     }
 
     /// A script for bash, in which a pipeline fails when a part of it does.

@@ -2,7 +2,8 @@
 //! print what stands below it.
 
 use std::path::Path;
-use std::process::Command;
+
+use crate::place::Place;
 
 /// Numbers agree to this, relatively or absolutely: errors at rounding level
 /// (1e-7 and less) differ between processors, everything else does not show it.
@@ -11,22 +12,15 @@ const TOLERANCE: f64 = 2e-6;
 #[test]
 fn tour_prints_what_it_shows() {
     let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    let programs = Path::new(env!("CARGO_BIN_EXE_molrg-gen")).parent().unwrap();
-    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
-    let folder = tempfile::tempdir().unwrap();
+    let place = Place::new();
     let mut commands = 0;
     for block in readme.split("```console\n").skip(1) {
         let block = block.split("```").next().unwrap();
         for step in block.split("$ ").skip(1) {
             let (command, shown) = step.split_once('\n').unwrap();
-            let run = Command::new("bash")
-                .args(["-o", "pipefail", "-c", command])
-                .current_dir(folder.path())
-                .env("PATH", &path)
-                .output()
-                .unwrap();
-            let printed = String::from_utf8(run.stdout).unwrap();
-            assert!(run.status.success(), "{command}: {}", String::from_utf8_lossy(&run.stderr));
+            let run = place.bash(command);
+            let printed = String::from_utf8(run.out).unwrap();
+            assert_eq!(run.code, Some(0), "{command}: {}", run.err);
             assert!(alike(&printed, shown), "{command}\nprints\n{printed}\nbut the README shows\n{shown}");
             commands += 1;
         }

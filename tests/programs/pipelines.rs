@@ -1,12 +1,10 @@
 //! Programs together: pipelines as they are pasted, and identities between what
 //! different programs say of the same thing.
 
-#[path = "contracts/place.rs"]
-mod place;
-
 use std::collections::BTreeMap;
 
-use place::Place;
+use crate::data::DIGITS;
+use crate::place::Place;
 
 /// What issue 2 promises from a clean checkout.
 const PROMISED: &[&str] = &[
@@ -226,10 +224,9 @@ fn skipping_starts_later_in_the_same_rows() {
 #[test]
 fn rp_score_reads_the_features_of_published_scripts() {
     let place = Place::new();
-    let digits = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/digits8x8_1797.npz:x");
     // Two archives as numpy.savez writes them: a key, an array, and another beside it.
     for (archive, rows) in [("one.npz", "..300"), ("two.npz", "300..600")] {
-        place.out(&format!("npy cat {digits} --rows {rows} --dtype f32 -o features.npy"));
+        place.out(&format!("npy cat {DIGITS} --rows {rows} --dtype f32 -o features.npy"));
         let mut zip = zip::ZipWriter::new(std::fs::File::create(place.path(archive)).unwrap());
         for name in ["features.npy", "labels.npy"] {
             zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
@@ -237,8 +234,8 @@ fn rp_score_reads_the_features_of_published_scripts() {
         }
         zip.finish().unwrap();
     }
-    place.out(&format!("npy cat {digits} --rows ..300 --dtype f32 -o a.npy"));
-    place.out(&format!("npy cat {digits} --rows 300..600 --dtype f32 -o b.npy"));
+    place.out(&format!("npy cat {DIGITS} --rows ..300 --dtype f32 -o a.npy"));
+    place.out(&format!("npy cat {DIGITS} --rows 300..600 --dtype f32 -o b.npy"));
     let archives = table(&place.text("rp-score one.npz:features two.npz:features --train one.npz:features"));
     let plain = table(&place.text("rp-score a.npy b.npy --train a.npy"));
     assert_eq!(archives.len(), 3);
@@ -363,19 +360,10 @@ fn latents_from_a_file_are_those_of_the_seed() {
     place.out("npy diff one.npy guided.npy --atol 1e-4");
 }
 
-/// Bash in an empty folder with the programs on PATH; standard output.
+/// Bash in an empty directory; its exit code, standard output and standard error.
 fn shown(script: &str) -> (i32, String, String) {
-    let programs = std::path::Path::new(env!("CARGO_BIN_EXE_pfd")).parent().unwrap();
-    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
-    let folder = tempfile::tempdir().unwrap();
-    let run = std::process::Command::new("bash")
-        .args(["-o", "pipefail", "-ec", script])
-        .current_dir(folder.path())
-        .env("PATH", path)
-        .output()
-        .unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (run.status.code().unwrap(), text(run.stdout), text(run.stderr))
+    let done = Place::new().bash(script);
+    (done.code.unwrap(), String::from_utf8(done.out).unwrap(), done.err)
 }
 
 #[test]
@@ -494,8 +482,7 @@ fn denoisers_of_two_seeds_reproduce_and_generators_do_not() {
 #[test]
 fn a_u_net_on_real_images_goes_through_all_programs() {
     let place = Place::new();
-    let digits = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/digits8x8_1797.npz:x");
-    sh(&place, &format!("npy images {digits} --from 0,16 -o digits.npy"));
+    sh(&place, &format!("npy images {DIGITS} --from 0,16 -o digits.npy"));
     sh(
         &place,
         "dae-fit digits.npy --rows ..1500 --kind unet --width 8 --steps 250 --batch 48 --lr 0.006 --log log.csv \

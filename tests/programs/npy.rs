@@ -2,68 +2,13 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::Command as Process;
+use std::path::Path;
 
-use assert_cmd::Command;
-use flate2::{Compression, write::GzEncoder};
 use molrg::random::{Purpose, normal_rows};
-use tempfile::TempDir;
 use zip::write::SimpleFileOptions;
 
-const DIGITS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/digits8x8_1797.npz:x");
-
-/// An empty directory to run in.
-struct Place(TempDir);
-
-impl Place {
-    fn new() -> Place {
-        Place(TempDir::new().unwrap())
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn put(&self, name: &str, bytes: impl AsRef<[u8]>) {
-        fs::write(self.path(name), bytes).unwrap();
-    }
-
-    fn get(&self, name: &str) -> Vec<u8> {
-        fs::read(self.path(name)).unwrap()
-    }
-
-    /// `npy` with these arguments, separated by spaces.
-    fn npy(&self, arguments: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_npy"));
-        command.current_dir(self.0.path()).args(arguments.split_whitespace());
-        command
-    }
-
-    /// Standard output of a run that succeeds and says nothing.
-    fn out(&self, arguments: &str) -> Vec<u8> {
-        let done = self.npy(arguments).assert().success().stderr("");
-        done.get_output().stdout.clone()
-    }
-
-    fn text(&self, arguments: &str) -> String {
-        String::from_utf8(self.out(arguments)).unwrap()
-    }
-
-    fn pipe(&self, stdin: impl Into<Vec<u8>>, arguments: &str) -> Vec<u8> {
-        let done = self.npy(arguments).write_stdin(stdin).assert().success();
-        done.get_output().stdout.clone()
-    }
-
-    /// The one line of a run that fails with this exit code.
-    fn fails(&self, code: i32, arguments: &str) -> String {
-        let done = self.npy(arguments).write_stdin("").assert().code(code);
-        let line = String::from_utf8(done.get_output().stderr.clone()).unwrap();
-        assert_eq!(line.matches('\n').count(), 1, "one line: {line}");
-        assert!(line.starts_with("npy: "), "{line}");
-        line
-    }
-}
+use crate::data::{DIGITS, gzip};
+use crate::place::Place;
 
 /// An array as NumPy's format has it, written independently of the library.
 fn npy(descr: &str, shape: &str, data: &[u8]) -> Vec<u8> {
@@ -99,12 +44,6 @@ fn header(descr: &str, shape: &str) -> String {
     format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({shape}), }}")
 }
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
-    packed.write_all(bytes).unwrap();
-    packed.finish().unwrap()
-}
-
 fn npz(path: &Path, members: &[(&str, Vec<u8>)]) {
     let mut archive = zip::ZipWriter::new(fs::File::create(path).unwrap());
     for (name, bytes) in members {
@@ -122,34 +61,22 @@ fn idx() -> (Vec<u8>, Vec<u8>) {
     (file, pixels)
 }
 
-fn shell(place: &Place, line: &str) -> std::process::Output {
-    let programs = Path::new(env!("CARGO_BIN_EXE_npy")).parent().unwrap();
-    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
-    Process::new("bash")
-        .args(["-o", "pipefail", "-c", line])
-        .env("PATH", path)
-        .current_dir(place.0.path())
-        .output()
-        .unwrap()
-}
-
 #[test]
 fn examples_in_the_help_work_in_an_empty_directory() {
-    let place = Place::new();
+    let place = Place::of("npy");
     let help = place.text("--help");
     let (_, examples) = help.split_once("Examples:\n").unwrap();
     let lines: Vec<&str> = examples.lines().map(|l| l.strip_prefix("  $ ").unwrap()).collect();
     assert_eq!(lines.len(), 2);
     for line in lines {
-        let done = shell(&place, line);
-        assert!(done.status.success() && done.stderr.is_empty() && !done.stdout.is_empty(), "{line}");
+        assert!(!place.bash(line).silent(line).is_empty(), "{line}");
     }
     assert!(help.contains("Memory:"));
 }
 
 #[test]
 fn wrong_calls_exit_2_with_one_line() {
-    let place = Place::new();
+    let place = Place::of("npy");
     place.put("a.npy", npy("<f4", "1, 2", &f4(&[1.0, 2.0])));
     for arguments in [
         "",
@@ -180,7 +107,7 @@ fn wrong_calls_exit_2_with_one_line() {
 
 #[test]
 fn inputs_that_cannot_be_read_exit_1_and_are_named() {
-    let place = Place::new();
+    let place = Place::of("npy");
     place.put("empty.npy", "");
     place.put("model.npy", b"\x02\0\0\0\0\0\0\0{}");
     let commands = ["info F", "cat F", "check F", "diff F F", "stack F", "images F"];
@@ -195,14 +122,14 @@ fn inputs_that_cannot_be_read_exit_1_and_are_named() {
 
 #[test]
 fn info_describes_arrays_and_hashes_their_bytes() {
-    let place = Place::new();
+    let place = Place::of("npy");
     let block = npy("<f4", "2, 3", &f4(&[1.0, 2.0, f32::NAN, -4.0, 5.0, 6.0]));
     let stream = [block.clone(), block.clone()].concat();
     place.put("a.npy", &stream);
     place.put("a.gz", gzip(&stream));
     let sha = |file| {
-        let done = shell(&place, &format!("sha256sum < {file}"));
-        String::from_utf8(done.stdout).unwrap()[..64].to_string()
+        let printed = place.bash(&format!("sha256sum < {file}")).silent(file);
+        String::from_utf8(printed).unwrap()[..64].to_string()
     };
     let head = "name,shape,dtype,rows,min,max,mean,non_finite,sha256\n";
     assert_eq!(
@@ -230,7 +157,7 @@ fn info_describes_arrays_and_hashes_their_bytes() {
 
 #[test]
 fn info_leaves_undefined_statistics_empty() {
-    let place = Place::new();
+    let place = Place::of("npy");
     place.put("none.npy", npy("<f8", "0, 2", &[]));
     place.put("nan.npy", npy("<f8", "1, 2", &f8(&[f64::NAN, f64::INFINITY])));
     let told = place.text("info none.npy nan.npy");
@@ -243,14 +170,14 @@ fn info_leaves_undefined_statistics_empty() {
 
 #[test]
 fn info_has_means_where_the_sum_is_beyond_f64() {
-    let place = Place::new();
+    let place = Place::of("npy");
     place.put("big.npy", npy("<f8", "4, 1", &f8(&[1.5e308; 4])));
     assert!(place.text("info big.npy").contains(",1.5e308,1.5e308,1.5e308,0,"));
 }
 
 #[test]
 fn info_reads_npz_idx_and_csv() {
-    let place = Place::new();
+    let place = Place::of("npy");
     let told = place.text(&format!("info {DIGITS}"));
     assert!(told.contains(",1797x8x8x1,|u1,1797,0,16,4.884164579855314,0,"), "{told}");
     place.put("images.gz", gzip(&idx().0));
@@ -262,7 +189,7 @@ fn info_reads_npz_idx_and_csv() {
 
 #[test]
 fn cat_of_shards_is_the_whole_byte_for_byte() {
-    let place = Place::new();
+    let place = Place::of("npy");
     place.out("noise -n 10000 -d 5 --seed 3 -o whole.npy");
     for (i, rows) in ["..1", "1..4097", "4097..4097", "4097.."].iter().enumerate() {
         place.out(&format!("cat whole.npy --rows {rows} -o {i}.npy"));
@@ -270,10 +197,9 @@ fn cat_of_shards_is_the_whole_byte_for_byte() {
     let whole = place.get("whole.npy");
     assert_eq!(place.out("cat 0.npy 1.npy 2.npy 3.npy"), whole);
     // Lengths that are not known beforehand: a pipe among files, blocks in a pipe.
-    let done = shell(&place, "cat 1.npy 2.npy | npy cat 0.npy - 3.npy");
-    assert_eq!(done.stdout, whole);
-    let done = shell(&place, "cat [0-3].npy | npy cat");
-    assert_eq!(done.stdout, whole);
+    for line in ["cat 1.npy 2.npy | npy cat 0.npy - 3.npy", "cat [0-3].npy | npy cat"] {
+        assert_eq!(place.bash(line).silent(line), whole);
+    }
     // Numbers that are not finite pass, unless told otherwise.
     let odd = npy("<f4", "1, 2", &f4(&[f32::NAN, f32::NEG_INFINITY]));
     assert_eq!(parts(&place.pipe(odd.clone(), "cat")).1, parts(&odd).1);
@@ -284,7 +210,7 @@ fn cat_of_shards_is_the_whole_byte_for_byte() {
 
 #[test]
 fn cat_slices_the_joined_array() {
-    let place = Place::new();
+    let place = Place::of("npy");
     place.put("a.csv", "0,1\n10,11\n20,21\n");
     place.put("b.csv", "30,31\n");
     place.put("c.npy", npy("<f4", "2, 2", &f4(&[40.0, 41.0, 50.0, 51.0])));
@@ -311,7 +237,7 @@ fn cat_slices_the_joined_array() {
 
 #[test]
 fn cat_converts() {
-    let place = Place::new();
+    let place = Place::of("npy");
     place.put("a.npy", npy("<f4", "2, 2", &f4(&[0.1, 2.0, -3.5, 1e30])));
     let wide: Vec<f64> = [0.1f32, 2.0, -3.5, 1e30].map(f64::from).to_vec();
     let array = place.out("cat a.npy --dtype f64");
@@ -331,7 +257,7 @@ fn cat_converts() {
 
 #[test]
 fn cat_reads_npz_by_key_and_refuses_unequal_items() {
-    let place = Place::new();
+    let place = Place::of("npy");
     let (a, b) = (npy("<f4", "1, 2", &f4(&[1.0, 2.0])), npy("<f4", "1, 3", &f4(&[3.0; 3])));
     npz(&place.path("ab.npz"), &[("a", a.clone()), ("b", b)]);
     npz(&place.path("a.npz"), &[("a", a.clone())]);
@@ -347,10 +273,10 @@ fn cat_reads_npz_by_key_and_refuses_unequal_items() {
 
 #[test]
 fn cat_needs_a_block_of_memory() {
-    let place = Place::new();
+    let place = Place::of("npy");
     let line = "npy noise -n 1000000 -d 32 | npy cat --manifest run.json --manifest-host \
                 | npy info --manifest info.json --manifest-host";
-    assert!(shell(&place, line).status.success());
+    assert_eq!(place.bash(line).code, Some(0));
     for name in ["run.json", "info.json"] {
         let record: serde_json::Value = serde_json::from_slice(&place.get(name)).unwrap();
         // The array takes 128 million bytes.
@@ -360,15 +286,14 @@ fn cat_needs_a_block_of_memory() {
 
 #[test]
 fn check_is_silent_about_what_is_whole() {
-    let place = Place::new();
+    let place = Place::of("npy");
     let array = npy("<f4", "2, 2", &f4(&[1.0, f32::NAN, 3.0, 4.0]));
     place.put("a.npy", [array.clone(), array.clone()].concat());
     place.put("a.gz", gzip(&array));
     place.put("t.csv", "1,2\n");
     place.put("i.gz", gzip(&idx().0));
     npz(&place.path("ab.npz"), &[("a", array.clone()), ("b", array.clone())]);
-    let made = shell(&place, "molrg-gen -d 6 -r 2 -k 2 -n 1 --truth m.st -o s.npy");
-    assert!(made.status.success());
+    place.bash("molrg-gen -d 6 -r 2 -k 2 -n 1 --truth m.st -o s.npy").silent("molrg-gen");
     assert_eq!(place.text("check a.npy a.gz t.csv i.gz ab.npz m.st"), "");
     assert!(place.pipe(array, "check").is_empty());
     let line = place.fails(1, "check ab.npz --nan error");
@@ -378,7 +303,7 @@ fn check_is_silent_about_what_is_whole() {
 
 #[test]
 fn check_stops_at_the_first_that_is_damaged() {
-    let place = Place::new();
+    let place = Place::of("npy");
     let array = npy("<f4", "2, 2", &f4(&[1.0, 2.0, 3.0, 4.0]));
     place.put("good.npy", &array);
     place.put("cut.npy", &array[..array.len() - 1]);
@@ -389,7 +314,7 @@ fn check_stops_at_the_first_that_is_damaged() {
     let images = idx().0;
     place.put("cut.idx", &images[..images.len() - 1]);
     npz(&place.path("second.npz"), &[("a", array.clone()), ("b", array[..100].to_vec())]);
-    assert!(shell(&place, "molrg-gen -d 6 -r 2 -k 2 -n 1 --truth m.st -o s.npy").status.success());
+    place.bash("molrg-gen -d 6 -r 2 -k 2 -n 1 --truth m.st -o s.npy").silent("molrg-gen");
     let model = place.get("m.st");
     place.put("cut.st", &model[..model.len() - 1]);
     for (file, reason) in [
@@ -410,7 +335,7 @@ fn check_stops_at_the_first_that_is_damaged() {
 
 #[test]
 fn diff_of_equal_arrays_is_zero() {
-    let place = Place::new();
+    let place = Place::of("npy");
     let values = [1.0, f32::NAN, f32::INFINITY, f32::NEG_INFINITY];
     place.put("a.npy", npy("<f4", "2, 2", &f4(&values)));
     place.put("b.npy", npy("<f8", "2, 2", &f8(&values.map(f64::from))));
@@ -422,26 +347,22 @@ fn diff_of_equal_arrays_is_zero() {
 
 #[test]
 fn diff_finds_the_largest_difference() {
-    let place = Place::new();
+    let place = Place::of("npy");
     place.put("a.csv", "1,2,3\n4,5,6\n7,8,9\n");
     place.put("b.csv", "1,2,3.5\n4,5,8\n7,10,9\n");
-    let done = place.npy("diff a.csv b.csv").assert().code(1);
-    let stdout = String::from_utf8(done.get_output().stdout.clone()).unwrap();
-    let stderr = String::from_utf8(done.get_output().stderr.clone()).unwrap();
-    assert_eq!(stdout, "rows,width,differing,max_abs,max_rel,row,column\n3,3,3,2,0.25,1,2\n");
-    assert!(
-        stderr.starts_with("npy: a.csv and b.csv differ: 3 of 9 numbers, most by 2 in row 1"),
-        "{stderr}"
-    );
-    assert_eq!(stderr.lines().count(), 1);
+    let done = place.run("diff a.csv b.csv");
+    let stdout = "rows,width,differing,max_abs,max_rel,row,column\n3,3,3,2,0.25,1,2\n";
+    assert_eq!((done.code, String::from_utf8(done.out).unwrap().as_str()), (Some(1), stdout));
+    let differ = "npy: a.csv and b.csv differ: 3 of 9 numbers, most by 2 in row 1";
+    assert!(done.err.starts_with(differ) && done.err.lines().count() == 1, "{}", done.err);
     // |a-b| <= atol + rtol·|b|, its border included.
     place.out("diff a.csv b.csv --atol 2");
     place.out("diff a.csv b.csv --rtol 0.25");
     place.out("diff a.csv b.csv --rtol 0.2 --atol 0.4");
-    place.fails(1, "diff a.csv b.csv --atol 1.9");
+    assert_eq!(place.run("diff a.csv b.csv --atol 1.9").code, Some(1));
     // Rows are counted as in the whole array.
-    let done = place.npy("diff a.csv b.csv --rows 2..").assert().code(1);
-    assert!(done.get_output().stdout.ends_with(b"\n1,3,1,2,0.2,2,1\n"));
+    let done = place.run("diff a.csv b.csv --rows 2..");
+    assert!(done.code == Some(1) && done.out.ends_with(b"\n1,3,1,2,0.2,2,1\n"));
     // The table is complete in a file, too.
     place.fails(1, "diff a.csv b.csv -o d.csv");
     assert_eq!(place.get("d.csv"), stdout.as_bytes());
@@ -449,19 +370,19 @@ fn diff_finds_the_largest_difference() {
 
 #[test]
 fn diff_does_not_tolerate_infinities() {
-    let place = Place::new();
+    let place = Place::of("npy");
     place.put("a.csv", "1\ninf\nnan\n");
     place.put("b.csv", "inf\n1\n0\n");
-    let done = place.npy("diff a.csv b.csv --rtol 1").assert().code(1);
-    assert!(done.get_output().stdout.ends_with(b"\n3,1,3,inf,inf,0,0\n"));
-    let done = place.npy("diff a.csv b.csv -f json").assert().code(1);
-    let line = String::from_utf8(done.get_output().stdout.clone()).unwrap();
-    assert!(line.contains("\"max_abs\":null"), "{line}");
+    let done = place.run("diff a.csv b.csv --rtol 1");
+    assert!(done.code == Some(1) && done.out.ends_with(b"\n3,1,3,inf,inf,0,0\n"));
+    let done = place.run("diff a.csv b.csv -f json");
+    let line = String::from_utf8(done.out).unwrap();
+    assert!(done.code == Some(1) && line.contains("\"max_abs\":null"), "{line}");
 }
 
 #[test]
 fn diff_refuses_other_shapes_naming_both() {
-    let place = Place::new();
+    let place = Place::of("npy");
     place.put("a.csv", "1,2\n3,4\n");
     place.put("b.csv", "1,2,3\n");
     place.put("c.csv", "1,2\n");
@@ -478,7 +399,7 @@ fn diff_refuses_other_shapes_naming_both() {
 
 #[test]
 fn noise_is_that_of_the_library() {
-    let place = Place::new();
+    let place = Place::of("npy");
     let latents = normal_rows::<f32>(7, Purpose::Latents, 0..5, 3);
     let array = place.out("noise -n 5 -d 3 --seed 7");
     assert_eq!(parts(&array), (header("<f4", "5, 3"), f4(latents.as_slice().unwrap()).as_slice()));
@@ -492,7 +413,7 @@ fn noise_is_that_of_the_library() {
 
 #[test]
 fn noise_does_not_depend_on_threads_shards_or_length() {
-    let place = Place::new();
+    let place = Place::of("npy");
     let whole = place.out("noise -n 5000 -d 7 --seed 2");
     assert_eq!(place.out("noise -n 5000 -d 7 --seed 2 --threads 1"), whole);
     assert_eq!(place.out("noise -n 5000 -d 7 --seed 2 --threads 3"), whole);
@@ -509,7 +430,7 @@ fn noise_does_not_depend_on_threads_shards_or_length() {
 
 #[test]
 fn stack_adds_a_leading_axis() {
-    let place = Place::new();
+    let place = Place::of("npy");
     let (a, b) = (f4(&[1.0, 2.0, 3.0, 4.0]), f4(&[5.0, 6.0, 7.0, 8.0]));
     place.put("a.npy", npy("<f4", "2, 2", &a));
     place.put("b.npy", npy("<f4", "2, 2", &b));
@@ -522,7 +443,7 @@ fn stack_adds_a_leading_axis() {
         "npy stack <(cat a.npy) b.npy",
         "npy stack <(cat a.npy) <(cat b.npy)",
     ] {
-        assert_eq!(shell(&place, line).stdout, array, "{line}");
+        assert_eq!(place.bash(line).silent(line), array, "{line}");
     }
     assert_eq!(place.text("stack a.npy b.npy -f csv"), "1,2,3,4\n5,6,7,8\n");
     assert_eq!(place.text("stack a.npy b.npy -f json"), "[1,2,3,4]\n[5,6,7,8]\n");
@@ -532,7 +453,7 @@ fn stack_adds_a_leading_axis() {
 
 #[test]
 fn stack_refuses_unequal_arrays_naming_both() {
-    let place = Place::new();
+    let place = Place::of("npy");
     place.put("a.npy", npy("<f4", "2, 2", &[0; 16]));
     place.put("b.npy", npy("<f4", "3, 2", &[0; 24]));
     place.put("c.npy", npy("<f4", "2, 1", &[0; 8]));
@@ -553,7 +474,7 @@ fn stack_refuses_unequal_arrays_naming_both() {
 
 #[test]
 fn images_pads_pools_and_scales() {
-    let place = Place::new();
+    let place = Place::of("npy");
     let (file, pixels) = idx();
     place.put("images.gz", gzip(&file));
     let array = place.out("images images.gz --pad 2 --pool 4");
@@ -576,7 +497,7 @@ fn images_pads_pools_and_scales() {
 
 #[test]
 fn images_are_scaled_as_asked_with_exact_ends() {
-    let place = Place::new();
+    let place = Place::of("npy");
     place.put("p.npy", npy("|u1", "1, 1, 3", &[0, 255, 51]));
     assert_eq!(place.text("images p.npy -f csv --dtype f64"), "-1,1,-0.6\n");
     assert_eq!(place.text("images p.npy -f csv --from -255,255 --to 0,2"), "1,2,1.2\n");
@@ -590,7 +511,7 @@ fn images_are_scaled_as_asked_with_exact_ends() {
 
 #[test]
 fn images_pools_each_channel_by_itself() {
-    let place = Place::new();
+    let place = Place::of("npy");
     let pixels: Vec<u8> = (0..4).flat_map(|i| [i, 10 * i, 100]).collect();
     place.put("p.npy", npy("|u1", "1, 2, 2, 3", &pixels));
     let array = place.out("images p.npy --pool 2 --to 0,255");
@@ -599,7 +520,7 @@ fn images_pools_each_channel_by_itself() {
 
 #[test]
 fn images_refuses_what_does_not_fit() {
-    let place = Place::new();
+    let place = Place::of("npy");
     place.put("p.npy", npy("|u1", "1, 4", &[0; 4]));
     let line = place.fails(1, "images p.npy");
     assert!(line.contains("p.npy: items of shape [4]"), "{line}");
@@ -611,7 +532,7 @@ fn images_refuses_what_does_not_fit() {
 
 #[test]
 fn manifests_record_the_run() {
-    let place = Place::new();
+    let place = Place::of("npy");
     place.out("noise -n 2 -d 2 -o a.npy");
     place.out("cat a.npy a.npy -o b.npy --manifest cat.json");
     let told = place.text("info b.npy --manifest info.json");

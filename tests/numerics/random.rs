@@ -24,7 +24,7 @@ const PURPOSES: [(&str, Purpose); 13] = [
 
 #[test]
 fn bytes_are_those_of_chacha_by_its_definition() {
-    let golden: Value = serde_json::from_str(include_str!("../testdata/golden/random.json")).unwrap();
+    let golden: Value = serde_json::from_str(include_str!("../../testdata/golden/random.json")).unwrap();
     let text = |v: &Value| v.as_str().unwrap().to_owned();
     let mut seen = Vec::new();
     for case in golden.as_array().unwrap() {

@@ -1,57 +1,27 @@
 //! The program table, run as its users run it; and the mathematics behind it.
 
 use std::fs;
-use std::io::Write;
 
-use assert_cmd::Command;
-use flate2::{Compression, write::GzEncoder};
 use molrg::expression::Expression;
 use molrg::measure::curve::{Crossing, crossing, line};
 use molrg::measure::interval::Mean;
 use molrg::random::{Purpose, normal_rows};
-use tempfile::TempDir;
 
-/// An empty directory to run in.
-struct Place(TempDir);
+use crate::data::gzip;
+use crate::place::Place;
 
-impl Place {
-    fn new() -> Place {
-        Place(TempDir::new().unwrap())
-    }
+/// Standard output of `table` with these arguments, given standard input.
+#[track_caller]
+fn piped(place: &Place, stdin: &str, arguments: &str) -> String {
+    String::from_utf8(place.pipe(stdin, arguments)).unwrap()
+}
 
-    fn put(&self, name: &str, bytes: impl AsRef<[u8]>) {
-        fs::write(self.0.path().join(name), bytes).unwrap();
-    }
-
-    /// `table` with these arguments, separated by spaces.
-    fn table(&self, arguments: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_table"));
-        command.current_dir(self.0.path()).args(arguments.split_whitespace());
-        command
-    }
-
-    /// Standard output of a run that succeeds and says nothing, given standard input.
-    #[track_caller]
-    fn pipe(&self, stdin: impl Into<Vec<u8>>, arguments: &str) -> String {
-        let done = self.table(arguments).write_stdin(stdin).assert().success().stderr("");
-        String::from_utf8(done.get_output().stdout.clone()).unwrap()
-    }
-
-    #[track_caller]
-    fn text(&self, arguments: &str) -> String {
-        self.pipe("", arguments)
-    }
-
-    /// The one line of a run that fails with this exit code; it must hold the words.
-    #[track_caller]
-    fn fails(&self, code: i32, arguments: &str, words: &[&str]) {
-        let done = self.table(arguments).write_stdin("").assert().code(code).stdout("");
-        let line = String::from_utf8(done.get_output().stderr.clone()).unwrap();
-        assert_eq!(line.matches('\n').count(), 1, "one line: {line}");
-        assert!(line.starts_with("table: ") && !line.contains("internal error"), "{line}");
-        for word in words {
-            assert!(line.contains(word), "{arguments}: '{}' does not contain '{word}'", line.trim_end());
-        }
+/// A run that fails with this exit code and writes nothing; its line must hold the words.
+#[track_caller]
+fn fails(place: &Place, code: i32, arguments: &str, words: &[&str]) {
+    let line = place.fails(code, arguments);
+    for word in words {
+        assert!(line.contains(word), "{arguments}: '{}' does not contain '{word}'", line.trim_end());
     }
 }
 
@@ -60,7 +30,7 @@ const B: &str = "# a comment\nscore,kind,samples\n0.5,\"a, b\",32\n,mlp,64\n";
 const C: &str = "kind,loss\nmlp,3\n";
 
 fn tables() -> Place {
-    let place = Place::new();
+    let place = Place::of("table");
     place.put("a.csv", A);
     place.put("b.csv", B);
     place.put("c.csv", C);
@@ -72,11 +42,9 @@ fn cat_joins_by_name_and_keeps_fields_as_they_are() {
     let place = tables();
     let joined = "kind,samples,score\nmlp,16,0.10\nunet,16,1e-7\n\"a, b\",32,0.5\nmlp,64,\n";
     assert_eq!(place.text("cat a.csv b.csv"), joined);
-    assert_eq!(place.pipe(B, "cat a.csv -"), joined);
-    assert_eq!(place.pipe(A, "cat"), A);
-    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
-    gzip.write_all(B.as_bytes()).unwrap();
-    place.put("b.gz", gzip.finish().unwrap());
+    assert_eq!(piped(&place, B, "cat a.csv -"), joined);
+    assert_eq!(piped(&place, A, "cat"), A);
+    place.put("b.gz", gzip(B.as_bytes()));
     assert_eq!(place.text("cat a.csv b.gz"), joined);
     assert_eq!(
         place.text("cat a.csv c.csv --fill"),
@@ -91,17 +59,17 @@ fn cat_joins_by_name_and_keeps_fields_as_they_are() {
         place.text("cat a.csv b.csv --filter samples=32.0 --filter samples=64"),
         "kind,samples,score\n\"a, b\",32,0.5\nmlp,64,\n"
     );
-    place.fails(1, "cat a.csv b.csv --filter kind=gan", &["a.csv", "kind = gan", "mlp, unet, a, b"]);
-    place.fails(1, "cat a.csv c.csv", &["c.csv", "'loss'", "--fill"]);
+    fails(&place, 1, "cat a.csv b.csv --filter kind=gan", &["a.csv", "kind = gan", "mlp, unet, a, b"]);
+    fails(&place, 1, "cat a.csv c.csv", &["c.csv", "'loss'", "--fill"]);
     place.put("less.csv", "kind,score\nmlp,1\n");
-    place.fails(1, "cat a.csv less.csv", &["less.csv", "no column 'samples'", "--fill"]);
+    fails(&place, 1, "cat a.csv less.csv", &["less.csv", "no column 'samples'", "--fill"]);
     place.put("twice.csv", "kind,kind\nmlp,1\n");
-    place.fails(1, "cat twice.csv", &["twice.csv", "more than one column 'kind'"]);
-    place.fails(2, "cat a.csv --rows 7..", &["--rows 7..", "2 rows"]);
-    place.fails(1, "cat missing.csv", &["missing.csv"]);
-    place.fails(2, "cat - -", &["standard input"]);
-    place.fails(1, "cat a.csv -o nowhere/x", &["nowhere/x"]);
-    place.fails(2, "cat a.csv -f npy", &["--format npy"]);
+    fails(&place, 1, "cat twice.csv", &["twice.csv", "more than one column 'kind'"]);
+    fails(&place, 2, "cat a.csv --rows 7..", &["--rows 7..", "2 rows"]);
+    fails(&place, 1, "cat missing.csv", &["missing.csv"]);
+    fails(&place, 2, "cat - -", &["standard input"]);
+    fails(&place, 1, "cat a.csv -o nowhere/x", &["nowhere/x"]);
+    fails(&place, 2, "cat a.csv -f npy", &["--format npy"]);
 }
 
 #[test]
@@ -113,16 +81,16 @@ fn cat_chooses_renames_and_adds_columns() {
     );
     // What --columns leaves out may come anew.
     assert_eq!(place.text("cat a.csv --rows ..1 --with kind=x --columns score"), "kind,score\nx,0.10\n");
-    place.fails(1, "cat a.csv --with kind=x", &["two columns 'kind'"]);
-    place.fails(2, "cat a.csv --columns kind,kind=score", &["two columns 'kind'"]);
-    place.fails(1, "cat a.csv --columns kind,loss", &["a.csv", "no column 'loss'", "kind, samples, score"]);
-    place.fails(2, "cat a.csv --with kind", &["--with"]);
-    place.fails(2, "cat a.csv --with =1", &["--with", "name"]);
+    fails(&place, 1, "cat a.csv --with kind=x", &["two columns 'kind'"]);
+    fails(&place, 2, "cat a.csv --columns kind,kind=score", &["two columns 'kind'"]);
+    fails(&place, 1, "cat a.csv --columns kind,loss", &["a.csv", "no column 'loss'", "kind, samples, score"]);
+    fails(&place, 2, "cat a.csv --with kind", &["--with"]);
+    fails(&place, 2, "cat a.csv --with =1", &["--with", "name"]);
 }
 
 #[test]
 fn json_has_numbers_truth_values_and_null() {
-    let place = Place::new();
+    let place = Place::of("table");
     place.put("x.csv", "a,b,c,d,e,f\n1e-7,007,true,,nan,say \"x\"\n");
     assert_eq!(
         place.text("cat x.csv -f json"),
@@ -134,29 +102,29 @@ fn json_has_numbers_truth_values_and_null() {
 fn let_computes_from_columns_and_earlier_results() {
     let place = tables();
     assert_eq!(
-        place.pipe("n,max_angle,0.5\n8,2,1\n,1,2\n", "let x=log2(n/max_angle) y={0.5}-2*x n2=-n^2"),
+        piped(&place, "n,max_angle,0.5\n8,2,1\n,1,2\n", "let x=log2(n/max_angle) y={0.5}-2*x n2=-n^2"),
         "n,max_angle,0.5,x,y,n2\n8,2,1,2,-3,-64\n,1,2,,,\n"
     );
     assert_eq!(place.text("let a.csv --rows 1.. s=samples*1e-1"), "kind,samples,score,s\nunet,16,1e-7,1.6\n");
     place.put("w=8.csv", "n\n0\n4\n");
     assert_eq!(place.text("let ./w=8.csv m=n+1"), "n,m\n0,1\n4,5\n");
     let inverse = "w=8.csv";
-    fs::rename(place.0.path().join(inverse), place.0.path().join("n.csv")).unwrap();
-    place.fails(1, "let n.csv y=1/n", &["n.csv: line 2", "y is inf", "--nan drop"]);
+    fs::rename(place.path(inverse), place.path("n.csv")).unwrap();
+    fails(&place, 1, "let n.csv y=1/n", &["n.csv: line 2", "y is inf", "--nan drop"]);
     assert_eq!(place.text("let n.csv y=1/n --nan drop"), "n,y\n4,0.25\n");
     assert_eq!(place.text("let n.csv y=1/n z=-y --nan pass"), "n,y,z\n0,inf,-inf\n4,0.25,-0.25\n");
-    place.fails(1, "let a.csv y=loss+1", &["a.csv", "no column 'loss'", "kind, samples, score"]);
-    place.fails(1, "let a.csv y=kind+1", &["a.csv: line 2", "kind is 'mlp'", "no number"]);
-    place.fails(1, "let a.csv score=1", &["column 'score' already"]);
-    place.fails(2, "let a.csv y=1 y=2", &["two columns 'y'"]);
+    fails(&place, 1, "let a.csv y=loss+1", &["a.csv", "no column 'loss'", "kind, samples, score"]);
+    fails(&place, 1, "let a.csv y=kind+1", &["a.csv: line 2", "kind is 'mlp'", "no number"]);
+    fails(&place, 1, "let a.csv score=1", &["column 'score' already"]);
+    fails(&place, 2, "let a.csv y=1 y=2", &["two columns 'y'"]);
     // Only what was computed before is known.
-    place.fails(1, "let a.csv y=z z=1", &["no column 'z'"]);
-    place.fails(2, "let a.csv y=2*", &["y=2*", "is missing before its end, at character 3"]);
-    place.fails(2, "let a.csv y=2x", &["before 'x'", "character 2"]);
-    place.fails(2, "let a.csv y=sin(2)", &["'sin'", "log10"]);
-    place.fails(2, "let a.csv", &["no new column"]);
-    place.fails(2, "let", &["NAME=EXPRESSION"]);
-    place.fails(2, "let a.csv b.csv y=1", &["b.csv", "no new column"]);
+    fails(&place, 1, "let a.csv y=z z=1", &["no column 'z'"]);
+    fails(&place, 2, "let a.csv y=2*", &["y=2*", "is missing before its end, at character 3"]);
+    fails(&place, 2, "let a.csv y=2x", &["before 'x'", "character 2"]);
+    fails(&place, 2, "let a.csv y=sin(2)", &["'sin'", "log10"]);
+    fails(&place, 2, "let a.csv", &["no new column"]);
+    fails(&place, 2, "let", &["NAME=EXPRESSION"]);
+    fails(&place, 2, "let a.csv b.csv y=1", &["b.csv", "no new column"]);
 }
 
 #[test]
@@ -226,20 +194,20 @@ proptest::proptest! {
 /// could not be read again.
 #[test]
 fn a_control_character_is_no_text_wherever_it_stands() {
-    let place = Place::new();
-    place.put("late.csv", include_bytes!("../testdata/damaged/late-control.csv"));
-    place.fails(1, "cat late.csv", &["late.csv: line 4", "control character"]);
+    let place = Place::of("table");
+    place.put("late.csv", include_bytes!("../../testdata/damaged/late-control.csv"));
+    fails(&place, 1, "cat late.csv", &["late.csv: line 4", "control character"]);
 }
 
 /// Found by fuzzing: two quotes in a line that do not belong together, of which the second swallowed the rows
 /// that follow.
 #[test]
 fn a_stray_quote_swallows_no_rows() {
-    let place = Place::new();
-    place.put("stray.csv", include_bytes!("../testdata/damaged/stray-quote.csv"));
-    place.fails(1, "cat stray.csv", &["stray.csv", "line 2", "quote"]);
+    let place = Place::of("table");
+    place.put("stray.csv", include_bytes!("../../testdata/damaged/stray-quote.csv"));
+    fails(&place, 1, "cat stray.csv", &["stray.csv", "line 2", "quote"]);
     place.put("marked.csv", "\u{feff}\"a,b\n1,2\"\n3,4\n");
-    place.fails(1, "cat marked.csv", &["line 1", "quote"]);
+    fails(&place, 1, "cat marked.csv", &["line 1", "quote"]);
     // One inside a field is a character, and stays.
     place.put("inches.csv", "size,label\n6\",\"y\"\n7,\"a\"\"b, c\"\n");
     assert_eq!(place.text("cat inches.csv"), "size,label\n\"6\"\"\",y\n7,\"a\"\"b, c\"\n");
@@ -247,7 +215,7 @@ fn a_stray_quote_swallows_no_rows() {
 
 #[test]
 fn mean_has_the_sample_deviation_and_error() {
-    let place = Place::new();
+    let place = Place::of("table");
     place.put("m.csv", "k,s,v,w\nb,1,2,1\na,1,1,\nb,1,4,3\nb,1,9,5\na,2,7,1\n");
     // Of 2, 4, 9: mean 5, sum of squares 26; of 1, 3, 5: mean 3, sum of squares 8.
     let expected = format!(
@@ -263,22 +231,22 @@ fn mean_has_the_sample_deviation_and_error() {
     );
     assert!(place.text("mean m.csv --value v").starts_with("v,v_std,v_std_error,n\n4.6,"));
     place.put("nan.csv", "v\n1\nnan\n3\n");
-    place.fails(1, "mean nan.csv --value v", &["nan.csv: line 3", "v is nan", "--nan drop"]);
+    fails(&place, 1, "mean nan.csv --value v", &["nan.csv: line 3", "v is nan", "--nan drop"]);
     assert_eq!(
         place.text("mean nan.csv --value v --nan drop"),
         "v,v_std,v_std_error,n\n2,1.4142135623730951,1,2\n"
     );
     assert_eq!(place.text("mean nan.csv --value v --nan pass"), "v,v_std,v_std_error,n\nnan,nan,nan,3\n");
     place.put("large.csv", "v\n1e308\n-1e308\n");
-    place.fails(1, "mean large.csv --value v", &["large.csv", "too large"]);
-    place.fails(2, "mean m.csv --by v --value v", &["two columns 'v'"]);
-    place.fails(2, "mean m.csv --by k", &["--value"]);
-    place.fails(1, "mean m.csv --by q --value v", &["no column 'q'", "k, s, v, w"]);
+    fails(&place, 1, "mean large.csv --value v", &["large.csv", "too large"]);
+    fails(&place, 2, "mean m.csv --by v --value v", &["two columns 'v'"]);
+    fails(&place, 2, "mean m.csv --by k", &["--value"]);
+    fails(&place, 1, "mean m.csv --by q --value v", &["no column 'q'", "k, s, v, w"]);
 }
 
 #[test]
 fn pivot_spreads_a_column() {
-    let place = Place::new();
+    let place = Place::of("table");
     place.put("p.csv", "n,solver,seed,v\n2,pca,0,0.10\n4,em,0,x\n2,em,0,3\n4,pca,1,\n");
     assert_eq!(
         place.text("pivot p.csv --key solver --value v"),
@@ -286,12 +254,12 @@ fn pivot_spreads_a_column() {
     );
     assert_eq!(place.text("pivot p.csv --key solver --value v --by n"), "n,pca,em\n2,0.10,3\n4,,x\n");
     assert_eq!(place.text("pivot p.csv --key n --value v --by solver"), "solver,2,4\npca,0.10,\nem,3,x\n");
-    place.fails(1, "pivot p.csv --key n --value v --by seed", &["line 4", "line 2", "same cell"]);
-    place.fails(1, "pivot p.csv --key v --value n --by seed", &["line 5", "v is empty"]);
+    fails(&place, 1, "pivot p.csv --key n --value v --by seed", &["line 4", "line 2", "same cell"]);
+    fails(&place, 1, "pivot p.csv --key v --value n --by seed", &["line 5", "v is empty"]);
     place.put("q.csv", "n,k,v\n1,n,2\n");
-    place.fails(1, "pivot q.csv --key k --value v", &["q.csv", "two columns 'n'"]);
-    place.fails(2, "pivot p.csv --key v --value v", &["different"]);
-    place.fails(1, "pivot p.csv --key solver --value q", &["no column 'q'"]);
+    fails(&place, 1, "pivot q.csv --key k --value v", &["q.csv", "two columns 'n'"]);
+    fails(&place, 2, "pivot p.csv --key v --value v", &["different"]);
+    fails(&place, 1, "pivot p.csv --key solver --value q", &["no column 'q'"]);
 }
 
 #[test]
@@ -331,7 +299,7 @@ fn crossing_is_where_the_joined_points_first_meet_the_level() {
 
 #[test]
 fn crossing_goes_group_by_group() {
-    let place = Place::new();
+    let place = Place::of("table");
     place.put("c.csv", "r,n,p\n2,16,1\n2,4,0\n3,4,0\n3,8,0.2\n2,8,\n4,1,9\n4,2,\n");
     assert_eq!(
         place.text("crossing c.csv --x n --y p --level 0.5 --by r"),
@@ -340,12 +308,12 @@ fn crossing_goes_group_by_group() {
     let log = place.text("crossing c.csv --x n --y p --level 0.5 --by r --log-x --rows ..2");
     let x: f64 = log.lines().nth(1).unwrap().split(',').nth(1).unwrap().parse().unwrap();
     assert!((x - 8.0).abs() < 1e-14 * 8.0, "{log}");
-    place.fails(1, "crossing c.csv --x n --y p --level 0.5", &["line 4", "line 3", "--by"]);
-    place.fails(2, "crossing c.csv --x n --y p --level nan", &["--level"]);
-    place.fails(2, "crossing c.csv --x n --y p", &["--level"]);
+    fails(&place, 1, "crossing c.csv --x n --y p --level 0.5", &["line 4", "line 3", "--by"]);
+    fails(&place, 2, "crossing c.csv --x n --y p --level nan", &["--level"]);
+    fails(&place, 2, "crossing c.csv --x n --y p", &["--level"]);
     place.put("zero.csv", "n,p\n0,1\n1,inf\n2,3\n");
-    place.fails(1, "crossing zero.csv --x n --y p --level 2 --log-x", &["line 2", "n is 0", "logarithm"]);
-    place.fails(1, "crossing zero.csv --x n --y p --level 2", &["line 3", "p is inf", "--nan drop"]);
+    fails(&place, 1, "crossing zero.csv --x n --y p --level 2 --log-x", &["line 2", "n is 0", "logarithm"]);
+    fails(&place, 1, "crossing zero.csv --x n --y p --level 2", &["line 3", "p is inf", "--nan drop"]);
     assert_eq!(
         place.text("crossing zero.csv --x n --y p --level=2 --nan drop"),
         "n,level,direction\n1,2,up\n"
@@ -410,7 +378,7 @@ fn lines_and_means_agree_with_long_decimals() {
 
 #[test]
 fn slope_fits_group_by_group() {
-    let place = Place::new();
+    let place = Place::of("table");
     let rows: String = POINTS.iter().map(|(x, y)| format!("a,{x},{y}\n")).collect();
     place.put("s.csv", format!("g,x,y\n{rows}b,1,2\nb,2,\nb,3,8\n"));
     let read = |arguments: &str| -> Vec<Vec<String>> {
@@ -428,48 +396,44 @@ fn slope_fits_group_by_group() {
         place.text("slope flat.csv --rows ..3 --x x --y y"),
         "slope,slope_std_error,intercept,r_squared,n\n0,0,2,,3\n"
     );
-    place.fails(1, "slope flat.csv --x x --y y --by g", &["flat.csv: g = v", "two different x"]);
+    fails(&place, 1, "slope flat.csv --x x --y y --by g", &["flat.csv: g = v", "two different x"]);
     place.put("neg.csv", "x,y\n1,-2\n2,1e200\n3,-1e200\n");
-    place.fails(1, "slope neg.csv --x x --y y --log-y", &["line 2", "y is -2", "logarithm"]);
-    place.fails(1, "slope neg.csv --x x --y y", &["too large"]);
+    fails(&place, 1, "slope neg.csv --x x --y y --log-y", &["line 2", "y is -2", "logarithm"]);
+    fails(&place, 1, "slope neg.csv --x x --y y", &["too large"]);
 }
 
 /// What a sweep needs: a row on each network, joined.
 #[test]
 fn the_report_of_a_network_is_a_row() {
-    let place = Place::new();
-    let run = |program: &str, arguments: &str| {
-        let mut command = Command::new(program);
-        command.current_dir(place.0.path()).args(arguments.split_whitespace()).assert().success();
-    };
-    run(env!("CARGO_BIN_EXE_molrg-gen"), "-d 8 -r 2 -n 60 -o x.npy");
+    let place = Place::of("table");
+    place.bash("molrg-gen -d 8 -r 2 -n 60 -o x.npy").silent("molrg-gen");
     for width in [8, 12] {
         let fit = format!(
-            "x.npy --kind two-layer --width {width} --steps 45 --log-every 10 -q --log log{width}.csv \
+            "dae-fit x.npy --kind two-layer --width {width} --steps 45 --log-every 10 -q --log log{width}.csv \
              --report {width}.csv -o model.st"
         );
-        run(env!("CARGO_BIN_EXE_dae-fit"), &fit);
+        place.bash(&fit).silent(&fit);
     }
     let text = place.text("cat 8.csv 12.csv");
     let lines: Vec<Vec<&str>> = text.lines().map(|l| l.split(',').collect()).collect();
     assert_eq!(lines[0], ["kind", "parameters", "steps", "loss"]);
     for (line, width) in lines[1..].iter().zip([8, 12]) {
-        let log = fs::read_to_string(place.0.path().join(format!("log{width}.csv"))).unwrap();
+        let log = String::from_utf8(place.get(&format!("log{width}.csv"))).unwrap();
         let last = log.lines().last().unwrap().split(',').collect::<Vec<_>>();
         assert_eq!((last[0], line[0], line[2], line[3]), ("45", "two-layer", "45", last[1]));
     }
     // Of the last model; its file says so too.
-    let model = fs::read(place.0.path().join("model.st")).unwrap();
+    let model = place.get("model.st");
     let parameters = format!("\"parameters\":\"{}\"", lines[2][1]);
     assert!(model.windows(parameters.len()).any(|w| w == parameters.as_bytes()), "{parameters}");
 }
 
 #[test]
 fn what_is_not_finite_does_not_hide_in_a_formula() {
-    let place = Place::new();
+    let place = Place::of("table");
     place.put("n.csv", "a,b\n1,nan\n2,inf\n3,4\n");
     for formula in ["y=min(b,5)", "y=b^0", "y=0*min(b,1)+a"] {
-        place.fails(1, &format!("let n.csv {formula}"), &["line 2", "b is NaN", "--nan drop"]);
+        fails(&place, 1, &format!("let n.csv {formula}"), &["line 2", "b is NaN", "--nan drop"]);
         assert_eq!(place.text(&format!("let n.csv {formula} --nan drop --rows 2..")).lines().count(), 2);
     }
     assert_eq!(place.text("let n.csv y=min(b,5) --nan drop"), "a,b,y\n3,4,4\n");
@@ -477,22 +441,22 @@ fn what_is_not_finite_does_not_hide_in_a_formula() {
 
 #[test]
 fn names_given_twice_are_wrong_calls() {
-    let place = Place::new();
+    let place = Place::of("table");
     place.put("n.csv", "a,b\n1,2\n");
     place.put("twice.csv", "a,a\n1,2\n");
-    place.fails(2, "let n.csv y=a y=b", &["'y'"]);
-    place.fails(2, "cat n.csv --columns a,a", &["'a'"]);
-    place.fails(2, "cat n.csv --with a=1 --columns a", &["'a'"]);
-    place.fails(2, "pivot n.csv --key a --value b --by c,c", &["'c'"]);
-    place.fails(1, "let twice.csv b=2", &["'a'"]);
+    fails(&place, 2, "let n.csv y=a y=b", &["'y'"]);
+    fails(&place, 2, "cat n.csv --columns a,a", &["'a'"]);
+    fails(&place, 2, "cat n.csv --with a=1 --columns a", &["'a'"]);
+    fails(&place, 2, "pivot n.csv --key a --value b --by c,c", &["'c'"]);
+    fails(&place, 1, "let twice.csv b=2", &["'a'"]);
 }
 
 #[test]
 fn an_empty_field_alone_in_its_row_is_kept() {
-    let place = Place::new();
-    let one = place.pipe("v,w\n1,2\n,3\n4,5\n", "cat --columns v");
+    let place = Place::of("table");
+    let one = piped(&place, "v,w\n1,2\n,3\n4,5\n", "cat --columns v");
     assert_eq!(one, "v\n1\n\"\"\n4\n");
-    assert_eq!(place.pipe(one.clone(), "cat"), one);
+    assert_eq!(piped(&place, &one, "cat"), one);
 }
 
 #[test]

@@ -1,15 +1,7 @@
 //! The program fig, run as its users run it.
 
-use std::fs;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::Command as Process;
-
-use assert_cmd::Command;
-use flate2::{Compression, write::GzEncoder};
-use tempfile::TempDir;
-
-const DIGITS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/digits8x8_1797.npz:x");
+use crate::data::{DIGITS, gzip};
+use crate::place::Place;
 
 /// Rank 3 has no cell at 4 samples; that of rank 2 there is undefined.
 const GRID: &str =
@@ -29,58 +21,21 @@ n,score,width,low,high,sd
 const PAIRS: &str =
     "score,a,b,value\nrp,mlp,unet,0.71\nrp,mlp,gaussian,0.5\nrp,unet,gaussian,0.33\ngl,mlp,,0.9\n";
 
-/// An empty directory to run in.
-struct Place(TempDir);
+/// With the tables that most tests draw.
+fn with_tables() -> Place {
+    let place = Place::of("fig");
+    place.put("grid.csv", GRID);
+    place.put("curves.csv", CURVES);
+    place.put("pairs.csv", PAIRS);
+    place
+}
 
-impl Place {
-    fn new() -> Place {
-        Place(TempDir::new().unwrap())
-    }
-
-    /// With the tables that most tests draw.
-    fn with_tables() -> Place {
-        let place = Place::new();
-        place.put("grid.csv", GRID);
-        place.put("curves.csv", CURVES);
-        place.put("pairs.csv", PAIRS);
-        place
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn put(&self, name: &str, bytes: impl AsRef<[u8]>) {
-        fs::write(self.path(name), bytes).unwrap();
-    }
-
-    fn get(&self, name: &str) -> Vec<u8> {
-        fs::read(self.path(name)).unwrap()
-    }
-
-    /// `fig` with these arguments, separated by spaces.
-    fn fig(&self, arguments: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_fig"));
-        command.current_dir(self.0.path()).args(arguments.split_whitespace());
-        command
-    }
-
-    /// The picture on standard output of a run that says nothing else.
-    fn svg(&self, arguments: &str) -> String {
-        let done = self.fig(arguments).assert().success().stderr("");
-        let text = String::from_utf8(done.get_output().stdout.clone()).unwrap();
-        assert!(text.starts_with("<svg ") && text.ends_with("</svg>\n"), "{text}");
-        text
-    }
-
-    /// The one line of a run that fails with this exit code.
-    fn fails(&self, code: i32, arguments: &str) -> String {
-        let done = self.fig(arguments).write_stdin("").assert().code(code);
-        let line = String::from_utf8(done.get_output().stderr.clone()).unwrap();
-        assert_eq!(line.matches('\n').count(), 1, "one line: {line}");
-        assert!(line.starts_with("fig: "), "{line}");
-        line
-    }
+/// The picture on standard output of a run that says nothing else.
+#[track_caller]
+fn picture(place: &Place, arguments: &str) -> String {
+    let text = place.text(arguments);
+    assert!(text.starts_with("<svg ") && text.ends_with("</svg>\n"), "{text}");
+    text
 }
 
 /// All texts of a picture.
@@ -124,8 +79,8 @@ const MATRIX: &str = "matrix pairs.csv --filter score=rp --row a --column b --va
 
 #[test]
 fn a_heatmap_shows_each_cell_where_it_belongs() {
-    let place = Place::with_tables();
-    let svg = place.svg(&format!("{HEATMAP} --title Phases"));
+    let place = with_tables();
+    let svg = picture(&place, &format!("{HEATMAP} --title Phases"));
     shows(&svg, &["Phases", "samples", "rank", "success", "0.13", "0.87", "1", "123"]);
     // Numbers in their order, though 10 came before 4, and ranks upwards.
     let columns = ["2", "4", "10"].map(|name| at(&svg, name));
@@ -138,14 +93,15 @@ fn a_heatmap_shows_each_cell_where_it_belongs() {
 
 #[test]
 fn a_heatmap_writes_values_only_where_cells_are_few() {
-    let place = Place::new();
+    let place = Place::of("fig");
     let cells = |n: usize| {
         let rows = (0..n).map(|i| format!("{},{},0.625\n", i % 20, i / 20));
         format!("x,y,v\n{}", rows.collect::<String>())
     };
     place.put("few.csv", cells(200));
     place.put("many.csv", cells(220));
-    let written = |arguments: &str| texts(&place.svg(arguments)).iter().filter(|t| **t == "0.62").count();
+    let written =
+        |arguments: &str| texts(&picture(&place, arguments)).iter().filter(|t| **t == "0.62").count();
     assert_eq!(written("heatmap few.csv --x x --y y --value v"), 200);
     assert_eq!(written("heatmap many.csv --x x --y y --value v"), 0);
     assert_eq!(written("heatmap few.csv --x x --y y --value v --no-numbers"), 0);
@@ -153,8 +109,8 @@ fn a_heatmap_writes_values_only_where_cells_are_few() {
 
 #[test]
 fn a_line_joins_the_points_of_its_series_in_order() {
-    let place = Place::with_tables();
-    let svg = place.svg(&format!("{LINE} --log2-x --title GL --x-label N"));
+    let place = with_tables();
+    let svg = picture(&place, &format!("{LINE} --log2-x --title GL --x-label N"));
     shows(&svg, &["GL", "N", "score", "width", "12", "24", "16", "64", "256"]);
     let lines: Vec<&str> = svg.lines().filter(|l| l.contains("stroke-width=\"2\"")).collect();
     // Two series and their two lines of the legend.
@@ -171,32 +127,33 @@ fn a_line_joins_the_points_of_its_series_in_order() {
 
 #[test]
 fn a_line_has_bars_bands_shades_and_levels() {
-    let place = Place::with_tables();
-    let plain = place.svg(LINE);
-    let bars = place.svg(&format!("{LINE} --error sd"));
+    let place = with_tables();
+    let plain = picture(&place, LINE);
+    let bars = picture(&place, &format!("{LINE} --error sd"));
     assert_eq!(bars.matches("stroke-width=\"1.2\"").count(), 3 * 5);
-    let from_to = place.svg(&format!("{LINE} --low low --high high --bars"));
+    let from_to = picture(&place, &format!("{LINE} --low low --high high --bars"));
     assert_eq!(from_to.matches("stroke-width=\"1.2\"").count(), 3 * 5);
-    let band = place.svg(&format!("{LINE} --low low --high high"));
+    let band = picture(&place, &format!("{LINE} --low low --high high"));
     assert_eq!(band.matches("fill-opacity=\"0.2\"").count(), 2);
-    let more = place.svg(&format!("{LINE} --shade ,32:few --shade 100,:many --hline 0.5:chance --hline -1"));
+    let more =
+        picture(&place, &format!("{LINE} --shade ,32:few --shade 100,:many --hline 0.5:chance --hline -1"));
     shows(&more, &["few", "many", "chance"]);
     assert_eq!(more.matches("<rect ").count(), plain.matches("<rect ").count() + 2);
     assert_eq!(more.matches("stroke=\"#777777\"").count(), 2 + 1);
     // A level below all of the data is shown too.
     shows(&more, &["-1.0"]);
-    let points = place.svg(&format!("{LINE} --points 12 --dashed 24"));
+    let points = picture(&place, &format!("{LINE} --points 12 --dashed 24"));
     assert_eq!(points.matches("stroke-width=\"2\"").count(), 2);
     assert_eq!(points.matches("stroke-dasharray").count(), 2);
-    assert_eq!(place.svg(&format!("{LINE} --no-lines")).matches("stroke-width=\"2\"").count(), 0);
+    assert_eq!(picture(&place, &format!("{LINE} --no-lines")).matches("stroke-width=\"2\"").count(), 0);
 }
 
 #[test]
 fn a_violin_is_cut_where_its_values_end() {
-    let place = Place::new();
+    let place = Place::of("fig");
     let rows: String = (0..50).map(|i| format!("many,{}\n", i % 10)).collect();
     place.put("v.csv", format!("model,y\n{rows}few,2\nfew,3\n"));
-    let svg = place.svg("violin v.csv --x model --y y");
+    let svg = picture(&place, "violin v.csv --x model --y y");
     shows(&svg, &["model", "y", "many", "few"]);
     let outline = svg.lines().find(|l| l.starts_with("<polygon")).unwrap().split('"').nth(1).unwrap();
     let ys: Vec<f64> = outline.split(' ').map(|p| p.split_once(',').unwrap().1.parse().unwrap()).collect();
@@ -207,15 +164,15 @@ fn a_violin_is_cut_where_its_values_end() {
     assert!(((low - high) - 9.0 * unit).abs() < 2.0, "{low} {high} {unit}");
     // The median, and two values too few for a violin.
     assert_eq!(svg.matches("<circle ").count(), 1 + 2);
-    let boxes = place.svg("violin v.csv --x model --y y --box");
+    let boxes = picture(&place, "violin v.csv --x model --y y --box");
     assert!(!boxes.contains("<polygon") && boxes.contains("<rect "));
-    shows(&place.svg("violin v.csv --x model --y y --by model"), &["model", "many", "few"]);
+    shows(&picture(&place, "violin v.csv --x model --y y --by model"), &["model", "many", "few"]);
 }
 
 #[test]
 fn a_matrix_mirrors_one_triangle() {
-    let place = Place::with_tables();
-    let svg = place.svg(MATRIX);
+    let place = with_tables();
+    let svg = picture(&place, MATRIX);
     for value in ["0.71", "0.33"] {
         assert_eq!(texts(&svg).iter().filter(|t| **t == value).count(), 2, "{value}");
     }
@@ -223,7 +180,7 @@ fn a_matrix_mirrors_one_triangle() {
         assert_eq!(texts(&svg).iter().filter(|t| **t == name).count(), 2, "{name}");
     }
     assert_eq!(svg.matches("<rect ").count(), 1 + 6);
-    let given = place.svg(&format!("{MATRIX} --no-mirror"));
+    let given = picture(&place, &format!("{MATRIX} --no-mirror"));
     assert_eq!(given.matches("<rect ").count(), 1 + 3);
     assert_eq!(texts(&given).iter().filter(|t| **t == "0.71").count(), 1);
 }
@@ -264,9 +221,9 @@ size,model,x,y
 
 #[test]
 fn panels_share_their_axes_colours_and_legend() {
-    let place = Place::new();
+    let place = Place::of("fig");
     place.put("p.csv", PANELS);
-    let svg = place.svg("line p.csv --x x --y y --by model --panel size --title All");
+    let svg = picture(&place, "line p.csv --x x --y y --by model --panel size --title All");
     shows(&svg, &["All", "size = 9", "size = 10", "size = 100", "x", "y", "model"]);
     // Numbers in their order, in one row, with nothing written twice.
     let titles = ["size = 9", "size = 10", "size = 100"].map(|t| at(&svg, t));
@@ -291,19 +248,20 @@ fn panels_share_their_axes_colours_and_legend() {
     // The legend is right of all data.
     assert!(at(&svg, "model").0 > drawn[3].0[0].0);
 
-    let free = place.svg("line p.csv --x x --y y --by model --panel size --free");
+    let free = picture(&place, "line p.csv --x x --y y --by model --panel size --free");
     let (nine, ten) = (lines(&free)[0].0.clone(), lines(&free)[2].0.clone());
     assert!((nine[1].1 - ten[1].1).abs() < 0.02, "each fills its panel: {nine:?} {ten:?}");
     assert_eq!(count(&free, "model"), 1);
-    let given = place.svg("line p.csv --x x --y y --by model --panel size --free --y-range 0,10");
+    let given = picture(&place, "line p.csv --x x --y y --by model --panel size --free --y-range 0,10");
     assert_eq!(lines(&given)[0].0[0].1, lines(&given)[2].0[0].1);
 }
 
 #[test]
 fn panels_are_in_rows_on_one_page() {
-    let place = Place::new();
+    let place = Place::of("fig");
     place.put("p.csv", PANELS);
-    let svg = place.svg("line p.csv --x x --y y --panel model --panel-columns 2 --width 600 --height 500");
+    let svg =
+        picture(&place, "line p.csv --x x --y y --panel model --panel-columns 2 --width 600 --height 500");
     assert!(svg.contains("viewBox=\"0 0 600 500\""));
     let [a, b, c] = ["a", "b", "c"].map(|t| at(&svg, t));
     assert!(a.1 == b.1 && a.0 == c.0 && a.0 < b.0 && a.1 < c.1);
@@ -314,64 +272,64 @@ fn panels_are_in_rows_on_one_page() {
     assert!(under.iter().any(|y| *y < c.1 + 30.0) && under.iter().any(|y| *y > c.1 + 100.0), "{under:?}");
     assert_eq!(count(&svg, "5"), 2);
     let wide = |arguments: &str| {
-        let svg = place.svg(&format!("line p.csv --x x --y y {arguments}"));
+        let svg = picture(&place, &format!("line p.csv --x x --y y {arguments}"));
         attribute(&svg, "width")
     };
     assert_eq!(wide(""), 720.0);
     assert!(wide("--panel model") > wide("--panel model --filter size=10 --filter size=9"));
     // One value is one panel, with its title.
-    shows(&place.svg("line p.csv --x x --y y --panel size --filter size=100"), &["size = 100"]);
+    shows(&picture(&place, "line p.csv --x x --y y --panel size --filter size=100"), &["size = 100"]);
 }
 
 #[test]
 fn panels_of_cells_share_a_colour_bar() {
-    let place = Place::new();
+    let place = Place::of("fig");
     place.put("g.csv", "s,x,y,v\npca,1,1,0\npca,2,1,5\ngd,1,1,5\ngd,2,1,10\nem,33,1,10\n");
     let heatmap = "heatmap g.csv --x x --y y --value v --panel s";
-    let svg = place.svg(heatmap);
+    let svg = picture(&place, heatmap);
     shows(&svg, &["pca", "gd", "em"]);
     assert_eq!(fills(&svg), ["#440154", "#21908d", "#21908d", "#fde725", "#fde725"]);
     assert_eq!((svg.matches("<image ").count(), count(&svg, "v"), count(&svg, "33")), (1, 1, 3));
-    let free = place.svg(&format!("{heatmap} --free"));
+    let free = picture(&place, &format!("{heatmap} --free"));
     assert_eq!(fills(&free), ["#440154", "#fde725", "#440154", "#fde725", "#21908d"]);
     assert_eq!((free.matches("<image ").count(), count(&free, "v"), count(&free, "33")), (3, 3, 1));
-    let given = place.svg(&format!("{heatmap} --free --range 0,10"));
+    let given = picture(&place, &format!("{heatmap} --free --range 0,10"));
     assert_eq!(fills(&given), fills(&svg));
     assert_eq!(given.matches("<image ").count(), 1);
 
     place.put("pairs.csv", PAIRS.replace("gl,mlp,,0.9", "gl,mlp,unet,0.9"));
     let matrix = "matrix pairs.csv --row a --column b --value value --panel score";
-    let svg = place.svg(matrix);
+    let svg = picture(&place, matrix);
     shows(&svg, &["rp", "gl"]);
     // Under both, and at the left of the first.
     assert_eq!((count(&svg, "gaussian"), count(&svg, "unet"), count(&svg, "0.90")), (3, 3, 2));
-    let free = place.svg(&format!("{matrix} --free"));
+    let free = picture(&place, &format!("{matrix} --free"));
     assert_eq!((count(&free, "gaussian"), count(&free, "unet")), (2, 4));
 }
 
 #[test]
 fn panels_of_violins_share_heights_and_series() {
-    let place = Place::new();
+    let place = Place::of("fig");
     place.put("v.csv", "s,m,k,y\nx,a,1,1\nx,b,2,2\nz,b,2,2\nz,c,2,8\n");
     let circles = |svg: &str| -> Vec<(f64, String)> {
         let circles = svg.lines().filter(|l| l.starts_with("<circle"));
         circles.map(|l| (attribute(l, "cy"), l.split_once("fill=").unwrap().1.to_string())).collect()
     };
-    let svg = place.svg("violin v.csv --x m --y y --by k --panel s");
+    let svg = picture(&place, "violin v.csv --x m --y y --by k --panel s");
     shows(&svg, &["x", "z", "k"]);
     let drawn = circles(&svg);
     assert_eq!(drawn[1], drawn[2], "the same value and series in two panels");
     assert_eq!(count(&svg, "c"), 2);
-    let free = place.svg("violin v.csv --x m --y y --by k --panel s --free");
+    let free = picture(&place, "violin v.csv --x m --y y --by k --panel s --free");
     assert!(circles(&free)[1] != circles(&free)[2] && count(&free, "c") == 1);
 }
 
 #[test]
 fn verticals_and_guides_are_where_they_say() {
-    let place = Place::new();
+    let place = Place::of("fig");
     place.put("e.csv", "n,e\n1,1\n10,0.1\n100,0.001\n");
     let line = "line e.csv --x n --y e --log-x --log-y --x-range 1,100 --y-range 0.0001,1";
-    let svg = place.svg(&format!("{line} --vline 10:here --guide -1.5:order --guide=2"));
+    let svg = picture(&place, &format!("{line} --vline 10:here --guide -1.5:order --guide=2"));
     shows(&svg, &["here", "order"]);
     let dashed = svg.lines().filter(|l| l.contains("stroke-dasharray") && l.contains("#777777"));
     let drawn: Vec<Vec<(f64, f64)>> = dashed.map(points).collect();
@@ -392,45 +350,39 @@ fn verticals_and_guides_are_where_they_say() {
         assert!((at_ten - middle).abs() < 2.0, "{at_ten} {middle}");
     }
     // A line beyond the data is shown too.
-    let far = place.svg("line e.csv --x n --y e --vline 1000");
+    let far = picture(&place, "line e.csv --x n --y e --vline 1000");
     shows(&far, &["1000"]);
 }
 
 #[test]
 fn colours_can_be_logarithmic() {
-    let place = Place::new();
+    let place = Place::of("fig");
     place.put("g.csv", "x,y,v\n1,1,0.01\n2,1,1\n3,1,100\n");
-    let svg = place.svg("heatmap g.csv --x x --y y --value v --log-color --no-numbers");
+    let svg = picture(&place, "heatmap g.csv --x x --y y --value v --log-color --no-numbers");
     assert_eq!(fills(&svg), ["#440154", "#21908d", "#fde725"]);
     shows(&svg, &["0.01", "0.1", "10", "100"]);
-    let linear = place.svg("heatmap g.csv --x x --y y --value v --no-numbers");
+    let linear = picture(&place, "heatmap g.csv --x x --y y --value v --no-numbers");
     assert_eq!(fills(&linear)[1], "#440457", "1 is a hundredth of the way");
 }
 
 #[test]
 fn rows_of_images_are_of_one_size_and_named_apart() {
-    let place = Place::new();
+    let place = Place::of("fig");
     place.put("a.csv", "-1,1\n0,1\n");
     place.put("b.csv", "-1,1,0,1\n");
-    let svg = place.svg("images a.csv a.csv --shape 1,2 --scale 1 --label one --label two");
+    let svg = picture(&place, "images a.csv a.csv --shape 1,2 --scale 1 --label one --label two");
     assert!(at(&svg, "two").1 - at(&svg, "one").1 >= 12.0);
-    let npy = |from: &str, shape: &str, to: &str| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_npy"));
-        let arguments = ["cat", from, "--shape", shape, "-o", to];
-        command.current_dir(place.0.path()).args(arguments).assert().success();
-    };
-    npy("a.csv", "1,2", "a.npy");
-    npy("b.csv", "2,2", "b.npy");
+    place.bash("npy cat a.csv --shape 1,2 -o a.npy; npy cat b.csv --shape 2,2 -o b.npy").silent("npy");
     let line = place.fails(1, "images a.npy b.npy");
     assert!(line.contains("b.npy: holds images of 2x2 pixels, and a.npy of 2x1"), "{line}");
 }
 
 #[test]
 fn images_are_exact_pixels_in_rows() {
-    let place = Place::new();
+    let place = Place::of("fig");
     // Two images of 1×2 pixels, of which one is beyond the range.
     place.put("a.csv", "-1,1\n0,5\n");
-    place.fig("images a.csv --shape 1,2 --scale 3 --columns 1 -o a.png").assert().success().stdout("");
+    assert!(place.out("images a.csv --shape 1,2 --scale 3 --columns 1 -o a.png").is_empty());
     let bytes = place.get("a.png");
     assert_eq!(png_size(&bytes), (6 + 2 * 3 + 6, 6 + 3 + 2 + 3 + 6));
     let mut reader = png::Decoder::new(std::io::Cursor::new(&bytes)).read_info().unwrap();
@@ -441,25 +393,28 @@ fn images_are_exact_pixels_in_rows() {
     assert_eq!(column, [255, 0, 0, 0, 255, 255, 255, 255]);
     assert_eq!([pixel(6, 11), pixel(8, 13), pixel(9, 11)], [128, 128, 255]);
 
-    let svg =
-        place.svg(&format!("images {DIGITS} {DIGITS} --range 0,16 --columns 7 --label real --label copy"));
+    let svg = picture(
+        &place,
+        &format!("images {DIGITS} {DIGITS} --range 0,16 --columns 7 --label real --label copy"),
+    );
     assert_eq!(svg.matches("<image ").count(), 14);
     shows(&svg, &["real", "copy"]);
-    let svg = place.svg(&format!("images {DIGITS} --range 0,16 --rows 5..28 --columns 7 --title Digits"));
+    let svg =
+        picture(&place, &format!("images {DIGITS} --range 0,16 --rows 5..28 --columns 7 --title Digits"));
     assert_eq!(svg.matches("<image ").count(), 23);
     shows(&svg, &["Digits"]);
 }
 
 #[test]
 fn the_ending_decides_and_the_size_is_as_asked() {
-    let place = Place::with_tables();
+    let place = with_tables();
     for arguments in [HEATMAP, LINE, MATRIX] {
-        place.fig(&format!("{arguments} --width 500 --height 400 -o p.PNG")).assert().success().stdout("");
+        assert!(place.out(&format!("{arguments} --width 500 --height 400 -o p.PNG")).is_empty());
         assert_eq!(png_size(&place.get("p.PNG")), (500, 400));
-        place.fig(&format!("{arguments} --width 500 --height 400 -o p.svg")).assert().success().stdout("");
+        assert!(place.out(&format!("{arguments} --width 500 --height 400 -o p.svg")).is_empty());
         let svg = String::from_utf8(place.get("p.svg")).unwrap();
         assert!(svg.starts_with("<svg ") && svg.contains("viewBox=\"0 0 500 400\""));
-        assert_eq!(svg, place.svg(&format!("{arguments} --width 500 --height 400")));
+        assert_eq!(svg, picture(&place, &format!("{arguments} --width 500 --height 400")));
     }
     let line = place.fails(2, &format!("{LINE} -o p.pdf"));
     assert!(line.contains(".pdf") && line.contains(".svg") && line.contains(".png"), "{line}");
@@ -470,13 +425,13 @@ fn the_ending_decides_and_the_size_is_as_asked() {
 
 #[test]
 fn the_same_input_gives_the_same_bytes() {
-    let place = Place::with_tables();
+    let place = with_tables();
     let images = format!("images {DIGITS} --range 0,16 --rows ..20");
     let violin = "violin curves.csv --x width --y score".to_string();
     for arguments in [HEATMAP, LINE, MATRIX, &images, &violin] {
         for ending in ["svg", "png"] {
-            place.fig(&format!("{arguments} -o a.{ending}")).assert().success();
-            place.fig(&format!("{arguments} -o b.{ending} --threads 1")).assert().success();
+            place.out(&format!("{arguments} -o a.{ending}"));
+            place.out(&format!("{arguments} -o b.{ending} --threads 1"));
             let (a, b) = (place.get(&format!("a.{ending}")), place.get(&format!("b.{ending}")));
             assert!(a == b, "{arguments} {ending}");
         }
@@ -485,26 +440,25 @@ fn the_same_input_gives_the_same_bytes() {
 
 #[test]
 fn tables_come_from_files_pipes_and_gzip() {
-    let place = Place::with_tables();
-    let expected = place.svg(LINE);
-    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
-    packed.write_all(CURVES.as_bytes()).unwrap();
-    place.put("curves.csv.gz", packed.finish().unwrap());
-    assert_eq!(place.svg(&LINE.replace("curves.csv", "curves.csv.gz")), expected);
+    let place = with_tables();
+    let expected = picture(&place, LINE);
+    place.put("curves.csv.gz", gzip(CURVES.as_bytes()));
+    assert_eq!(picture(&place, &LINE.replace("curves.csv", "curves.csv.gz")), expected);
     for name in ["-", ""] {
-        let done = place.fig(&LINE.replace("curves.csv", name)).write_stdin(CURVES).assert().success();
-        assert_eq!(String::from_utf8_lossy(&done.get_output().stdout), expected);
+        let piped = place.pipe(CURVES, &LINE.replace("curves.csv", name));
+        assert_eq!(String::from_utf8(piped).unwrap(), expected);
     }
 }
 
 #[test]
 fn filters_and_rows_choose_what_is_drawn() {
-    let place = Place::with_tables();
-    let only = place.svg("line curves.csv --x n --y score --by width --filter width=12.0");
+    let place = with_tables();
+    let only = picture(&place, "line curves.csv --x n --y score --by width --filter width=12.0");
     assert!(texts(&only).contains(&"12") && !texts(&only).contains(&"24"));
-    let any = place.svg("line curves.csv --x n --y score --by width --filter width=12 --filter width=24");
-    assert_eq!(any, place.svg(LINE));
-    let first = place.svg("line curves.csv --x n --y score --by width --rows ..2");
+    let any =
+        picture(&place, "line curves.csv --x n --y score --by width --filter width=12 --filter width=24");
+    assert_eq!(any, picture(&place, LINE));
+    let first = picture(&place, "line curves.csv --x n --y score --by width --rows ..2");
     assert!(texts(&first).contains(&"12") && !texts(&first).contains(&"24"));
     let line = place.fails(1, &format!("{LINE} --filter width=13"));
     assert!(line.contains("width = 13") && line.contains("12, 24"), "{line}");
@@ -514,7 +468,7 @@ fn filters_and_rows_choose_what_is_drawn() {
 
 #[test]
 fn errors_say_where_and_what_to_do() {
-    let place = Place::with_tables();
+    let place = with_tables();
     place.put("nan.csv", "x,y\n1,2\n3,nan\n4,0\n");
     place.put("bad.csv", "x,y\n1,2\n3,four\n");
     place.put("ragged.csv", "x,y\n1,2\n3\n");
@@ -574,43 +528,34 @@ fn errors_say_where_and_what_to_do() {
 
 #[test]
 fn a_failed_run_leaves_no_file() {
-    let place = Place::with_tables();
+    let place = with_tables();
     place.put("p.svg", "before");
     place.fails(1, "line curves.csv --x n --y nothing -o p.svg");
     assert_eq!(place.get("p.svg"), b"before");
-    assert_eq!(fs::read_dir(place.0.path()).unwrap().count(), 4);
+    assert_eq!(place.files().len(), 4);
 }
 
 #[test]
 fn text_is_shown_as_it_is() {
-    let place = Place::new();
+    let place = Place::of("fig");
     place.put("t.csv", "\u{feff}x,y,\"a, b\"\n1,2,<i>&$x$\n");
-    let mut command = place.fig("line t.csv --x x --y y");
-    let done = command.args(["--by", "a, b"]).assert();
     // A comma separates columns; such a name cannot be given.
-    done.code(1);
-    let svg = place.svg("line t.csv --x x --y y --title <b>$5$</b>");
+    let done = place.command("line t.csv --x x --y y").args(["--by", "a, b"]).output().unwrap();
+    assert_eq!(done.status.code(), Some(1));
+    let svg = picture(&place, "line t.csv --x x --y y --title <b>$5$</b>");
     shows(&svg, &["&lt;b&gt;$5$&lt;/b&gt;"]);
 }
 
 #[test]
 fn the_examples_of_the_help_work() {
-    let place = Place::new();
-    let help = Process::new(env!("CARGO_BIN_EXE_fig")).arg("--help").output().unwrap();
-    let help = String::from_utf8(help.stdout).unwrap();
+    let place = Place::of("fig");
+    let help = place.text("--help");
     let examples = help.split_once("Examples:").unwrap().1;
-    let programs = Path::new(env!("CARGO_BIN_EXE_fig")).parent().unwrap();
-    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
     let mut count = 0;
     for example in examples.split("$ ").skip(1) {
         let line = example.split_whitespace().collect::<Vec<_>>().join(" ");
-        let done = Process::new("bash")
-            .args(["-o", "pipefail", "-ec", &line])
-            .current_dir(place.0.path())
-            .env("PATH", &path)
-            .output()
-            .unwrap();
-        assert!(done.status.success(), "{line}: {}", String::from_utf8_lossy(&done.stderr));
+        let done = place.bash(&line);
+        assert_eq!(done.code, Some(0), "{line}: {}", done.err);
         count += 1;
     }
     assert_eq!(count, 2);
@@ -620,8 +565,8 @@ fn the_examples_of_the_help_work() {
 
 #[test]
 fn the_manifest_records_the_table_and_the_picture() {
-    let place = Place::with_tables();
-    place.fig(&format!("{LINE} -o p.png --manifest m.json")).assert().success();
+    let place = with_tables();
+    place.out(&format!("{LINE} -o p.png --manifest m.json"));
     let record: serde_json::Value = serde_json::from_slice(&place.get("m.json")).unwrap();
     let text = record.to_string();
     assert!(text.contains("curves.csv") && text.contains("p.png"), "{text}");

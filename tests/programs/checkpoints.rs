@@ -4,27 +4,18 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
-
-fn program(name: &str) -> Command {
-    Command::new(assert_cmd::cargo::cargo_bin(name))
-}
+use crate::place::Place;
 
 /// A directory with samples in it.
-fn with_samples() -> TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    let status = program("molrg-gen")
-        .args(["-d", "24", "-r", "2", "-k", "2", "-n", "200", "--seed", "3", "-o"])
-        .arg(dir.path().join("x.npy"))
-        .status();
-    assert!(status.unwrap().success());
-    dir
+fn with_samples() -> Place {
+    let place = Place::new();
+    place.out("molrg-gen -d 24 -r 2 -k 2 -n 200 --seed 3 -o x.npy");
+    place
 }
 
 /// dae-fit of a small network with checkpoints every 50 of 3000 steps: long enough to be caught in the middle.
-fn training(dir: &Path, output: &str, more: &[&str]) -> Command {
-    let mut command = program("dae-fit");
-    command.current_dir(dir).args(["x.npy", "--kind", "mlp", "--width", "48", "--steps", "3000", "--quiet"]);
+fn training(place: &Place, output: &str, more: &[&str]) -> Command {
+    let mut command = place.command("dae-fit x.npy --kind mlp --width 48 --steps 3000 --quiet");
     command.args(["-o", output]).args(more).stderr(Stdio::piped());
     command
 }
@@ -32,9 +23,9 @@ fn training(dir: &Path, output: &str, more: &[&str]) -> Command {
 const KEPT: &[&str] = &["--checkpoint", "kept", "--every", "50"];
 
 /// The output of training that nothing interrupts.
-fn uninterrupted(dir: &Path) -> Vec<u8> {
-    assert!(training(dir, "whole.st", &[]).status().unwrap().success());
-    std::fs::read(dir.join("whole.st")).unwrap()
+fn uninterrupted(place: &Place) -> Vec<u8> {
+    assert!(training(place, "whole.st", &[]).status().unwrap().success());
+    place.get("whole.st")
 }
 
 fn wait_for(path: &Path, child: &mut Child) {
@@ -54,23 +45,23 @@ fn signal(child: &Child, name: &str) {
 
 #[test]
 fn killed_at_several_steps_it_ends_with_the_same_bytes() {
-    let dir = with_samples();
-    let whole = uninterrupted(dir.path());
+    let place = with_samples();
+    let whole = uninterrupted(&place);
     let mut killed = 0;
     for step in [50, 950, 2200] {
-        let mut child = training(dir.path(), "parts.st", KEPT).arg("--resume").spawn().unwrap();
-        wait_for(&dir.path().join(format!("kept/step-{step:08}.safetensors")), &mut child);
+        let mut child = training(&place, "parts.st", KEPT).arg("--resume").spawn().unwrap();
+        wait_for(&place.path(&format!("kept/step-{step:08}.safetensors")), &mut child);
         child.kill().unwrap();
         killed += usize::from(!child.wait().unwrap().success());
-        assert!(!dir.path().join("parts.st").exists() || killed == 0, "nothing appears before the end");
+        assert!(!place.path("parts.st").exists() || killed == 0, "nothing appears before the end");
     }
     assert!(killed > 0, "no run was killed in the middle");
-    let mut last = training(dir.path(), "parts.st", KEPT);
+    let mut last = training(&place, "parts.st", KEPT);
     last.args(["--resume", "--log", "log.csv", "--threads", "1"]);
     assert!(last.status().unwrap().success());
-    assert_eq!(std::fs::read(dir.path().join("parts.st")).unwrap(), whole);
+    assert_eq!(place.get("parts.st"), whole);
     // One log for all pieces: a row for every 15 of 3000 steps, in order.
-    let log = std::fs::read_to_string(dir.path().join("log.csv")).unwrap();
+    let log = String::from_utf8(place.get("log.csv")).unwrap();
     let steps: Vec<u64> =
         log.lines().skip(1).map(|l| l.split(',').next().unwrap().parse().unwrap()).collect();
     assert_eq!(steps, (1..=200).map(|i| 15 * i).collect::<Vec<_>>());
@@ -78,38 +69,35 @@ fn killed_at_several_steps_it_ends_with_the_same_bytes() {
 
 #[test]
 fn told_to_stop_it_writes_a_checkpoint_and_ends_with_75() {
-    let dir = with_samples();
-    let whole = uninterrupted(dir.path());
+    let place = with_samples();
+    let whole = uninterrupted(&place);
     for name in ["-TERM", "-INT", "-USR1"] {
-        let _ = std::fs::remove_dir_all(dir.path().join("kept"));
-        let mut child = training(dir.path(), "parts.st", KEPT).args(["--log", "log.csv"]).spawn().unwrap();
-        wait_for(&dir.path().join("kept/step-00000050.safetensors"), &mut child);
+        let _ = std::fs::remove_dir_all(place.path("kept"));
+        let mut child = training(&place, "parts.st", KEPT).args(["--log", "log.csv"]).spawn().unwrap();
+        wait_for(&place.path("kept/step-00000050.safetensors"), &mut child);
         signal(&child, name);
         let output = child.wait_with_output().unwrap();
         let text = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(75), "{name}: {text}");
         assert!(text.contains("--resume") && text.lines().count() == 1, "{text}");
-        assert!(!dir.path().join("parts.st").exists());
-        assert!(
-            std::fs::read_to_string(dir.path().join("log.csv")).unwrap().lines().count() > 3,
-            "the log so far"
-        );
-        assert!(training(dir.path(), "parts.st", KEPT).arg("--resume").status().unwrap().success());
-        assert_eq!(std::fs::read(dir.path().join("parts.st")).unwrap(), whole, "{name}");
-        std::fs::remove_file(dir.path().join("parts.st")).unwrap();
+        assert!(!place.path("parts.st").exists());
+        assert!(String::from_utf8(place.get("log.csv")).unwrap().lines().count() > 3, "the log so far");
+        assert!(training(&place, "parts.st", KEPT).arg("--resume").status().unwrap().success());
+        assert_eq!(place.get("parts.st"), whole, "{name}");
+        std::fs::remove_file(place.path("parts.st")).unwrap();
     }
 }
 
 #[test]
 fn a_changed_run_is_refused_by_the_name_of_what_changed() {
-    let dir = with_samples();
-    assert!(training(dir.path(), "a.st", KEPT).status().unwrap().success());
+    let place = with_samples();
+    assert!(training(&place, "a.st", KEPT).status().unwrap().success());
     let refused = |more: &[&str], code: i32, word: &str| {
-        let output = training(dir.path(), "b.st", KEPT).args(more).output().unwrap();
+        let output = training(&place, "b.st", KEPT).args(more).output().unwrap();
         let text = String::from_utf8_lossy(&output.stderr).to_string();
         assert_eq!(output.status.code(), Some(code), "{more:?}: {text}");
         assert!(text.contains(word), "{more:?}: {text}");
-        assert!(!dir.path().join("b.st").exists());
+        assert!(!place.path("b.st").exists());
     };
     refused(&[], 2, "--resume");
     refused(&["--resume", "--lr", "0.5"], 1, "lr 0.003, this run asks for 0.5");
@@ -120,7 +108,7 @@ fn a_changed_run_is_refused_by_the_name_of_what_changed() {
     refused(&["--resume", "--dtype", "f64"], 1, "dtype");
     refused(&["--resume", "--rows", "0..100"], 1, "data");
     // A damaged checkpoint is named, too.
-    let last = dir.path().join("kept/step-00003000.safetensors");
+    let last = place.path("kept/step-00003000.safetensors");
     let bytes = std::fs::read(&last).unwrap();
     std::fs::write(&last, &bytes[..bytes.len() / 2]).unwrap();
     refused(&["--resume"], 1, "step-00003000.safetensors");
@@ -128,48 +116,40 @@ fn a_changed_run_is_refused_by_the_name_of_what_changed() {
 
 #[test]
 fn divergence_is_said_and_checkpoints_are_models() {
-    let dir = with_samples();
+    let place = with_samples();
     // Parameters that the very last step throws out of range.
-    let one_step = ["--steps", "1", "--lr", "1e38", "--lr-floor", "1", "--warmup", "0"];
-    let mut command = program("dae-fit");
-    command.current_dir(dir.path()).args(["x.npy", "--kind", "mlp", "-o", "a.st", "--quiet"]).args(one_step);
-    let output = command.output().unwrap();
-    let text = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.code() == Some(1) && text.contains("step 1"), "{text}");
-    let mut diverging = training(dir.path(), "a.st", KEPT);
+    let line = "dae-fit x.npy --kind mlp -o a.st --quiet --steps 1 --lr 1e38 --lr-floor 1 --warmup 0";
+    assert!(place.fails(1, line).contains("step 1"));
+    let mut diverging = training(&place, "a.st", KEPT);
     diverging.args(["--lr", "1e18", "--warmup", "2900", "--ema", "none", "--optimizer", "sgd"]);
     let output = diverging.output().unwrap();
     let text = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{text}");
-    assert!(text.contains("step ") && text.contains("--lr") && !dir.path().join("a.st").exists(), "{text}");
+    assert!(text.contains("step ") && text.contains("--lr") && !place.path("a.st").exists(), "{text}");
     assert!(
-        training(dir.path(), "b.st", &["--checkpoint", "good", "--every", "400"]).status().unwrap().success()
+        training(&place, "b.st", &["--checkpoint", "good", "--every", "400"]).status().unwrap().success()
     );
-    let sampled = program("pf-sample")
-        .current_dir(dir.path())
-        .args(["good/step-00000400.safetensors", "-n", "10", "-o", "samples.npy"])
-        .status();
-    assert!(sampled.unwrap().success());
+    place.out("pf-sample good/step-00000400.safetensors -n 10 -o samples.npy");
 }
 
 #[test]
 fn a_checkpoint_without_its_moments_is_refused() {
-    let dir = with_samples();
+    let place = with_samples();
     assert!(
-        training(dir.path(), "a.st", &["--checkpoint", "kept", "--every", "400"]).status().unwrap().success()
+        training(&place, "a.st", &["--checkpoint", "kept", "--every", "400"]).status().unwrap().success()
     );
     // The finished model is a network, too, but not a checkpoint.
-    std::fs::rename(dir.path().join("a.st"), dir.path().join("kept/step-00009000.safetensors")).unwrap();
-    let output = training(dir.path(), "b.st", KEPT).arg("--resume").output().unwrap();
+    std::fs::rename(place.path("a.st"), place.path("kept/step-00009000.safetensors")).unwrap();
+    let output = training(&place, "b.st", KEPT).arg("--resume").output().unwrap();
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.code() == Some(1) && text.contains("not a checkpoint"), "{text}");
 }
 
 #[test]
 fn an_unwritable_directory_is_found_before_the_work() {
-    let dir = with_samples();
-    std::fs::write(dir.path().join("file"), "not a directory").unwrap();
-    let output = training(dir.path(), "a.st", &["--checkpoint", "file"]).output().unwrap();
+    let place = with_samples();
+    place.put("file", "not a directory");
+    let output = training(&place, "a.st", &["--checkpoint", "file"]).output().unwrap();
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.code() == Some(1) && text.contains("file"), "{text}");
 }

@@ -2,17 +2,13 @@
 //! permutations, scaling, distances, there and back. And calls that give something else with two arguments
 //! swapped, beside the answer worked out here.
 
-#[path = "contracts/place.rs"]
-#[allow(dead_code, reason = "other tests use the rest")]
-mod place;
-
+use crate::place::Place;
 use molrg::denoiser::Model;
 use molrg::denoiser::model::Kind;
 use molrg::mixture::{Component, Mixture};
 use molrg::scalar::Dtype;
 use molrg::stream::{ArrayWriter, Columns, Format, Input, Ledger, Output, ReadOptions, Rows};
 use ndarray::{Array2, Axis, array, s};
-use place::Place;
 use proptest::prelude::*;
 
 fn put(place: &Place, name: &str, rows: &Array2<f64>) {

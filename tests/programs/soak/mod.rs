@@ -7,19 +7,15 @@
 
 mod slow;
 
-#[path = "../contracts/place.rs"]
-#[allow(dead_code, reason = "other tests use the rest")]
-mod place;
-
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
+use crate::place::Place;
 use molrg::denoiser::Model;
 use molrg::denoiser::model::Kind;
 use molrg::stream::{ArrayWriter, Columns, Format, Input, Ledger, Output, ReadOptions, Rows as Array};
 use ndarray::ArrayView2;
-use place::Place;
 use slow::{Law, Rows, cosine, distance, dot, eigenvalues, mean, permutations};
 
 /// Random choices, by SplitMix64.

@@ -168,7 +168,7 @@ fn one_dimensional_flow_is_the_quantile_map() {
 
 /// Starts, ends and what lies between of SciPy's quantile maps of three laws.
 fn quantiles() -> (MixtureDenoiser<f64>, Vec<[f64; 4]>) {
-    let golden: Value = serde_json::from_str(include_str!("../testdata/golden/flow.json")).unwrap();
+    let golden: Value = serde_json::from_str(include_str!("../../testdata/golden/flow.json")).unwrap();
     let list =
         |v: &Value| -> Vec<f64> { v.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect() };
     let denoiser =

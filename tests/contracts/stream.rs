@@ -998,7 +998,7 @@ proptest! {
 fn child(job: &str, path: &Path, setup: &str, stdin: Stdio) -> String {
     let dir = TempDir::new().unwrap();
     let answer = dir.path().join("answer");
-    let run = "exec \"$0\" --exact in_a_process_of_its_own --ignored";
+    let run = "exec \"$0\" --exact stream::in_a_process_of_its_own --ignored";
     let status = Command::new("sh")
         .arg("-c")
         .arg(format!("{setup} && {run}"))

@@ -77,7 +77,7 @@ impl Point {
 }
 
 fn golden() -> Vec<(String, Mixture, Vec<Point>)> {
-    let all: Value = serde_json::from_str(include_str!("../testdata/golden/mixture.json")).unwrap();
+    let all: Value = serde_json::from_str(include_str!("../../testdata/golden/mixture.json")).unwrap();
     let cases = all.as_object().unwrap();
     cases
         .iter()

@@ -32,7 +32,7 @@ fn frame(seed: u64, d: usize, r: usize) -> Array2<f64> {
 
 #[test]
 fn shares_have_wilsons_interval() {
-    let golden: Value = serde_json::from_str(include_str!("../testdata/golden/shares.json")).unwrap();
+    let golden: Value = serde_json::from_str(include_str!("../../testdata/golden/shares.json")).unwrap();
     for case in golden.as_array().unwrap() {
         let (k, n) = (case["k"].as_u64().unwrap(), case["n"].as_u64().unwrap());
         let share = Estimate::share(k, n);
@@ -576,7 +576,7 @@ fn rank_along_the_flow_of_the_exact_mixture() {
         Ok(())
     })
     .unwrap();
-    let golden: Value = serde_json::from_str(include_str!("../testdata/golden/ranks.json")).unwrap();
+    let golden: Value = serde_json::from_str(include_str!("../../testdata/golden/ranks.json")).unwrap();
     for ((sigma, ranks), numpys) in sigmas.iter().zip(&ranks).zip(golden.as_array().unwrap()) {
         let theirs = |key: &str| numpys[key].as_f64().unwrap();
         assert!((theirs("sigma") / sigma - 1.0).abs() < 1e-12);

@@ -116,7 +116,7 @@ fn principal_components_are_the_svd() {
 
 #[test]
 fn moments_are_numpys() {
-    let golden: Value = serde_json::from_str(include_str!("../testdata/golden/moments.json")).unwrap();
+    let golden: Value = serde_json::from_str(include_str!("../../testdata/golden/moments.json")).unwrap();
     let list =
         |v: &Value| -> Vec<f64> { v.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect() };
     let rows = |v: &Value| {

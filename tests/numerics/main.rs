@@ -1,0 +1,13 @@
+//! Mathematics against exact answers, independent formulas, and the values of NumPy, SciPy and PyTorch.
+
+mod denoiser;
+mod fit;
+mod flow;
+mod generator;
+mod linalg;
+mod measure;
+mod network;
+mod network_golden;
+mod random;
+mod schedule;
+mod training;

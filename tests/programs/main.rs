@@ -1,0 +1,15 @@
+//! The programs, run as their users run them: each by itself, and together.
+
+mod checkpoints;
+mod data;
+mod fig;
+mod figures;
+mod npy;
+mod pipelines;
+#[path = "../contracts/place.rs"]
+#[allow(dead_code, reason = "contracts use the rest")]
+mod place;
+mod properties;
+mod readme;
+mod soak;
+mod table;
