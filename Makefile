@@ -3,9 +3,8 @@
 CARGO ?= cargo
 PREFIX ?= /usr/local
 DESTDIR ?=
-PROGRAMS := $(notdir $(basename $(wildcard src/bin/*.rs)) $(patsubst %/main.rs,%,$(wildcard src/bin/*/main.rs)))
+PROGRAMS := $(filter-out molrg,$(notdir $(basename $(wildcard src/bin/*.rs))))
 RELEASE := target/release
-BUILT := $(addprefix $(RELEASE)/,$(PROGRAMS))
 
 .PHONY: help build demo test test-release test-portable test-narrow test-numpy soak fuzz bench bench-kernels bench-growth lint deny cluster-test man completions install uninstall clean
 
@@ -95,35 +94,37 @@ cluster-test: build ## Run a job array on a Slurm of one node, as root
 
 man: build ## Write the man pages to target/man
 	@mkdir -p target/man
-	@for p in $(PROGRAMS); do $(RELEASE)/$$p --generate man > target/man/$$p.1 || exit 1; done
+	@for p in molrg $(PROGRAMS); do $(RELEASE)/$$p --generate man > target/man/$$p.1 || exit 1; done
 	@echo "man pages in target/man"
 
 completions: build ## Write completions for bash, zsh and fish to target/completions
 	@mkdir -p target/completions
-	@for p in $(PROGRAMS); do \
+	@for p in molrg $(PROGRAMS); do \
 	    $(RELEASE)/$$p --generate bash > target/completions/$$p && \
 	    $(RELEASE)/$$p --generate zsh > target/completions/_$$p && \
 	    $(RELEASE)/$$p --generate fish > target/completions/$$p.fish || exit 1; \
 	done
 	@echo "completions in target/completions"
 
+# One executable, and a link to it a program.
 install: build man completions ## Install programs, man pages and completions under PREFIX
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \
 	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
 	    $(DESTDIR)$(PREFIX)/share/zsh/site-functions \
 	    $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
-	install -m 755 $(BUILT) $(DESTDIR)$(PREFIX)/bin
-	install -m 644 $(patsubst %,target/man/%.1,$(PROGRAMS)) $(DESTDIR)$(PREFIX)/share/man/man1
-	install -m 644 $(addprefix target/completions/,$(PROGRAMS)) $(DESTDIR)$(PREFIX)/share/bash-completion/completions
-	install -m 644 $(patsubst %,target/completions/_%,$(PROGRAMS)) $(DESTDIR)$(PREFIX)/share/zsh/site-functions
-	install -m 644 $(patsubst %,target/completions/%.fish,$(PROGRAMS)) $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	install -m 755 $(RELEASE)/molrg $(DESTDIR)$(PREFIX)/bin
+	for p in $(PROGRAMS); do ln -sf molrg $(DESTDIR)$(PREFIX)/bin/$$p || exit 1; done
+	install -m 644 $(patsubst %,target/man/%.1,molrg $(PROGRAMS)) $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 $(addprefix target/completions/,molrg $(PROGRAMS)) $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	install -m 644 $(patsubst %,target/completions/_%,molrg $(PROGRAMS)) $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+	install -m 644 $(patsubst %,target/completions/%.fish,molrg $(PROGRAMS)) $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 
 uninstall: ## Remove what install put under PREFIX
-	rm -f $(patsubst %,$(DESTDIR)$(PREFIX)/bin/%,$(PROGRAMS)) \
-	    $(patsubst %,$(DESTDIR)$(PREFIX)/share/man/man1/%.1,$(PROGRAMS)) \
-	    $(patsubst %,$(DESTDIR)$(PREFIX)/share/bash-completion/completions/%,$(PROGRAMS)) \
-	    $(patsubst %,$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_%,$(PROGRAMS)) \
-	    $(patsubst %,$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/%.fish,$(PROGRAMS))
+	rm -f $(patsubst %,$(DESTDIR)$(PREFIX)/bin/%,molrg $(PROGRAMS)) \
+	    $(patsubst %,$(DESTDIR)$(PREFIX)/share/man/man1/%.1,molrg $(PROGRAMS)) \
+	    $(patsubst %,$(DESTDIR)$(PREFIX)/share/bash-completion/completions/%,molrg $(PROGRAMS)) \
+	    $(patsubst %,$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_%,molrg $(PROGRAMS)) \
+	    $(patsubst %,$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/%.fish,molrg $(PROGRAMS))
 
 clean: ## Remove everything built
 	$(CARGO) clean

@@ -1,12 +1,12 @@
 //! What programs say of themselves.
 
-use std::collections::BTreeSet;
+use molrg::programs::PROGRAMS;
 
 use super::place::Place;
-use super::programs::CALLS;
+use super::programs::entries;
 
-fn programs() -> BTreeSet<&'static str> {
-    CALLS.iter().map(|c| c.program).collect()
+fn programs() -> impl Iterator<Item = &'static str> {
+    PROGRAMS.iter().map(|program| program.name)
 }
 
 #[test]
@@ -89,33 +89,84 @@ fn man_pages_and_completions_come_from_the_same_definitions() {
     }
 }
 
+/// Those of all programs, and those that some take.
+const ALL: [&str; 5] = ["output", "threads", "manifest", "quiet", "help"];
+const SOME: [&str; 6] = ["format", "dtype", "seed", "rows", "nan", "shape"];
+
 #[test]
-fn every_flag_and_its_shared_ones_have_a_text() {
-    for program in programs() {
-        let fish = Place::new().text(&format!("{program} --generate fish"));
-        let flags: Vec<&str> =
-            fish.lines().filter(|l| l.starts_with("complete -c ") && l.contains(" -l ")).collect();
-        for flag in &flags {
-            let text = flag.split_once(" -d '").unwrap_or_else(|| panic!("no text: {flag}")).1;
-            assert!(text.starts_with(|c: char| c.is_uppercase() || !c.is_ascii()), "{flag}");
-            assert!(text.len() > 4, "{flag}");
+fn every_flag_has_a_text_and_shared_flags_are_those_of_the_registry() {
+    for (name, entry) in entries() {
+        let command = entry.command().version("");
+        let place = Place::new();
+        let help = place.text(&format!("{name} --help"));
+        for argument in command.get_arguments() {
+            let text =
+                argument.get_help().unwrap_or_else(|| panic!("{name}: no text: {argument}")).to_string();
+            assert!(text.starts_with(|c: char| c.is_uppercase() || !c.is_ascii()), "{name}: {text}");
+            assert!(text.len() > 4, "{name}: {text}");
         }
-        for shared in [
-            "output",
-            "format",
-            "dtype",
-            "seed",
-            "threads",
-            "rows",
-            "nan",
-            "shape",
-            "manifest",
-            "manifest-host",
-            "quiet",
-            "help",
-            "version",
-        ] {
-            assert!(flags.iter().any(|f| f.contains(&format!(" -l {shared} "))), "{program}: --{shared}");
+        for flag in ALL {
+            assert!(help.contains(&format!("--{flag}")), "{name}: --{flag}");
         }
+        for flag in SOME {
+            let taken = command.get_arguments().any(|a| a.get_long() == Some(flag));
+            assert_eq!(help.contains(&format!(" --{flag} ")), taken, "{name}: --{flag} in the help");
+            if !taken {
+                let done = place.run(&format!("{name} --{flag} 1"));
+                assert_eq!(done.code, Some(2), "{name} --{flag}");
+                assert!(done.err.contains(&format!("--{flag}")), "{name}: {}", done.err);
+            }
+        }
+    }
+}
+
+/// What other languages build on: every argument with its name, type and default.
+#[test]
+fn the_description_for_other_languages_is_the_registry() {
+    let described: serde_json::Value =
+        serde_json::from_slice(&Place::new().out("molrg --generate json")).unwrap();
+    let programs = described["commands"].as_array().unwrap();
+    assert_eq!(programs.len(), PROGRAMS.len());
+    for (program, entry) in programs.iter().zip(PROGRAMS) {
+        assert_eq!(program["name"], entry.name);
+        let commands = program["commands"].as_array().cloned().unwrap_or_else(|| vec![program.clone()]);
+        for command in &commands {
+            for argument in command["arguments"].as_array().unwrap() {
+                let of = format!("{} {argument}", command["name"]);
+                let kind = argument["type"].as_str().unwrap();
+                assert!(["switch", "integer", "number", "path", "string"].contains(&kind), "{of}");
+                if let Some(default) = argument["default"].as_str() {
+                    match kind {
+                        "integer" => assert!(default.parse::<u64>().is_ok(), "{of}"),
+                        "number" => assert!(default.parse::<f64>().is_ok(), "{of}"),
+                        _ => {}
+                    }
+                    let choices = argument["choices"].as_array().unwrap();
+                    assert!(choices.is_empty() || choices.contains(&argument["default"]), "{of}");
+                }
+            }
+            assert!(command["writes"].is_string(), "{command}");
+        }
+    }
+    let sampler =
+        programs.iter().find(|p| p["name"] == "pf-sample").unwrap()["arguments"].as_array().unwrap();
+    let of = |name: &str| sampler.iter().find(|a| a["name"] == name).unwrap();
+    assert_eq!(
+        (of("samples")["type"].as_str(), of("samples")["short"].as_str()),
+        (Some("integer"), Some("-n"))
+    );
+    assert_eq!(
+        (of("sigma_max")["type"].as_str(), of("sigma_max")["default"].as_str()),
+        (Some("number"), Some("80"))
+    );
+    assert_eq!((of("encode")["type"].as_str(), of("noise")["type"].as_str()), (Some("switch"), Some("path")));
+    assert!(of("solver")["choices"].as_array().unwrap().contains(&"heun".into()));
+}
+
+#[test]
+fn the_overview_lists_every_program() {
+    let man = Place::new().text("molrg --generate man");
+    for program in PROGRAMS {
+        assert!(man.contains(&program.name.replace('-', "\\-")), "{}", program.name);
     }
 }

@@ -1,8 +1,11 @@
 //! The table of all programs: calls of each that must work, and the data they
 //! work on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+
+use molrg::cli::registry::Entry;
+use molrg::programs::PROGRAMS;
 
 use super::place::Place;
 
@@ -239,26 +242,30 @@ impl Place {
     }
 }
 
-/// Every program, with its subcommands as `--help` lists them: `npy cat`, `pfd`.
+/// Every command of the registry as it is called, `npy cat` or `pfd`, with its entry.
+pub fn entries() -> BTreeMap<String, &'static Entry> {
+    let mut all = BTreeMap::new();
+    for program in PROGRAMS {
+        if program.commands().is_empty() {
+            all.insert(program.name.to_string(), program);
+        }
+        all.extend(
+            program.commands().iter().map(|inner| (format!("{} {}", program.name, inner.name), inner)),
+        );
+    }
+    all
+}
+
+/// The names of all commands.
 pub fn commands() -> BTreeSet<String> {
-    let place = Place::new();
-    let sources = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/bin")).unwrap();
-    let programs = sources.map(|e| e.unwrap().path().file_stem().unwrap().to_str().unwrap().to_string());
-    let of_program = |program: String| {
-        let help = place.text(&format!("{program} --help"));
-        let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1);
-        let listed = listed.take_while(|line| !line.is_empty()).filter(|line| !line.starts_with("   "));
-        let names = listed.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help");
-        let commands: Vec<String> = names.map(|name| format!("{program} {name}")).collect();
-        if commands.is_empty() { vec![program] } else { commands }
-    };
-    programs.flat_map(of_program).collect()
+    entries().into_keys().collect()
 }
 
 /// The command of a call: its program, and its subcommand where it has some.
 pub fn command_of(line: &str) -> String {
-    let words =
-        if ["npy", "table", "fig"].iter().any(|p| line.starts_with(&format!("{p} "))) { 2 } else { 1 };
+    let several =
+        |program: &Entry| line.starts_with(&format!("{} ", program.name)) && !program.commands().is_empty();
+    let words = if PROGRAMS.iter().any(several) { 2 } else { 1 };
     line.split_whitespace().take(words).collect::<Vec<_>>().join(" ")
 }
 
@@ -269,4 +276,27 @@ fn the_table_holds_every_command() {
     for call in CALLS {
         assert_eq!(call.rows.is_some(), !call.joined.is_empty(), "{}", call.line());
     }
+}
+
+/// Each is three lines in src/bin, and `molrg` is all of them.
+#[test]
+fn executables_are_the_registry() {
+    let sources = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/bin")).unwrap();
+    let files = sources.map(|e| e.unwrap().path().file_stem().unwrap().to_str().unwrap().to_string());
+    let names = PROGRAMS.iter().map(|program| program.name).chain(["molrg"]);
+    assert_eq!(files.collect::<BTreeSet<_>>(), names.map(str::to_string).collect());
+    let place = Place::new();
+    let list = place.text("molrg --list");
+    for (program, line) in PROGRAMS.iter().zip(list.lines()) {
+        let (name, about) = line.split_once("  ").unwrap();
+        assert_eq!((name, about.trim()), (program.name, program.line().as_str()));
+        assert_eq!(place.text(&format!("molrg {name} --help")), place.text(&format!("{name} --help")));
+        // By the name that it is called by, as where it is installed.
+        std::os::unix::fs::symlink(super::place::programs().join("molrg"), place.path(name)).unwrap();
+        let called = place.bash(&format!("./{name} --version")).silent(name);
+        assert_eq!(called, place.out(&format!("{name} --version")));
+    }
+    assert_eq!(list.lines().count(), PROGRAMS.len());
+    assert_eq!(place.run("molrg").code, Some(2));
+    assert_eq!(place.run("molrg unheard-of").code, Some(2));
 }
