@@ -143,7 +143,7 @@ fn wrong_calls_exit_2_and_name_the_flag() {
         ("dae-fit whole.npy --kind molrg -r 3 -k 2 --solver pca", &["--solver pca"]),
         ("dae-fit whole.npy --kind molrg -r 3 -k 2 --restarts 0", &["--restarts 0"]),
         ("dae-fit whole.npy --kind molrg -r 3 -k 2 --lr -1", &["--lr"]),
-        ("dae-fit whole.npy --kind gaussian --format csv", &["--format", "model"]),
+        ("dae-fit whole.npy --kind gaussian --format csv", &["--format"]),
         ("dae-fit whole.npy --kind gaussian -r 1,2", &["--rank"]),
         ("dae-apply student.st whole.npy", &["--sigma"]),
         ("dae-apply student.st whole.npy --sigma 0", &["--sigma 0"]),

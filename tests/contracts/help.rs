@@ -138,7 +138,8 @@ fn the_description_for_other_languages_is_the_registry() {
                 if let Some(default) = argument["default"].as_str() {
                     match kind {
                         "integer" => assert!(default.parse::<u64>().is_ok(), "{of}"),
-                        "number" => assert!(default.parse::<f64>().is_ok(), "{of}"),
+                        // A share may be written as a fraction.
+                        "number" => assert!(default.split('/').all(|n| n.parse::<f64>().is_ok()), "{of}"),
                         _ => {}
                     }
                     let choices = argument["choices"].as_array().unwrap();
