@@ -46,6 +46,7 @@ impl Network {
             "plain" => Preconditioning::Plain,
             "edm" => Preconditioning::Edm,
             "vp" => Preconditioning::Vp,
+            "subvp" => Preconditioning::Subvp,
             "ve" => Preconditioning::Ve,
             "consistency" => {
                 let sigma_min = number("sigma_min")?;
@@ -97,6 +98,7 @@ impl Network {
             Preconditioning::Plain => "plain",
             Preconditioning::Edm => "edm",
             Preconditioning::Vp => "vp",
+            Preconditioning::Subvp => "subvp",
             Preconditioning::Ve => "ve",
             Preconditioning::Consistency { sigma_min } => {
                 add("sigma_min", sigma_min.to_string());

@@ -15,6 +15,8 @@ pub enum Preconditioning {
     Edm,
     /// x − σ F(x/√(1+σ²)).
     Vp,
+    /// x − σ F(αx), α that of sub-VP at σ: √(1+σ²/4) − σ/2.
+    Subvp,
     /// x + σ F(x).
     Ve,
     /// EDM's, shifted so that D(x; σ_min) = x.
@@ -40,6 +42,11 @@ impl Preconditioning {
                 Coefficients { skip: d2 / (s2 + d2), out: sigma * sigma_data / total, input: 1.0 / total }
             }
             Preconditioning::Vp => Coefficients { skip: 1.0, out: -sigma, input: 1.0 / (1.0 + s2).sqrt() },
+            Preconditioning::Subvp => {
+                // √(1+h²) − h, h = σ/2, without the cancellation of large h.
+                let half = 0.5 * sigma;
+                Coefficients { skip: 1.0, out: -sigma, input: 1.0 / (half + half.hypot(1.0)) }
+            }
             Preconditioning::Ve => Coefficients { skip: 1.0, out: sigma, input: 1.0 },
             Preconditioning::Consistency { sigma_min } => {
                 let above = sigma - sigma_min;

@@ -175,7 +175,7 @@ fn record<T: Scalar>(settings: &Settings, data: &Array2<T>) -> BTreeMap<String, 
         Loss::Uniform { sigma_min, sigma_max } | Loss::Consistency { sigma_min, sigma_max } => {
             all.push(("sigma-range", format!("{sigma_min},{sigma_max}")));
         }
-        Loss::Edm | Loss::Vp | Loss::Ve => {}
+        Loss::Edm | Loss::Vp | Loss::Subvp | Loss::Ve => {}
     }
     all.into_iter().map(|(key, value)| (format!("{RECORD}{key}"), value)).collect()
 }
