@@ -178,6 +178,7 @@ impl Arguments {
         noise: Option<Rows>,
     ) -> Result<()> {
         job.warn_of_levels(&model, &plan.sigmas);
+        job.warn_of_start(&model, &plan.sigmas);
         let item_shape = model.item_shape.clone();
         let model = model.into_denoiser::<T>()?;
         let unconditional = unconditional.map(Model::into_denoiser::<T>).transpose()?;

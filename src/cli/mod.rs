@@ -14,7 +14,7 @@ pub use fitting::{FitArgs, component_ranks};
 pub use levels::LevelArgs;
 pub use lists::{Integers, Numbers, Shape, parse_list};
 pub use manifest::Manifest;
-pub use progress::Progress;
+pub use progress::{Lines, Progress, clock};
 pub use sampling::SamplerArgs;
 pub use training::checkpoints::Checkpoints;
 pub use training::run::{NETWORK_REPORT, Samples};
@@ -370,6 +370,11 @@ impl Job {
         Progress::new(total, what, self.shared.quiet)
     }
 
+    /// Lines about work of which `from` units are done.
+    fn lines(&self, from: u64) -> Option<Lines> {
+        Lines::new(self.shared.quiet, from)
+    }
+
     /// The rows of work out of `n` that `--rows` selects.
     pub fn selected(&self, n: usize) -> std::ops::Range<u64> {
         let range = self.shared.rows.clamp(n);
@@ -401,6 +406,19 @@ impl Job {
                  --loss edm for all"
             ));
         }
+    }
+
+    /// Warns where a flow that starts as noise of the largest of these levels does not cover the model's data;
+    /// whether it did.
+    pub fn warn_of_start(&self, model: &Model, sigmas: &[f64]) -> bool {
+        let start = sigmas.iter().fold(0.0f64, |a, s| a.max(*s));
+        let Some(uncovered) = model.extent().and_then(|extent| extent.beyond(start)) else { return false };
+        self.warn(&format!(
+            "{uncovered}, more than a quarter of the noise level {start} that the flow starts at, which should cover \
+             the data: samples will be too alike and too near 0; give a larger --sigma-max, or fit data scaled to \
+             about 1 (npy images)"
+        ));
+        true
     }
 
     /// What the run is about to do: one line on standard error, unless `--quiet`.
