@@ -10,7 +10,7 @@ use std::ops::Range;
 use anyhow::{Result, bail, ensure};
 use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
 
-use crate::linalg::{cast, orthonormalize, product};
+use crate::linalg::{cast, largest_eigenvalue, orthonormalize, product};
 use crate::random::{Purpose, fill_normal, normal_rows, row_rng, standard_normals, uniform};
 use crate::scalar::Scalar;
 
@@ -66,6 +66,33 @@ impl Mixture {
     /// [U_1 … U_K], (d, Σ r_k).
     pub fn joint_basis(&self) -> Array2<f64> {
         joined(self.components.iter().map(|c| c.basis.view()), self.dim())
+    }
+
+    /// Σ π_k μ_k, (d): by differences, so that it is μ_1 to the bit where all means are.
+    pub fn mean(&self) -> Array1<f64> {
+        let first = &self.components[0].mean;
+        let total: f64 = self.components.iter().map(|c| c.weight).sum();
+        let mut away = Array1::zeros(self.dim());
+        for c in &self.components {
+            away.scaled_add(c.weight / total, &(&c.mean - first));
+        }
+        away + first
+    }
+
+    /// The largest eigenvalue of the mixture's covariance Σ π_k [Σ_k + (μ_k − m)(μ_k − m)ᵀ], from below.
+    pub fn largest_variance(&self) -> f64 {
+        let mean = self.mean();
+        let away: Vec<Array1<f64>> = self.components.iter().map(|c| &c.mean - &mean).collect();
+        largest_eigenvalue(self.dim(), |v| {
+            let mut image = Array1::zeros(v.len());
+            for (c, away) in self.components.iter().zip(&away) {
+                let z = c.basis.t().dot(v) * c.variances.mapv(|l| c.weight * (l - c.noise_variance));
+                image += &c.basis.dot(&z);
+                image.scaled_add(c.weight * c.noise_variance, v);
+                image.scaled_add(c.weight * away.dot(v), away);
+            }
+            image
+        })
     }
 
     /// Whether any mean is not zero.

@@ -15,6 +15,8 @@ pub enum Schedule {
     Edm,
     /// Variance preserving, β(t) linear from 0.1 to 20; grid uniform in t
     Vp,
+    /// Sub-VP: α of vp, β = 1 − α², so that σ = α⁻¹ − α; grid uniform in t
+    Subvp,
     /// Variance exploding, σ = 0.01·5000^t; grid uniform in t
     Ve,
     /// α = cos(π(t+s)/2(1+s))/cos(πs/2(1+s)), s = 0.008; grid uniform in t
@@ -36,7 +38,9 @@ impl Schedule {
     pub fn alpha(self, t: f64) -> f64 {
         match self {
             Schedule::Edm | Schedule::Ve | Schedule::Logsnr => 1.0,
-            Schedule::Vp => (-0.5 * vp_integral(t)).exp(),
+            Schedule::Vp | Schedule::Subvp => (-0.5 * vp_integral(t)).exp(),
+            // The cosine of a right angle, which rounding would make 6e-17.
+            Schedule::Cosine if t >= 1.0 => 0.0,
             Schedule::Cosine => cosine_angle(t).cos() / cosine_angle(0.0).cos(),
             Schedule::Flow => 1.0 - t,
         }
@@ -47,6 +51,7 @@ impl Schedule {
         match self {
             Schedule::Edm => t,
             Schedule::Vp => (-(-vp_integral(t)).exp_m1()).sqrt(),
+            Schedule::Subvp => -(-vp_integral(t)).exp_m1(),
             Schedule::Ve => VE_SIGMA_MIN * VE_RATIO.powf(t),
             Schedule::Cosine => (1.0 - self.alpha(t).powi(2)).max(0.0).sqrt(),
             Schedule::Flow => t,
@@ -59,6 +64,7 @@ impl Schedule {
         match self {
             // sqrt(e^B − 1) without the cancellation of small B.
             Schedule::Vp => vp_integral(t).exp_m1().sqrt(),
+            Schedule::Subvp => 2.0 * (0.5 * vp_integral(t)).sinh(),
             _ => self.beta(t) / self.alpha(t),
         }
     }
@@ -67,12 +73,8 @@ impl Schedule {
     pub fn time(self, sigma: f64) -> f64 {
         match self {
             Schedule::Edm => sigma,
-            Schedule::Vp => {
-                // ½(β₁−β₀)t² + β₀t = ln(1+σ²), in the form that loses nothing at small σ.
-                let b = (sigma * sigma).ln_1p();
-                let slope = VP_BETA_1 - VP_BETA_0;
-                2.0 * b / ((VP_BETA_0 * VP_BETA_0 + 2.0 * slope * b).sqrt() + VP_BETA_0)
-            }
+            Schedule::Vp => vp_time((sigma * sigma).ln_1p()),
+            Schedule::Subvp => vp_time(2.0 * (0.5 * sigma).asinh()),
             Schedule::Ve => (sigma / VE_SIGMA_MIN).ln() / VE_RATIO.ln(),
             Schedule::Cosine => {
                 let alpha = 1.0 / sigma.hypot(1.0);
@@ -90,7 +92,7 @@ impl Schedule {
         match self {
             Schedule::Edm => (0.0, f64::INFINITY),
             Schedule::Logsnr => (f64::NEG_INFINITY, f64::INFINITY),
-            Schedule::Vp | Schedule::Ve | Schedule::Cosine | Schedule::Flow => (0.0, 1.0),
+            Schedule::Vp | Schedule::Subvp | Schedule::Ve | Schedule::Cosine | Schedule::Flow => (0.0, 1.0),
         }
     }
 
@@ -110,8 +112,15 @@ impl Schedule {
     }
 }
 
+/// B = ∫₀ᵗ β.
 fn vp_integral(t: f64) -> f64 {
     VP_BETA_0 * t + 0.5 * (VP_BETA_1 - VP_BETA_0) * t * t
+}
+
+/// The t of an integral B: the root of ½(β₁−β₀)t² + β₀t = B in the form that loses nothing at small B.
+fn vp_time(b: f64) -> f64 {
+    let slope = VP_BETA_1 - VP_BETA_0;
+    2.0 * b / ((VP_BETA_0 * VP_BETA_0 + 2.0 * slope * b).sqrt() + VP_BETA_0)
 }
 
 fn cosine_angle(t: f64) -> f64 {

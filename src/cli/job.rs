@@ -14,7 +14,7 @@ use ndarray::ArrayView2;
 
 use super::ending::Usage;
 use super::flags::{DtypeFlag, Shared};
-use super::progress::Progress;
+use super::progress::{Lines, Progress};
 use crate::denoiser::Model;
 use crate::scalar::{Dtype, Scalar};
 use crate::stream::{Columns, Held, Input, Ledger, ReadOptions, RowRange, Rows};
@@ -192,6 +192,11 @@ impl Job {
         Progress::new(total, what, self.shared.quiet)
     }
 
+    /// Lines about work of which `from` units are done.
+    pub(super) fn lines(&self, from: u64) -> Option<Lines> {
+        Lines::new(self.shared.quiet, from)
+    }
+
     /// The rows of work out of `n` that `--rows` selects.
     pub fn selected(&self, n: usize) -> Range<u64> {
         let range = self.shared.rows.clamp(n);
@@ -223,6 +228,19 @@ impl Job {
                  --loss edm for all"
             ));
         }
+    }
+
+    /// Warns where a flow that starts as noise of the largest of these levels does not cover the model's data;
+    /// whether it did.
+    pub fn warn_of_start(&self, model: &Model, sigmas: &[f64]) -> bool {
+        let start = sigmas.iter().fold(0.0f64, |a, s| a.max(*s));
+        let Some(uncovered) = model.extent().and_then(|extent| extent.beyond(start)) else { return false };
+        self.warn(&format!(
+            "{uncovered}, more than a quarter of the noise level {start} that the flow starts at, which should cover \
+             the data: samples will be too alike and too near 0; give a larger --sigma-max, or fit data scaled to \
+             about 1 (npy images)"
+        ));
+        true
     }
 
     /// What the run is about to do: one line on standard error, unless `--quiet`.

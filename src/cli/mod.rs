@@ -25,7 +25,7 @@ pub use levels::LevelArgs;
 pub use lists::{Integers, Numbers, Shape, parse_list};
 pub use manifest::Manifest;
 pub use outputs::array_format;
-pub use progress::Progress;
+pub use progress::{Lines, Progress, clock};
 pub use registry::Program;
 pub use rows::{Block, Source};
 pub use sampling::SamplerArgs;

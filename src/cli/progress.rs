@@ -1,4 +1,4 @@
-//! A progress bar on standard error, for work that takes over a second.
+//! Progress on standard error: a bar, for work that takes over a second; lines, where nobody watches.
 
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
@@ -42,6 +42,48 @@ impl Progress {
             self.due = None;
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
         }
+    }
+}
+
+/// Lines now and then where standard error is no terminal, as under a batch system.
+pub struct Lines {
+    every: Duration,
+    due: Instant,
+    started: Instant,
+    /// Units done before.
+    from: u64,
+}
+
+impl Lines {
+    /// None on a terminal, where progress is shown, and where there is to be none.
+    pub(super) fn new(quiet: bool, from: u64) -> Option<Lines> {
+        (!quiet && !io::stderr().is_terminal()).then(|| Lines::every(Duration::from_secs(30), from))
+    }
+
+    pub fn every(every: Duration, from: u64) -> Lines {
+        let started = Instant::now();
+        Lines { every, due: started + every, started, from }
+    }
+
+    /// The time that is left, if a line is due.
+    pub fn left(&mut self, done: u64, total: u64) -> Option<String> {
+        let now = Instant::now();
+        if now < self.due || done <= self.from {
+            return None;
+        }
+        self.due = now + self.every;
+        let spent = (now - self.started).as_secs_f64();
+        Some(clock(spent * (total - done) as f64 / (done - self.from) as f64))
+    }
+}
+
+/// Seconds as 4:10, or 1:04:10.
+pub fn clock(seconds: f64) -> String {
+    let seconds = seconds.round() as u64;
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match hours {
+        0 => format!("{minutes}:{seconds:02}"),
+        _ => format!("{hours}:{minutes:02}:{seconds:02}"),
     }
 }
 

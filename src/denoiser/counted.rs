@@ -35,6 +35,11 @@ impl<T: Scalar> Denoiser<T> for Counted<'_, T> {
         self.denoiser.denoise(x, sigma)
     }
 
+    fn split(&self, x: ArrayView2<T>, sigma: f64) -> Result<(Array2<T>, Array2<T>)> {
+        self.evaluations.fetch_add(x.nrows() as u64, Ordering::Relaxed);
+        self.denoiser.split(x, sigma)
+    }
+
     fn block(&self, rows: usize) -> usize {
         self.denoiser.block(rows)
     }

@@ -10,7 +10,7 @@
 use std::ops::Range;
 
 use anyhow::Result;
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, Axis, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, Axis, CowArray, Ix2, Zip, s};
 use rayon::prelude::*;
 
 use super::{Denoiser, Differentiable, Singular};
@@ -52,9 +52,19 @@ const FEW: u32 = 32;
 /// Singular values of a Jacobian below this share of the largest are rounding.
 const NOTHING: f64 = 1e-14;
 
+/// Data whose mean is so many times as far from the origin as they reach about it are seen from there: what
+/// T has of them is little, and products would leave nothing of it.
+const FAR: f64 = 64.0;
+
+/// Data that reach no less and no farther are computed with as they are: squares of others leave f32.
+const UNSCALED: Range<f64> = 1e-9..1e9;
+
+/// A rest x − D below this share of ‖D‖ is computed by differences, since subtraction loses five bits or more.
+const SMALL_REST: f64 = 1.0 / 32.0;
+
 /// The denoiser of a training set, computing in T.
 pub struct EmpiricalDenoiser<T: Scalar> {
-    /// y_i, (N, d).
+    /// y_i, (N, d), in the coordinates of `place`, as all that follows.
     data: Array2<T>,
     /// The data's mean, subtracted from x before products so that they stay small.
     centre: Array1<T>,
@@ -62,18 +72,82 @@ pub struct EmpiricalDenoiser<T: Scalar> {
     half_norms: Vec<T>,
     /// The largest ‖y_i‖.
     radius: f64,
+    /// Where the coordinates lie; none are the data's own.
+    place: Option<Place<T>>,
+}
+
+/// Coordinates (x − origin)·unit, without a rounding error for the data: the unit is a power of two, and the
+/// origin 0 or between half and twice all that there is of a coordinate.
+struct Place<T> {
+    origin: Array1<T>,
+    unit: T,
+}
+
+impl<T: Scalar> Place<T> {
+    /// That of data with this mean, which reach so far about it; none where their own coordinates do.
+    fn of(data: ArrayView2<T>, centre: ArrayView1<T>, reach: f64) -> Option<Place<T>> {
+        let far = dot(centre, centre).sqrt() > FAR * reach;
+        let scaled = reach > 0.0 && reach.is_finite() && !UNSCALED.contains(&reach);
+        if !far && !scaled {
+            return None;
+        }
+        let half = T::of(0.5);
+        let mut origin = centre.to_owned();
+        if far {
+            for row in data.outer_iter() {
+                origin.zip_mut_with(&row, |o, &y| {
+                    // The difference of numbers of one sign within a factor of two is exact (Sterbenz).
+                    if !(y * *o > T::zero() && y.abs() * half <= o.abs() && o.abs() * half <= y.abs()) {
+                        *o = T::zero();
+                    }
+                });
+            }
+        } else {
+            origin.fill(T::zero());
+        }
+        // Half way to 1, since noise levels that are farther from there than the data must stay within T, too.
+        let unit = if scaled { T::of((-reach.log2() / 2.0).round().exp2()) } else { T::one() };
+        Some(Place { origin, unit })
+    }
+
+    fn enter(&self, x: &mut Array2<T>) {
+        for mut row in x.outer_iter_mut() {
+            row.zip_mut_with(&self.origin, |x, &o| *x = (*x - o) * self.unit);
+        }
+    }
+
+    fn leave(&self, x: &mut Array2<T>) {
+        for mut row in x.outer_iter_mut() {
+            row.zip_mut_with(&self.origin, |x, &o| *x = *x / self.unit + o);
+        }
+    }
 }
 
 impl<T: Scalar> EmpiricalDenoiser<T> {
-    pub fn new(data: Array2<T>) -> EmpiricalDenoiser<T> {
-        let centre = column_means(data.view()).mapv(T::of);
+    pub fn new(mut data: Array2<T>) -> EmpiricalDenoiser<T> {
+        let mut centre = column_means(data.view()).mapv(T::of);
+        let away = data.axis_iter(Axis(0)).into_par_iter().map(|row| squared_distance(row, centre.view()));
+        let reach = away.reduce(|| 0.0, f64::max).sqrt();
+        let place = Place::of(data.view(), centre.view(), reach);
+        if let Some(place) = &place {
+            place.enter(&mut data);
+            centre = column_means(data.view()).mapv(T::of);
+        }
         let (half_norms, norms): (Vec<T>, Vec<f64>) = data
             .axis_iter(Axis(0))
             .into_par_iter()
             .map(|row| (T::of(0.5 * squared_distance(row, centre.view())), dot(row, row)))
             .unzip();
         let radius = norms.iter().fold(0.0f64, |m, n| m.max(n.sqrt()));
-        EmpiricalDenoiser { data, centre, half_norms, radius }
+        EmpiricalDenoiser { data, centre, half_norms, radius, place }
+    }
+
+    /// Points and a level in the coordinates computed in.
+    fn placed<'a>(&self, x: ArrayView2<'a, T>, sigma: f64) -> (CowArray<'a, T, Ix2>, f64) {
+        let Some(place) = &self.place else { return (x.into(), sigma) };
+        let mut x = x.to_owned();
+        place.enter(&mut x);
+        (x.into(), sigma * place.unit.wide())
     }
 
     /// Weights of all points for one x, exactly, with those under 1e-18 of the
@@ -154,6 +228,41 @@ impl<T: Scalar> Denoiser<T> for EmpiricalDenoiser<T> {
     }
 
     fn denoise(&self, x: ArrayView2<T>, sigma: f64) -> Result<Array2<T>> {
+        let (x, sigma) = self.placed(x, sigma);
+        let mut d = self.average(x.view(), sigma);
+        if let Some(place) = &self.place {
+            place.leave(&mut d);
+        }
+        Ok(d)
+    }
+
+    /// x − D = Σ w_i (x − y_i).
+    fn split(&self, x: ArrayView2<T>, sigma: f64) -> Result<(Array2<T>, Array2<T>)> {
+        let (x, sigma) = self.placed(x, sigma);
+        let mut d = self.average(x.view(), sigma);
+        let mut rest = &x - &d;
+        let rows = rest.axis_iter_mut(Axis(0)).into_par_iter().zip(d.axis_iter(Axis(0)));
+        rows.zip(x.axis_iter(Axis(0))).for_each(|((mut rest, d), x)| {
+            if dot(rest.view(), rest.view()) < SMALL_REST * SMALL_REST * dot(d, d) {
+                let mut sum = Array1::<f64>::zeros(x.len());
+                for (i, w) in self.weights(x, sigma) {
+                    let y = self.data.row(i);
+                    Zip::from(&mut sum).and(x).and(y).for_each(|s, &x, &y| *s += w * (x.wide() - y.wide()));
+                }
+                rest.assign(&sum.mapv(T::of));
+            }
+        });
+        if let Some(place) = &self.place {
+            rest.mapv_inplace(|r| r / place.unit);
+            place.leave(&mut d);
+        }
+        Ok((d, rest))
+    }
+}
+
+impl<T: Scalar> EmpiricalDenoiser<T> {
+    /// D of points in the coordinates computed in.
+    fn average(&self, x: ArrayView2<T>, sigma: f64) -> Array2<T> {
         let scale = 1.0 / (sigma * sigma);
         let centred = &x - &self.centre;
         let start: Vec<Running<T>> = squared_norms(centred.view())
@@ -173,14 +282,15 @@ impl<T: Scalar> Denoiser<T> for EmpiricalDenoiser<T> {
                 row.mapv_inplace(|v| v / total);
             }
         }
-        Ok(out)
+        out
     }
 }
 
 impl<T: Scalar> Differentiable<T> for EmpiricalDenoiser<T> {
     /// J = σ⁻² Cov_w(y): Σ w_i (y_i − D)((y_i − D)·v)/σ².
     fn jvp(&self, x: ArrayView1<T>, directions: ArrayView2<T>, sigma: f64) -> Result<Array2<T>> {
-        let rows = self.deviations(x, sigma);
+        let (x, sigma) = self.placed(x.insert_axis(Axis(0)), sigma);
+        let rows = self.deviations(x.row(0), sigma);
         let v = cast::<T, f64>(directions);
         let along = product(v.view(), rows.t());
         Ok(cast(product(along.view(), rows.view()).view()))
@@ -189,7 +299,8 @@ impl<T: Scalar> Differentiable<T> for EmpiricalDenoiser<T> {
     /// Through the Gram matrix of the points that count, or through J itself
     /// when they are more than d.
     fn spectrum(&self, x: ArrayView1<T>, sigma: f64, vectors: bool) -> Result<Singular> {
-        let rows = self.deviations(x, sigma);
+        let (x, sigma) = self.placed(x.insert_axis(Axis(0)), sigma);
+        let rows = self.deviations(x.row(0), sigma);
         let (m, d) = rows.dim();
         if m > d {
             let (values, right) = symmetric_eigen(product(rows.t(), rows.view()).view())?;

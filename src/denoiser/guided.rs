@@ -17,9 +17,12 @@ pub struct Guided<'a, T: Scalar, D: Denoiser<T> + ?Sized = dyn Denoiser<T>> {
 impl<T: Scalar, D: Denoiser<T> + ?Sized> Guided<'_, T, D> {
     /// What `of` gives of each, combined.
     fn combine(&self, of: impl Fn(&D) -> Result<Array2<T>>) -> Result<Array2<T>> {
-        let (conditional, mut unconditional) = (of(self.conditional)?, of(self.unconditional)?);
+        Ok(self.between(of(self.conditional)?, of(self.unconditional)?))
+    }
+
+    fn between(&self, conditional: Array2<T>, mut unconditional: Array2<T>) -> Array2<T> {
         unconditional.zip_mut_with(&conditional, |u, &c| *u += self.weight * (c - *u));
-        Ok(unconditional)
+        unconditional
     }
 }
 
@@ -34,6 +37,13 @@ impl<T: Scalar, D: Denoiser<T> + ?Sized> Denoiser<T> for Guided<'_, T, D> {
 
     fn denoise(&self, x: ArrayView2<T>, sigma: f64) -> Result<Array2<T>> {
         self.combine(|d| d.denoise(x, sigma))
+    }
+
+    /// x − D is the same combination of both rests.
+    fn split(&self, x: ArrayView2<T>, sigma: f64) -> Result<(Array2<T>, Array2<T>)> {
+        let (conditional, unconditional) =
+            (self.conditional.split(x, sigma)?, self.unconditional.split(x, sigma)?);
+        Ok((self.between(conditional.0, unconditional.0), self.between(conditional.1, unconditional.1)))
     }
 }
 

@@ -10,6 +10,10 @@
 //!   J_k = s_k I + U_k diag(λ/(λ+σ²) − s_k) U_kᵀ
 //!
 //! For λ = 1, δ = 0, μ = 0 and equal ranks this is Lemma 1 of arXiv 2409.02426.
+//! All of it is computed in coordinates whose origin is the mixture's mean m = Σ π_k μ_k: squares and
+//! differences then have the size of what the mixture spans, not of where it lies. What is left,
+//! x − D = Σ w_k [σ²/(δ_k+σ²) (c − U_k z) + U_k diag(σ²/(λ+σ²)) z], loses no digits at small σ.
+//!
 //! The cost is that of two products, 4·n·d·Σr_k operations for n rows.
 
 use std::sync::OnceLock;
@@ -17,9 +21,10 @@ use std::sync::OnceLock;
 use anyhow::Result;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, CowArray, concatenate, s};
 
+use super::reduced::{put_back, seen_from};
 use super::{Denoiser, Differentiable, Reduced, Singular};
 use crate::linalg::{
-    cast, dot, leading_right_vectors, orthonormalize, product, squared_norms, symmetric_eigen,
+    accumulate, cast, dot, leading_right_vectors, orthonormalize, product, squared_norms, symmetric_eigen,
 };
 use crate::mixture::{Component, Mixture};
 use crate::scalar::{Dtype, Scalar};
@@ -30,13 +35,18 @@ const DECIDED: f64 = 40.0;
 
 /// A mixture's denoiser, computing in T.
 pub struct MixtureDenoiser<T: Scalar> {
+    /// Its means less their mean.
     mixture: Mixture,
+    /// m, (d); none is 0.
+    centre: Option<Array1<f64>>,
     /// d in the determinants of covariances: of the whole space where these are coordinates of a subspace.
     volume: usize,
-    /// [U_1 … U_K | μ_1 … μ_K] in T, (d, R) or (d, R + K); means only when there are any.
+    /// [U_1 … U_K | μ_1/a … μ_K/a] in T, (d, R) or (d, R + K); means only when there are any.
     frame: Array2<T>,
     /// The same in f64, for rows that T cannot decide and for spectra.
     frame64: Array2<f64>,
+    /// a, the power of two just below the largest ‖μ_k‖: products x·μ_k/a stay within T wherever x does.
+    unit: f64,
     /// Where component k's columns start in the frame; the last is R.
     starts: Vec<usize>,
     /// U_kᵀμ_k of all components in a row, (R).
@@ -80,7 +90,17 @@ struct Posterior {
 }
 
 impl<T: Scalar> MixtureDenoiser<T> {
-    pub fn new(mixture: Mixture) -> MixtureDenoiser<T> {
+    pub fn new(mut mixture: Mixture) -> MixtureDenoiser<T> {
+        let mean = mixture.mean();
+        let centre = mean.iter().any(|m| *m != 0.0).then_some(mean);
+        if let Some(centre) = &centre {
+            mixture.components.iter_mut().for_each(|c| c.mean -= centre);
+        }
+        MixtureDenoiser::about(centre, mixture)
+    }
+
+    /// A mixture whose means are given less `centre`.
+    fn about(centre: Option<Array1<f64>>, mixture: Mixture) -> MixtureDenoiser<T> {
         let has_means = mixture.has_means();
         let d = mixture.dim();
         let mut frame64 = mixture.joint_basis();
@@ -90,16 +110,21 @@ impl<T: Scalar> MixtureDenoiser<T> {
             starts.push(starts[starts.len() - 1] + c.basis.ncols());
             centres.extend(c.basis.t().dot(&c.mean));
         }
+        let mean_norms: Vec<f64> = mixture.components.iter().map(|c| c.mean.dot(&c.mean)).collect();
+        let largest = mean_norms.iter().fold(0.0f64, |a, m| a.max(m.sqrt()));
+        let unit = if largest > 0.0 { largest.log2().floor().exp2() } else { 1.0 };
         if has_means {
             let k = mixture.components.len();
-            let means = Array2::from_shape_fn((d, k), |(i, k)| mixture.components[k].mean[i]);
+            let means = Array2::from_shape_fn((d, k), |(i, k)| mixture.components[k].mean[i] / unit);
             frame64 = concatenate![Axis(1), frame64, means];
         }
         MixtureDenoiser {
             frame: cast(frame64.view()),
-            mean_norms: mixture.components.iter().map(|c| c.mean.dot(&c.mean)).collect(),
+            centre,
+            mean_norms,
             centres,
             frame64,
+            unit,
             starts,
             has_means,
             span: OnceLock::new(),
@@ -139,13 +164,14 @@ impl<T: Scalar> MixtureDenoiser<T> {
     }
 
     /// The log weights of a row, less ½‖x‖²/(δ_0+σ²), which all share. `p` is
-    /// the row's product with the frame, `distance(k)` is ‖x−μ_k‖² less something
+    /// the row's product with the frame, of which `centres` are those of the means, `distance(k)` is ‖x−μ_k‖² less something
     /// that all share and that `norm` (‖x‖² less the same) shares too. Returns the
     /// sum of magnitudes over the largest's coordinates, which its rounding is a share of.
     fn log_weights<P: Scalar>(
         &self,
         level: &Level,
         p: &[P],
+        centres: &[f64],
         norm: f64,
         distance: impl Fn(usize) -> f64,
         out: &mut [f64],
@@ -156,7 +182,7 @@ impl<T: Scalar> MixtureDenoiser<T> {
             let columns = self.starts[k]..self.starts[k + 1];
             let (mut gained, mut summed) = (0.0, 0.0);
             for ((p, c), g) in
-                p[columns.clone()].iter().zip(&self.centres[columns.clone()]).zip(&level.gain[columns])
+                p[columns.clone()].iter().zip(&centres[columns.clone()]).zip(&level.gain[columns])
             {
                 let z = p.wide() - c;
                 gained += g * z * z;
@@ -190,11 +216,11 @@ impl<T: Scalar> MixtureDenoiser<T> {
             let (Some(weights), Some(p)) = (weights.as_slice_mut(), p.as_slice()) else { continue };
             let norm = if even { 0.0 } else { norms[i] };
             let distance = |k: usize| {
-                let cross = if self.has_means { p[rank + k].wide() } else { 0.0 };
+                let cross = if self.has_means { self.unit * p[rank + k].wide() } else { 0.0 };
                 norm + self.mean_norms[k] - 2.0 * cross
             };
-            let coordinates = self.log_weights(level, p, norm, distance, weights);
-            if Self::rounding_matters(weights, coordinates + reach * norms[i].sqrt()) {
+            let coordinates = self.log_weights(level, p, &self.centres, norm, distance, weights);
+            if self.rounding_matters(weights, coordinates + reach * norms[i].sqrt()) {
                 undecided.push(i);
             }
             softmax(weights);
@@ -210,23 +236,46 @@ impl<T: Scalar> MixtureDenoiser<T> {
 
     /// Whether log weights summed from numbers of this size are so near each other
     /// that the rounding of T's products, a few units each, shows in the weights.
-    fn rounding_matters(log_weights: &[f64], size: f64) -> bool {
+    fn rounding_matters(&self, log_weights: &[f64], size: f64) -> bool {
         let rounding = 4.0 * T::epsilon().wide() * size;
         // A weight's error is at most a quarter of that of the difference of log
-        // weights: up to 8e-6 it stays below that of the products after it.
-        if T::DTYPE == Dtype::F64 || rounding <= 8e-6 {
+        // weights: up to there it stays below that of the products after it. Without
+        // means f64 has nothing better.
+        let (tolerated, better) = match T::DTYPE {
+            Dtype::F32 => (8e-6, true),
+            Dtype::F64 => (8e-13, self.has_means),
+        };
+        if !better || rounding <= tolerated {
             return false;
         }
         let best = log_weights.iter().fold(f64::NEG_INFINITY, |a, &b| a.max(b));
         log_weights.iter().filter(|&&l| l > best - DECIDED - rounding).count() > 1
     }
 
+    /// U_kᵀ(x − μ_k) of all components in a row, by differences from the means, (n, R).
+    fn exact_coordinates(&self, x: ArrayView2<f64>) -> Array2<f64> {
+        if !self.has_means {
+            return product(x, self.frame64.slice(s![.., ..self.centres.len()]));
+        }
+        let mut z = Array2::zeros((x.nrows(), self.centres.len()));
+        for (k, c) in self.mixture.components.iter().enumerate() {
+            let columns = self.starts[k]..self.starts[k + 1];
+            z.slice_mut(s![.., columns]).assign(&product((&x - &c.mean).view(), c.basis.view()));
+        }
+        z
+    }
+
     /// The weights of rows in f64, by differences from the means, (n, K).
     fn exact_weights(&self, x: ArrayView2<f64>, level: &Level) -> Array2<f64> {
-        let projected = product(x, self.frame64.slice(s![.., ..self.centres.len()]));
+        self.weights_at(x, self.exact_coordinates(x).view(), level)
+    }
+
+    /// The same, given the rows' exact coordinates.
+    fn weights_at(&self, x: ArrayView2<f64>, z: ArrayView2<f64>, level: &Level) -> Array2<f64> {
+        let origin = vec![0.0; self.centres.len()];
         let first = &self.mixture.components[0].mean;
         let mut all = Array2::zeros((x.nrows(), level.offset.len()));
-        for ((x, p), mut weights) in x.outer_iter().zip(projected.outer_iter()).zip(all.outer_iter_mut()) {
+        for ((x, p), mut weights) in x.outer_iter().zip(z.outer_iter()).zip(all.outer_iter_mut()) {
             let (Some(p), Some(weights)) = (p.as_slice(), weights.as_slice_mut()) else { continue };
             // Relative to ‖x − μ_0‖²: (μ_0 − μ_k)·(2x − μ_0 − μ_k).
             let distance = |k: usize| -> f64 {
@@ -234,7 +283,7 @@ impl<T: Scalar> MixtureDenoiser<T> {
                 x.iter().zip(first).zip(mean).map(|((x, a), b)| (a - b) * (2.0 * x - a - b)).sum()
             };
             let base: f64 = x.iter().zip(first).map(|(x, a)| (x - a) * (x - a)).sum();
-            self.log_weights(level, p, 0.0, distance, weights);
+            self.log_weights(level, p, &origin, 0.0, distance, weights);
             for (l, half) in weights.iter_mut().zip(&level.half_precision) {
                 *l -= (half - level.half_precision[0]) * base;
             }
@@ -243,15 +292,15 @@ impl<T: Scalar> MixtureDenoiser<T> {
         all
     }
 
-    /// The posterior at one point.
+    /// The posterior at one point, as seen from the centre.
     fn posterior(&self, x: ArrayView1<f64>, level: &Level) -> Posterior {
         let x2 = x.insert_axis(Axis(0));
-        let p = product(x2, self.frame64.slice(s![.., ..self.centres.len()]));
-        let weights = self.exact_weights(x2, level).into_raw_vec_and_offset().0;
+        let z = self.exact_coordinates(x2);
+        let weights = self.weights_at(x2, z.view(), level).into_raw_vec_and_offset().0;
         let mut means = Array2::zeros((weights.len(), x.len()));
         for (k, c) in self.mixture.components.iter().enumerate() {
             let columns = self.starts[k]..self.starts[k + 1];
-            let shrunk = Array1::from_iter(columns.map(|i| level.shrink[i] * (p[[0, i]] - self.centres[i])));
+            let shrunk = Array1::from_iter(columns.map(|i| level.shrink[i] * z[[0, i]]));
             let mut m = c.basis.dot(&shrunk);
             m.zip_mut_with(&c.mean, |m, &mu| *m += mu * (1.0 - level.slack[k]));
             m.scaled_add(level.slack[k], &x);
@@ -263,6 +312,33 @@ impl<T: Scalar> MixtureDenoiser<T> {
             row *= w.sqrt();
         }
         Posterior { weights, deviations: means }
+    }
+
+    /// x − D for rows seen from the centre, in f64.
+    fn rest(&self, x: ArrayView2<f64>, level: &Level) -> Array2<f64> {
+        let weights = self.exact_weights(x, level);
+        let mut rest = Array2::zeros(x.raw_dim());
+        for (k, c) in self.mixture.components.iter().enumerate() {
+            let mut off = &x - &c.mean;
+            let mut z = Array2::zeros((x.nrows(), c.basis.ncols()));
+            // Again and again, since what is in the subspace must not count as off it, where noise that is
+            // 0 multiplies it by 1 instead of σ²/λ: a basis that was stored in f32 is orthonormal to 1e-7,
+            // so that each time leaves 1e-7 of it, until it is rounding.
+            for _ in 0..3 {
+                let more = product(off.view(), c.basis.view());
+                off -= &product(more.view(), c.basis.t());
+                z += &more;
+            }
+            for (mut z, variance) in z.columns_mut().into_iter().zip(&c.variances) {
+                z *= level.sigma2 / (variance + level.sigma2);
+            }
+            off *= level.sigma2 / (c.noise_variance + level.sigma2);
+            accumulate(off.view_mut(), z.view(), c.basis.t());
+            for ((mut rest, off), w) in rest.outer_iter_mut().zip(off.outer_iter()).zip(weights.column(k)) {
+                rest.scaled_add(*w, &off);
+            }
+        }
+        rest
     }
 
     /// Multiplies every component's columns by w_k (λ/(λ+σ²) − s_k): what Σ w_k J_k
@@ -286,6 +362,8 @@ impl<T: Scalar> Denoiser<T> for MixtureDenoiser<T> {
 
     fn denoise(&self, x: ArrayView2<T>, sigma: f64) -> Result<Array2<T>> {
         let level = self.level(sigma);
+        let x = seen_from(&self.centre, x);
+        let x = x.view();
         let rank = self.centres.len();
         let mut projected = product(x, self.frame.view());
         let weights = self.weights(x, projected.view(), &level);
@@ -300,7 +378,7 @@ impl<T: Scalar> Denoiser<T> for MixtureDenoiser<T> {
                 }
                 if self.has_means {
                     // 1 − s = σ²/(δ+σ²).
-                    p[rank + k] = T::of(w * 2.0 * level.half_precision[k] * level.sigma2);
+                    p[rank + k] = T::of(self.unit * w * 2.0 * level.half_precision[k] * level.sigma2);
                 }
             }
         }
@@ -311,7 +389,14 @@ impl<T: Scalar> Denoiser<T> for MixtureDenoiser<T> {
                 d.scaled_add(T::of(slack), &x);
             }
         }
+        put_back(&self.centre, &mut d);
         Ok(d)
+    }
+
+    fn split(&self, x: ArrayView2<T>, sigma: f64) -> Result<(Array2<T>, Array2<T>)> {
+        let wide = cast::<T, f64>(x);
+        let rest = self.rest(seen_from(&self.centre, wide.view()).view(), &self.level(sigma));
+        Ok((self.denoise(x, sigma)?, cast(rest.view())))
     }
 
     fn reduced(&self) -> Option<&Reduced<T>> {
@@ -322,7 +407,7 @@ impl<T: Scalar> Denoiser<T> for MixtureDenoiser<T> {
 impl<T: Scalar> Differentiable<T> for MixtureDenoiser<T> {
     fn jvp(&self, x: ArrayView1<T>, directions: ArrayView2<T>, sigma: f64) -> Result<Array2<T>> {
         let level = self.level(sigma);
-        let posterior = self.posterior(x.mapv(Scalar::wide).view(), &level);
+        let posterior = self.posterior(self.from_centre(x).view(), &level);
         let basis = self.frame64.slice(s![.., ..self.centres.len()]);
         let v = cast::<T, f64>(directions);
         let mut along = product(v.view(), basis);
@@ -338,7 +423,7 @@ impl<T: Scalar> Differentiable<T> for MixtureDenoiser<T> {
     /// multiple of the identity: a problem of size Σr_k + K + 1, never d.
     fn spectrum(&self, x: ArrayView1<T>, sigma: f64, vectors: bool) -> Result<Singular> {
         let level = self.level(sigma);
-        let x = x.mapv(Scalar::wide);
+        let x = self.from_centre(x);
         let posterior = self.posterior(x.view(), &level);
         let span = self.span()?;
         let d = self.mixture.dim();
@@ -372,6 +457,15 @@ impl<T: Scalar> Differentiable<T> for MixtureDenoiser<T> {
 }
 
 impl<T: Scalar> MixtureDenoiser<T> {
+    /// One point less the centre.
+    fn from_centre(&self, x: ArrayView1<T>) -> Array1<f64> {
+        let x = x.mapv(Scalar::wide);
+        match &self.centre {
+            Some(centre) => x - centre,
+            None => x,
+        }
+    }
+
     /// The mixture in coordinates of the frame and one more, off it. These must be few, or finding
     /// them (6·d·p² operations, on one thread) takes longer than they save. The number of points to come
     /// must not matter, for the same bytes.
@@ -391,8 +485,8 @@ impl<T: Scalar> MixtureDenoiser<T> {
             ..c.clone()
         };
         let mixture = Mixture { components: self.mixture.components.iter().map(component).collect() };
-        let denoiser = MixtureDenoiser { volume: d, ..MixtureDenoiser::new(mixture) };
-        Some(Reduced::new(cast(frame.view()), Box::new(denoiser)))
+        let denoiser = MixtureDenoiser { volume: d, ..MixtureDenoiser::about(None, mixture) };
+        Some(Reduced::new(cast(frame.view()), self.centre.clone(), Box::new(denoiser)))
     }
 
     fn span(&self) -> Result<&Span> {

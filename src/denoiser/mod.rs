@@ -47,6 +47,15 @@ pub trait Denoiser<T: Scalar>: Sync + Send {
     /// D(x; σ) for every row of x, (n, d), at one σ > 0.
     fn denoise(&self, x: ArrayView2<T>, sigma: f64) -> Result<Array2<T>>;
 
+    /// D(x; σ) and what is left, x − D, (n, d) each. Where there is a closed form, the rest has the digits
+    /// of its own size, however small σ is: the score is −(x − D)/σ². By default it is a difference, which
+    /// loses those that x has before it.
+    fn split(&self, x: ArrayView2<T>, sigma: f64) -> Result<(Array2<T>, Array2<T>)> {
+        let d = self.denoise(x, sigma)?;
+        let rest = &x - &d;
+        Ok((d, rest))
+    }
+
     /// How many of `rows` rows are best denoised at once: so few that the threads have
     /// blocks to share, unless the denoiser shares its own work among them.
     fn block(&self, rows: usize) -> usize {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
-use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis, s};
 
 use super::tensors::{Entry, Numbers, TensorFile, Values};
 use super::{Denoiser, Differentiable};
@@ -46,6 +46,7 @@ impl Network {
             "plain" => Preconditioning::Plain,
             "edm" => Preconditioning::Edm,
             "vp" => Preconditioning::Vp,
+            "subvp" => Preconditioning::Subvp,
             "ve" => Preconditioning::Ve,
             "consistency" => {
                 let sigma_min = number("sigma_min")?;
@@ -97,6 +98,7 @@ impl Network {
             Preconditioning::Plain => "plain",
             Preconditioning::Edm => "edm",
             Preconditioning::Vp => "vp",
+            Preconditioning::Subvp => "subvp",
             Preconditioning::Ve => "ve",
             Preconditioning::Consistency { sigma_min } => {
                 add("sigma_min", sigma_min.to_string());
@@ -170,7 +172,7 @@ impl<T: Scalar> NetworkDenoiser<T> {
         sigma: f64,
         product: impl Fn(&mut Tape<T>, ArrayView2<T>) -> Array2<T>,
     ) -> Array2<T> {
-        let Coefficients { skip, out, input } = self.coefficients(sigma);
+        let Coefficients { skip, out, input, .. } = self.coefficients(sigma);
         let (skip, scale) = (T::of(skip), T::of(out * input));
         let mut tape = Tape::new();
         let mut result = Array2::zeros(v.raw_dim());
@@ -199,18 +201,40 @@ impl<T: Scalar> Denoiser<T> for NetworkDenoiser<T> {
 
     fn denoise(&self, x: ArrayView2<T>, sigma: f64) -> Result<Array2<T>> {
         let Coefficients { skip, out, .. } = self.coefficients(sigma);
-        let (skip, out) = (T::of(skip), T::of(out));
+        let [d] = self.combined(x, sigma, [(skip, out)]);
+        Ok(d)
+    }
+
+    /// x − D = (1 − c_skip) x − c_out F.
+    fn split(&self, x: ArrayView2<T>, sigma: f64) -> Result<(Array2<T>, Array2<T>)> {
+        let Coefficients { skip, rest, out, .. } = self.coefficients(sigma);
+        let [d, rest] = self.combined(x, sigma, [(skip, out), (rest, -out)]);
+        Ok((d, rest))
+    }
+}
+
+impl<T: Scalar> NetworkDenoiser<T> {
+    /// a x + b F(c_in x; ¼ ln σ), some rows at a time, for every pair (a, b) of `forms`.
+    fn combined<const N: usize>(
+        &self,
+        x: ArrayView2<T>,
+        sigma: f64,
+        forms: [(f64, f64); N],
+    ) -> [Array2<T>; N] {
+        let mut results = [(); N].map(|()| Array2::zeros(x.raw_dim()));
         let mut tape = Tape::new();
-        let mut result = Array2::zeros(x.raw_dim());
         let at_once = self.graph.rows_at_once();
-        for (x, mut result) in
-            x.axis_chunks_iter(Axis(0), at_once).zip(result.axis_chunks_iter_mut(Axis(0), at_once))
-        {
-            let f = self.forward(x, sigma, &mut tape);
-            result.assign(&x);
-            result.zip_mut_with(&f, |r, &f| *r = skip * *r + out * f);
+        for start in (0..x.nrows()).step_by(at_once.max(1)) {
+            let rows = s![start..x.nrows().min(start + at_once), ..];
+            let f = self.forward(x.slice(rows), sigma, &mut tape);
+            for (result, (a, b)) in results.iter_mut().zip(forms) {
+                let (a, b) = (T::of(a), T::of(b));
+                let mut result = result.slice_mut(rows);
+                result.assign(&x.slice(rows));
+                result.zip_mut_with(&f, |r, &f| *r = a * *r + b * f);
+            }
         }
-        Ok(result)
+        results
     }
 }
 

@@ -144,6 +144,14 @@ impl<'a> Numbers<'a> {
             Values::F64(v) => Numbers::F64(&v[range]),
         }
     }
+
+    /// All in f64.
+    pub fn wide(&self) -> Vec<f64> {
+        match self {
+            Numbers::F32(v) => v.iter().map(|x| x.wide()).collect(),
+            Numbers::F64(v) => v.to_vec(),
+        }
+    }
 }
 
 /// On all threads, and to the end of a chunk: to stop at the first is slower.

@@ -8,7 +8,8 @@ use ndarray::{Array2, ArrayView2, Axis, Zip};
 
 use super::Work;
 use crate::denoiser::{Counted, Denoiser};
-use crate::scalar::Scalar;
+use crate::linalg::squared_norms;
+use crate::scalar::{Dtype, Scalar};
 
 /// The right-hand side.
 pub struct Drift<'a, T: Scalar>(pub &'a Counted<'a, T>);
@@ -178,6 +179,17 @@ impl RungeKutta45 {
         work: &mut Work,
     ) -> Result<()> {
         let direction = (t - s).signum();
+        // The estimate of a step's error is rounded, too: below that of T it would only fall with the
+        // step itself, and steps would shrink until the estimate of nothing suits.
+        let size = (squared_norms(x.view())[0] / x.ncols() as f64).sqrt();
+        let rounding = T::epsilon().wide();
+        ensure!(
+            self.atol + self.rtol * size >= rounding * size,
+            "rk45 at noise level {s}: the tolerance is below the rounding of {}, {rounding:.1e} of points of size \
+             {size:.3}; loosen --rtol and --atol{}",
+            T::DTYPE,
+            if T::DTYPE == Dtype::F32 { " or compute with --dtype f64" } else { "" }
+        );
         let mut sigma = s;
         let mut k1 = drift.epsilon(x.view(), s)?;
         while sigma != t {

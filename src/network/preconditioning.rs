@@ -15,16 +15,19 @@ pub enum Preconditioning {
     Edm,
     /// x − σ F(x/√(1+σ²)).
     Vp,
+    /// x − σ F(αx), α that of sub-VP at σ: √(1+σ²/4) − σ/2.
+    Subvp,
     /// x + σ F(x).
     Ve,
     /// EDM's, shifted so that D(x; σ_min) = x.
     Consistency { sigma_min: f64 },
 }
 
-/// c_skip, c_out, c_in at one σ.
+/// c_skip, c_out, c_in at one σ, and 1 − c_skip with digits of its own.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Coefficients {
     pub skip: f64,
+    pub rest: f64,
     pub out: f64,
     pub input: f64,
 }
@@ -35,16 +38,27 @@ impl Preconditioning {
         let (s2, d2) = (sigma * sigma, sigma_data * sigma_data);
         let total = (s2 + d2).sqrt();
         match self {
-            Preconditioning::Plain => Coefficients { skip: 0.0, out: 1.0, input: 1.0 },
-            Preconditioning::Edm => {
-                Coefficients { skip: d2 / (s2 + d2), out: sigma * sigma_data / total, input: 1.0 / total }
+            Preconditioning::Plain => Coefficients { skip: 0.0, rest: 1.0, out: 1.0, input: 1.0 },
+            Preconditioning::Edm => Coefficients {
+                skip: d2 / (s2 + d2),
+                rest: s2 / (s2 + d2),
+                out: sigma * sigma_data / total,
+                input: 1.0 / total,
+            },
+            Preconditioning::Vp => {
+                Coefficients { skip: 1.0, rest: 0.0, out: -sigma, input: 1.0 / (1.0 + s2).sqrt() }
             }
-            Preconditioning::Vp => Coefficients { skip: 1.0, out: -sigma, input: 1.0 / (1.0 + s2).sqrt() },
-            Preconditioning::Ve => Coefficients { skip: 1.0, out: sigma, input: 1.0 },
+            Preconditioning::Subvp => {
+                // √(1+h²) − h, h = σ/2, without the cancellation of large h.
+                let half = 0.5 * sigma;
+                Coefficients { skip: 1.0, rest: 0.0, out: -sigma, input: 1.0 / (half + half.hypot(1.0)) }
+            }
+            Preconditioning::Ve => Coefficients { skip: 1.0, rest: 0.0, out: sigma, input: 1.0 },
             Preconditioning::Consistency { sigma_min } => {
                 let above = sigma - sigma_min;
                 Coefficients {
                     skip: d2 / (above * above + d2),
+                    rest: above * above / (above * above + d2),
                     out: above * sigma_data / total,
                     input: 1.0 / total,
                 }

@@ -55,16 +55,20 @@ enum Quantity {
 }
 
 impl Quantity {
-    /// Turns D into the quantity asked for.
-    fn of<T: Scalar>(self, x: ArrayView2<T>, mut d: Array2<T>, sigma: f64) -> Array2<T> {
+    /// The quantity of rows, from D and from x − D as the denoiser has it.
+    fn of<T: Scalar>(self, denoiser: &dyn Denoiser<T>, x: ArrayView2<T>, sigma: f64) -> Result<Array2<T>> {
         let (inverse, inverse2) = (T::of(1.0 / sigma), T::of(1.0 / (sigma * sigma)));
-        match self {
-            Quantity::Denoised => {}
-            Quantity::Score => d.zip_mut_with(&x, |d, &x| *d = (*d - x) * inverse2),
-            Quantity::Epsilon => d.zip_mut_with(&x, |d, &x| *d = (x - *d) * inverse),
-            Quantity::Velocity => d.zip_mut_with(&x, |d, &x| *d = (x - *d) * inverse - *d),
-        }
-        d
+        let split = || denoiser.split(x, sigma);
+        Ok(match self {
+            Quantity::Denoised => denoiser.denoise(x, sigma)?,
+            Quantity::Score => split()?.1.mapv_into(|r| -r * inverse2),
+            Quantity::Epsilon => split()?.1.mapv_into(|r| r * inverse),
+            Quantity::Velocity => {
+                let (d, mut rest) = split()?;
+                rest.zip_mut_with(&d, |r, &d| *r = *r * inverse - d);
+                rest
+            }
+        })
     }
 }
 
@@ -148,8 +152,7 @@ impl Arguments {
             let noise = normal_rows(job.shared.seed, Purpose::PointNoise, rows, x.ncols());
             x.scaled_add(T::of(sigma), &noise);
         }
-        let d = denoiser.denoise(x.view(), sigma)?;
-        let answer = self.quantity.of(x.view(), d, sigma);
+        let answer = self.quantity.of(denoiser, x.view(), sigma)?;
         job.finite(answer.view(), first)?;
         Ok(answer)
     }

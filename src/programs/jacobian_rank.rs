@@ -143,6 +143,9 @@ impl Arguments {
         let name = points.as_ref().map_or("--samples".to_string(), |p| p.name().to_string());
         let points = points.map(|mut p| p.read_all::<T>()).transpose()?;
         job.warn_of_levels(&model, levels);
+        if points.is_none() {
+            job.warn_of_start(&model, &plan.sigmas);
+        }
         let denoiser = model.into_differentiable::<T>()?;
         let d = denoiser.dim();
         let rows = match &points {

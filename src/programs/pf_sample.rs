@@ -161,6 +161,7 @@ impl Arguments {
         source: Source,
     ) -> Result<()> {
         job.warn_of_levels(&model, &plan.sigmas);
+        job.warn_of_start(&model, &plan.sigmas);
         let item_shape = model.item_shape.clone();
         let model = model.into_denoiser::<T>()?;
         let unconditional = unconditional.map(Model::into_denoiser::<T>).transpose()?;

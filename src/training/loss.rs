@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | edm (arXiv 2206.00364) | ln σ ~ N(−1.2, 1.2²) | (σ² + σ_d²)/(σσ_d)² |
 //! | vp (arXiv 2011.13456) | of t ~ U(10⁻⁵, 1), linear β | σ⁻² |
+//! | subvp (same) | of t ~ U(10⁻⁵, 1), β = 1 − α², α of linear β | σ⁻² |
 //! | ve (same) | ln σ uniform on 0.02 … 100 | σ⁻² |
 //! | uniform | ln σ uniform on σ_min … σ_max | as edm |
 //! | fixed | one | 1 |
@@ -26,6 +27,7 @@ use crate::schedule::{Grid, Schedule};
 pub enum Loss {
     Edm,
     Vp,
+    Subvp,
     Ve,
     Uniform { sigma_min: f64, sigma_max: f64 },
     Fixed { sigma: f64 },
@@ -51,6 +53,7 @@ impl Loss {
         match self {
             Loss::Edm => "edm",
             Loss::Vp => "vp",
+            Loss::Subvp => "subvp",
             Loss::Ve => "ve",
             Loss::Uniform { .. } => "uniform",
             Loss::Fixed { .. } => "fixed",
@@ -63,6 +66,7 @@ impl Loss {
         match self {
             Loss::Edm | Loss::Uniform { .. } => Preconditioning::Edm,
             Loss::Vp => Preconditioning::Vp,
+            Loss::Subvp => Preconditioning::Subvp,
             Loss::Ve => Preconditioning::Ve,
             Loss::Fixed { .. } => Preconditioning::Plain,
             Loss::Consistency { sigma_min, .. } => Preconditioning::Consistency { sigma_min },
@@ -101,10 +105,12 @@ impl Levels {
         };
         let inverse_square = |sigma: f64| Level { sigma, weight: 1.0 / (sigma * sigma), target: None };
         let log_uniform = |u: f64, low: f64, high: f64| low * (high / low).powf(u);
+        let of_time = |schedule: Schedule, u: f64| inverse_square(schedule.sigma(1.0 - u * (1.0 - 1e-5)));
         let mut normal = || standard_normals::<f64>(rng, 1)[0];
         match self.loss {
             Loss::Edm => edm((-1.2 + 1.2 * normal()).exp()),
-            Loss::Vp => inverse_square(Schedule::Vp.sigma(1.0 - uniform(rng) * (1.0 - 1e-5))),
+            Loss::Vp => of_time(Schedule::Vp, uniform(rng)),
+            Loss::Subvp => of_time(Schedule::Subvp, uniform(rng)),
             Loss::Ve => inverse_square(log_uniform(uniform(rng), 0.02, 100.0)),
             Loss::Uniform { sigma_min, sigma_max } => edm(log_uniform(uniform(rng), sigma_min, sigma_max)),
             Loss::Fixed { sigma } => Level { sigma, weight: 1.0, target: None },

@@ -8,10 +8,12 @@
 //! own, added in order. So neither the number of threads nor an interruption
 //! changes a byte of the parameters.
 
+pub mod course;
 pub mod loss;
 pub mod optimizer;
 pub mod rate;
 
+pub use course::Course;
 pub use loss::Loss;
 pub use optimizer::Optimizer;
 pub use rate::{Average, Rate};
@@ -87,6 +89,8 @@ pub struct Progress {
     /// The number of the step, from 1.
     pub step: u64,
     pub loss: f64,
+    /// The loss of D = 0 in the same draws; in consistency training, where that loses nothing, of D = x.
+    pub trivial: f64,
     pub rate: f64,
     /// ‖∂L/∂p‖.
     pub gradient_norm: f64,
@@ -228,7 +232,7 @@ impl<T: Scalar> Trainer<T> {
     fn step_in_pool(&mut self) -> Result<Progress> {
         let done = self.state.step as f64 / self.settings.steps.max(1) as f64;
         let levels = self.settings.loss.levels(done, self.sigma_data)?;
-        let loss = self.accumulate_gradient(&levels);
+        let [loss, trivial] = self.accumulate_gradient(&levels);
         let step = self.state.step + 1;
         let rate = self.settings.rate.at(step, self.settings.steps);
         let (gradient_norm, finite) = self.update(Step {
@@ -243,15 +247,15 @@ impl<T: Scalar> Trainer<T> {
              --lr or a longer --warmup"
         );
         self.state.step = step;
-        Ok(Progress { step, loss, rate, gradient_norm })
+        Ok(Progress { step, loss, trivial, rate, gradient_norm })
     }
 
-    /// The loss of one batch, whose gradient goes to the slices' gradients.
-    fn accumulate_gradient(&mut self, levels: &Levels) -> f64 {
+    /// The loss of one batch, whose gradient goes to the slices' gradients, and the trivial one.
+    fn accumulate_gradient(&mut self, levels: &Levels) -> [f64; 2] {
         let mut gradients = std::mem::take(&mut self.gradients);
         let (batch, slices) = (self.batch(), gradients.len());
         let at_once = self.rows_at_once();
-        let losses: Vec<f64> = gradients
+        let losses: Vec<[f64; 2]> = gradients
             .par_iter_mut()
             .enumerate()
             .map(|(slice, gradient)| {
@@ -259,19 +263,20 @@ impl<T: Scalar> Trainer<T> {
                 let (from, to) = (slice * batch / slices, (slice + 1) * batch / slices);
                 let pool = |lock: &Mutex<Vec<Tape<T>>>| lock.lock().ok().and_then(|mut t| t.pop());
                 let mut tape = pool(&self.tapes).unwrap_or_default();
-                let mut loss = 0.0;
+                let mut losses = [0.0; 2];
                 for start in (from..to).step_by(at_once.max(1)) {
                     let examples = self.draw(levels, start..to.min(start + at_once));
-                    loss += self.descend(&examples, &mut tape, gradient);
+                    let more = self.descend(&examples, &mut tape, gradient);
+                    losses = [losses[0] + more[0], losses[1] + more[1]];
                 }
                 if let Ok(mut tapes) = self.tapes.lock() {
                     tapes.push(tape);
                 }
-                loss
+                losses
             })
             .collect();
         self.gradients = gradients;
-        losses.iter().sum()
+        [0, 1].map(|which| losses.iter().map(|l| l[which]).sum())
     }
 
     /// Clean and noisy rows of the coming step.
@@ -342,8 +347,8 @@ impl<T: Scalar> Trainer<T> {
         sigmas.iter().map(|&s| form.at(s, self.sigma_data)).collect()
     }
 
-    /// The examples' part of the batch's loss, adding its gradient to `gradient`.
-    fn descend(&self, examples: &Examples<T>, tape: &mut Tape<T>, gradient: &mut [T]) -> f64 {
+    /// The examples' part of the batch's loss and of the trivial one, adding the gradient of the first to `gradient`.
+    fn descend(&self, examples: &Examples<T>, tape: &mut Tape<T>, gradient: &mut [T]) -> [f64; 2] {
         let Examples { clean, noise, levels } = examples;
         let (d, batch) = (clean.ncols() as f64, self.batch() as f64);
         let targets: Option<Vec<f64>> = levels.iter().map(|l| l.target).collect();
@@ -353,10 +358,12 @@ impl<T: Scalar> Trainer<T> {
         residual -= target.as_ref().unwrap_or(clean);
         let squares = squared_norms(residual.view());
         let huber = HUBER * d.sqrt();
-        let mut loss = 0.0;
+        let (mut loss, mut trivial) = (0.0, 0.0);
+        // What D = 0 leaves is x_0; between the levels of a pair, what D = x leaves is the noise.
+        let untouched = squared_norms(if target.is_some() { noise.view() } else { clean.view() });
         // ∂L/∂D of a row is this times the residual; ∂L/∂F is c_out times that.
         let mut slopes = Vec::new();
-        for (level, &square) in levels.iter().zip(&squares) {
+        for ((level, &square), &left) in levels.iter().zip(&squares).zip(&untouched) {
             let (value, slope) = match &target {
                 None => (level.weight * square / d, 2.0 * level.weight / d),
                 Some(_) => {
@@ -364,6 +371,11 @@ impl<T: Scalar> Trainer<T> {
                     (level.weight * (root - huber), level.weight / root)
                 }
             };
+            trivial += level.weight / batch
+                * match level.target {
+                    None => left / d,
+                    Some(below) => ((level.sigma - below).powi(2) * left + huber * huber).sqrt() - huber,
+                };
             loss += value / batch;
             slopes.push(slope / batch);
         }
@@ -373,7 +385,7 @@ impl<T: Scalar> Trainer<T> {
             r.mapv_inplace(|v| v * slope);
         });
         self.graph.gradient(&self.state.parameters, tape, residual.view(), gradient);
-        loss
+        [loss, trivial]
     }
 
     /// Adds up the slices' gradients in order, moves the parameters and their

@@ -20,6 +20,14 @@ fn known_values() {
         near(Schedule::Vp.beta(t), beta, 5e-10);
         near(Schedule::Vp.sigma(t), sigma, 5e-10);
     }
+    // β = 1 − α², σ = α⁻¹ − α.
+    near(Schedule::Subvp.sigma(0.5), 3.275221397, 5e-10);
+    for (t, alpha, _, _) in vp {
+        near(Schedule::Subvp.alpha(t), alpha, 5e-10);
+        // Of ten digits of α, those of 1 − α² at t = 0.001 are six.
+        near(Schedule::Subvp.beta(t), 1.0 - alpha * alpha, 2e-6);
+        near(Schedule::Subvp.sigma(t), 1.0 / alpha - alpha, 2e-6);
+    }
     near(Schedule::Cosine.alpha(0.5), 0.7027400589, 5e-10);
     near(Schedule::Cosine.beta(0.5), 0.7114467018, 5e-10);
     near(Schedule::Cosine.sigma(0.5), 1.012389564, 5e-10);
@@ -34,7 +42,7 @@ fn known_values() {
     near(Schedule::Logsnr.sigma(-1.0), 1f64.exp(), 1e-15);
     assert_eq!(Schedule::Edm.sigma(2.5), 2.5);
     // All begin with the data.
-    for schedule in [Schedule::Edm, Schedule::Vp, Schedule::Cosine, Schedule::Flow] {
+    for schedule in [Schedule::Edm, Schedule::Vp, Schedule::Subvp, Schedule::Cosine, Schedule::Flow] {
         assert_eq!((schedule.alpha(0.0), schedule.beta(0.0)), (1.0, 0.0), "{schedule:?}");
     }
 }
@@ -81,6 +89,9 @@ fn times_and_levels_are_inverse() {
     // VP at tiny levels, where e^B − 1 would cancel: σ² = 0.1 t to first order.
     near(Schedule::Vp.sigma(1e-12), 1e-13f64.sqrt(), 1e-9);
     near(Schedule::Vp.time(1e-8), 1e-15, 1e-9);
+    // And sub-VP, whose σ is B to first order: 0.1 t, with 9.95 t² beside it.
+    near(Schedule::Subvp.sigma(1e-12), 1e-13, 1e-9);
+    near(Schedule::Subvp.time(1e-13), 1e-12, 1e-9);
 }
 
 #[test]
@@ -164,6 +175,9 @@ fn what_names_no_grid_is_refused() {
         (Schedule::Vp, 1.1),
         (Schedule::Vp, 0.0),
         (Schedule::Flow, 1.0),
+        (Schedule::Cosine, 1.0),
+        (Schedule::Subvp, 0.0),
+        (Schedule::Subvp, 1.1),
         (Schedule::Edm, 0.0),
         (Schedule::Edm, f64::INFINITY),
         (Schedule::Cosine, f64::NAN),

@@ -6,6 +6,7 @@ use molrg::network::graph::{Graph, Tape};
 use molrg::network::{Architecture, Preconditioning};
 use molrg::random::{Purpose, normal_rows, row_rng};
 use molrg::scalar::Scalar;
+use molrg::schedule::Schedule;
 use molrg::training::loss::Level;
 use molrg::training::{Average, Batch, Loss, Optimizer, Rate, Settings, Trainer};
 use ndarray::{Array1, Array2, Axis};
@@ -78,6 +79,7 @@ fn every_loss_and_optimizer_lowers_the_error() {
     let losses = [
         Loss::Edm,
         Loss::Vp,
+        Loss::Subvp,
         Loss::Ve,
         sigma_range(|sigma_min, sigma_max| Loss::Uniform { sigma_min, sigma_max }),
         Loss::Fixed { sigma: 0.5 },
@@ -188,13 +190,15 @@ fn noise_levels_follow_their_distributions() {
         assert!((l.weight - exact).abs() < 1e-12 * exact && l.target.is_none());
     }
     // t uniform on (0, 1): the inverse of σ(t) has mean 1/2 and deviation 1/√12.
-    let vp = drawn(Loss::Vp, 0.0, 0.5, n);
-    let time = |sigma: f64| molrg::schedule::Schedule::Vp.time(sigma);
-    let (mean, deviation) = mean_and_deviation(vp.iter().map(|l| time(l.sigma)));
-    assert!(
-        (mean - 0.5).abs() < 0.01 && (deviation - 12f64.sqrt().recip()).abs() < 0.01,
-        "{mean} {deviation}"
-    );
+    for (loss, schedule) in [(Loss::Vp, Schedule::Vp), (Loss::Subvp, Schedule::Subvp)] {
+        let drawn = drawn(loss, 0.0, 0.5, n);
+        let (mean, deviation) = mean_and_deviation(drawn.iter().map(|l| schedule.time(l.sigma)));
+        assert!(
+            (mean - 0.5).abs() < 0.01 && (deviation - 12f64.sqrt().recip()).abs() < 0.01,
+            "{loss:?}: {mean} {deviation}"
+        );
+        assert!(drawn.iter().all(|l| (l.weight * l.sigma * l.sigma - 1.0).abs() < 1e-12), "{loss:?}");
+    }
     let ve = drawn(Loss::Ve, 0.0, 0.5, n);
     let (low, high) = (0.02f64.ln(), 100f64.ln());
     let (mean, _) = mean_and_deviation(ve.iter().map(|l| l.sigma.ln()));
@@ -278,6 +282,10 @@ fn preconditioning_is_as_published() {
     assert!((edm.out - 0.353553391).abs() < 1e-9 && (edm.input - 2f64.sqrt()).abs() < 1e-12);
     let vp = Preconditioning::Vp.at(2.0, 0.5);
     assert!((vp.skip, vp.out) == (1.0, -2.0) && (vp.input - 5f64.sqrt().recip()).abs() < 1e-12);
+    // Sub-VP's network sees x_t = αx̂: at t = ½ σ is 3.275221397 and α 0.2811828808.
+    let subvp = Preconditioning::Subvp.at(3.275221397, 0.5);
+    assert_eq!((subvp.skip, subvp.out), (1.0, -3.275221397));
+    assert!((subvp.input - 0.2811828808).abs() < 1e-9, "{}", subvp.input);
     // A consistency model is the identity at its lowest level.
     let consistency = Preconditioning::Consistency { sigma_min: 0.002 }.at(0.002, 0.5);
     assert_eq!((consistency.skip, consistency.out), (1.0, 0.0));

@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::stream::Table;
-use crate::training::Progress;
+use crate::training::{Course, Progress};
 
 pub(super) const COLUMNS: &[&str] = &["step", "loss", "lr", "gradient_norm", "seconds"];
 
@@ -17,6 +17,7 @@ pub(super) struct Log {
     pub rows: Vec<[f64; 5]>,
     /// Sums of loss and gradient norm since the last row, and their number.
     since: [f64; 3],
+    pub course: Course,
     /// Seconds of the pieces before this one, and when this one began.
     before: f64,
     started: Instant,
@@ -24,14 +25,23 @@ pub(super) struct Log {
 
 impl Log {
     pub fn new(every: u64) -> Log {
-        Log { every, rows: Vec::new(), since: [0.0; 3], before: 0.0, started: Instant::now() }
+        Log {
+            every,
+            rows: Vec::new(),
+            since: [0.0; 3],
+            course: Course::default(),
+            before: 0.0,
+            started: Instant::now(),
+        }
     }
 
     fn seconds(&self) -> f64 {
         self.before + self.started.elapsed().as_secs_f64()
     }
 
-    pub fn add(&mut self, done: &Progress, steps: u64) {
+    /// # Errors
+    /// When training has diverged.
+    pub fn add(&mut self, done: &Progress, steps: u64) -> Result<()> {
         let [loss, norm, count] = &mut self.since;
         *loss += done.loss;
         *norm += done.gradient_norm;
@@ -41,6 +51,7 @@ impl Log {
             self.rows.push([done.step as f64, loss / count, done.rate, norm / count, self.seconds()]);
             self.since = [0.0; 3];
         }
+        self.course.add(done, steps)
     }
 
     pub fn write(&self, table: Table) -> Result<()> {
@@ -62,7 +73,9 @@ impl Log {
     /// first line what is not a row.
     pub fn to_text(&self) -> String {
         let [loss, norm, count] = self.since;
-        let mut text = format!("{} {loss} {norm} {count}", self.seconds());
+        let [untrained, sum, trivial, steps] = self.course.to_numbers();
+        let mut text =
+            format!("{} {loss} {norm} {count} {untrained} {sum} {trivial} {steps}", self.seconds());
         for row in &self.rows {
             let row = row.map(|v| v.to_string());
             let _ = write!(text, "\n{}", row.join(" "));
@@ -73,8 +86,10 @@ impl Log {
     pub fn from_text(text: &str, every: u64) -> Option<Log> {
         let numbers = |line: &str| line.split(' ').map(|n| n.parse().ok()).collect::<Option<Vec<f64>>>();
         let mut lines = text.lines();
-        let [before, loss, norm, count] = numbers(lines.next()?)?[..] else { return None };
+        let [before, loss, norm, count, course @ ..] = &numbers(lines.next()?)?[..] else { return None };
+        // Checkpoints of earlier versions end here; theirs is taken up where it goes on.
+        let course = <[f64; 4]>::try_from(course).map_or_else(|_| Course::default(), Course::from_numbers);
         let rows = lines.map(|line| numbers(line)?.try_into().ok()).collect::<Option<_>>()?;
-        Some(Log { before, since: [loss, norm, count], rows, ..Log::new(every) })
+        Some(Log { before: *before, since: [*loss, *norm, *count], rows, course, ..Log::new(every) })
     }
 }

@@ -112,6 +112,8 @@ enum LossKind {
     Edm,
     /// Of the variance-preserving process
     Vp,
+    /// Of the sub-variance-preserving process
+    Subvp,
     /// Of the variance-exploding process
     Ve,
     /// ln σ uniform on --sigma-range
@@ -241,6 +243,7 @@ impl TrainingArgs {
         Ok(match kind {
             LossKind::Edm => Loss::Edm,
             LossKind::Vp => Loss::Vp,
+            LossKind::Subvp => Loss::Subvp,
             LossKind::Ve => Loss::Ve,
             LossKind::Uniform => Loss::Uniform { sigma_min, sigma_max },
             LossKind::Consistency => Loss::Consistency { sigma_min, sigma_max },

@@ -96,6 +96,7 @@ impl TrainingArgs {
         let batch = trainer.batch();
         let mut progress = job.progress(Some(steps.saturating_mul(batch as u64)), "examples");
         progress.advance((trainer.state.step as usize).saturating_mul(batch));
+        let mut lines = job.lines(trainer.state.step);
         while trainer.state.step < steps {
             if let Some(checkpoints) = checkpoints
                 && checkpoints.stop.load(Ordering::Relaxed)
@@ -107,22 +108,32 @@ impl TrainingArgs {
                     path.display()
                 )));
             }
-            let done = trainer.step().map_err(|e| match checkpoints {
+            let step = trainer.step().and_then(|done| run.log.add(&done, steps).map(|()| done));
+            let done = step.map_err(|e| match checkpoints {
                 Some(checkpoints) => {
                     anyhow!("{e}; the last checkpoint is in {}", checkpoints.directory.display())
                 }
                 None => e,
             })?;
-            run.log.add(&done, steps);
             if let Some(row) = run.log.rows.last() {
                 progress.say(format!("examples, loss {:.4},", row[1]));
             }
             progress.advance(batch);
+            if let Some(left) = lines.as_mut().and_then(|lines| lines.left(done.step, steps)) {
+                let loss = run.log.rows.last().map_or(done.loss, |row| row[1]);
+                job.note(&format!("step {} of {steps}, loss {loss:.4}, {left} left", done.step));
+            }
             if let Some(checkpoints) = checkpoints
                 && (done.step.is_multiple_of(between) || done.step == steps)
             {
                 checkpoints.write(run, trainer)?;
             }
+        }
+        if let Some([loss, trivial]) = run.log.course.worse_than_nothing() {
+            job.warn(&format!(
+                "the mean loss of the last steps is {loss:.3}, where a denoiser that always says 0 has {trivial:.3}; \
+                 give more --steps, or another --lr or --loss"
+            ));
         }
         Ok(())
     }
@@ -175,7 +186,7 @@ fn record<T: Scalar>(settings: &Settings, data: &Array2<T>) -> BTreeMap<String, 
         Loss::Uniform { sigma_min, sigma_max } | Loss::Consistency { sigma_min, sigma_max } => {
             all.push(("sigma-range", format!("{sigma_min},{sigma_max}")));
         }
-        Loss::Edm | Loss::Vp | Loss::Ve => {}
+        Loss::Edm | Loss::Vp | Loss::Subvp | Loss::Ve => {}
     }
     all.into_iter().map(|(key, value)| (format!("{RECORD}{key}"), value)).collect()
 }

@@ -35,9 +35,14 @@ impl<'a, T: Scalar> Pairing<'a, T> {
     /// `samples` is the number of latents asked for, if it was.
     pub fn new(job: &Job, plan: &'a Plan, sources: Vec<Source>, samples: Option<usize>) -> Result<Self> {
         let (mut models, mut files) = (Vec::new(), Vec::new());
+        let mut warned = false;
         for source in sources {
             match source {
-                Source::Model(m) => models.push(Some(m.into_denoiser::<T>()?)),
+                Source::Model(m) => {
+                    // Once: students of one teacher are alike.
+                    warned = warned || job.warn_of_start(&m, &plan.sigmas);
+                    models.push(Some(m.into_denoiser::<T>()?));
+                }
                 Source::Samples(r) => {
                     models.push(None);
                     files.push(*r);
