@@ -1,10 +1,10 @@
 //! fig images: arrays of images, in rows.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use crate::cli::{Job, Program, usage};
 use crate::draw::{Gallery, Image, images};
-use crate::stream::{Rows, block_rows};
+use crate::stream::{Layout, Rows, block_rows, image_text};
 use anyhow::{Result, anyhow, bail, ensure};
 use clap::Args;
 
@@ -19,9 +19,12 @@ use super::page::{Sheet, parse_range};
 /// Memory: the images drawn and the picture.
 #[derive(Args)]
 pub struct Arguments {
-    /// Images: npy, IDX (gzipped or not), npz, or csv with --shape (default: standard input)
+    /// Images: npy, IDX (gzipped or not), npz, a folder of PNG files, or csv with --shape (default: standard input)
     #[arg(value_name = "INPUT")]
     inputs: Vec<OsString>,
+    /// How their numbers lie (default: channels last; what looks like channels first is refused)
+    #[arg(long, value_enum)]
+    layout: Option<Layout>,
     /// Images in a row
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
     columns: u16,
@@ -52,7 +55,7 @@ impl Program for Arguments {
         match self.inputs.as_slice() {
             [] | [_] => {
                 let input = self.inputs.first().map(OsString::as_os_str);
-                let mut images = read(job.rows(input)?, MOST + 1)?.into_iter();
+                let mut images = read(self.images(job, input)?, MOST + 1)?.into_iter();
                 ensure!(
                     images.len() <= MOST,
                     "more than {MOST} images to draw; choose some with --rows A..B"
@@ -64,7 +67,7 @@ impl Program for Arguments {
             }
             several => {
                 for (i, input) in several.iter().enumerate() {
-                    let images = read(job.rows(Some(input))?, columns)?;
+                    let images = read(self.images(job, Some(input))?, columns)?;
                     if let Some((_, first)) = rows.first() {
                         let [first, other] = [&first[0], &images[0]].map(Image::size);
                         ensure!(
@@ -88,6 +91,12 @@ impl Program for Arguments {
 }
 
 impl Arguments {
+    fn images(&self, job: &Job, input: Option<&OsStr>) -> Result<Rows> {
+        let rows = job.rows(input)?.images(self.layout)?;
+        job.note(&format!("{}: items are {}", rows.name(), image_text(rows.item_shape())));
+        Ok(rows)
+    }
+
     fn check(&self) -> Result<()> {
         ensure!(
             self.inputs.iter().filter(|name| *name == "-").count() <= 1,
