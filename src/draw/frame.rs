@@ -218,7 +218,8 @@ impl Names {
     pub(super) fn fit(names: &[String], numeric: bool, slot: f64) -> Names {
         let widest = text::widest(names.iter().map(String::as_str), TICK);
         let upright = f64::from(TICK);
-        if widest + 6.0 <= slot {
+        // Of a slot as wide as the longest name, what is cut of it is no more than of one that leans.
+        if widest.min(NAME) + 6.0 <= slot {
             return Names { leaning: false, every: 1, depth: upright };
         }
         // A gap between numbers can be filled in by eye, one between words cannot.
@@ -246,7 +247,8 @@ impl Names {
             if self.leaning {
                 picture.within(NAME, (x + 4.0, area.bottom + NOTCH + 8.0), name, TICK, Anchor::End, -45.0);
             } else {
-                picture.text(x, area.bottom + NOTCH + 2.0 + f64::from(TICK), name, TICK, Anchor::Middle);
+                let y = area.bottom + NOTCH + 2.0 + f64::from(TICK);
+                picture.within(slot * self.every as f64 - 4.0, (x, y), name, TICK, Anchor::Middle, 0.0);
             }
         }
     }
