@@ -284,22 +284,25 @@ impl Legend {
         let mut x = area.right + ASIDE;
         let top = area.top + if self.title.is_empty() { 0.0 } else { LINE };
         picture.within(room(page), (x, area.top + f64::from(TICK)), &self.title, TICK, Anchor::Start, 0.0);
-        let place = |picture: &mut Picture, (x, y): (f64, f64), name: &str, width: f64| {
-            picture.within(width - SWATCH - 8.0, (x + SWATCH, y + 4.0), name, laid.size, Anchor::Start, 0.0);
-        };
-        for (column, width) in laid.columns.iter().zip(&laid.widths) {
-            for (i, key) in column.iter().enumerate() {
-                let middle = top + (i as f64 + 0.5) * LINE;
-                (key.swatch)(picture, x, middle);
-                place(picture, (x, middle), &key.name, *width);
+        let middle = |line: usize| top + (line as f64 + 0.5) * LINE;
+        for (i, (column, width)) in laid.columns.iter().zip(&laid.widths).enumerate() {
+            let room = width - SWATCH - 8.0;
+            for (line, key) in column.iter().enumerate() {
+                (key.swatch)(picture, x, middle(line));
+                picture.within(
+                    room,
+                    (x + SWATCH, middle(line) + 4.0),
+                    &key.name,
+                    laid.size,
+                    Anchor::Start,
+                    0.0,
+                );
+            }
+            if laid.left_out > 0 && i + 1 == laid.columns.len() {
+                let more = format!("{} more", laid.left_out);
+                picture.text(x, middle(column.len()) + 4.0, &more, laid.size, Anchor::Start);
             }
             x += width;
-        }
-        if let (Some(column), Some(width)) = (laid.columns.last(), laid.widths.last())
-            && laid.left_out > 0
-        {
-            let middle = top + (column.len() as f64 + 0.5) * LINE;
-            place(picture, (x - width, middle), &format!("{} more", laid.left_out), *width);
         }
     }
 
