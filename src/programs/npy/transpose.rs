@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use crate::cli::{Job, Program, usage};
+use crate::cli::{Job, Program, Source, usage};
 use crate::scalar::Scalar;
 use crate::stream::{Rows, block_rows};
 use crate::with_dtype;
@@ -37,12 +37,8 @@ impl Program for Arguments {
     }
 }
 
-fn copy<T: Scalar>(job: &Job, mut rows: Rows) -> Result<()> {
-    let mut out = job.array::<T>(rows.len(), rows.item_shape())?;
-    let mut progress = job.progress(rows.len().map(|n| n as u64), "rows");
-    while let Some(block) = rows.next_block::<T>(block_rows(rows.width()))? {
-        out.write(block.view())?;
-        progress.advance(block.nrows());
-    }
-    out.finish()
+fn copy<T: Scalar>(job: &Job, rows: Rows) -> Result<()> {
+    let out = job.array::<T>(rows.len(), rows.item_shape())?;
+    let most = block_rows(rows.width());
+    job.fill(Source::Stream(rows), most, "rows", vec![out], |block| Ok(block.inputs))
 }
