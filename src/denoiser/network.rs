@@ -22,7 +22,8 @@ pub struct Network {
     pub preconditioning: Preconditioning,
     /// Standard deviation of the training data.
     pub sigma_data: f64,
-    /// Averaged parameters, which the denoiser uses, and those of the last step.
+    /// Averaged parameters, which the denoiser uses, and those of the last step. A file may hold one set alone,
+    /// which then serves as both.
     pub average: Values,
     pub parameters: Values,
     /// The optimizer's running means (empty where it keeps none), in checkpoints.
@@ -65,15 +66,25 @@ impl Network {
             false => Ok(Values::F32(Vec::new())),
         };
         let (average, values) = (set(AVERAGE)?, set(PARAMETERS)?);
+        let both = !average.is_empty() && !values.is_empty();
+        let (average, values) = match (average.is_empty(), values.is_empty()) {
+            (false, true) => (average.clone(), average),
+            (true, false) => (values.clone(), values),
+            _ => (average, values),
+        };
         ensure!(
-            !average.is_empty() && average.len() == values.len(),
-            "damaged: its parameters ({AVERAGE}.… and {PARAMETERS}.…) are missing"
+            !average.is_empty(),
+            "damaged: its parameters ({AVERAGE}.… or {PARAMETERS}.…) are missing"
         );
         ensure!(average.all_finite() && values.all_finite(), "damaged: it holds numbers that are not finite");
         let optimizer = [set(OPTIMIZER[0])?, set(OPTIMIZER[1])?];
         ensure!(optimizer.iter().all(Values::all_finite), "damaged: it holds numbers that are not finite");
         file.nothing_left()?;
         let optimizer = optimizer.iter().any(|v| !v.is_empty()).then_some(optimizer);
+        ensure!(
+            both || optimizer.is_none(),
+            "damaged: a checkpoint of training needs both {AVERAGE}.… and {PARAMETERS}.…"
+        );
         Ok(Network {
             architecture,
             preconditioning,
