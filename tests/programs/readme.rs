@@ -54,7 +54,8 @@ fn blocks(text: &str) -> Vec<(&str, &str)> {
     let mut rest = text;
     while let Some((_, after)) = rest.split_once("\n```") {
         let (kind, after) = after.split_once('\n').unwrap();
-        let (body, after) = after.split_once("\n```").unwrap_or_else(|| panic!("a block of {kind} has no end"));
+        let (body, after) =
+            after.split_once("\n```").unwrap_or_else(|| panic!("a block of {kind} has no end"));
         all.push((kind, body));
         rest = after;
     }
@@ -95,7 +96,8 @@ fn steps(text: &str) -> Vec<Step> {
                 }
             }
             "sh" => all.extend(commands(body).into_iter().map(unseen)),
-            "python" => all.push(unseen(format!("if [ -n \"$PYTHON\" ]; then \"$PYTHON\" - <<'END'\n{body}\nEND\nfi"))),
+            "python" => all
+                .push(unseen(format!("if [ -n \"$PYTHON\" ]; then \"$PYTHON\" - <<'END'\n{body}\nEND\nfi"))),
             "bash" | "" | "text" => {}
             other => panic!("a block of {other:?}, which is neither run nor known not to be"),
         }
@@ -155,7 +157,8 @@ fn blocks_do_what_they_show() {
     if python.is_none() {
         eprintln!("blocks of Python are skipped: no NumPy (make test-forward fetches it)");
     }
-    let all: Vec<(String, Vec<Step>)> = documents().into_iter().map(|(name, text)| (name, steps(&text))).collect();
+    let all: Vec<(String, Vec<Step>)> =
+        documents().into_iter().map(|(name, text)| (name, steps(&text))).collect();
     let count: usize = all.iter().map(|(_, steps)| steps.len()).sum();
     assert!(count > 40, "only {count} commands found");
     let wrong: Vec<String> = std::thread::scope(|scope| {
@@ -180,7 +183,8 @@ fn forward_passes_follow_from_the_formats() {
 
 /// Whether two texts have the same fields, numbers compared as numbers.
 fn alike(a: &str, b: &str, tolerance: f64) -> bool {
-    let fields = |text: &str| text.split([',', '\n']).map(|field| field.trim().to_string()).collect::<Vec<_>>();
+    let fields =
+        |text: &str| text.split([',', '\n']).map(|field| field.trim().to_string()).collect::<Vec<_>>();
     let (a, b) = (fields(a), fields(b));
     a.len() == b.len()
         && a.iter().zip(&b).all(|(a, b)| match (a.parse::<f64>(), b.parse::<f64>()) {
