@@ -57,6 +57,8 @@ pub enum Purpose {
     Probes,
     /// Resampled rows of a bootstrap.
     Bootstrap,
+    /// Training rows that are left out in turn.
+    LeftOut,
 }
 
 impl Purpose {
@@ -77,6 +79,7 @@ impl Purpose {
             Purpose::Critic => "critic",
             Purpose::Probes => "probes",
             Purpose::Bootstrap => "bootstrap",
+            Purpose::LeftOut => "left-out",
         }
     }
 }
@@ -101,6 +104,19 @@ pub fn step_rng(seed: u64, purpose: Purpose, step: u64, row: u64) -> ChaCha8Rng 
 /// A uniform number in [0, 1).
 pub fn uniform(rng: &mut impl Rng) -> f64 {
     (rng.next_u64() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
+}
+
+/// `count` different ones of 0..n, each set of them equally likely, in order (Floyd's algorithm; Bentley and
+/// Floyd, Communications of the ACM 30 (1987) 754).
+pub fn subset(rng: &mut impl Rng, n: usize, count: usize) -> Vec<usize> {
+    let mut chosen = std::collections::BTreeSet::new();
+    for last in n.saturating_sub(count)..n {
+        let drawn = (uniform(rng) * (last + 1) as f64) as usize;
+        if !chosen.insert(drawn) {
+            chosen.insert(last);
+        }
+    }
+    chosen.into_iter().collect()
 }
 
 /// Fills `out` with independent standard normal numbers.

@@ -22,21 +22,22 @@ pub struct LevelArgs {
     /// Times of --schedule
     #[arg(long, value_name = "LIST", value_parser = parse_list, allow_hyphen_values = true, conflicts_with = "levels")]
     pub time: Option<Numbers>,
-    /// All positive levels of a grid of N steps, like edm:18
+    /// All positive levels of a grid of N steps, like edm:18, between the sampler's ends where there is a sampler
     #[arg(long, value_name = "SCHEDULE:N")]
     pub levels: Option<String>,
 }
 
 impl LevelArgs {
-    /// The levels σ, in the order given; `schedule` is that of `--time`.
+    /// The levels σ, in the order given. `grid` is that of the program's other flags: its schedule is that of
+    /// `--time`, and `--levels` take all of it but the schedule and the number of steps.
     ///
     /// # Errors
     /// Usage errors: no level, or one that is not positive and finite.
-    pub fn sigmas(&self, schedule: Schedule) -> Result<Vec<f64>> {
-        self.parse(schedule).map_err(usage)
+    pub fn sigmas(&self, grid: &Grid) -> Result<Vec<f64>> {
+        self.parse(grid).map_err(usage)
     }
 
-    fn parse(&self, schedule: Schedule) -> Result<Vec<f64>> {
+    fn parse(&self, grid: &Grid) -> Result<Vec<f64>> {
         let positive = |flag: &str, v: f64| {
             // An SNR's level is 1/v, in the same range.
             if SIGMAS.contains(&v) {
@@ -50,7 +51,7 @@ impl LevelArgs {
         } else if let Some(list) = &self.snr {
             list.0.iter().map(|&s| positive("--snr", s).map(|s| 1.0 / s)).collect()
         } else if let Some(list) = &self.time {
-            list.0.iter().map(|&t| schedule.checked_sigma(t)).collect()
+            list.0.iter().map(|&t| grid.schedule.checked_sigma(t)).collect()
         } else if let Some(text) = &self.levels {
             let (name, steps) = text.split_once(':').ok_or_else(|| {
                 anyhow!("--levels {text:?}: write a schedule and a number of steps, like edm:18")
@@ -60,7 +61,7 @@ impl LevelArgs {
             let steps = steps
                 .parse()
                 .map_err(|_| anyhow!("--levels {text:?}: {steps:?} is not a number of steps"))?;
-            let grid = Grid { schedule, steps, ..Grid::default() };
+            let grid = Grid { schedule, steps, ..*grid };
             let mut levels = grid.levels().map_err(|e| anyhow!("--levels {text}: {e:#}"))?;
             levels.pop();
             Ok(levels)

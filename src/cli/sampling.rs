@@ -55,6 +55,17 @@ pub struct SamplerArgs {
 }
 
 impl SamplerArgs {
+    /// The grid of noise levels, where --sigmas gives none.
+    pub fn grid(&self) -> Grid {
+        Grid {
+            schedule: self.schedule,
+            steps: self.steps,
+            sigma_min: self.sigma_min,
+            sigma_max: self.sigma_max,
+            rho: self.rho,
+        }
+    }
+
     /// The plan these flags ask for.
     ///
     /// # Errors
@@ -70,16 +81,7 @@ impl SamplerArgs {
                 check_levels(&sigmas.0).map_err(usage)?;
                 sigmas.0.clone()
             }
-            None => {
-                let grid = Grid {
-                    schedule: self.schedule,
-                    steps: self.steps,
-                    sigma_min: self.sigma_min,
-                    sigma_max: self.sigma_max,
-                    rho: self.rho,
-                };
-                grid.levels().map_err(usage)?
-            }
+            None => self.grid().levels().map_err(usage)?,
         };
         for (name, value) in [("--rtol", self.rtol), ("--atol", self.atol)] {
             if !(value > 0.0 && value.is_finite()) {

@@ -13,6 +13,7 @@ use rayon::prelude::*;
 
 use super::reproducibility::{Similarity, cosine};
 use crate::linalg::{column_means, dot, product, squared_distance};
+use crate::random::{Purpose, row_rng, subset};
 use crate::scalar::{Dtype, Scalar, vectorized};
 
 /// Training rows compared with a block of samples at a time: their scores stay in the cache.
@@ -24,6 +25,10 @@ const BLOCK: usize = 256;
 /// Nearest rows by products, of which the nearest two by differences are taken:
 /// the rounding of products may confuse near ties, seldom as many as this.
 const CANDIDATES: usize = 4;
+
+/// So many training rows at most are all left out in turn; of more, so many.
+const ALL_LEFT_OUT: usize = 2000;
+const SOME_LEFT_OUT: usize = 400;
 
 /// A training set to be searched.
 pub struct Training<T: Scalar> {
@@ -114,24 +119,67 @@ impl<T: Scalar> Training<T> {
     /// For every sample its most similar training row; `unit` as in
     /// [`Similarity::between`].
     pub fn best(&self, x: ArrayView2<T>, similarity: Similarity, unit: f64) -> Vec<Best> {
+        self.best_but(x, similarity, unit, None)
+    }
+
+    /// For every sample its two nearest training rows.
+    pub fn nearest(&self, x: ArrayView2<T>) -> Vec<Nearest> {
+        self.nearest_but(x, None)
+    }
+
+    /// Training rows to be left out in turn, so that their scores say what a sample's would be that is no
+    /// copy: all where there are few, else some drawn by the seed, enough for two digits of a share.
+    pub fn left_out(&self, seed: u64) -> Vec<usize> {
+        let n = self.rows.nrows();
+        let count = if n <= ALL_LEFT_OUT { n } else { SOME_LEFT_OUT };
+        subset(&mut row_rng(seed, Purpose::LeftOut, 0), n, count)
+    }
+
+    /// For every of these training rows the most similar of the others; nothing where there are none.
+    pub fn best_of_others(&self, rows: &[usize], similarity: Similarity, unit: f64) -> Vec<Best> {
+        if self.rows.nrows() < 2 {
+            return Vec::new();
+        }
+        self.best_but(self.rows.select(Axis(0), rows).view(), similarity, unit, Some(rows))
+    }
+
+    /// For every of these training rows the two nearest of the others; nothing where there are none.
+    pub fn nearest_of_others(&self, rows: &[usize]) -> Vec<Nearest> {
+        if self.rows.nrows() < 2 {
+            return Vec::new();
+        }
+        self.nearest_but(self.rows.select(Axis(0), rows).view(), Some(rows))
+    }
+
+    /// As [`Training::best`], for sample i without training row `but[i]`.
+    fn best_but(
+        &self,
+        x: ArrayView2<T>,
+        similarity: Similarity,
+        unit: f64,
+        but: Option<&[usize]>,
+    ) -> Vec<Best> {
         match similarity {
             Similarity::Cosine => {
                 let score = |j: usize, xt: T| xt * self.inverse_norms[j];
-                self.candidates(x, 1, score, |i, found| {
+                self.candidates(x, 1, but, score, |i, found| {
                     let row = found[0];
                     Best { row, similarity: cosine(x.row(i), self.rows.row(row)) }
                 })
             }
             Similarity::L2 => {
-                self.nearest(x).into_iter().map(|n| Best { row: n.row, similarity: n.distance }).collect()
+                let nearest = self.nearest_but(x, but).into_iter();
+                nearest.map(|n| Best { row: n.row, similarity: n.distance }).collect()
             }
             // No product computes absolute differences.
             Similarity::Mae => x
                 .axis_iter(Axis(0))
                 .into_par_iter()
-                .map(|x| {
+                .enumerate()
+                .map(|(i, x)| {
+                    let own = but.map(|but| but[i]);
                     let mut best = Best { row: 0, similarity: f64::INFINITY };
-                    for (row, t) in self.rows.outer_iter().enumerate() {
+                    for (row, t) in self.rows.outer_iter().enumerate().filter(|(row, _)| Some(*row) != own) {
                         let similarity = similarity.between(x, t, unit);
                         if similarity < best.similarity {
                             best = Best { row, similarity };
@@ -143,11 +191,11 @@ impl<T: Scalar> Training<T> {
         }
     }
 
-    /// For every sample its two nearest training rows.
-    pub fn nearest(&self, x: ArrayView2<T>) -> Vec<Nearest> {
+    /// As [`Training::nearest`], for sample i without training row `but[i]`.
+    fn nearest_but(&self, x: ArrayView2<T>, but: Option<&[usize]>) -> Vec<Nearest> {
         let score = |j: usize, xt: T| xt - self.half_norms[j];
         let centred = &x - &self.centre;
-        self.candidates(centred.view(), CANDIDATES, score, |i, found| {
+        self.candidates(centred.view(), CANDIDATES, but, score, |i, found| {
             let x = x.row(i);
             let mut exact: Vec<(f64, usize)> =
                 found.iter().map(|&j| (squared_distance(x, self.rows.row(j)).sqrt(), j)).collect();
@@ -161,15 +209,18 @@ impl<T: Scalar> Training<T> {
     }
 
     /// For every sample (`finish` gets its index) the `count` training rows of largest
-    /// score(j, xᵀt_j), in blocks of rows and tiles of training rows, and what `finish` makes of them.
+    /// score(j, xᵀt_j), without training row `but[i]`, in blocks of rows and tiles of training rows, and what
+    /// `finish` makes of them.
     fn candidates<R: Send>(
         &self,
         x: ArrayView2<T>,
         count: usize,
+        but: Option<&[usize]>,
         score: impl Fn(usize, T) -> T + Sync,
         finish: impl Fn(usize, &[usize]) -> R + Sync,
     ) -> Vec<R> {
         let block = crate::blocks::block_size(x.nrows()).min(BLOCK);
+        let count = count + usize::from(but.is_some());
         let blocks: Vec<Vec<R>> = x
             .axis_chunks_iter(Axis(0), block)
             .into_par_iter()
@@ -214,8 +265,10 @@ impl<T: Scalar> Training<T> {
                 best.iter()
                     .enumerate()
                     .map(|(i, best)| {
-                        let rows: Vec<usize> = best.iter().map(|b| b.1).collect();
-                        finish(b * block + i, &rows)
+                        let i = b * block + i;
+                        let own = but.map(|but| but[i]);
+                        let rows: Vec<usize> = best.iter().map(|b| b.1).filter(|j| Some(*j) != own).collect();
+                        finish(i, &rows)
                     })
                     .collect()
             })

@@ -3,6 +3,7 @@
 //! * [`reproducibility`]: the RP score, the share of latents that two models turn
 //!   into the same sample (arXiv 2310.05264);
 //! * [`generalization`]: the GL score in its three forms;
+//! * [`copies`]: rows that are equal to the bit;
 //! * [`descriptor`]: what is compared: raw rows, or their principal coordinates;
 //! * [`probability_flow_distance`]: PFD and its bias and variance (arXiv 2505.20123);
 //! * [`numerical_rank`]: of a denoiser's Jacobian;
@@ -12,6 +13,7 @@
 //! * [`curve`]: where measured curves cross a level, and lines through them;
 //! * [`interval`]: standard errors and confidence intervals.
 
+pub mod copies;
 pub mod curve;
 pub mod descriptor;
 pub mod generalization;

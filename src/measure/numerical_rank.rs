@@ -2,11 +2,12 @@
 //! singular values satisfy √Σ_{i≤r} s_i² > η √Σ s_i² (arXiv 2409.02374, equation 10).
 
 use anyhow::Result;
-use ndarray::{Array2, ArrayView1, s};
+use ndarray::{Array2, ArrayView1, Axis, concatenate, s};
+use rand::Rng;
 
 use crate::denoiser::{Differentiable, Singular};
 use crate::flow::Plan;
-use crate::linalg::{cast, orthonormalize, product, thin_svd};
+use crate::linalg::{cast, complete_basis, orthonormalize, product, thin_svd};
 use crate::random::{Purpose, normal_rows, row_rng, standard_normals};
 use crate::scalar::Scalar;
 
@@ -123,8 +124,7 @@ pub struct Cell {
     pub rank: Rank,
     /// The leading singular values, as many as the survey keeps.
     pub values: Vec<f64>,
-    /// Their right singular vectors, one after the other; zeros for those of
-    /// the many equal values that a closed form does not list.
+    /// Their right singular vectors, one after the other.
     pub vectors: Vec<f64>,
 }
 
@@ -187,9 +187,27 @@ impl<T: Scalar> Survey<'_, T> {
         let all = singular.all();
         let mut values = all[..self.values.min(all.len())].to_vec();
         values.resize(self.values, 0.0);
-        let found = self.vectors.min(singular.right.ncols());
-        let mut vectors: Vec<f64> = singular.right.slice(s![.., ..found]).t().iter().copied().collect();
-        vectors.resize(self.vectors * x.len(), 0.0);
+        let vectors =
+            leading_vectors(&singular, self.vectors, &mut row_rng(self.seed, Purpose::Completion, row));
+        let vectors = vectors.t().iter().copied().collect();
         Ok(Cell { rank: numerical_rank(&all, total, self.threshold), values, vectors })
     }
+}
+
+/// The right singular vectors of the `count` largest values as columns, (d, ≤ count). Of the equal values
+/// that a closed form does not list, every orthonormal basis of the directions left will do: theirs is drawn.
+fn leading_vectors(singular: &Singular, count: usize, rng: &mut impl Rng) -> Array2<f64> {
+    let (rest, others) = singular.rest;
+    let (d, listed) = singular.right.dim();
+    let above = singular.values.iter().take_while(|&&s| s >= rest).count().min(count);
+    let drawn = others.min(count - above);
+    let below = (listed - above.min(listed)).min(count - above - drawn);
+    let right = singular.right.view();
+    let completed = complete_basis(right, listed + drawn, Array2::zeros((d, 0)).view(), rng);
+    concatenate![
+        Axis(1),
+        right.slice(s![.., ..above]),
+        completed.slice(s![.., listed..]),
+        right.slice(s![.., above..above + below])
+    ]
 }

@@ -1,30 +1,57 @@
 //! Probability flow distance: PFD(p, q) = (E‖Φ_p(x_T) − Φ_q(x_T)‖²)^½ over shared
-//! latents x_T, Φ the map of the probability flow (arXiv 2505.20123); and the bias
-//! and variance of a student over training sets.
+//! latents x_T, Φ the map of the probability flow (arXiv 2505.20123); the bias and
+//! variance of a student over training sets; and whether rows are paired at all.
 
+use anyhow::{Result, ensure};
 use ndarray::{Array1, ArrayView2};
+use rayon::prelude::*;
 
-use super::interval::{Estimate, Mean};
+use super::interval::{Amounts, Estimate, Joint, Mean};
 use crate::linalg::squared_distance;
 use crate::scalar::Scalar;
+
+/// Squares below this have lost digits, or all.
+const LEAST_SQUARE: f64 = 1e-290;
+
+/// ‖a_i − b_i‖² of paired rows, on all threads.
+fn squared_distances<T: Scalar>(a: ArrayView2<T>, b: ArrayView2<T>) -> Vec<f64> {
+    (0..a.nrows()).into_par_iter().map(|i| squared_distance(a.row(i), b.row(i))).collect()
+}
 
 /// Squared distances of paired rows, taken in row by row.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Distance {
-    squared: Mean,
+    pub squares: Amounts,
+    /// Whether rows differ by less than their squares can tell.
+    vanishing: bool,
 }
 
 impl Distance {
-    /// Takes in paired blocks.
-    pub fn add<T: Scalar>(&mut self, a: ArrayView2<T>, b: ArrayView2<T>) {
-        for (a, b) in a.outer_iter().zip(b.outer_iter()) {
-            self.squared.add(squared_distance(a, b));
+    /// Takes in paired blocks; gives the rows' squares.
+    pub fn add<T: Scalar>(&mut self, a: ArrayView2<T>, b: ArrayView2<T>) -> Vec<f64> {
+        let squares = squared_distances(a, b);
+        for (i, &square) in squares.iter().enumerate() {
+            self.vanishing |= square < LEAST_SQUARE && a.row(i) != b.row(i);
+            self.squares.add(square);
         }
+        squares
     }
 
     /// PFD with the delta method's error.
     pub fn pfd(&self) -> Estimate {
-        self.squared.root()
+        self.squares.root()
+    }
+
+    /// Refuses distances whose squares f64 does not hold.
+    ///
+    /// # Errors
+    /// When rows differ, but none by more than 1e-145 or so.
+    pub fn check_scale(&self) -> Result<()> {
+        ensure!(
+            !self.vanishing || self.squares.mean() >= LEAST_SQUARE,
+            "differences below 1e-145 are too small to be squared; give numbers in another unit"
+        );
+        Ok(())
     }
 }
 
@@ -33,55 +60,37 @@ impl Distance {
 pub struct Relative {
     pub above: Distance,
     pub below: Distance,
-    /// Σ of products of deviations, for the covariance of the two.
-    products: f64,
+    squares: Joint,
 }
 
 impl Relative {
     pub fn add<T: Scalar>(&mut self, a: ArrayView2<T>, b: ArrayView2<T>, c: ArrayView2<T>) {
-        for ((a, b), c) in a.outer_iter().zip(b.outer_iter()).zip(c.outer_iter()) {
-            let (x, y) = (squared_distance(a, b), squared_distance(b, c));
-            let before = x - self.above.squared.mean;
-            self.above.squared.add(x);
-            self.below.squared.add(y);
-            self.products += before * (y - self.below.squared.mean);
+        let above = self.above.add(a, b);
+        for (x, y) in above.into_iter().zip(self.below.add(b, c)) {
+            self.squares.add(x, y);
         }
     }
 
     /// The ratio; `None` when the denominator is 0. The error is the delta
     /// method's, var ln r = ¼ var(x/m_x − y/m_y)/n.
     pub fn ratio(&self) -> Option<Estimate> {
-        let (x, y) = (self.above.squared, self.below.squared);
-        if y.mean <= 0.0 {
-            return None;
-        }
-        let value = (x.mean / y.mean).sqrt();
-        let n = x.n as f64;
-        let std_error = if x.mean > 0.0 && x.n > 1 {
-            let covariance = self.products / (n - 1.0);
-            let spread = x.variance() / (x.mean * x.mean) + y.variance() / (y.mean * y.mean)
-                - 2.0 * covariance / (x.mean * y.mean);
-            value * 0.5 * (spread.max(0.0) / n).sqrt()
-        } else {
-            0.0
-        };
-        Some(Estimate::normal(value, std_error, 0.0, x.n))
+        self.squares.root_ratio()
     }
 }
 
 /// E[E_gen²] = bias² + variance over students trained on independent datasets.
 #[derive(Clone, Debug, Default)]
 pub struct BiasVariance {
-    error: Mean,
-    bias: Mean,
-    variance: Mean,
+    error: Amounts,
+    /// Squared bias, and variance over students, of every row.
+    parts: Joint,
+    students: usize,
 }
 
 impl BiasVariance {
     /// Takes in the teacher's and the students' samples of the same latents.
-    /// `unbiased` corrects for the finite number m of students: variance·m/(m−1),
-    /// and bias² less that over m; their sum stays.
-    pub fn add<T: Scalar>(&mut self, teacher: ArrayView2<T>, students: &[ArrayView2<T>], unbiased: bool) {
+    pub fn add<T: Scalar>(&mut self, teacher: ArrayView2<T>, students: &[ArrayView2<T>]) {
+        self.students = students.len();
         let m = students.len() as f64;
         for (i, truth) in teacher.outer_iter().enumerate() {
             let mut mean = Array1::<f64>::zeros(truth.len());
@@ -89,26 +98,102 @@ impl BiasVariance {
                 mean.zip_mut_with(&s.row(i), |a, v| *a += v.wide() / m);
             }
             let truth = truth.mapv(Scalar::wide);
-            let mut bias = squared_distance(mean.view(), truth.view());
             let (mut error, mut variance) = (0.0, 0.0);
             for s in students {
                 let s = s.row(i).mapv(Scalar::wide);
                 error += squared_distance(s.view(), truth.view()) / m;
                 variance += squared_distance(s.view(), mean.view()) / m;
             }
-            if unbiased {
-                bias -= variance / (m - 1.0);
-                variance *= m / (m - 1.0);
-            }
             self.error.add(error);
-            self.bias.add(bias);
-            self.variance.add(variance);
+            self.parts.add(squared_distance(mean.view(), truth.view()), variance);
         }
     }
 
-    /// (generalization error², bias², variance), in squared units. An unbiased
-    /// bias² may come out below 0.
-    pub fn estimates(&self) -> [Estimate; 3] {
-        [self.error, self.bias, self.variance].map(|m| m.estimate(f64::NEG_INFINITY))
+    /// Squared errors of the rows.
+    pub fn errors(&self) -> &Amounts {
+        &self.error
+    }
+
+    /// (generalization error², bias², variance), in squared units. `unbiased` corrects for the finite number
+    /// m of students: variance·m/(m−1), and bias² less that over m; their sum stays. An unbiased bias² may
+    /// come out below 0.
+    pub fn estimates(&self, unbiased: bool) -> [Estimate; 3] {
+        let (error, bias, variance) =
+            (self.error.estimate(), self.parts.x.estimate(), self.parts.y.estimate());
+        if !unbiased {
+            return [error, bias, variance];
+        }
+        let m = self.students as f64;
+        let corrected = |x: f64| x * m / (m - 1.0);
+        let variance = Estimate {
+            value: corrected(variance.value),
+            std_error: variance.std_error.map(corrected),
+            ci_low: variance.ci_low.map(corrected),
+            ci_high: variance.ci_high.map(corrected),
+            n: variance.n,
+        };
+        [error, self.parts.difference(1.0 / (m - 1.0)), variance]
+    }
+}
+
+/// Rows looked at to tell whether pairing makes a difference.
+const LOOKED_AT: u64 = 1000;
+
+/// Fewer tell nothing.
+const LEAST_LOOKED_AT: u64 = 10;
+
+/// The first rows' distances to the row that belongs to them, and to the one after it.
+#[derive(Clone, Debug, Default)]
+pub struct Shifted {
+    together: Mean,
+    apart: Mean,
+    /// By how much row i is nearer to row i of the other than to row i+1.
+    gain: Mean,
+    /// The last row of a, and its squared distance from its own.
+    last: Option<(Array1<f64>, f64)>,
+}
+
+impl Shifted {
+    /// Takes in paired blocks.
+    pub fn add<T: Scalar>(&mut self, a: ArrayView2<T>, b: ArrayView2<T>) {
+        for (a, b) in a.outer_iter().zip(b.outer_iter()) {
+            if self.apart.n >= LOOKED_AT {
+                return;
+            }
+            let (a, b) = (a.mapv(Scalar::wide), b.mapv(Scalar::wide));
+            if let Some((last, own)) = &self.last {
+                let apart = squared_distance(last.view(), b.view());
+                self.together.add(*own);
+                self.apart.add(apart);
+                self.gain.add(apart - own);
+            }
+            let own = squared_distance(a.view(), b.view());
+            self.last = Some((a, own));
+        }
+    }
+
+    /// The root mean square distance of rows that do not belong together, 0 for fewer than two rows.
+    pub fn apart(&self) -> f64 {
+        self.apart.mean.sqrt()
+    }
+
+    /// The distances of rows that belong together and of rows that do not, where the former are not clearly
+    /// nearer: by less than two standard errors, or a twentieth.
+    pub fn without_effect(&self) -> Option<(f64, f64)> {
+        let least = (2.0 * self.gain.std_error()).max(0.05 * self.apart.mean);
+        let found = self.apart.n >= LEAST_LOOKED_AT && self.together.mean > 0.0 && self.gain.mean < least;
+        found.then(|| (self.together.mean.sqrt(), self.apart()))
+    }
+
+    /// No row of n shows what happens to one in n/ln 40: with a chance of .025 all are missed. That rate, and
+    /// what `pfd` would be if so many were as far apart as rows that do not belong together. `None` where that
+    /// is no tenth beyond the interval, n is 1000 and more, or below 100, which no interval is relied on for.
+    pub fn unseen(&self, pfd: &Estimate) -> Option<(f64, f64)> {
+        let rate = 40f64.ln() / pfd.n as f64;
+        let with = (pfd.value * pfd.value + rate * self.apart.mean).sqrt();
+        let beyond = pfd.value > 0.0
+            && (100..1000).contains(&pfd.n)
+            && pfd.ci_high.is_some_and(|high| with > 1.1 * high);
+        beyond.then_some((rate, with))
     }
 }

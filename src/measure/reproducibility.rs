@@ -5,6 +5,7 @@ use clap::ValueEnum;
 use ndarray::{Array1, ArrayView1, ArrayView2};
 use rayon::prelude::*;
 
+use super::interval::Estimate;
 use crate::linalg::{dot, squared_distance};
 use crate::scalar::Scalar;
 
@@ -49,15 +50,104 @@ impl Similarity {
         }
     }
 
-    /// The measures of row i of a against row i of b.
-    pub fn rowwise<T: Scalar>(self, a: ArrayView2<T>, b: ArrayView2<T>, unit: f64) -> Vec<f64> {
-        (0..a.nrows()).into_par_iter().map(|i| self.between(a.row(i), b.row(i), unit)).collect()
+    /// The measure between rows of which `a` has the square `aa`, `b` the square `bb`; only cosines need them.
+    fn between_squared<T: Scalar>(
+        self,
+        (a, aa): (ArrayView1<T>, f64),
+        (b, bb): (ArrayView1<T>, f64),
+        unit: f64,
+    ) -> f64 {
+        match self {
+            Similarity::Cosine => cosine_of(a, b, aa, bb),
+            Similarity::Mae | Similarity::L2 => self.between(a, b, unit),
+        }
+    }
+}
+
+/// Rows of one input with their squared norms, which every pair with it needs.
+pub struct Side<'a, T: Scalar> {
+    rows: ArrayView2<'a, T>,
+    /// ‖x_i‖²; 0 where the similarity has no use for them.
+    squares: Vec<f64>,
+}
+
+impl<'a, T: Scalar> Side<'a, T> {
+    pub fn new(rows: ArrayView2<'a, T>, similarity: Similarity) -> Side<'a, T> {
+        let squares = match similarity {
+            Similarity::Cosine => {
+                (0..rows.nrows()).into_par_iter().map(|i| dot(rows.row(i), rows.row(i))).collect()
+            }
+            Similarity::Mae | Similarity::L2 => vec![0.0; rows.nrows()],
+        };
+        Side { rows, squares }
+    }
+
+    fn row(&self, i: usize) -> (ArrayView1<'_, T>, f64) {
+        (self.rows.row(i), self.squares[i])
+    }
+}
+
+/// RP of two inputs, and what it would be without a cause: the share of rows i of the first that are like
+/// row i+1 of the second. The last row has no next one, so the baseline is of one row less.
+#[derive(Clone, Debug)]
+pub struct Reproducibility<T: Scalar> {
+    similarity: Similarity,
+    threshold: f64,
+    unit: f64,
+    pub rows: u64,
+    /// Of those, alike.
+    pub alike: u64,
+    /// Rows like the one after the one they belong to.
+    pub next_alike: u64,
+    /// The last row of the first input, and its square.
+    last: Option<(Array1<T>, f64)>,
+}
+
+impl<T: Scalar> Reproducibility<T> {
+    /// `threshold` as in [`Similarity::alike`], `unit` as in [`Similarity::between`].
+    pub fn new(similarity: Similarity, threshold: f64, unit: f64) -> Reproducibility<T> {
+        Reproducibility { similarity, threshold, unit, rows: 0, alike: 0, next_alike: 0, last: None }
+    }
+
+    /// Takes in paired blocks; gives the measures of their rows.
+    pub fn add(&mut self, a: &Side<T>, b: &Side<T>) -> Vec<f64> {
+        let (n, unit) = (a.rows.nrows(), self.unit);
+        let alike = |value: &f64| self.similarity.alike(*value, self.threshold);
+        let count = |values: &[f64]| values.iter().filter(|v| alike(v)).count() as u64;
+        let measured = |i: usize, j: usize| self.similarity.between_squared(a.row(i), b.row(j), unit);
+        let own: Vec<f64> = (0..n).into_par_iter().map(|i| measured(i, i)).collect();
+        let mut next: Vec<f64> = (1..n).into_par_iter().map(|i| measured(i - 1, i)).collect();
+        if let (Some((last, square)), true) = (&self.last, n > 0) {
+            next.push(self.similarity.between_squared((last.view(), *square), b.row(0), unit));
+        }
+        let (own_alike, next_alike) = (count(&own), count(&next));
+        self.rows += n as u64;
+        self.alike += own_alike;
+        self.next_alike += next_alike;
+        if let Some(i) = n.checked_sub(1) {
+            self.last = Some((a.rows.row(i).to_owned(), a.squares[i]));
+        }
+        own
+    }
+
+    /// RP.
+    pub fn share(&self) -> Estimate {
+        Estimate::share(self.alike, self.rows)
+    }
+
+    /// `None` for fewer than two rows.
+    pub fn baseline(&self) -> Option<f64> {
+        (self.rows > 1).then(|| self.next_alike as f64 / (self.rows - 1) as f64)
     }
 }
 
 /// a·b/(‖a‖‖b‖); a zero row has similarity 0 with everything.
 pub fn cosine<T: Scalar>(a: ArrayView1<T>, b: ArrayView1<T>) -> f64 {
-    let (aa, bb) = (dot(a, a), dot(b, b));
+    cosine_of(a, b, dot(a, a), dot(b, b))
+}
+
+/// The cosine of rows with these squares.
+fn cosine_of<T: Scalar>(a: ArrayView1<T>, b: ArrayView1<T>, aa: f64, bb: f64) -> f64 {
     // Squares that f64 does not hold are no matter of the angle.
     if [aa, bb].iter().all(|square| (1e-200..1e200).contains(square)) {
         return angle(dot(a, b), aa, bb);

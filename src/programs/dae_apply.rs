@@ -7,7 +7,7 @@ use crate::denoiser::{Denoiser, Model};
 use crate::flow::at_most;
 use crate::random::{Purpose, normal_rows};
 use crate::scalar::Scalar;
-use crate::schedule::Schedule;
+use crate::schedule::{Grid, Schedule};
 use crate::stream::{NanPolicy, Rows, same_items};
 use crate::with_dtype;
 use anyhow::{Result, ensure};
@@ -74,7 +74,7 @@ impl Quantity {
 
 impl Program for Arguments {
     fn run(self, job: &Job) -> Result<()> {
-        let sigmas = self.levels.sigmas(self.schedule)?;
+        let sigmas = self.levels.sigmas(&Grid { schedule: self.schedule, ..Grid::default() })?;
         job.only(self.add_noise, &["--seed"], "nothing is drawn without --add-noise")?;
         if self.add_noise && job.shared.nan == NanPolicy::Drop {
             return Err(usage(anyhow::anyhow!(

@@ -83,7 +83,7 @@ const DEFAULT_BASIS: usize = 16;
 
 impl Program for Arguments {
     fn run(self, job: &Job) -> Result<()> {
-        let levels = self.levels.sigmas(self.sampler.schedule)?;
+        let levels = self.levels.sigmas(&self.sampler.grid())?;
         if self.add_noise && job.shared.nan == NanPolicy::Drop {
             return Err(usage(anyhow::anyhow!(
                 "--add-noise with --nan drop: noise belongs to rows by their number"

@@ -38,7 +38,7 @@ pub static PROGRAMS: &[Entry] = &[
     program::<dae_fit::Arguments>("dae-fit", &[Samples], Model, &[Dtype, Seed, Rows, Nan(Error), Shape]),
     program::<dae_apply::Arguments>("dae-apply", &[Model, Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape]),
     program::<pf_sample::Arguments>("pf-sample", &[Model, Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape]),
-    program::<rp_score::Arguments>("rp-score", &[Samples], Table, &[Format, Dtype, Rows, Nan(Error), Shape]),
+    program::<rp_score::Arguments>("rp-score", &[Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape]),
     program::<pfd::Arguments>("pfd", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape]),
     program::<jacobian_rank::Arguments>("jacobian-rank", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape]),
     program::<subspace_error::Arguments>("subspace-error", &[Model], Table, &[Format, Rows]),

@@ -5,8 +5,8 @@
 mixture.json: posteriors of small mixtures from full covariance matrices, solved
 densely with 60 digits (mpmath), and Jacobians of some. random.json: the bytes
 of ChaCha with 8 rounds, written here from its definition (RFC 8439, with 64-bit
-counter and nonce). moments.json, shares.json: NumPy's means, covariances and
-eigenvalues, SciPy's Wilson intervals. flow.json: a one-dimensional flow as
+counter and nonce). moments.json, shares.json, amounts.json: NumPy's means, covariances
+and eigenvalues, SciPy's Wilson and gamma intervals. flow.json: a one-dimensional flow as
 SciPy's quantile map. ranks.json: numerical ranks of the exact denoiser's
 Jacobian along EDM's trajectories, by dense matrices.
 """
@@ -176,6 +176,20 @@ def moments():
     })
 
 
+def amounts():
+    """Fay and Feuer's gamma intervals of means, from the variance about the mean."""
+    rng = np.random.default_rng(5)
+    rows = []
+    for x in [rng.gamma(24, 1, 30), rng.gamma(0.5, 1, 60), rng.gamma(0.05, 1, 80), rng.lognormal(0, 2, 50),
+              np.eye(1, 40).ravel(), np.ones(7)]:
+        n, mean, largest = len(x), x.mean(), x.max() / len(x)
+        variance = x.var(ddof=1) / n
+        quantile = lambda m, v, p: stats.gamma.ppf(p, m * m / v, scale=v / m) if v > 0 else m
+        rows.append({"x": x.tolist(), "mean": mean, "low": quantile(mean, variance, 0.025),
+                     "high": quantile(mean + largest, variance + largest**2, 0.975)})
+    write("amounts.json", rows)
+
+
 def shares():
     rows = []
     for k, n in [(0, 1), (1, 1), (0, 20), (20, 20), (1, 7), (3, 10), (50, 100), (997, 1000), (123456, 1000000)]:
@@ -243,5 +257,5 @@ def ranks():
     write("ranks.json", rows)
 
 
-for make in [mixtures, random, moments, shares, flow, ranks]:
+for make in [mixtures, random, moments, shares, amounts, flow, ranks]:
     make()

@@ -7,12 +7,12 @@ use std::ffi::OsString;
 use crate::cli::{Job, Program, SamplerArgs, usage};
 use crate::denoiser::Model;
 use crate::flow::Plan;
-use crate::measure::interval::Estimate;
-use crate::measure::probability_flow_distance::{BiasVariance, Distance, Relative};
+use crate::measure::interval::{Amounts, Estimate};
+use crate::measure::probability_flow_distance::{BiasVariance, Distance, Relative, Shifted};
 use crate::scalar::{Dtype, Scalar};
 use crate::stream::{Content, Rows, Table, same_items};
 use crate::with_dtype;
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use ndarray::{Array2, ArrayView2};
 
@@ -20,12 +20,17 @@ use pairing::{Pairing, Source};
 
 /// Measure the probability flow distance between models or samples.
 ///
-/// PFD = √(mean ‖x_i − y_i‖²) over what the flow makes of shared latents. Models are run from the same
-/// latents; samples are paired by row, and a model is paired with samples through the latents of --seed.
-/// Both must share solver and grid: with 18 Heun steps a unit-variance direction comes out 4.5 % too large,
-/// with 18 Euler steps 14 % too small. The interval speaks of the latents only, not of that; for absolute
-/// values take --solver dpm3 or rk45. Samples of your own, made from latents of your own, pair with
-/// pf-sample MODEL --noise LATENTS.
+/// PFD = √(mean ‖x_i − y_i‖²) over what the flow makes of shared latents, of every pair of inputs. Models are
+/// run from the same latents; samples are paired by row, and a model is paired with samples through the
+/// latents of --seed. Both must share solver and grid: with 18 Heun steps a unit-variance direction comes out
+/// 4.5 % too large, with 18 Euler steps 14 % too small. For absolute values take --solver dpm3 or rk45.
+/// Samples of your own, made from latents of your own, pair with pf-sample MODEL --noise LATENTS. Where rows
+/// of samples are no nearer to their own than to the next one, a warning has both distances: then they do not
+/// come from the same latents.
+///
+/// Intervals (95 %) speak of the latents only. They allow for a few rows that carry most of the sum, as
+/// latents do that end on the other side; where three rows or fewer carry half of it, or what fewer than 1000
+/// rows may miss counts, a warning says so. One row has no interval.
 ///
 /// E_gen is pfd STUDENT TEACHER; E_mem is pfd STUDENT EMPIRICAL, with dae-fit --kind empirical of the
 /// student's training set.
@@ -34,10 +39,10 @@ use pairing::{Pairing, Source};
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  $ molrg-gen -d 48 -r 6 -k 2 -n 60 --truth truth.st | dae-fit --kind molrg -r 6 -k 2 | pfd - truth.st -n 2000 --seed 7
+  $ molrg-gen -d 48 -r 6 -k 2 -n 60 --noise-std 0.1 --truth truth.st | dae-fit --kind molrg -r 6 -k 2 | pfd - truth.st -n 2000 --seed 7
   $ molrg-gen -d 48 -r 6 -k 2 -n 50 --truth truth.st -o data.npy && dae-fit data.npy --kind empirical | pfd - truth.st -n 500")]
 pub struct Arguments {
-    /// Models or samples: A B; with --bias-variance the teacher, then its students
+    /// Models or samples: A B …; with --bias-variance the teacher, then its students
     #[arg(required = true, num_args = 1.., value_name = "INPUT")]
     inputs: Vec<OsString>,
     /// Number of latents that models are run from (with samples among the inputs: as many as they have rows)
@@ -117,22 +122,22 @@ impl Program for Arguments {
 
 impl Arguments {
     fn check(&self) -> Result<()> {
+        let inputs = self.inputs.len();
         if self.bias_variance {
-            ensure!(self.inputs.len() >= 3, "--bias-variance needs a teacher and at least two students");
+            ensure!(inputs >= 3, "--bias-variance needs a teacher and at least two students");
+        } else if self.relative_to.is_some() {
+            ensure!(inputs == 2, "--relative-to goes with two inputs, A and B, not {inputs}");
         } else {
-            ensure!(
-                self.inputs.len() == 2,
-                "give two inputs, A and B, not {}; for students of one teacher say --bias-variance",
-                self.inputs.len()
-            );
+            ensure!(inputs >= 2, "one input has nothing to be compared with; give two inputs or more");
         }
         ensure!(self.samples != Some(0), "--samples 0: a distance needs at least one latent");
         Ok(())
     }
 
     fn compare<T: Scalar>(&self, job: &Job, plan: &Plan, sources: Vec<Source>, table: Table) -> Result<()> {
+        let from_files = sources.iter().map(|s| matches!(s, Source::Samples(_))).collect();
         let mut pairing = Pairing::<T>::new(job, plan, sources, self.samples)?;
-        let mut measures = Measures::new(self);
+        let mut measures = Measures::new(self, from_files);
         let mut progress = job.progress(pairing.count.map(|n| n as u64), "latents");
         let mut first = job.shared.rows.start;
         while let Some(blocks) = pairing.next()? {
@@ -144,44 +149,88 @@ impl Arguments {
             measures.add(&blocks);
         }
         drop(progress);
-        measures.write(self, table)
+        measures.write(table)?;
+        measures.warn(job);
+        Ok(())
     }
 
+    /// Of an input, that of --relative-to last.
     fn name(&self, i: usize) -> String {
-        self.inputs[i].to_string_lossy().into_owned()
+        let name = self.inputs.get(i).or(self.relative_to.as_ref());
+        name.map_or(String::new(), |name| name.to_string_lossy().into_owned())
     }
+
+    /// Inputs that are compared with each other.
+    fn pairs(&self) -> Vec<(usize, usize)> {
+        let inputs = self.inputs.len();
+        match (self.bias_variance, &self.relative_to) {
+            (true, _) => (1..inputs).map(|student| (student, 0)).collect(),
+            (_, Some(_)) => vec![(0, 1), (1, 2)],
+            _ => (0..inputs).flat_map(|a| (a + 1..inputs).map(move |b| (a, b))).collect(),
+        }
+    }
+}
+
+/// What is measured, and of every pair whether it is one.
+struct Measures<'a> {
+    arguments: &'a Arguments,
+    /// Whether an input's rows are as a file has them, not from our latents.
+    from_files: Vec<bool>,
+    pairs: Vec<(usize, usize, Shifted)>,
+    quantities: Quantities,
 }
 
 /// The quantities that the flags ask for.
-enum Measures {
-    Distance(Distance),
+enum Quantities {
+    /// Of every pair.
+    Distances(Vec<Distance>),
     Relative(Relative),
-    BiasVariance(BiasVariance, bool),
+    BiasVariance(BiasVariance),
 }
 
-impl Measures {
-    fn new(arguments: &Arguments) -> Measures {
-        if arguments.bias_variance {
-            Measures::BiasVariance(BiasVariance::default(), arguments.unbiased)
+impl<'a> Measures<'a> {
+    fn new(arguments: &'a Arguments, from_files: Vec<bool>) -> Measures<'a> {
+        let pairs = arguments.pairs().into_iter().map(|(a, b)| (a, b, Shifted::default()));
+        let pairs: Vec<_> = pairs.collect();
+        let quantities = if arguments.bias_variance {
+            Quantities::BiasVariance(BiasVariance::default())
         } else if arguments.relative_to.is_some() {
-            Measures::Relative(Relative::default())
+            Quantities::Relative(Relative::default())
         } else {
-            Measures::Distance(Distance::default())
-        }
+            Quantities::Distances(vec![Distance::default(); pairs.len()])
+        };
+        Measures { arguments, from_files, pairs, quantities }
     }
 
     fn add<T: Scalar>(&mut self, blocks: &[Array2<T>]) {
-        match self {
-            Measures::Distance(m) => m.add(blocks[0].view(), blocks[1].view()),
-            Measures::Relative(m) => m.add(blocks[0].view(), blocks[1].view(), blocks[2].view()),
-            Measures::BiasVariance(m, unbiased) => {
+        for (a, b, shifted) in &mut self.pairs {
+            shifted.add(blocks[*a].view(), blocks[*b].view());
+        }
+        match &mut self.quantities {
+            Quantities::Distances(distances) => {
+                for ((a, b, _), distance) in self.pairs.iter().zip(distances) {
+                    distance.add(blocks[*a].view(), blocks[*b].view());
+                }
+            }
+            Quantities::Relative(m) => m.add(blocks[0].view(), blocks[1].view(), blocks[2].view()),
+            Quantities::BiasVariance(m) => {
                 let students: Vec<ArrayView2<T>> = blocks[1..].iter().map(|b| b.view()).collect();
-                m.add(blocks[0].view(), &students, *unbiased);
+                m.add(blocks[0].view(), &students);
             }
         }
     }
 
-    fn write(&self, arguments: &Arguments, mut table: Table) -> Result<()> {
+    /// Distances, in the order of the pairs; none with --bias-variance.
+    fn distances(&self) -> Vec<&Distance> {
+        match &self.quantities {
+            Quantities::Distances(distances) => distances.iter().collect(),
+            Quantities::Relative(m) => vec![&m.above, &m.below],
+            Quantities::BiasVariance(_) => Vec::new(),
+        }
+    }
+
+    fn write(&self, mut table: Table) -> Result<()> {
+        let name = |i| self.arguments.name(i);
         let mut row = |metric: &str, a: String, b: String, e: Estimate| {
             ensure!(e.n > 0, "{a} and {b}: no rows to compare; give samples or latents");
             table.row(&[
@@ -195,29 +244,82 @@ impl Measures {
                 e.n.into(),
             ])
         };
-        match self {
-            Measures::Distance(m) => row("pfd", arguments.name(0), arguments.name(1), m.pfd())?,
-            Measures::Relative(m) => {
-                let c = arguments.relative_to.as_ref().map_or(String::new(), |c| c.to_string_lossy().into());
-                row("pfd", arguments.name(0), arguments.name(1), m.above.pfd())?;
-                row("pfd", arguments.name(1), c.clone(), m.below.pfd())?;
+        for ((a, b, _), distance) in self.pairs.iter().zip(self.distances()) {
+            distance.check_scale().with_context(|| format!("{} and {}", name(*a), name(*b)))?;
+            row("pfd", name(*a), name(*b), distance.pfd())?;
+        }
+        match &self.quantities {
+            Quantities::Distances(_) => {}
+            Quantities::Relative(m) => {
                 let Some(ratio) = m.ratio() else {
                     bail!(
-                        "--relative-to {c}: its distance from {} is 0, so nothing is relative to it",
-                        arguments.name(1)
+                        "--relative-to {}: its distance from {} is 0, so nothing is relative to it",
+                        name(2),
+                        name(1)
                     );
                 };
-                row("pfd_relative", arguments.name(0), arguments.name(1), ratio)?;
+                row("pfd_relative", name(0), name(1), ratio)?;
             }
-            Measures::BiasVariance(m, _) => {
-                let [error, bias, variance] = m.estimates();
-                let (students, teacher) =
-                    (format!("{} students", arguments.inputs.len() - 1), arguments.name(0));
-                row("gen_error_sq", students.clone(), teacher.clone(), error)?;
-                row("bias_sq", students.clone(), teacher.clone(), bias)?;
-                row("variance", students, teacher, variance)?;
+            Quantities::BiasVariance(m) => {
+                let students = format!("{} students", self.arguments.inputs.len() - 1);
+                let metrics = ["gen_error_sq", "bias_sq", "variance"];
+                for (metric, estimate) in metrics.into_iter().zip(m.estimates(self.arguments.unbiased)) {
+                    row(metric, students.clone(), name(0), estimate)?;
+                }
             }
         }
         table.finish()
     }
+
+    /// Where the numbers are unlikely to say what they seem to: once of a kind.
+    fn warn(&self, job: &Job) {
+        let name = |i: &usize| self.arguments.name(*i);
+        let more = if self.from_files.contains(&true) { "give more rows" } else { "give more latents (-n)" };
+        let unpaired = self.pairs.iter().filter(|(a, b, _)| self.from_files[*a] || self.from_files[*b]);
+        let unpaired = unpaired.filter_map(|(a, b, shifted)| Some((a, b, shifted.without_effect()?)));
+        if let Some((a, b, (together, apart))) = unpaired.clone().next() {
+            job.warn(&format!(
+                "{} and {}: {together:.4} apart, but {apart:.4} where row i is paired with row i+1: pairing makes \
+                 no difference{}; give samples and models the same latents (--seed, --rows, solver and grid)",
+                name(a),
+                name(b),
+                others(unpaired.count())
+            ));
+            return;
+        }
+        let squares: Vec<&Amounts> = match &self.quantities {
+            Quantities::BiasVariance(m) => vec![m.errors()],
+            _ => self.distances().into_iter().map(|d| &d.squares).collect(),
+        };
+        let concentrated = squares.iter().filter_map(|s| Some((s.n(), s.concentration()?)));
+        if let Some((n, rows)) = concentrated.clone().next() {
+            job.warn(&format!(
+                "{rows} of {n} rows ({:.2} %) carry half of the squared distance, so that its interval may well \
+                 miss{}; {more}",
+                100.0 * rows as f64 / n as f64,
+                others(concentrated.count())
+            ));
+            return;
+        }
+        let unseen = self.pairs.iter().zip(self.distances());
+        let unseen =
+            unseen.filter_map(|((a, b, shifted), d)| Some((a, b, d.pfd(), shifted.unseen(&d.pfd())?)));
+        if let Some((a, b, pfd, (rate, with))) = unseen.clone().next() {
+            job.warn(&format!(
+                "{} rows do not show what happens to fewer than 1 in {:.0}: if so many of {} and {} were as far apart \
+                 as rows that do not belong together, pfd would be {with:.4}, not {:.4}{}; {more}",
+                pfd.n,
+                1.0 / rate,
+                name(a),
+                name(b),
+                pfd.value,
+                others(unseen.count())
+            ));
+        }
+    }
+}
+
+/// " (and 2 more)", of 3.
+fn others(count: usize) -> String {
+    if count > 1 { format!(" (and {} more)", count - 1) } else { String::new() }
 }

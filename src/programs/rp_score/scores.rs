@@ -1,10 +1,14 @@
 //! The scores themselves: counts that grow as blocks of rows come in.
 
-use crate::measure::generalization::{Best, Nearest, Training, is_copy};
-use crate::measure::interval::{Estimate, Mean};
+use crate::cli::Job;
+use crate::measure::copies::{Known, paired_copies};
+use crate::measure::descriptor::{Choice, Descriptor};
+use crate::measure::generalization::{Best, Nearest, Training, check_scale, is_copy};
+use crate::measure::interval::{Amounts, Estimate};
+use crate::measure::reproducibility::{Reproducibility, Side};
 use crate::scalar::Scalar;
 use crate::stream::{Table, Value};
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use ndarray::Array2;
 
 use super::{Arguments, Form};
@@ -13,24 +17,55 @@ use super::{Arguments, Form};
 pub const PER_SAMPLE: &[&str] =
     &["row", "score", "a", "b", "similarity", "nearest", "distance", "second_distance"];
 
+/// Above it the baseline of RP, below it that of GL says that a score measures little.
+const RP_BASELINE: f64 = 0.05;
+const GL_BASELINE: f64 = 0.8;
+
+/// A training set: its descriptors, and its rows as they are given.
+pub struct Train<T: Scalar> {
+    pub described: Training<T>,
+    pub rows: Known,
+}
+
 /// Counts that grow as blocks come in.
-pub struct Scores<'a> {
+pub struct Scores<'a, T: Scalar> {
     arguments: &'a Arguments,
     threshold: f64,
     unit: f64,
     rows: u64,
     /// Number of the first row.
     first: u64,
-    /// Alike rows of every pair of inputs (a < b).
-    alike: Vec<(usize, usize, u64)>,
-    /// Per input: samples like a training row, copies, distances to the nearest.
-    copied: Vec<(u64, u64, Mean)>,
+    pairs: Vec<Pair<T>>,
+    /// Per input.
+    copied: Vec<Copied>,
     /// Distances of the reference samples to the nearest training row.
-    pub reference: Mean,
+    pub reference: Amounts,
     per_sample: Option<Table>,
 }
 
-impl<'a> Scores<'a> {
+/// Inputs a < b.
+struct Pair<T: Scalar> {
+    a: usize,
+    b: usize,
+    score: Reproducibility<T>,
+    /// Rows equal to the bit.
+    copies: u64,
+}
+
+/// What samples have of a training set.
+#[derive(Clone, Default)]
+struct Copied {
+    /// Samples like a training row.
+    alike: u64,
+    /// Samples much nearer to one training row than to the next.
+    copies: u64,
+    /// Distances to the nearest.
+    distances: Amounts,
+    /// Samples that are a training row to the bit.
+    to_the_bit: u64,
+}
+
+impl<'a, T: Scalar> Scores<'a, T> {
     pub fn new(
         arguments: &'a Arguments,
         threshold: f64,
@@ -39,62 +74,85 @@ impl<'a> Scores<'a> {
         per_sample: Option<Table>,
     ) -> Self {
         let m = arguments.inputs.len();
-        let pairs = (0..m).flat_map(|a| (a + 1..m).map(move |b| (a, b, 0)));
+        let pair = |a, b| Pair {
+            a,
+            b,
+            score: Reproducibility::new(arguments.similarity, threshold, unit),
+            copies: 0,
+        };
         Scores {
             arguments,
             threshold,
             unit,
             rows: 0,
             first,
-            alike: pairs.collect(),
-            copied: vec![(0, 0, Mean::default()); m],
-            reference: Mean::default(),
+            pairs: (0..m).flat_map(|a| (a + 1..m).map(move |b| pair(a, b))).collect(),
+            copied: vec![Copied::default(); m],
+            reference: Amounts::default(),
             per_sample,
         }
     }
 
     /// Takes in paired blocks of all inputs.
-    pub fn add<T: Scalar>(&mut self, blocks: &[Array2<T>], train: Option<&Training<T>>) -> Result<()> {
-        let similarity = self.arguments.similarity;
-        let mut pairs = Vec::new();
-        for (a, b, alike) in &mut self.alike {
-            let values = similarity.rowwise(blocks[*a].view(), blocks[*b].view(), self.unit);
-            *alike += values.iter().filter(|v| similarity.alike(**v, self.threshold)).count() as u64;
-            pairs.push(values);
+    pub fn add(
+        &mut self,
+        blocks: Vec<Array2<T>>,
+        descriptor: &Descriptor,
+        train: Option<&Train<T>>,
+    ) -> Result<()> {
+        for pair in &mut self.pairs {
+            pair.copies += paired_copies(blocks[pair.a].view(), blocks[pair.b].view());
         }
+        if let Some(train) = train {
+            for (block, copied) in blocks.iter().zip(&mut self.copied) {
+                copied.to_the_bit += train.rows.count(block.view());
+            }
+        }
+        let blocks: Vec<Array2<T>> =
+            blocks.into_iter().map(|b| descriptor.apply(b)).collect::<Result<_>>()?;
+        let compared = if self.pairs.is_empty() { &[] } else { &blocks[..] };
+        let sides: Vec<Side<T>> =
+            compared.iter().map(|b| Side::new(b.view(), self.arguments.similarity)).collect();
+        let alike: Vec<Vec<f64>> =
+            self.pairs.iter_mut().map(|pair| pair.score.add(&sides[pair.a], &sides[pair.b])).collect();
         let copied = match train {
-            Some(train) => self.add_generalization(blocks, train),
+            Some(train) => self.add_generalization(&blocks, &train.described)?,
             None => Vec::new(),
         };
         let rows = blocks[0].nrows();
         if self.per_sample.is_some() {
-            (0..rows).try_for_each(|i| self.write_row(i, &pairs, &copied))?;
+            (0..rows).try_for_each(|i| self.write_row(i, &alike, &copied))?;
         }
         self.rows += rows as u64;
         Ok(())
     }
 
     /// Per input, the best similarities and the nearest training rows, if these are asked for.
-    fn add_generalization<T: Scalar>(
+    fn add_generalization(
         &mut self,
         blocks: &[Array2<T>],
         train: &Training<T>,
-    ) -> Vec<(Vec<Best>, Vec<Nearest>)> {
+    ) -> Result<Vec<(Vec<Best>, Vec<Nearest>)>> {
         let similarity = self.arguments.similarity;
-        let wants = |form| self.arguments.gl.contains(&form);
-        let distances = wants(Form::Distance) || wants(Form::Ratio) || self.per_sample.is_some();
+        let distances = self.wants(Form::Distance) || self.wants(Form::Ratio) || self.per_sample.is_some();
         let mut all = Vec::new();
-        for (x, (like, copies, mean)) in blocks.iter().zip(&mut self.copied) {
+        for (i, (x, copied)) in blocks.iter().zip(&mut self.copied).enumerate() {
+            check_scale(x.view()).with_context(|| Arguments::label(&self.arguments.inputs[i]))?;
             let best = train.best(x.view(), similarity, self.unit);
-            *like += best.iter().filter(|b| similarity.alike(b.similarity, self.threshold)).count() as u64;
+            copied.alike +=
+                best.iter().filter(|b| similarity.alike(b.similarity, self.threshold)).count() as u64;
             let nearest = if distances { train.nearest(x.view()) } else { Vec::new() };
             for n in &nearest {
-                *copies += u64::from(is_copy(n, self.arguments.ratio));
-                mean.add(n.distance);
+                copied.copies += u64::from(is_copy(n, self.arguments.ratio));
+                copied.distances.add(n.distance);
             }
             all.push((best, nearest));
         }
-        all
+        Ok(all)
+    }
+
+    fn wants(&self, form: Form) -> bool {
+        self.arguments.gl.contains(&form)
     }
 
     /// Everything about row `i` of a block, so that the tables of --rows join to the whole.
@@ -108,9 +166,9 @@ impl<'a> Scores<'a> {
         let row = self.first + self.rows + i as u64;
         let name = |input: usize| Value::from(Arguments::label(&self.arguments.inputs[input]));
         let none = || Value::Text(String::new());
-        for ((a, b, _), values) in self.alike.iter().zip(pairs) {
-            let similarity = values[i].into();
-            table.row(&[row.into(), "rp".into(), name(*a), name(*b), similarity, none(), none(), none()])?;
+        for (pair, values) in self.pairs.iter().zip(pairs) {
+            let (a, b, similarity) = (name(pair.a), name(pair.b), values[i].into());
+            table.row(&[row.into(), "rp".into(), a, b, similarity, none(), none(), none()])?;
         }
         let train = self.arguments.train.as_deref().map_or(String::new(), Arguments::label);
         for (input, (best, nearest)) in copied.iter().enumerate() {
@@ -130,15 +188,14 @@ impl<'a> Scores<'a> {
         Ok(())
     }
 
-    /// Writes the table of scores.
-    pub fn write(self, mut table: Table) -> Result<()> {
+    /// Writes the table of scores, and warns where they measure little.
+    pub fn write(self, job: &Job, mut table: Table, train: Option<&Train<T>>) -> Result<()> {
         ensure!(
             self.rows > 0,
             "{}: no rows to score; give samples",
             Arguments::label(&self.arguments.inputs[0])
         );
-        let name = |i: usize| Arguments::label(&self.arguments.inputs[i]);
-        let mut row = |score: &str, a: String, b: String, e: Estimate, threshold: Value| {
+        let mut row = |score: &str, a: String, b: String, e: Estimate, threshold: Value, baseline| {
             table.row(&[
                 score.into(),
                 a.into(),
@@ -149,45 +206,150 @@ impl<'a> Scores<'a> {
                 e.ci_high.into(),
                 e.n.into(),
                 threshold,
+                Value::from(baseline),
             ])
         };
-        for &(a, b, alike) in &self.alike {
-            row("rp", name(a), name(b), Estimate::share(alike, self.rows), self.threshold.into())?;
+        for pair in &self.pairs {
+            let baseline: Option<f64> = pair.score.baseline();
+            row(
+                "rp",
+                self.name(pair.a),
+                self.name(pair.b),
+                pair.score.share(),
+                self.threshold.into(),
+                baseline,
+            )?;
         }
-        if let Some(train) = &self.arguments.train {
-            let train = Arguments::label(train);
-            for (i, (like, copies, mean)) in self.copied.iter().enumerate() {
-                for form in &self.arguments.gl {
-                    match form {
-                        Form::Similarity => row(
-                            "gl",
-                            name(i),
-                            train.clone(),
-                            Estimate::share(self.rows - like, self.rows),
-                            self.threshold.into(),
-                        )?,
-                        Form::Ratio => row(
-                            "gl_ratio",
-                            name(i),
-                            train.clone(),
-                            Estimate::share(self.rows - copies, self.rows),
-                            self.arguments.ratio.into(),
-                        )?,
-                        Form::Distance => {
-                            let estimate = mean.over(&self.reference).ok_or_else(|| {
-                                anyhow::anyhow!(
-                                    "--reference: no rows, or all of them training rows; give fresh samples"
-                                )
-                            })?;
-                            row("gl_distance", name(i), train.clone(), estimate, Value::Text(String::new()))?;
-                        }
+        let baselines = match train {
+            Some(train) => {
+                self.arguments.gl.iter().map(|form| self.baseline(job.shared.seed, *form, train)).collect()
+            }
+            None => Vec::new(),
+        };
+        let new = |copies: u64| Estimate::share(self.rows - copies, self.rows);
+        for (i, copied) in self.copied.iter().enumerate() {
+            for (form, &baseline) in self.arguments.gl.iter().zip(&baselines) {
+                let (score, estimate, threshold) = match form {
+                    Form::Similarity => ("gl", new(copied.alike), self.threshold.into()),
+                    Form::Ratio => ("gl_ratio", new(copied.copies), self.arguments.ratio.into()),
+                    Form::Distance => {
+                        let estimate = copied.distances.over(&self.reference).ok_or_else(|| {
+                            anyhow!("--reference: no rows, or all of them training rows; give fresh samples")
+                        })?;
+                        ("gl_distance", estimate, Value::Text(String::new()))
                     }
-                }
+                };
+                row(score, self.name(i), self.train(), estimate, threshold, baseline)?;
             }
         }
+        self.warn(job, &baselines);
         if let Some(per_sample) = self.per_sample {
             per_sample.finish()?;
         }
         table.finish()
+    }
+
+    fn name(&self, i: usize) -> String {
+        Arguments::label(&self.arguments.inputs[i])
+    }
+
+    fn train(&self) -> String {
+        self.arguments.train.as_deref().map_or(String::new(), Arguments::label)
+    }
+
+    /// GL of the training rows themselves, each left out in turn; `None` where there is but one.
+    fn baseline(&self, seed: u64, form: Form, train: &Train<T>) -> Option<f64> {
+        let rows = train.described.left_out(seed);
+        let share = |copies: usize, n: usize| (n > 0).then(|| (n - copies) as f64 / n as f64);
+        match form {
+            Form::Similarity => {
+                let similarity = self.arguments.similarity;
+                let best = train.described.best_of_others(&rows, similarity, self.unit);
+                let alike = best.iter().filter(|b| similarity.alike(b.similarity, self.threshold));
+                share(alike.count(), best.len())
+            }
+            Form::Ratio => {
+                let nearest = train.described.nearest_of_others(&rows);
+                share(nearest.iter().filter(|n| is_copy(n, self.arguments.ratio)).count(), nearest.len())
+            }
+            Form::Distance => {
+                let mut distances = Amounts::default();
+                train.described.nearest_of_others(&rows).iter().for_each(|n| distances.add(n.distance));
+                distances.over(&self.reference).filter(|ratio| ratio.n > 0).map(|ratio| ratio.value)
+            }
+        }
+    }
+
+    fn warn(&self, job: &Job, baselines: &[Option<f64>]) {
+        let advice = match self.arguments.descriptor {
+            Choice::Pca(_) | Choice::Whiten(_) => "another number of axes, features of a network",
+            _ => "--descriptor whiten:32, features of a network",
+        };
+        let worst = self.pairs.iter().filter_map(|p| Some((p, p.score.baseline()?)));
+        if let Some((pair, baseline)) = worst.max_by(|a, b| a.1.total_cmp(&b.1))
+            && baseline > RP_BASELINE
+        {
+            job.warn(&format!(
+                "rows that do not belong together are alike, too: {baseline:.3} of rows i of {} and i+1 of {}; \
+                 compare by {advice}, or take another --threshold than {}",
+                self.name(pair.a),
+                self.name(pair.b),
+                self.threshold
+            ));
+        }
+        for (form, baseline) in self.arguments.gl.iter().zip(baselines) {
+            let Some(baseline) = baseline.filter(|b| *b < GL_BASELINE) else { continue };
+            let train = self.train();
+            job.warn(&match form {
+                Form::Similarity => format!(
+                    "rows of {train} count as copies of each other: left out in turn they score {baseline:.3}; \
+                     compare by {advice}, or take another --threshold than {}",
+                    self.threshold
+                ),
+                Form::Ratio => format!(
+                    "rows of {train} count as copies of each other: left out in turn they score {baseline:.3}; \
+                     compare by {advice}, or take another --ratio than {:.3}",
+                    self.arguments.ratio
+                ),
+                Form::Distance => format!(
+                    "rows of {train} are {baseline:.3} as far from each other as the rows of --reference from \
+                     them, where 1 is expected; give fresh samples of the same distribution, and leave out repeated rows"
+                ),
+            });
+        }
+        self.warn_of_copies(job);
+        if let Some((i, rows)) =
+            self.copied.iter().enumerate().find_map(|(i, c)| Some((i, c.distances.concentration()?)))
+            && self.wants(Form::Distance)
+        {
+            job.warn(&format!(
+                "{}: {rows} of {} rows carry half of the distance, so that its interval may well miss; give more rows",
+                self.name(i),
+                self.rows
+            ));
+        }
+    }
+
+    /// Rows that are equal to the bit.
+    fn warn_of_copies(&self, job: &Job) {
+        for pair in self.pairs.iter().filter(|pair| pair.copies > 0) {
+            job.warn(&format!(
+                "{} of {} rows of {} and {} are equal to the bit; score samples of models that were made apart",
+                pair.copies,
+                self.rows,
+                self.name(pair.a),
+                self.name(pair.b)
+            ));
+        }
+        for (i, copied) in self.copied.iter().enumerate().filter(|(_, copied)| copied.to_the_bit > 0) {
+            job.warn(&format!(
+                "{} of {} rows of {} are rows of {} to the bit, which a model that returns its training set makes, and a \
+                 seed used twice; if they are to be new, draw them with another --seed",
+                copied.to_the_bit,
+                self.rows,
+                self.name(i),
+                self.train()
+            ));
+        }
     }
 }

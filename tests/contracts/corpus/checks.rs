@@ -13,7 +13,7 @@ use molrg::denoiser::model::Kind;
 use molrg::denoiser::{Denoiser, Model};
 use molrg::expression::Expression;
 use molrg::scalar::{Dtype, Scalar};
-use molrg::schedule::{SIGMAS, Schedule};
+use molrg::schedule::{Grid, SIGMAS};
 use molrg::stream::{
     ArrayWriter, Columns, Filter, Format, Input, Ledger, NanPolicy, Output, ReadOptions, RowRange, Rows,
     Table, Value,
@@ -311,7 +311,7 @@ pub fn argument(bytes: &[u8]) {
         assert_eq!((again.column, again.value), (filter.column, filter.value));
     }
     let levels = LevelArgs { sigma: None, snr: None, time: None, levels: Some(text.to_string()) };
-    if let Ok(levels) = one_line(levels.sigmas(Schedule::Edm)) {
+    if let Ok(levels) = one_line(levels.sigmas(&Grid::default())) {
         assert!(levels.iter().all(|s| SIGMAS.contains(s)) && levels.windows(2).all(|w| w[0] > w[1]));
     }
     expression(text);

@@ -1,0 +1,50 @@
+//! Rows that are equal to the bit: the same seed, or the same file, was used twice.
+
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hasher};
+
+use ndarray::{ArrayView1, ArrayView2};
+use rayon::prelude::*;
+
+use crate::scalar::Scalar;
+
+/// Whether two rows are equal to the bit.
+pub fn same_bits<T: Scalar>(a: ArrayView1<T>, b: ArrayView1<T>) -> bool {
+    match (a.as_slice(), b.as_slice()) {
+        (Some(a), Some(b)) => bytemuck::cast_slice::<T, u8>(a) == bytemuck::cast_slice::<T, u8>(b),
+        _ => same_bits(a.to_owned().view(), b.to_owned().view()),
+    }
+}
+
+/// How many rows of a are equal to the bit to row i of b.
+pub fn paired_copies<T: Scalar>(a: ArrayView2<T>, b: ArrayView2<T>) -> u64 {
+    a.outer_iter().zip(b.outer_iter()).filter(|(a, b)| same_bits(*a, *b)).count() as u64
+}
+
+/// A set of rows, known by 64 bits of each: among a million rows against a million, one that is no copy
+/// counts as one with a chance of 1e-7.
+pub struct Known(HashSet<u64>);
+
+impl Known {
+    pub fn new<T: Scalar>(rows: ArrayView2<T>) -> Known {
+        Known(digests(rows).into_iter().collect())
+    }
+
+    /// How many of the rows are in the set.
+    pub fn count<T: Scalar>(&self, rows: ArrayView2<T>) -> u64 {
+        digests(rows).iter().filter(|digest| self.0.contains(digest)).count() as u64
+    }
+}
+
+fn digests<T: Scalar>(rows: ArrayView2<T>) -> Vec<u64> {
+    (0..rows.nrows()).into_par_iter().map(|i| digest(rows.row(i))).collect()
+}
+
+fn digest<T: Scalar>(row: ArrayView1<T>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    match row.as_slice() {
+        Some(row) => hasher.write(bytemuck::cast_slice(row)),
+        None => row.iter().for_each(|x| hasher.write(bytemuck::bytes_of(x))),
+    }
+    hasher.finish()
+}
