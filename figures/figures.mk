@@ -57,7 +57,7 @@ figure-cell: ## Make one file of a sweep: CELL=FILE
 test-figures: ## Draw the small figures anew and test what each must show
 	rm -rf figures/cells/small figures/small
 	+$(MAKE) --no-print-directory figures SIZE=small
-	$(CARGO) test --locked --test programs figures:: -- --ignored
+	$(CARGO) test --release --locked --test programs figures:: -- --ignored
 
 clean-figures: ## Remove the files of the sweeps of SIZE, and the small figures
 	rm -rf $(CELLS) figures/small
