@@ -3,7 +3,8 @@
 use anyhow::{Result, ensure};
 use clap::Args;
 
-use crate::fit::{Init, Settings, Weighting};
+use super::Job;
+use crate::fit::{Init, Settings, Solver, Weighting};
 
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Fit")]
@@ -30,6 +31,19 @@ pub struct FitArgs {
 }
 
 impl FitArgs {
+    /// Refuses what has no effect on a fit by `solver`, or where no mixture is fitted.
+    ///
+    /// # Errors
+    /// A usage error that names the flag.
+    pub fn check(&self, job: &Job, solver: Option<Solver>) -> Result<()> {
+        use Solver::{Em, Gradient, Subspaces};
+        let by = |solvers: &[Solver]| solver.is_some_and(|solver| solvers.contains(&solver));
+        let iterates = ["--restarts", "--init", "--iterations"];
+        job.only(by(&[Em, Gradient, Subspaces]), &iterates, "it is for solvers that iterate")?;
+        job.only(by(&[Gradient, Subspaces]), &["--orthogonal"], "it is for --solver subspaces or gradient")?;
+        job.only(by(&[Gradient]), &["--weighting"], "it is for --solver gradient")
+    }
+
     /// Settings for components of these ranks, all else as in [`Settings::new`].
     pub fn settings(&self, ranks: Vec<usize>) -> Settings {
         let defaults = Settings::new(ranks);

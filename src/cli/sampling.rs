@@ -55,6 +55,23 @@ pub struct SamplerArgs {
 }
 
 impl SamplerArgs {
+    /// All of these flags, for [`Job::only`].
+    pub const FLAGS: [&'static str; 13] = [
+        "--solver",
+        "--schedule",
+        "--steps",
+        "--sigma-min",
+        "--sigma-max",
+        "--rho",
+        "--sigmas",
+        "--rtol",
+        "--atol",
+        "--churn",
+        "--churn-min",
+        "--churn-max",
+        "--churn-noise",
+    ];
+
     /// The grid of noise levels, where --sigmas gives none.
     pub fn grid(&self) -> Grid {
         Grid {

@@ -75,6 +75,7 @@ impl Quantity {
 impl Program for Arguments {
     fn run(self, job: &Job) -> Result<()> {
         let sigmas = self.levels.sigmas(&Grid { schedule: self.schedule, ..Grid::default() })?;
+        job.only(self.levels.time.is_some(), &["--schedule"], "it is for --time")?;
         job.only(self.add_noise, &["--seed"], "nothing is drawn without --add-noise")?;
         if self.add_noise && job.shared.nan == NanPolicy::Drop {
             return Err(usage(anyhow::anyhow!(

@@ -185,6 +185,7 @@ impl Program for Arguments {
     fn run(self, job: &Job) -> Result<()> {
         // Wrong flags and bad paths first, data after.
         let task = self.task(job.shared.seed).map_err(usage)?;
+        self.check_effect(job, &task)?;
         let checkpoints = self.training.checkpoints()?;
         let mut output = job.model_output()?;
         let mut rows = job.rows(self.samples.as_deref())?;
@@ -245,6 +246,19 @@ impl Arguments {
         };
         let settings = self.training.settings(kind, self.mixture.how.lr, seed)?;
         Ok(Task::Network(self.training.architecture(kind)?, settings))
+    }
+
+    /// Refuses flags without effect on this task.
+    fn check_effect(&self, job: &Job, task: &Task) -> Result<()> {
+        let solver = match task {
+            Task::Mixture(settings) => Some(settings.solver),
+            _ => None,
+        };
+        self.mixture.how.check(job, solver)?;
+        let learns = matches!(task, Task::Network(..) | Task::Gan(_)) || solver == Some(Solver::Gradient);
+        job.only(learns, &["--lr"], "it is for what is learned by steps: networks, gan and --solver gradient")?;
+        let exact = matches!(task, Task::Gaussian(_) | Task::Empirical);
+        job.only(!exact, &["--seed"], "nothing is drawn for this kind")
     }
 
     fn fit<T: Scalar>(

@@ -109,6 +109,13 @@ impl Program for Arguments {
             same_items((points.name(), points.item_shape()), ("the model", &model.item_shape))?;
             dtypes.push(points.dtype());
         }
+        let flow = points.is_none();
+        job.only(flow, &SamplerArgs::FLAGS, "the points are those of --points, and no flow is followed")?;
+        job.only(!flow, &["--add-noise", "--nan", "--shape"], "it is for --points")?;
+        let randomized = self.is_randomized(model.dim());
+        let written = self.spectrum.is_some() || self.basis.is_some();
+        job.only(flow || self.add_noise || randomized, &["--seed"], "nothing is drawn")?;
+        job.only(randomized || written, &["--top"], "all singular values are found, and none is written")?;
         let dtype = job.dtype(&dtypes);
         with_dtype!(dtype, T => self.measure::<T>(job, &levels, &plan, threshold, model, points))
     }
@@ -122,6 +129,10 @@ impl Arguments {
         ensure!(self.samples > 0, "--samples 0: a rank needs at least one point");
         ensure!(self.top != Some(0), "--top 0: look for at least one singular value");
         Ok(value)
+    }
+
+    fn is_randomized(&self, d: usize) -> bool {
+        self.method.map_or(d > 4096, |m| m == Method::Randomized)
     }
 
     fn measure<T: Scalar>(
@@ -156,7 +167,7 @@ impl Arguments {
         ensure!(rows.start < rows.end, "{name}: no rows to measure at; give --samples or --points with rows");
         let n = (rows.end - rows.start) as usize;
         let vectors = self.top.unwrap_or(DEFAULT_BASIS).min(d);
-        let randomized = self.method.map_or(d > 4096, |m| m == Method::Randomized);
+        let randomized = self.is_randomized(d);
         let kept = self.top.unwrap_or(if randomized { DEFAULT_TOP } else { d }).min(d);
         let survey = Survey {
             denoiser: denoiser.as_ref(),

@@ -77,11 +77,12 @@ impl Program for Arguments {
         let noise = self.noise.as_deref().map(|name| job.rows(Some(name))).transpose()?;
         let latent = match &model.kind {
             Kind::Generator(generator) => {
-                self.check_no_flow(generator)?;
+                self.check_no_flow(job, generator)?;
                 generator.decoder.inputs
             }
             _ => model.dim(),
         };
+        job.only(noise.is_some(), &["--nan", "--shape"], "no rows are read without --noise")?;
         if let Some(noise) = &noise {
             ensure!(
                 noise.width() == latent,
@@ -124,7 +125,8 @@ impl Arguments {
         if self.encode { plan.reversed().map_err(usage) } else { Ok(plan) }
     }
 
-    fn check_no_flow(&self, generator: &Generative) -> Result<()> {
+    fn check_no_flow(&self, job: &Job, generator: &Generative) -> Result<()> {
+        job.only(false, &SamplerArgs::FLAGS, "a generator has no flow")?;
         let flow =
             self.encode || self.guidance.is_some() || self.trajectory.is_some() || self.report.is_some();
         ensure!(

@@ -104,6 +104,10 @@ impl Arguments {
 impl Program for Arguments {
     fn run(self, job: &Job) -> Result<()> {
         let experiment = self.experiment(job.shared.seed).map_err(usage)?;
+        self.fit.check(job, Some(self.solver))?;
+        let several = self.components.0.iter().any(|&k| k > 1);
+        let why = "one component has no other";
+        job.only(several, &["--angle", "--rank-step", "--weights"], why)?;
         let cells = self.cells();
         let threads = rayon::current_num_threads();
         for cell in &cells {

@@ -2,6 +2,7 @@
 
 mod bytes;
 mod corpus;
+mod effect;
 mod elsewhere;
 mod errors;
 mod faults;

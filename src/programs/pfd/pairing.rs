@@ -17,6 +17,12 @@ pub enum Source {
     Samples(Box<Rows>),
 }
 
+impl Source {
+    pub fn is_model(&self) -> bool {
+        matches!(self, Source::Model(_))
+    }
+}
+
 /// All inputs as rows of samples, block by block in lockstep.
 pub struct Pairing<'a, T: Scalar> {
     plan: &'a Plan,

@@ -145,6 +145,12 @@ impl Arguments {
 impl Program for Arguments {
     fn run(self, job: &Job) -> Result<()> {
         let threshold = self.check(job.shared.nan).map_err(usage)?;
+        let wants = |form| self.train.is_some() && self.gl.contains(&form);
+        job.only(self.similarity == Similarity::Mae, &["--data-range"], "it is for --similarity mae")?;
+        job.only(wants(Form::Ratio), &["--ratio"], "it is for --gl ratio")?;
+        job.only(wants(Form::Distance), &["--reference"], "it is for --gl distance")?;
+        job.only(self.descriptor != Choice::Raw, &["--fit"], "it is for a --descriptor that is fitted")?;
+        job.only(self.train.is_some(), &["--seed"], "rows of the baseline are drawn where there is --train")?;
         let names = self.inputs.iter().chain(&self.train).chain(&self.fit).chain(&self.reference);
         job.wait_for_stdin(&names.map(|n| Some(n.as_os_str())).collect::<Vec<_>>())?;
         let inputs: Vec<Rows> = self.inputs.iter().map(|n| job.rows(Some(n))).collect::<Result<_>>()?;
