@@ -14,8 +14,10 @@ pub(super) const TICK: u32 = 12;
 const EDGE: f64 = 14.0;
 /// Length of a tick.
 pub(super) const NOTCH: f64 = 5.0;
-/// Height of a line of the legend, and width of what it shows beside the name.
+/// Height of a line of the legend, at least where there are many, and width of what it shows
+/// beside the name.
 const LINE: f64 = 20.0;
+const CLOSE: f64 = 14.0;
 const SWATCH: f64 = 30.0;
 /// From the data to the legend, and the width of its narrowest column.
 const ASIDE: f64 = 16.0;
@@ -259,6 +261,8 @@ struct Columns<'a> {
     columns: Vec<&'a [Key]>,
     /// Keys for which there is no room.
     left_out: usize,
+    /// Height of a line.
+    line: f64,
     /// Size of the names, and what is cut of the longest columns.
     size: u32,
     widths: Vec<f64>,
@@ -284,7 +288,7 @@ impl Legend {
         let mut x = area.right + ASIDE;
         let top = area.top + if self.title.is_empty() { 0.0 } else { LINE };
         picture.within(room(page), (x, area.top + f64::from(TICK)), &self.title, TICK, Anchor::Start, 0.0);
-        let middle = |line: usize| top + (line as f64 + 0.5) * LINE;
+        let middle = |line: usize| top + (line as f64 + 0.5) * laid.line;
         for (i, (column, width)) in laid.columns.iter().zip(&laid.widths).enumerate() {
             let room = width - SWATCH - 8.0;
             for (line, key) in column.iter().enumerate() {
@@ -306,11 +310,13 @@ impl Legend {
         }
     }
 
-    /// As many columns as the keys need, with names that are smaller, then cut, to fit; and
+    /// As many columns as the keys need, with names that are smaller, then cut, to fit; but
     /// no more than leave room for a few letters each.
     fn columns(&self, height: f64, page: f64) -> Columns<'_> {
-        let lines = (height / LINE).floor() as usize;
-        let lines = lines.saturating_sub(usize::from(!self.title.is_empty())).max(1);
+        let height = height - if self.title.is_empty() { 0.0 } else { LINE };
+        // Closer lines rather than narrower columns.
+        let line = (height / self.keys.len() as f64).clamp(CLOSE, LINE);
+        let lines = ((height / line + 1e-9).floor() as usize).max(1);
         let most = ((room(page) / NARROWEST) as usize).max(1);
         let left_out = match self.keys.len() {
             n if n <= most * lines => 0,
@@ -332,7 +338,7 @@ impl Legend {
             widths[i] = widths[i].min(free / (order.len() - done) as f64);
             free -= widths[i];
         }
-        Columns { columns, left_out, size, widths }
+        Columns { columns, left_out, line, size, widths }
     }
 }
 

@@ -6,7 +6,7 @@ use super::axis::{Scale, extremes};
 use super::color::{Color, viridis};
 use super::frame::{Area, Bar, Names, Page, TICK, name_width, y_name};
 use super::panels::{self, Aside, Labels, Panels, Plot};
-use super::text::{distinguishing, short, width};
+use super::text::{Digits, width};
 use super::{Anchor, Mark, Picture};
 
 /// What to draw. Columns go from left to right, rows from the top down.
@@ -25,7 +25,7 @@ pub struct Cells {
     pub label: String,
     /// Write values into their cells.
     pub numbers: bool,
-    /// Significant digits of these (default: 2, or 3 where that tells more of them apart).
+    /// Significant digits of these (default: 2, or up to 3 where that tells more of them apart).
     pub digits: Option<usize>,
     /// As high as wide.
     pub square: bool,
@@ -37,8 +37,8 @@ struct Drawn<'a> {
     colors: Colors,
     /// The bar of these cells alone.
     bar: Option<Bar>,
-    /// Significant digits of numbers, and the width of the longest of all panels, of size 1.
-    digits: usize,
+    /// How numbers are written, and the width of the longest of all panels, of size 1.
+    digits: Digits,
     longest: f64,
     /// Smallest size of numbers.
     least: u32,
@@ -58,10 +58,8 @@ struct Colors {
 /// A page with no room for them.
 pub fn grid(page: &Page, panels: &Panels<Cells>) -> Result<Picture> {
     let numbers = panels.charts().flat_map(|cells| cells.values.iter().flatten().copied());
-    let asked = panels.charts().next().and_then(|cells| cells.digits);
-    let digits = asked.unwrap_or_else(|| distinguishing(numbers.clone()));
-    let texts = numbers.clone().map(|v| short(v, digits));
-    let longest = texts.map(|text| width(&text, 1)).fold(0.0, f64::max);
+    let digits = Digits::of(numbers.clone(), panels.charts().next().and_then(|cells| cells.digits));
+    let longest = numbers.clone().map(|v| digits.write(v)).map(|text| width(&text, 1)).fold(0.0, f64::max);
     // In small panels as many small numbers would be no more than noise.
     let least = if panels.panels.len() > 1 { 9 } else { 6 };
     let shared = panels.charts().next().map(|cells| cells.colors(numbers));
@@ -204,7 +202,7 @@ impl Drawn<'_> {
                 picture.add(Mark::Text {
                     x: x + width / 2.0,
                     y: y + height / 2.0 + 0.36 * f64::from(size),
-                    text: short(*value, self.digits),
+                    text: self.digits.write(*value),
                     size,
                     anchor: Anchor::Middle,
                     angle: 0.0,

@@ -42,10 +42,31 @@ pub(super) fn shortened(text: &str, size: u32, room: f64) -> String {
     (0..all.len()).rev().map(kept).find(|short| width(short, size) <= room).unwrap_or_default()
 }
 
-/// Significant digits, two or three, at which numbers that differ in three are written apart.
-pub(super) fn distinguishing(numbers: impl Iterator<Item = f64> + Clone) -> usize {
-    let texts = |digits| numbers.clone().map(|x| short(x, digits)).collect::<HashSet<_>>().len();
-    if texts(2) == texts(3) { 2 } else { 3 }
+/// Significant digits of numbers that stand together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Digits {
+    Exactly(usize),
+    /// At most so many: without zeros at the end from the third on.
+    Enough(usize),
+}
+
+impl Digits {
+    /// Those asked for, or two; three where that tells more of the numbers apart.
+    pub(super) fn of(numbers: impl Iterator<Item = f64> + Clone, asked: Option<usize>) -> Digits {
+        let texts = |digits| numbers.clone().map(|x| short(x, digits)).collect::<HashSet<_>>().len();
+        asked.map_or_else(|| Digits::Enough(if texts(2) == texts(3) { 2 } else { 3 }), Digits::Exactly)
+    }
+
+    pub(super) fn write(self, x: f64) -> String {
+        let bare = |text: &str| text.trim_end_matches('0').to_string();
+        match self {
+            Digits::Exactly(digits) => short(x, digits),
+            Digits::Enough(most) => {
+                let (full, two) = (short(x, most), short(x, 2));
+                if bare(&full) == bare(&two) { two } else { full }
+            }
+        }
+    }
 }
 
 /// A number to some significant digits. From a thousandth to a hundred thousand it is
@@ -121,10 +142,17 @@ mod tests {
 
     #[test]
     fn digits_tell_numbers_apart() {
-        let digits = |numbers: &[f64]| distinguishing(numbers.iter().copied());
-        assert_eq!(digits(&[1.59, 1.64]), 3);
-        assert_eq!(digits(&[1.591, 1.594]), 2, "alike in three digits too");
-        assert_eq!(digits(&[0.05, 0.1, 0.95, 1.0]), 2);
+        let written = |numbers: &[f64], asked| {
+            let digits = Digits::of(numbers.iter().copied(), asked);
+            numbers.iter().map(|x| digits.write(*x)).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            written(&[1.59, 1.64, 0.5, 0.007, 1200.0], None),
+            ["1.59", "1.64", "0.50", "0.0070", "1200"]
+        );
+        assert_eq!(written(&[1.591, 1.594], None), ["1.6", "1.6"], "alike in three digits too");
+        assert_eq!(written(&[0.05, 0.1, 0.95], None), ["0.050", "0.10", "0.95"]);
+        assert_eq!(written(&[1.59, 0.5], Some(4)), ["1.590", "0.5000"]);
     }
 
     #[test]

@@ -168,7 +168,7 @@ fn numbers_that_differ_are_written_apart() {
     place.put("g.csv", "x,y,v\n1,1,1.59\n2,1,1.64\n3,1,0.5\n");
     let heatmap = "heatmap g.csv --x x --y y --value v";
     let svg = picture(&place, heatmap);
-    shows(&svg, &["1.59", "1.64", "0.500", "v"]);
+    shows(&svg, &["1.59", "1.64", "0.50", "v"]);
     let svg = picture(&place, &format!("{heatmap} --digits 2 --value-label mean"));
     // One of them is a tick of the colour bar.
     assert_eq!((count(&svg, "1.6"), count(&svg, "mean"), count(&svg, "v")), (2 + 1, 1, 0));
