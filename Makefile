@@ -6,7 +6,7 @@ DESTDIR ?=
 PROGRAMS := $(filter-out molrg,$(notdir $(basename $(wildcard src/bin/*.rs))))
 RELEASE := target/release
 
-.PHONY: help build demo test test-portable test-numpy soak fuzz bench bench-kernels bench-growth lint deny cluster-test man completions install uninstall clean
+.PHONY: help build demo test test-portable test-numpy test-forward soak fuzz bench bench-kernels bench-growth lint deny cluster-test man completions install uninstall clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z.\/-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(filter Makefile %/figures.mk,$(MAKEFILE_LIST))
@@ -37,6 +37,9 @@ $(NUMPY)/bin/python:
 ROUNDS ?= 60
 test-numpy: build $(NUMPY)/bin/python ## Exchange random arrays with NumPy
 	$(NUMPY)/bin/python tests/as_numpy.py $(RELEASE) $(ROUNDS)
+
+test-forward: build $(NUMPY)/bin/python ## Compute the denoiser of every kind of model in NumPy, as docs/formats.md says
+	$(NUMPY)/bin/python tests/forward.py $(RELEASE)
 
 TARGET ?= npy
 SECONDS ?= 600

@@ -12,7 +12,7 @@ use molrg::measure::generalization::Training;
 use molrg::measure::reproducibility::Similarity;
 use molrg::mixture::{Design, Sampler};
 use molrg::network::batch::{Batch, Shape};
-use molrg::network::layers::{Conv, GroupNorm, Layer, Linear, Silu, Span};
+use molrg::network::layers::{At, Conv, GroupNorm, Layer, Linear, Pointwise, Silu, Span};
 use molrg::random::{Purpose, normal_rows};
 use molrg::stream::{ArrayWriter, Format, Ledger, Output, ReadOptions, Rows, block_rows};
 use ndarray::Array2;
@@ -96,7 +96,7 @@ fn layer(
     bencher.counter(ItemsCount::new(work)).bench_local(|| {
         layer.forward(&p, &[black_box(&x)], &mut y);
         let mut dx = [Some(Batch::zeros(shape, rows))];
-        layer.vjp(&p, &[&x], &y, &dy, &mut dx, Some(&mut dp));
+        layer.vjp(At { p: &p, x: &[&x], y: &y }, &dy, &mut dx, Some(&mut dp));
         dx
     });
 }
@@ -131,7 +131,7 @@ fn layer_group_norm(bencher: Bencher) {
 #[divan::bench]
 fn layer_silu(bencher: Bencher) {
     let (rows, shape) = (8, Shape::image(32, 32, 64));
-    layer(bencher, &Silu, rows, shape, 0, rows * shape.len());
+    layer(bencher, &Pointwise(Silu), rows, shape, 0, rows * shape.len());
 }
 
 /// Rows and width of an array of 64 MB, more than caches hold.

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::mpsc;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use ndarray::{Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 
@@ -17,6 +17,19 @@ use crate::scalar::Scalar;
 /// reach their full speed; fewer when that would leave threads without work.
 pub fn block_size(rows: usize) -> usize {
     (rows / rayon::current_num_threads()).clamp(16, 256)
+}
+
+/// Refuses work for which the system has no room: an allocation that fails ends the program without a word of ours.
+/// `numbers` are factors of how many numbers of 8 bytes it takes, as flags and inputs give them.
+///
+/// # Errors
+/// When it has not.
+pub fn room(numbers: &[usize], what: &str) -> Result<()> {
+    let count = numbers.iter().try_fold(1usize, |n, &m| n.checked_mul(m));
+    count.filter(|&n| Vec::<f64>::new().try_reserve_exact(n).is_ok()).map(|_| ()).ok_or_else(|| {
+        let gigabytes = numbers.iter().fold(8e-9, |n, &m| n * m as f64);
+        anyhow!("{what}: {gigabytes:.1} GB do not fit in memory; make it smaller")
+    })
 }
 
 /// Computes what `next` gives on all threads and hands each result, in order, to `take`, which goes on beside the
@@ -63,7 +76,7 @@ pub fn in_order<B: Send, R: Send>(
 pub fn ranges(rows: Range<u64>, block: usize) -> impl FnMut() -> Result<Option<Range<u64>>> {
     let block = block.max(1);
     let mut starts = rows.clone().step_by(block);
-    move || Ok(starts.next().map(|start| start..rows.end.min(start + block as u64)))
+    move || Ok(starts.next().map(|start| start..rows.end.min(start.saturating_add(block as u64))))
 }
 
 /// Applies `f` to blocks of so many rows of `x` on all threads; `f` turns (n, d)

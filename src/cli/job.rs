@@ -17,7 +17,7 @@ use super::flags::{DtypeFlag, Shared};
 use super::progress::{Lines, Progress};
 use crate::denoiser::Model;
 use crate::scalar::{Dtype, Scalar};
-use crate::stream::{Columns, Held, Input, Ledger, ReadOptions, RowRange, Rows};
+use crate::stream::{Columns, Held, Input, Ledger, LeftOut, ReadOptions, RowRange, Rows};
 
 /// One run of a program: its shared flags, and the doors to its inputs and outputs.
 pub struct Job {
@@ -34,6 +34,8 @@ pub struct Job {
     pub(super) held: Held,
     /// Of the outputs so far.
     pub(super) places: Mutex<Vec<PathBuf>>,
+    /// Rows that --nan drop has left out so far.
+    left_out: LeftOut,
     /// "Usage: …", on one line.
     usage: String,
 }
@@ -58,6 +60,7 @@ impl Job {
             ledger,
             held: Held::default(),
             places: Mutex::default(),
+            left_out: LeftOut::default(),
             usage,
         }
     }
@@ -104,7 +107,10 @@ impl Job {
     /// # Errors
     /// Standard input named more than once.
     pub fn wait_for_stdin(&self, inputs: &[Option<&OsStr>]) -> Result<()> {
-        let is_stdin = |name: &OsStr| name == "-" || name.as_encoded_bytes().starts_with(b"-:");
+        let is_stdin = |name: &OsStr| {
+            let name = name.as_encoded_bytes();
+            name == b"-" || name.starts_with(b"-:") || name.starts_with(b"<stdin>:")
+        };
         let named = inputs.iter().filter(|name| name.is_none_or(is_stdin)).count();
         if named > 1 {
             bail!(Usage("standard input is named more than once; name files for the others".into()));
@@ -137,10 +143,9 @@ impl Job {
         Rows::from_input(self.open(name)?, &self.read_options(self.shared.rows))
     }
 
-    /// As [`Job::rows`], hashed as they pass even without `--manifest`: see [`Rows::sha256`].
-    pub fn hashed_rows(&self, name: Option<&OsStr>) -> Result<Rows> {
-        let input = self.open_in(name, &self.ledger.or_on())?;
-        Rows::from_input(input, &self.read_options(self.shared.rows))
+    /// As [`Job::open`], hashed as it passes even without `--manifest`: see [`Rows::sha256`].
+    pub fn hashed(&self, name: Option<&OsStr>) -> Result<Input> {
+        self.open_in(name, &self.ledger.or_on())
     }
 
     /// Samples that are all needed, whatever `--rows` says.
@@ -179,6 +184,7 @@ impl Job {
             rows,
             nan: self.shared.nan,
             item_shape: self.shared.shape.as_ref().map(|s| s.0.clone()),
+            left_out: self.left_out.clone(),
         }
     }
 
@@ -241,6 +247,16 @@ impl Job {
              about 1 (npy images)"
         ));
         true
+    }
+
+    /// Says of every input how many rows --nan drop took from it.
+    pub(super) fn warn_of_rows_left_out(&self) {
+        for (name, rows) in self.left_out.counts() {
+            self.warn(&format!(
+                "{rows} rows with non-finite numbers were left out of {name}; correct them, or see whether what is \
+                 left still stands for the whole"
+            ));
+        }
     }
 
     /// What the run is about to do: one line on standard error, unless `--quiet`.

@@ -2,6 +2,28 @@
 
 use std::str::FromStr;
 
+/// Parses a whole number from 0 up, also as `1e4` or `2.5e3`.
+pub fn parse_count<N: TryFrom<u64>>(text: &str) -> Result<N, String> {
+    let number = text.trim();
+    let number = number.parse().ok().or_else(|| scientific(number));
+    number.and_then(|n| N::try_from(n).ok()).ok_or_else(|| {
+        format!("it is not a whole number from 0 to {}; write one like 10000 or 1e4", u64::MAX)
+    })
+}
+
+/// Exactly, where it is a whole number that fits.
+fn scientific(text: &str) -> Option<u64> {
+    let (mantissa, exponent) = text.split_once(['e', 'E'])?;
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let fraction = fraction.trim_end_matches('0');
+    let digits = [whole, fraction].concat();
+    if !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let zeros = exponent.parse::<u32>().ok()?.checked_sub(u32::try_from(fraction.len()).ok()?)?;
+    digits.parse::<u64>().ok()?.checked_mul(10u64.checked_pow(zeros)?)
+}
+
 /// A comma-separated list of numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Numbers(pub Vec<f64>);
@@ -68,5 +90,25 @@ impl FromStr for Shape {
             })
             .map(Shape)
             .ok_or_else(|| format!("{text:?} is not a list of positive sizes like 28,28,1"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_whole_numbers_however_they_are_written() {
+        let cases = [("0", 0), ("1e4", 10_000), ("2.50e3", 2500), ("+7", 7), ("1E0", 1), ("1.5e1", 15)];
+        for (text, count) in cases {
+            assert_eq!(parse_count(text), Ok(count as usize), "{text}");
+        }
+        assert_eq!(parse_count("18446744073709551615"), Ok(u64::MAX));
+        assert_eq!(parse_count("1.8446744073709551615e19"), Ok(u64::MAX));
+        for text in ["", "-5", "1.5", "15e-1", "1.25e1", "1e20", "e4", "1e", ".", "nan", "inf", "ten", "1e4x"]
+        {
+            assert!(parse_count::<u64>(text).is_err(), "{text}");
+        }
+        assert!(parse_count::<u8>("256").is_err());
     }
 }

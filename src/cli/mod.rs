@@ -22,7 +22,7 @@ pub use ending::{Stopped, Usage, usage};
 pub use fitting::{FitArgs, component_ranks};
 pub use job::Job;
 pub use levels::LevelArgs;
-pub use lists::{Integers, Numbers, Shape, parse_list};
+pub use lists::{Integers, Numbers, Shape, parse_count, parse_list};
 pub use manifest::Manifest;
 pub use outputs::array_format;
 pub use progress::{Lines, Progress, clock};

@@ -9,7 +9,7 @@ use ndarray::Array2;
 use super::job::Job;
 use crate::blocks::{in_order, ranges};
 use crate::scalar::Scalar;
-use crate::stream::{ArrayWriter, Joined, NanPolicy, Paired, Rows};
+use crate::stream::{ArrayWriter, Joined, Paired, Rows};
 
 /// Where the rows of a run come from.
 pub enum Source {
@@ -37,16 +37,6 @@ impl Source {
     /// Whether there are known to be none.
     pub fn is_empty(&self) -> bool {
         self.len() == Some(0)
-    }
-
-    /// Rows left out by `--nan drop` so far.
-    fn dropped(&self) -> u64 {
-        match self {
-            Source::Numbers(_) => 0,
-            Source::Stream(rows) => rows.dropped(),
-            Source::InStep(inputs) => inputs.dropped(),
-            Source::Joined(_) => 0,
-        }
     }
 
     /// What the inputs have of at most so many next rows; nothing at the end.
@@ -77,8 +67,7 @@ impl<T: Scalar> Block<T> {
 
 impl Job {
     /// The loop over rows: `work` is done on blocks of at most `most` rows on all threads, and `take` sees its
-    /// results in order, with the numbers of the rows. Shows progress in `what`, and says how many rows `--nan drop`
-    /// left out. A row's result must not depend on the block around it: then neither threads nor blocks change a
+    /// results in order, with the numbers of the rows. Shows progress in `what`. A row's result must not depend on the block around it: then neither threads nor blocks change a
     /// byte.
     ///
     /// # Errors
@@ -109,9 +98,7 @@ impl Job {
             first = rows.end;
             Ok(Some(Block { rows, inputs }))
         };
-        in_order(next, work, take)?;
-        self.warn_of_dropped(source.dropped());
-        Ok(())
+        in_order(next, work, take)
     }
 
     /// The loop over rows where `work` makes one array for each output.
@@ -131,12 +118,5 @@ impl Job {
         })?;
         // The first output last: it is what further programs wait for.
         outputs.into_iter().rev().try_for_each(ArrayWriter::finish)
-    }
-
-    /// Says, once, how many rows were left out.
-    pub fn warn_of_dropped(&self, rows: u64) {
-        if self.shared.nan == NanPolicy::Drop && rows > 0 {
-            self.warn(&format!("{rows} rows with numbers that are not finite were left out"));
-        }
     }
 }

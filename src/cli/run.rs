@@ -1,5 +1,6 @@
 //! A run of a program, from its arguments to its exit code.
 
+use std::any::TypeId;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::Path;
@@ -12,6 +13,7 @@ use clap::Command;
 use super::ending::{UNBROKEN, end, end_of_parsing};
 use super::flags::Shared;
 use super::job::Job;
+use super::lists::parse_count;
 use super::registry::Entry;
 use super::{generate, manifest};
 use crate::stream::Ledger;
@@ -28,6 +30,20 @@ macro_rules! revision {
 /// Release and revision, as `--version` prints them.
 pub(super) fn version(revision: &str) -> String {
     format!("{} ({revision})", env!("CARGO_PKG_VERSION"))
+}
+
+/// As they were given, save that `-:KEY`, an array of standard input, becomes `<stdin>:KEY`: it would be taken for
+/// flags.
+pub fn arguments() -> Vec<OsString> {
+    let mut flags = true;
+    let readable = |argument: OsString| {
+        flags &= argument != "--";
+        match argument.to_str().and_then(|text| text.strip_prefix("-:")) {
+            Some(key) if flags && !key.is_empty() => format!("<stdin>:{key}").into(),
+            _ => argument,
+        }
+    };
+    std::env::args_os().map(readable).collect()
 }
 
 /// Parses the arguments, runs the program, reports how it ended. The first argument is what it was called by.
@@ -65,11 +81,13 @@ pub fn run(entry: &'static Entry, arguments: &[OsString], revision: &'static str
         }
         job.release()
     })();
+    job.warn_of_rows_left_out();
     end(program, result)
 }
 
 /// The command as arguments are parsed by it: the pipelines that help ends with stay whole, so that they
-/// can be pasted, and a negative number is a flag's value, so that an error names the flag.
+/// can be pasted, a negative number is a flag's value, so that an error names the flag, and a number of things may
+/// be written 1e4.
 fn as_parsed(command: Command) -> Command {
     let help = command.get_after_help().map(|help| {
         let lines = help.to_string();
@@ -87,7 +105,15 @@ fn as_parsed(command: Command) -> Command {
         let takes = !a.is_positional() && a.get_action().takes_values();
         if takes { a.allow_negative_numbers(true) } else { a }
     };
-    command.mut_args(negative).mut_subcommands(as_parsed)
+    let count = |a: clap::Arg| {
+        let parsed = a.get_value_parser().type_id();
+        match (parsed == TypeId::of::<usize>(), parsed == TypeId::of::<u64>()) {
+            (true, _) => a.value_parser(parse_count::<usize>),
+            (_, true) => a.value_parser(parse_count::<u64>),
+            _ => a,
+        }
+    };
+    command.mut_args(|a| count(negative(a))).mut_subcommands(as_parsed)
 }
 
 fn report_panics_in_one_line(program: &'static str) {

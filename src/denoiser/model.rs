@@ -201,6 +201,27 @@ impl Model {
         }
     }
 
+    /// Numbers that it was fitted by: all that its file holds, of a network one set of them.
+    pub fn parameters(&self) -> usize {
+        match &self.kind {
+            Kind::Molrg(mixture) => {
+                let (d, k) = (self.dim(), mixture.components.len());
+                k * (d + 2) + mixture.components.iter().map(|c| c.variances.len() * (d + 1)).sum::<usize>()
+            }
+            Kind::Empirical(points) => points.values.len(),
+            Kind::Network(network) => network.average.len(),
+            Kind::Generator(generative) => generative.parameters.len(),
+        }
+    }
+
+    /// As `dae-fit --kind` names it: of a network its architecture.
+    pub fn fitted_kind(&self) -> &'static str {
+        match &self.kind {
+            Kind::Network(network) => network.architecture.name(),
+            _ => self.kind_name(),
+        }
+    }
+
     /// The one noise level that a network was trained at, if it was only one: its
     /// denoiser is the same function at all others.
     pub fn only_level(&self) -> Option<f64> {
@@ -284,7 +305,8 @@ impl Model {
             let entry = |key: &str| metadata.get(key).map(String::as_str);
             ensure!(
                 entry("format") == Some(FORMAT),
-                "a safetensors file, but not a model of these programs (its metadata lack format = {FORMAT:?}); fit one with dae-fit"
+                "a safetensors file, but not a model of these programs (its metadata lack format = {FORMAT:?}); fit one with dae-fit, or \
+                 name one of its tensors, FILE:KEY, where samples are expected"
             );
             ensure!(
                 entry("version") == Some(VERSION),

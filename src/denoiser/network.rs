@@ -22,7 +22,8 @@ pub struct Network {
     pub preconditioning: Preconditioning,
     /// Standard deviation of the training data.
     pub sigma_data: f64,
-    /// Averaged parameters, which the denoiser uses, and those of the last step.
+    /// Averaged parameters, which the denoiser uses, and those of the last step. A file may hold one set alone,
+    /// which then serves as both.
     pub average: Values,
     pub parameters: Values,
     /// The optimizer's running means (empty where it keeps none), in checkpoints.
@@ -66,15 +67,22 @@ impl Network {
             false => Ok(Values::F32(Vec::new())),
         };
         let (average, values) = (set(AVERAGE)?, set(PARAMETERS)?);
-        ensure!(
-            !average.is_empty() && average.len() == values.len(),
-            "damaged: its parameters ({AVERAGE}.… and {PARAMETERS}.…) are missing"
-        );
+        let both = !average.is_empty() && !values.is_empty();
+        let (average, values) = match (average.is_empty(), values.is_empty()) {
+            (false, true) => (average.clone(), average),
+            (true, false) => (values.clone(), values),
+            _ => (average, values),
+        };
+        ensure!(!average.is_empty(), "damaged: its parameters ({AVERAGE}.… or {PARAMETERS}.…) are missing");
         ensure!(average.all_finite() && values.all_finite(), "damaged: it holds numbers that are not finite");
         let optimizer = [set(OPTIMIZER[0])?, set(OPTIMIZER[1])?];
         ensure!(optimizer.iter().all(Values::all_finite), "damaged: it holds numbers that are not finite");
         file.nothing_left()?;
         let optimizer = optimizer.iter().any(|v| !v.is_empty()).then_some(optimizer);
+        ensure!(
+            both || optimizer.is_none(),
+            "damaged: a checkpoint of training needs both {AVERAGE}.… and {PARAMETERS}.…"
+        );
         Ok(Network {
             architecture,
             preconditioning,
@@ -245,5 +253,49 @@ impl<T: Scalar> Differentiable<T> for NetworkDenoiser<T> {
 
     fn vjp(&self, x: ArrayView1<T>, directions: ArrayView2<T>, sigma: f64) -> Result<Array2<T>> {
         Ok(self.derivative(x, directions, sigma, |tape, u| self.graph.vjp(&self.parameters, tape, u)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::denoiser::tensors;
+    use crate::random::Purpose;
+
+    /// What is read of a file that holds these sets of a network's tensors alone.
+    fn reread(network: &Network, sets: &[&str]) -> Result<Network> {
+        let item = [3];
+        let mut entries = network.entries(&item)?;
+        entries.retain(|entry| sets.iter().any(|set| entry.name.starts_with(&format!("{set}."))));
+        let mut bytes = Vec::new();
+        tensors::write(&mut bytes, &network.metadata(), &entries)?;
+        Network::read(&mut TensorFile::read(&bytes[..], |_| Ok(()))?, &item)
+    }
+
+    #[test]
+    fn one_set_of_parameters_is_enough_but_for_going_on() {
+        let architecture = Architecture::Mlp { width: 4, depth: 1 };
+        let start =
+            |seed| Values::new(architecture.graph::<f64>(&[3]).unwrap().start(seed, Purpose::Parameters));
+        let mut network = Network {
+            preconditioning: Preconditioning::Edm,
+            sigma_data: 0.5,
+            average: start(1),
+            parameters: start(2),
+            optimizer: None,
+            training: BTreeMap::new(),
+            architecture: architecture.clone(),
+        };
+        assert_ne!(network.average, network.parameters);
+        assert_eq!(reread(&network, &["ema", "model"]).unwrap(), network);
+        for (set, values) in [("ema", &network.average), ("model", &network.parameters)] {
+            let found = reread(&network, &[set]).unwrap();
+            assert_eq!((&found.average, &found.parameters), (values, values), "{set}");
+        }
+        let refused = |network: &Network, sets: &[&str]| reread(network, sets).unwrap_err().to_string();
+        assert!(refused(&network, &[]).contains("are missing"));
+        network.optimizer = Some([start(3), start(4)]);
+        assert!(reread(&network, &["ema", "model", "first", "second"]).is_ok());
+        assert!(refused(&network, &["ema", "first", "second"]).contains("needs both"));
     }
 }

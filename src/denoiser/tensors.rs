@@ -304,7 +304,9 @@ fn read_tensors(reader: &mut impl Read, header: &Metadata) -> Result<HashMap<Str
         let values = match info.dtype {
             Stored::F32 => Values::F32(read_numbers(reader, bytes, &name)?),
             Stored::F64 => Values::F64(read_numbers(reader, bytes, &name)?),
-            other => bail!("damaged: tensor {name} is {other:?}, not F32 or F64"),
+            other => {
+                bail!("tensor {name} is stored as {other}, which is not computed in; save it as F32 or F64")
+            }
         };
         tensors.insert(name, Tensor { shape: info.shape.clone(), values });
     }

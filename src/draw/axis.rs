@@ -106,6 +106,11 @@ impl Axis {
         self.from + share.clamp(-4.0, 5.0) * (self.to - self.from)
     }
 
+    /// Whether a value is between the ends of the axis.
+    pub(super) fn shows(&self, value: f64) -> bool {
+        self.scale.holds(value) && (self.low..=self.high).contains(&value)
+    }
+
     /// Pixels from a value to that times e, on a logarithmic axis.
     pub(super) fn per_power(&self) -> f64 {
         (self.to - self.from) / (self.high.ln() - self.low.ln())

@@ -9,8 +9,9 @@ pub(super) const PAPER: Color = Color(0xff, 0xff, 0xff);
 pub(super) const FAINT: Color = Color(0xe4, 0xe4, 0xe4);
 pub(super) const MIDDLE: Color = Color(0x77, 0x77, 0x77);
 
-/// The palette of Okabe and Ito, the ones that stand out on white first.
-pub(super) const SERIES: [Color; 8] = [
+/// The palette of Okabe and Ito, the ones that stand out on white first; then darker ones,
+/// most of them of Paul Tol's "muted".
+pub(super) const SERIES: [Color; 16] = [
     Color(0x00, 0x72, 0xb2),
     Color(0xd5, 0x5e, 0x00),
     Color(0x00, 0x9e, 0x73),
@@ -19,6 +20,14 @@ pub(super) const SERIES: [Color; 8] = [
     Color(0x56, 0xb4, 0xe9),
     Color(0x00, 0x00, 0x00),
     Color(0xf0, 0xe4, 0x42),
+    Color(0x33, 0x22, 0x88),
+    Color(0x88, 0x22, 0x55),
+    Color(0x66, 0x66, 0x66),
+    Color(0x99, 0x99, 0x33),
+    Color(0x11, 0x77, 0x33),
+    Color(0xaa, 0x44, 0x99),
+    Color(0x44, 0xaa, 0x99),
+    Color(0x66, 0x11, 0x00),
 ];
 
 /// Pale tints of the palette, for regions behind the data.

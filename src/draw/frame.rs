@@ -17,6 +17,9 @@ pub(super) const NOTCH: f64 = 5.0;
 /// Height of a line of the legend, and width of what it shows beside the name.
 const LINE: f64 = 20.0;
 const SWATCH: f64 = 30.0;
+/// From the data to the legend, and the width of its narrowest column.
+const ASIDE: f64 = 16.0;
+const NARROWEST: f64 = 70.0;
 /// Smallest side of the area of the data.
 const LEAST: f64 = 40.0;
 
@@ -25,6 +28,8 @@ const LEAST: f64 = 40.0;
 pub struct Page {
     pub width: usize,
     pub height: usize,
+    /// Pixels of the picture to a unit of width and height, letters and all.
+    pub scale: usize,
     pub title: Option<String>,
     pub x_label: String,
     pub y_label: String,
@@ -77,7 +82,7 @@ impl Area {
 
 impl Page {
     pub(super) fn picture(&self) -> Picture {
-        Picture::new(self.width, self.height)
+        Picture { scale: self.scale, ..Picture::new(self.width, self.height) }
     }
 
     /// The area that margins leave: beside ticks of widths and heights given, and
@@ -97,18 +102,10 @@ impl Page {
     pub(super) fn words(&self, picture: &mut Picture, area: &Area) {
         let middle = (area.left + area.right) / 2.0;
         if let Some(title) = &self.title {
-            let (x, size) = centred(title, TITLE, middle, self.width as f64);
-            picture.text(x, EDGE + f64::from(TITLE), title, size, Anchor::Middle);
+            across(picture, title, TITLE, middle, EDGE + f64::from(TITLE));
         }
-        if !self.x_label.is_empty() {
-            let (x, size) = centred(&self.x_label, LABEL, middle, self.width as f64);
-            picture.text(x, self.height as f64 - EDGE, &self.x_label, size, Anchor::Middle);
-        }
-        if !self.y_label.is_empty() {
-            let (y, size) = centred(&self.y_label, LABEL, (area.top + area.bottom) / 2.0, self.height as f64);
-            let x = EDGE + f64::from(LABEL) - 2.0;
-            picture.turned(x, y, &self.y_label, size, Anchor::Middle, -90.0);
-        }
+        across(picture, &self.x_label, LABEL, middle, self.height as f64 - EDGE);
+        upwards(picture, &self.y_label, EDGE + f64::from(LABEL) - 2.0, area);
     }
 }
 
@@ -122,11 +119,26 @@ pub(super) fn fitting(words: &str, size: u32, room: f64) -> u32 {
     (9..=size).rev().find(|s| text::width(words, *s) <= room).unwrap_or(9)
 }
 
+/// A text on a line of the page, about its middle.
+fn across(picture: &mut Picture, words: &str, size: u32, middle: f64, y: f64) {
+    let page = picture.width as f64;
+    let (x, size) = centred(words, size, middle, page);
+    picture.within(page - 2.0 * EDGE, (x, y), words, size, Anchor::Middle, 0.0);
+}
+
+/// The name of what goes up, about the middle of the area.
+fn upwards(picture: &mut Picture, words: &str, x: f64, area: &Area) {
+    let page = picture.height as f64;
+    let (y, size) = centred(words, LABEL, (area.top + area.bottom) / 2.0, page);
+    picture.within(page - 2.0 * EDGE, (x, y), words, size, Anchor::Middle, -90.0);
+}
+
 /// A text's place as near the middle as the page allows, and a size at which it fits.
 fn centred(words: &str, size: u32, middle: f64, page: f64) -> (f64, u32) {
     let size = fitting(words, size, page - 2.0 * EDGE);
     let half = text::width(words, size) / 2.0;
-    // `min` then `max`, since what is longer than the page has no place at all.
+    // What is longer than the page is cut to it.
+    let half = half.min(page / 2.0 - EDGE);
     (middle.min(page - EDGE - half).max(EDGE + half), size)
 }
 
@@ -179,6 +191,19 @@ pub(super) fn label_width(ticks: &[Tick]) -> f64 {
     text::widest(ticks.iter().map(|t| t.label.as_str()), TICK)
 }
 
+/// Width of the longest name at an axis that is not cut.
+const NAME: f64 = 170.0;
+
+/// Width that names at an axis take.
+pub(super) fn name_width(names: &[String]) -> f64 {
+    text::widest(names.iter().map(String::as_str), TICK).min(NAME)
+}
+
+/// A name left of an axis.
+pub(super) fn y_name(picture: &mut Picture, area: &Area, name: &str, y: f64) {
+    picture.within(NAME, (area.left - 8.0, y), name, TICK, Anchor::End, 0.0);
+}
+
 /// How names stand under slots of a width.
 pub(super) struct Names {
     /// They lean, since side by side they would run into each other.
@@ -193,7 +218,8 @@ impl Names {
     pub(super) fn fit(names: &[String], numeric: bool, slot: f64) -> Names {
         let widest = text::widest(names.iter().map(String::as_str), TICK);
         let upright = f64::from(TICK);
-        if widest + 6.0 <= slot {
+        // Of a slot as wide as the longest name, what is cut of it is no more than of one that leans.
+        if widest.min(NAME) + 6.0 <= slot {
             return Names { leaning: false, every: 1, depth: upright };
         }
         // A gap between numbers can be filled in by eye, one between words cannot.
@@ -201,7 +227,7 @@ impl Names {
             return Names { leaning: false, every: ((widest + 6.0) / slot).ceil() as usize, depth: upright };
         }
         let every = (15.0 / slot).ceil().max(1.0) as usize;
-        Names { leaning: true, every, depth: (widest + upright) * std::f64::consts::FRAC_1_SQRT_2 }
+        Names { leaning: true, every, depth: (widest.min(NAME) + upright) * std::f64::consts::FRAC_1_SQRT_2 }
     }
 
     /// How far they reach out at the left of their slots.
@@ -209,7 +235,7 @@ impl Names {
         if !self.leaning {
             return 0.0;
         }
-        let reach = |name: &str| text::width(name, TICK) * std::f64::consts::FRAC_1_SQRT_2;
+        let reach = |name: &str| text::width(name, TICK).min(NAME) * std::f64::consts::FRAC_1_SQRT_2;
         let names = names.iter().enumerate().step_by(self.every);
         names.map(|(i, name)| reach(name) - (i as f64 + 0.5) * slot).fold(0.0, f64::max)
     }
@@ -219,49 +245,100 @@ impl Names {
         for (i, name) in names.iter().enumerate().step_by(self.every) {
             let x = area.left + (i as f64 + 0.5) * slot;
             if self.leaning {
-                picture.turned(x + 4.0, area.bottom + NOTCH + 8.0, name, TICK, Anchor::End, -45.0);
+                picture.within(NAME, (x + 4.0, area.bottom + NOTCH + 8.0), name, TICK, Anchor::End, -45.0);
             } else {
-                picture.text(x, area.bottom + NOTCH + 2.0 + f64::from(TICK), name, TICK, Anchor::Middle);
+                let y = area.bottom + NOTCH + 2.0 + f64::from(TICK);
+                picture.within(slot * self.every as f64 - 4.0, (x, y), name, TICK, Anchor::Middle, 0.0);
             }
         }
     }
 }
 
+/// A legend laid out beside an area.
+struct Columns<'a> {
+    columns: Vec<&'a [Key]>,
+    /// Keys for which there is no room.
+    left_out: usize,
+    /// Size of the names, and what is cut of the longest columns.
+    size: u32,
+    widths: Vec<f64>,
+}
+
 impl Legend {
-    /// Width it takes beside an area of a height.
-    pub(super) fn width(&self, height: f64) -> f64 {
+    /// Width it takes beside an area of a height on a page of a width: a quarter of that at most.
+    pub(super) fn width(&self, height: f64, page: f64) -> f64 {
         if self.keys.is_empty() {
             return 0.0;
         }
-        let columns: f64 = self.columns(height).map(|column| self.column_width(column)).sum();
-        columns.max(text::width(&self.title, TICK)) + 16.0
+        let laid = self.columns(height, page);
+        let title = text::width(&self.title, TICK).min(room(page));
+        laid.widths.iter().sum::<f64>().max(title) + ASIDE
     }
 
     pub(super) fn draw(&self, picture: &mut Picture, area: &Area) {
         if self.keys.is_empty() {
             return;
         }
-        let mut x = area.right + 16.0;
+        let page = picture.width as f64;
+        let laid = self.columns(area.height(), page);
+        let mut x = area.right + ASIDE;
         let top = area.top + if self.title.is_empty() { 0.0 } else { LINE };
-        picture.text(x, area.top + f64::from(TICK), &self.title, TICK, Anchor::Start);
-        for column in self.columns(area.height()) {
-            for (i, key) in column.iter().enumerate() {
-                let middle = top + (i as f64 + 0.5) * LINE;
-                (key.swatch)(picture, x, middle);
-                picture.text(x + SWATCH, middle + 4.0, &key.name, TICK, Anchor::Start);
+        picture.within(room(page), (x, area.top + f64::from(TICK)), &self.title, TICK, Anchor::Start, 0.0);
+        let middle = |line: usize| top + (line as f64 + 0.5) * LINE;
+        for (i, (column, width)) in laid.columns.iter().zip(&laid.widths).enumerate() {
+            let room = width - SWATCH - 8.0;
+            for (line, key) in column.iter().enumerate() {
+                (key.swatch)(picture, x, middle(line));
+                picture.within(
+                    room,
+                    (x + SWATCH, middle(line) + 4.0),
+                    &key.name,
+                    laid.size,
+                    Anchor::Start,
+                    0.0,
+                );
             }
-            x += self.column_width(column);
+            if laid.left_out > 0 && i + 1 == laid.columns.len() {
+                let more = format!("{} more", laid.left_out);
+                picture.text(x, middle(column.len()) + 4.0, &more, laid.size, Anchor::Start);
+            }
+            x += width;
         }
     }
 
-    fn columns(&self, height: f64) -> impl Iterator<Item = &[Key]> {
+    /// As many columns as the keys need, with names that are smaller, then cut, to fit; and
+    /// no more than leave room for a few letters each.
+    fn columns(&self, height: f64, page: f64) -> Columns<'_> {
         let lines = (height / LINE).floor() as usize;
-        self.keys.chunks(lines.saturating_sub(usize::from(!self.title.is_empty())).max(1))
+        let lines = lines.saturating_sub(usize::from(!self.title.is_empty())).max(1);
+        let most = ((room(page) / NARROWEST) as usize).max(1);
+        let left_out = match self.keys.len() {
+            n if n <= most * lines => 0,
+            // Less one, to say so.
+            n => n - (most * lines - 1).max(1),
+        };
+        let columns: Vec<&[Key]> = self.keys[..self.keys.len() - left_out].chunks(lines).collect();
+        let natural = |column: &[Key], size: u32| {
+            SWATCH + text::widest(column.iter().map(|k| k.name.as_str()), size) + 8.0
+        };
+        let total = |size: u32| columns.iter().map(|c| natural(c, size)).sum::<f64>();
+        let size = (10..=TICK).rev().find(|s| total(*s) <= room(page)).unwrap_or(10);
+        // Short columns leave their room to the long ones.
+        let mut widths: Vec<f64> = columns.iter().map(|c| natural(c, size)).collect();
+        let mut order: Vec<usize> = (0..widths.len()).collect();
+        order.sort_by(|&a, &b| widths[a].total_cmp(&widths[b]));
+        let mut free = room(page);
+        for (done, &i) in order.iter().enumerate() {
+            widths[i] = widths[i].min(free / (order.len() - done) as f64);
+            free -= widths[i];
+        }
+        Columns { columns, left_out, size, widths }
     }
+}
 
-    fn column_width(&self, column: &[Key]) -> f64 {
-        SWATCH + text::widest(column.iter().map(|k| k.name.as_str()), TICK) + 8.0
-    }
+/// Width of the columns of a legend on a page of a width.
+fn room(page: f64) -> f64 {
+    (page / 4.0 - ASIDE).max(NARROWEST)
 }
 
 impl Key {
@@ -320,8 +397,11 @@ impl Bar {
             picture.stroke(&[(right, y), (right + NOTCH, y)], MIDDLE, 1.0);
             picture.text(right + NOTCH + 3.0, y + 4.0, &tick.label, TICK, Anchor::Start);
         }
-        let x = right + NOTCH + 3.0 + label_width(&ticks) + f64::from(LABEL) + 4.0;
-        let (y, size) = centred(&self.label, LABEL, (area.top + area.bottom) / 2.0, picture.height as f64);
-        picture.turned(x, y, &self.label, size, Anchor::Middle, -90.0);
+        upwards(
+            picture,
+            &self.label,
+            right + NOTCH + 3.0 + label_width(&ticks) + f64::from(LABEL) + 4.0,
+            area,
+        );
     }
 }

@@ -4,9 +4,9 @@ use anyhow::Result;
 
 use super::axis::{Scale, extremes};
 use super::color::{Color, viridis};
-use super::frame::{Area, Bar, Names, Page, TICK};
+use super::frame::{Area, Bar, Names, Page, TICK, name_width, y_name};
 use super::panels::{self, Aside, Labels, Panels, Plot};
-use super::text::{short, widest, width};
+use super::text::{distinguishing, short, width};
 use super::{Anchor, Mark, Picture};
 
 /// What to draw. Columns go from left to right, rows from the top down.
@@ -25,6 +25,8 @@ pub struct Cells {
     pub label: String,
     /// Write values into their cells.
     pub numbers: bool,
+    /// Significant digits of these (default: 2, or 3 where that tells more of them apart).
+    pub digits: Option<usize>,
     /// As high as wide.
     pub square: bool,
 }
@@ -35,7 +37,8 @@ struct Drawn<'a> {
     colors: Colors,
     /// The bar of these cells alone.
     bar: Option<Bar>,
-    /// Width of the longest number of all panels, of size 1.
+    /// Significant digits of numbers, and the width of the longest of all panels, of size 1.
+    digits: usize,
     longest: f64,
     /// Smallest size of numbers.
     least: u32,
@@ -54,18 +57,20 @@ struct Colors {
 /// # Errors
 /// A page with no room for them.
 pub fn grid(page: &Page, panels: &Panels<Cells>) -> Result<Picture> {
-    let texts = panels.charts().flat_map(|cells| cells.values.iter().flatten().map(|v| short(*v)));
+    let numbers = panels.charts().flat_map(|cells| cells.values.iter().flatten().copied());
+    let asked = panels.charts().next().and_then(|cells| cells.digits);
+    let digits = asked.unwrap_or_else(|| distinguishing(numbers.clone()));
+    let texts = numbers.clone().map(|v| short(v, digits));
     let longest = texts.map(|text| width(&text, 1)).fold(0.0, f64::max);
     // In small panels as many small numbers would be no more than noise.
     let least = if panels.panels.len() > 1 { 9 } else { 6 };
-    let shared = panels.charts().flat_map(|cells| cells.values.iter().flatten().copied());
-    let shared = panels.charts().next().map(|cells| cells.colors(shared));
+    let shared = panels.charts().next().map(|cells| cells.colors(numbers));
     // A range that was given is the same in all panels, however free they are.
     let bars = panels.free && panels.charts().any(|cells| cells.range.is_none());
     let drawn = panels.map(|cells| {
         let own = cells.colors(cells.values.iter().flatten().copied());
         let bar = bars.then(|| own.bar(&cells.label));
-        Drawn { cells, colors: shared.filter(|_| !bars).unwrap_or(own), bar, longest, least }
+        Drawn { cells, colors: shared.filter(|_| !bars).unwrap_or(own), bar, digits, longest, least }
     });
     let aside = match drawn.charts().next() {
         Some(first) if !bars => Aside::Bar(first.colors.bar(&first.cells.label)),
@@ -128,7 +133,7 @@ impl Colors {
 
 impl Plot for Drawn<'_> {
     fn left(&self, _height: f64) -> f64 {
-        widest(self.cells.rows.iter().map(String::as_str), TICK)
+        name_width(&self.cells.rows)
     }
 
     fn below(&self, width: f64) -> f64 {
@@ -174,7 +179,7 @@ impl Plot for Drawn<'_> {
             let every = (f64::from(TICK + 2) / slot).ceil().max(1.0) as usize;
             for (i, name) in cells.rows.iter().enumerate().step_by(every) {
                 let y = area.top + (i as f64 + 0.5) * slot + 4.0;
-                picture.text(area.left - 8.0, y, name, TICK, Anchor::End);
+                y_name(picture, area, name, y);
             }
         }
     }
@@ -199,11 +204,12 @@ impl Drawn<'_> {
                 picture.add(Mark::Text {
                     x: x + width / 2.0,
                     y: y + height / 2.0 + 0.36 * f64::from(size),
-                    text: short(*value),
+                    text: short(*value, self.digits),
                     size,
                     anchor: Anchor::Middle,
                     angle: 0.0,
                     color: self.colors.of(*value).contrast(),
+                    whole: None,
                 });
             }
         }

@@ -11,8 +11,6 @@ pub struct Gallery {
     pub title: Option<String>,
     /// Rows of images, each with a name at its left or none.
     pub rows: Vec<(String, Vec<Image>)>,
-    /// Values of black and of white; what lies beyond is drawn as these.
-    pub range: (f64, f64),
     /// Pixels of the page a pixel of an image takes, in each direction.
     pub scale: usize,
 }
@@ -22,6 +20,8 @@ pub struct Gallery {
 pub struct Image {
     pub columns: usize,
     pub channels: usize,
+    /// Values of black and of white; what lies beyond is drawn as these.
+    pub range: (f64, f64),
     pub values: Vec<f64>,
 }
 
@@ -80,7 +80,7 @@ pub fn images(gallery: &Gallery) -> Result<Picture> {
                 width: width as f64,
                 height: height as f64,
                 columns: image.columns,
-                pixels: image.pixels(gallery.range),
+                pixels: image.pixels(),
             });
         }
     }
@@ -94,7 +94,8 @@ impl Image {
         (columns, self.values.len() / (columns * self.channels.max(1)))
     }
 
-    fn pixels(&self, (low, high): (f64, f64)) -> Vec<Color> {
+    fn pixels(&self) -> Vec<Color> {
+        let (low, high) = self.range;
         let level = |v: f64| (255.0 * ((v - low) / (high - low)).clamp(0.0, 1.0)).round() as u8;
         let color = |pixel: &[f64]| match *pixel {
             [r, g, b] => Color(level(r), level(g), level(b)),

@@ -87,11 +87,15 @@ const LEVELS: [(f64, f64); 3] = [(6.0, 4.0), (2.0, 3.0), (12.0, 4.0)];
 /// Strokes of the guides.
 const GUIDES: [(f64, f64); 3] = [(9.0, 3.0), (3.0, 3.0), (1.5, 4.0)];
 
+/// Series that colour alone tells apart; more of them are dashed besides.
+const PLAIN: usize = 8;
+
 /// How a series looks.
 #[derive(Clone, Copy)]
 struct Look {
     color: Color,
     marker: usize,
+    radius: f64,
     dash: Option<(f64, f64)>,
     line: bool,
 }
@@ -244,15 +248,20 @@ impl Chart {
 
     fn looks(&self) -> Vec<Look> {
         let count = self.series.len();
+        let dots = self.series.iter().filter(|s| !s.line).map(|s| s.points.len()).sum::<usize>();
+        // Many cover as much of the page as a few hundred do.
+        let dot = (3.6 * (300.0 / dots.max(300) as f64).sqrt()).max(1.2);
         let look = |(i, series): (usize, &Series)| Look {
             // Many values of a scale need no telling apart, but their order shown.
-            color: if self.ordered && count > SERIES.len() {
+            color: if self.ordered && count > PLAIN {
                 viridis(0.92 * i as f64 / (count - 1) as f64)
             } else {
                 SERIES[i % SERIES.len()]
             },
-            marker: i,
-            dash: match (series.dashed, i / SERIES.len() % 3) {
+            // Of a colour that comes again, another one.
+            marker: i + i / SERIES.len(),
+            radius: if series.line { 3.6 } else { dot },
+            dash: match (series.dashed, i / PLAIN % 3) {
                 _ if self.ordered && !series.dashed => None,
                 (true, _) => Some((7.0, 4.0)),
                 (false, 0) => None,
@@ -305,22 +314,21 @@ fn reference(picture: &mut Picture, ends: [(f64, f64); 2], dash: (f64, f64)) {
 
 impl Series {
     fn draw_spread(&self, picture: &mut Picture, spread: Spread, color: Color, x: &Axis, y: &Axis) {
-        let ends: Vec<(f64, f64, f64)> = self
-            .points
-            .iter()
-            .filter_map(|p| p.ends.map(|(low, high)| (x.place(p.x), y.place(low), y.place(high))))
-            .collect();
+        let ends: Vec<(f64, f64, f64)> =
+            self.points.iter().filter_map(|p| p.ends.map(|(low, high)| (x.place(p.x), low, high))).collect();
         match spread {
             Spread::Bars => {
                 for (x, low, high) in ends {
-                    picture.stroke(&[(x, low), (x, high)], color, 1.2);
-                    picture.stroke(&[(x - 3.5, low), (x + 3.5, low)], color, 1.2);
-                    picture.stroke(&[(x - 3.5, high), (x + 3.5, high)], color, 1.2);
+                    picture.stroke(&[(x, y.place(low)), (x, y.place(high))], color, 1.2);
+                    // A bar that goes on beyond the edge does not end there.
+                    for end in [low, high].into_iter().filter(|end| y.shows(*end)).map(|end| y.place(end)) {
+                        picture.stroke(&[(x - 3.5, end), (x + 3.5, end)], color, 1.2);
+                    }
                 }
             }
             Spread::Band => {
-                let highs = ends.iter().map(|(x, _, high)| (*x, *high));
-                let lows = ends.iter().rev().map(|(x, low, _)| (*x, *low));
+                let highs = ends.iter().map(|(x, _, high)| (*x, y.place(*high)));
+                let lows = ends.iter().rev().map(|(x, low, _)| (*x, y.place(*low)));
                 let points = highs.chain(lows).collect();
                 picture.add(Mark::Polygon { points, fill: color, opacity: 0.2 });
             }
@@ -331,11 +339,12 @@ impl Series {
 /// The shape of a series besides its colour: print may have none.
 fn marker(picture: &mut Picture, look: &Look, (x, y): (f64, f64)) {
     let corners: &[(f64, f64)] = match look.marker % 4 {
-        0 => return picture.add(Mark::Circle { x, y, radius: 3.6, fill: look.color }),
+        0 => return picture.add(Mark::Circle { x, y, radius: look.radius, fill: look.color }),
         1 => &[(-3.3, -3.3), (3.3, -3.3), (3.3, 3.3), (-3.3, 3.3)],
         2 => &[(0.0, -4.6), (4.3, 3.2), (-4.3, 3.2)],
         _ => &[(0.0, -4.9), (4.9, 0.0), (0.0, 4.9), (-4.9, 0.0)],
     };
-    let points = corners.iter().map(|(dx, dy)| (x + dx, y + dy)).collect();
+    let size = look.radius / 3.6;
+    let points = corners.iter().map(|(dx, dy)| (x + size * dx, y + size * dy)).collect();
     picture.add(Mark::Polygon { points, fill: look.color, opacity: 1.0 });
 }

@@ -27,7 +27,7 @@ pub use grid::{Cells, grid};
 pub use images::{Gallery, Image, images};
 pub use line::{Chart, Guide, Level, Point, Series, Shade, Spread, line};
 pub use panels::Panels;
-pub use text::{order, short};
+pub use text::order;
 pub use violin::{Group, Shape, Violins, violin};
 
 use color::Color;
@@ -36,10 +36,12 @@ use color::Color;
 pub struct Picture {
     width: usize,
     height: usize,
+    /// Pixels of a unit of length.
+    scale: usize,
     marks: Vec<Mark>,
 }
 
-/// What can be on a page. Lengths are pixels, from the upper left corner.
+/// What can be on a page. Lengths are in units of the page, from the upper left corner.
 enum Mark {
     Rectangle {
         x: f64,
@@ -73,6 +75,8 @@ enum Mark {
         anchor: Anchor,
         angle: f64,
         color: Color,
+        /// The whole of a text of which only a part is shown.
+        whole: Option<String>,
     },
     /// Pixels in rows, enlarged to whole pixels of the page without smoothing.
     Pixels {
@@ -103,7 +107,7 @@ enum Anchor {
 
 impl Picture {
     fn new(width: usize, height: usize) -> Picture {
-        Picture { width, height, marks: Vec::new() }
+        Picture { width, height, scale: 1, marks: Vec::new() }
     }
 
     fn add(&mut self, mark: Mark) {
@@ -124,15 +128,17 @@ impl Picture {
 
     /// Text turned about its anchor, clockwise, in degrees.
     fn turned(&mut self, x: f64, y: f64, text: &str, size: u32, anchor: Anchor, angle: f64) {
+        self.within(f64::INFINITY, (x, y), text, size, anchor, angle);
+    }
+
+    /// As much of a text as there is room for; an SVG shows the whole to who points at it.
+    fn within(&mut self, room: f64, (x, y): (f64, f64), whole: &str, size: u32, anchor: Anchor, angle: f64) {
+        let text = text::shortened(whole, size, room);
         if text.is_empty() {
             return;
         }
-        self.add(Mark::Text { x, y, text: text.to_string(), size, anchor, angle, color: color::INK });
-    }
-
-    /// Width and height in pixels.
-    pub fn size(&self) -> (usize, usize) {
-        (self.width, self.height)
+        let whole = (text != whole).then(|| whole.to_string());
+        self.add(Mark::Text { x, y, text, size, anchor, angle, color: color::INK, whole });
     }
 
     /// The picture as SVG.
@@ -143,10 +149,10 @@ impl Picture {
         svg::document(self)
     }
 
-    /// The picture as PNG, a pixel for a pixel.
+    /// The picture as PNG.
     ///
     /// # Errors
-    /// What the encoder reports.
+    /// A picture of too many pixels, and what the encoder reports.
     pub fn png(&self) -> anyhow::Result<Vec<u8>> {
         png::document(self)
     }

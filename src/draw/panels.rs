@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::frame::{Area, Bar, LABEL, Legend, NOTCH, Page, TICK, crisp, fitting};
-use super::{Anchor, Picture, text};
+use super::{Anchor, Picture};
 
 /// Space between panels, besides what is written in it.
 const GAP: f64 = 24.0;
@@ -28,7 +28,7 @@ impl<T> From<T> for Panels<T> {
 }
 
 impl<T> Panels<T> {
-    pub(super) fn charts(&self) -> impl Iterator<Item = &T> {
+    pub(super) fn charts(&self) -> impl Iterator<Item = &T> + Clone {
         self.panels.iter().map(|(_, chart)| chart)
     }
 
@@ -88,7 +88,7 @@ impl Aside {
     fn width(&self, page: &Page, height: f64) -> f64 {
         match self {
             Aside::Nothing => 0.0,
-            Aside::Legend(legend) => legend.width(height),
+            Aside::Legend(legend) => legend.width(height, page.width as f64),
             Aside::Bar(bar) => bar.width(page.height as f64),
         }
     }
@@ -122,9 +122,8 @@ pub(super) fn draw<P: Plot>(page: &Page, panels: &Panels<P>, aside: &Aside) -> R
         if let Some(bar) = plot.bar() {
             bar.draw(&mut picture, &area);
         }
-        let title = text::shortened(title, size, area.width() + GAP / 2.0);
-        let (x, y) = ((area.left + area.right) / 2.0, area.top - plot.above() - 8.0);
-        picture.text(x, y, &title, size, Anchor::Middle);
+        let place = ((area.left + area.right) / 2.0, area.top - plot.above() - 8.0);
+        picture.within(area.width() + GAP / 2.0, place, title, size, Anchor::Middle, 0.0);
     }
     let whole = layout.whole(count);
     aside.draw(&mut picture, &whole);

@@ -13,13 +13,18 @@ const FINE: usize = 64 << 20;
 /// Drawn finer than it is written and then averaged: kuva gives turned text hard
 /// edges and puts letters at whole pixels, which at this size can be seen.
 pub(super) fn document(picture: &Picture) -> Result<Vec<u8>> {
-    let Picture { width, height, marks } = picture;
+    let Picture { width, height, scale, marks } = picture;
     let mut scene = Scene::new(*width as f64, *height as f64);
     for mark in marks {
         add(&mut scene, mark);
     }
+    let (width, height) = (width * scale, height * scale);
+    ensure!(
+        *scale == 1 || width * height <= FINE,
+        "a png of {width}x{height} pixels is more than {FINE} pixels; give a smaller --scale"
+    );
     let fine = [3, 2, 1].into_iter().find(|n| width * height * n * n <= FINE).unwrap_or(1);
-    let drawn = RasterBackend::new().with_scale(fine as f32).render_scene(&scene);
+    let drawn = RasterBackend::new().with_scale((fine * scale) as f32).render_scene(&scene);
     let drawn = decode(&drawn.map_err(|e| anyhow!("cannot make a png: {e}"))?)?;
     ensure!(drawn.len() == width * height * fine * fine, "cannot make a png: bug: it has another size");
     let average = |i: usize| {
@@ -28,7 +33,7 @@ pub(super) fn document(picture: &Picture) -> Result<Vec<u8>> {
         mean(square, fine * fine)
     };
     let pixels: Vec<Color> = (0..width * height).map(average).collect();
-    pixels_of(*width, &pixels)
+    pixels_of(width, &pixels)
 }
 
 fn mean(colors: impl Iterator<Item = Color>, count: usize) -> Color {
@@ -109,7 +114,7 @@ fn add(scene: &mut Scene, mark: &Mark) {
             stroke: None,
             stroke_width: None,
         }),
-        Mark::Text { x, y, text, size, anchor, angle, color } => scene.add(Primitive::Text {
+        Mark::Text { x, y, text, size, anchor, angle, color, .. } => scene.add(Primitive::Text {
             x: *x,
             y: *y,
             // Between two dollars kuva would read a formula.

@@ -10,11 +10,13 @@ use super::{Anchor, Color, Mark, Picture, png};
 const FONTS: &str = "DejaVu Sans, Verdana, Helvetica, Arial, sans-serif";
 
 pub(super) fn document(picture: &Picture) -> Result<String> {
-    let Picture { width, height, marks } = picture;
+    let Picture { width, height, scale, marks } = picture;
     let mut out = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{}\" height=\"{}\" \
          viewBox=\"0 0 {width} {height}\" font-family=\"{FONTS}\">\n\
-         <rect width=\"{width}\" height=\"{height}\" fill=\"#ffffff\"/>\n"
+         <rect width=\"{width}\" height=\"{height}\" fill=\"#ffffff\"/>\n",
+        width * scale,
+        height * scale
     );
     let mut clips = 0;
     for mark in marks {
@@ -51,7 +53,7 @@ pub(super) fn document(picture: &Picture) -> Result<String> {
                 number(*radius),
                 fill.hex()
             ),
-            Mark::Text { x, y, text, size, anchor, angle, color } => {
+            Mark::Text { x, y, text, size, anchor, angle, color, whole } => {
                 let (x, y) = (number(*x), number(*y));
                 let anchor = match anchor {
                     Anchor::Start => "",
@@ -63,9 +65,11 @@ pub(super) fn document(picture: &Picture) -> Result<String> {
                 } else {
                     format!(" transform=\"rotate({} {x} {y})\"", number(*angle))
                 };
+                let whole =
+                    whole.as_ref().map_or(String::new(), |w| format!("<title>{}</title>", escaped(w)));
                 writeln!(
                     out,
-                    "<text x=\"{x}\" y=\"{y}\" font-size=\"{size}\" fill=\"{}\"{anchor}{turn}>{}</text>",
+                    "<text x=\"{x}\" y=\"{y}\" font-size=\"{size}\" fill=\"{}\"{anchor}{turn}>{whole}{}</text>",
                     color.hex(),
                     escaped(text)
                 )

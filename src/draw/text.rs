@@ -1,6 +1,7 @@
 //! How wide a text is, and how a number is written where there is little room.
 
 use std::cmp::Ordering;
+use std::collections::HashSet;
 
 /// Advances of DejaVu Sans from the space on, in 1/2048 of the size. Other common
 /// sans serif fonts are narrower, so what fits in this one fits in them.
@@ -27,30 +28,46 @@ pub(super) fn widest<'a>(texts: impl IntoIterator<Item = &'a str>, size: u32) ->
     texts.into_iter().map(|text| width(text, size)).fold(0.0, f64::max)
 }
 
-/// As much of a text as there is room for.
+/// As much of a text as there is room for: its two ends, since names that begin alike
+/// often differ there.
 pub(super) fn shortened(text: &str, size: u32, room: f64) -> String {
     if width(text, size) <= room {
         return text.to_string();
     }
-    let mut ends = text.char_indices().map(|(end, _)| format!("{}…", text[..end].trim_end()));
-    ends.rfind(|short| width(short, size) <= room).unwrap_or_default()
+    let all: Vec<char> = text.chars().collect();
+    let kept = |n: usize| {
+        let ends = [&all[..n.div_ceil(2)], &all[all.len() - n / 2..]].map(String::from_iter);
+        format!("{}…{}", ends[0].trim_end(), ends[1].trim_start())
+    };
+    (0..all.len()).rev().map(kept).find(|short| width(short, size) <= room).unwrap_or_default()
 }
 
-/// A number to two significant digits. From a thousandth to a hundred thousand it is
+/// Significant digits, two or three, at which numbers that differ in three are written apart.
+pub(super) fn distinguishing(numbers: impl Iterator<Item = f64> + Clone) -> usize {
+    let texts = |digits| numbers.clone().map(|x| short(x, digits)).collect::<HashSet<_>>().len();
+    if texts(2) == texts(3) { 2 } else { 3 }
+}
+
+/// A number to some significant digits. From a thousandth to a hundred thousand it is
 /// written out: with all digits before the point, and none behind a whole number.
-pub fn short(x: f64) -> String {
+pub(super) fn short(x: f64, digits: usize) -> String {
     if x == 0.0 {
         return "0".to_string();
     }
-    let scientific = format!("{x:.1e}");
+    let scientific = format!("{x:.*e}", digits - 1);
     let exponent = scientific.split_once('e').and_then(|(_, e)| e.parse::<i32>().ok());
     match exponent {
         Some(exponent) if (-3..5).contains(&exponent) => {
-            let decimals = if x.fract() == 0.0 { 0 } else { (1 - exponent).max(0) as usize };
+            let decimals = if x.fract() == 0.0 { 0 } else { (digits as i32 - 1 - exponent).max(0) as usize };
             format!("{x:.decimals$}")
         }
         // Not finite, or very large or small.
-        _ => scientific.replace(".0e", "e"),
+        _ => match scientific.split_once('e') {
+            Some((digits, exponent)) if digits.contains('.') => {
+                format!("{}e{exponent}", digits.trim_end_matches('0').trim_end_matches('.'))
+            }
+            _ => scientific,
+        },
     }
 }
 
@@ -88,15 +105,39 @@ mod tests {
             (f64::NAN, "NaN"),
         ];
         for (x, text) in cases {
-            assert_eq!(short(x), text);
+            assert_eq!(short(x, 2), text);
         }
+        let longer = [
+            (123.456, 4, "123.5"),
+            (0.5, 3, "0.500"),
+            (1.204e9, 3, "1.2e9"),
+            (7.0, 3, "7"),
+            (123.4, 1, "123"),
+        ];
+        for (x, digits, text) in longer {
+            assert_eq!(short(x, digits), text);
+        }
+    }
+
+    #[test]
+    fn digits_tell_numbers_apart() {
+        let digits = |numbers: &[f64]| distinguishing(numbers.iter().copied());
+        assert_eq!(digits(&[1.59, 1.64]), 3);
+        assert_eq!(digits(&[1.591, 1.594]), 2, "alike in three digits too");
+        assert_eq!(digits(&[0.05, 0.1, 0.95, 1.0]), 2);
     }
 
     #[test]
     fn a_text_is_shortened_only_where_it_has_no_room() {
         assert_eq!(shortened("gradient", 12, 200.0), "gradient");
         let short = shortened("gradient", 12, 40.0);
-        assert!(short.starts_with("gra") && short.ends_with('…') && width(&short, 12) <= 40.0, "{short}");
+        assert!(
+            short.starts_with("gr")
+                && short.ends_with("nt")
+                && short.contains('…')
+                && width(&short, 12) <= 40.0,
+            "{short}"
+        );
         assert_eq!(shortened("gradient", 12, 0.0), "");
     }
 

@@ -60,6 +60,10 @@ pub struct Nearest {
 pub fn check_scale<T: Scalar>(x: ArrayView2<T>) -> Result<()> {
     let most = most::<T>();
     ensure!(
+        !x.iter().any(|x| x.is_nan()),
+        "a number is NaN, which is near to nothing; leave such rows out with --nan drop, or correct them"
+    );
+    ensure!(
         x.iter().all(|x| x.wide().abs() <= most),
         "numbers beyond {most:e} are too large to search in {}; give them in another unit",
         T::DTYPE

@@ -6,8 +6,8 @@ use anyhow::{Context, Result, bail, ensure};
 use super::batch::Shape;
 use super::graph::{DATA, Graph, NOISE, Node, Start};
 use super::layers::{
-    Attention, Concat, Conv, Down, Gate, GroupNorm, LayerNorm, Linear, Patches, Prepend, Relu, Shift, Silu,
-    Sinusoids, Span, Sum, Unpatches, Up,
+    Attention, Concat, Conv, Down, Gate, GroupNorm, LayerNorm, Linear, Patches, Pointwise, Prepend, Relu,
+    Shift, Silu, Sinusoids, Span, Sum, Unpatches, Up,
 };
 use crate::scalar::Scalar;
 
@@ -249,7 +249,7 @@ impl<T: Scalar> Graph<T> {
 
     /// x/(1 + e⁻ˣ).
     pub fn silu(&mut self, x: Node) -> Node {
-        self.add(Silu, &[x], false)
+        self.add(Pointwise(Silu), &[x], false)
     }
 
     fn sum(&mut self, a: Node, b: Node, scale: f64) -> Node {
@@ -301,7 +301,7 @@ fn linear<T: Scalar>(d: usize, width: usize, depth: usize, tied: bool, condition
 fn two_layer<T: Scalar>(d: usize, width: usize, tied: bool, conditioned: bool) -> Graph<T> {
     let mut g = Graph::new(Shape::vector(d));
     let (inside, first) = g.matrix("layers.0", DATA, width);
-    let mut h = g.add(Relu, &[inside], false);
+    let mut h = g.add(Pointwise(Relu), &[inside], false);
     if conditioned {
         h = g.gate(h);
     }

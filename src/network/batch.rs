@@ -77,6 +77,14 @@ impl Shape {
     }
 }
 
+/// A place of a batch.
+#[derive(Clone, Copy)]
+pub struct Place {
+    pub row: usize,
+    line: usize,
+    column: usize,
+}
+
 /// `rows` rows of one shape.
 #[derive(Clone, Debug)]
 pub struct Batch<T> {
@@ -149,6 +157,27 @@ impl<T: Scalar> Batch<T> {
         let start = self.line_start(row, y);
         let length = self.shape.width * self.shape.channels;
         &mut self.data[start..start + length]
+    }
+
+    /// All places but the padding.
+    pub fn places(&self) -> impl Iterator<Item = Place> + use<T> {
+        let (rows, Shape { height, width, .. }) = (self.rows, self.shape);
+        let lines = (0..rows).flat_map(move |row| (0..height).map(move |line| (row, line)));
+        lines.flat_map(move |(row, line)| (0..width).map(move |column| Place { row, line, column }))
+    }
+
+    /// The channels of one place.
+    pub fn place(&self, at: Place) -> &[T] {
+        let c = self.shape.channels;
+        &self.line(at.row, at.line)[at.column * c..(at.column + 1) * c]
+    }
+
+    /// Calls `f` with every place and its channels.
+    pub fn each_place(&mut self, mut f: impl FnMut(Place, &mut [T])) {
+        let c = self.shape.channels;
+        for at in self.places() {
+            f(at, &mut self.line_mut(at.row, at.line)[at.column * c..(at.column + 1) * c]);
+        }
     }
 
     /// Places from the first to the last, the padding between them included.

@@ -8,7 +8,7 @@
 use ndarray::{Array2, ArrayView2};
 
 use super::batch::{Batch, Shape};
-use super::layers::{Layer, Span};
+use super::layers::{At, Layer, Span};
 use crate::random::{Purpose, fill_normal, row_rng};
 use crate::scalar::Scalar;
 
@@ -210,8 +210,8 @@ impl<T: Scalar> Graph<T> {
                 .map(|&i| needed[i].then(|| std::mem::take(&mut tape.derivatives[i])))
                 .collect();
             let inputs: Vec<&Batch<T>> = place.inputs.iter().map(|&i| &tape.values[i]).collect();
-            let (y, dy) = (&tape.values[node], &tape.derivatives[node]);
-            layer.vjp(p, &inputs, y, dy, &mut dx, dp.as_deref_mut());
+            let at = At { p, x: &inputs, y: &tape.values[node] };
+            layer.vjp(at, &tape.derivatives[node], &mut dx, dp.as_deref_mut());
             for (&i, dx) in place.inputs.iter().zip(dx) {
                 if let Some(dx) = dx {
                     tape.derivatives[i] = dx;
@@ -229,7 +229,8 @@ impl<T: Scalar> Graph<T> {
             let (before, rest) = tape.derivatives.split_at_mut(node);
             let inputs: Vec<&Batch<T>> = place.inputs.iter().map(|&i| &tape.values[i]).collect();
             let directions: Vec<&Batch<T>> = place.inputs.iter().map(|&i| &before[i]).collect();
-            layer.jvp(p, &inputs, &tape.values[node], &directions, &mut rest[0]);
+            let at = At { p, x: &inputs, y: &tape.values[node] };
+            layer.jvp(at, &directions, &mut rest[0]);
         }
         tape.derivatives[self.places.len() - 1].to_rows()
     }

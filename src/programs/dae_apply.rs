@@ -8,7 +8,7 @@ use crate::flow::at_most;
 use crate::random::{Purpose, normal_rows};
 use crate::scalar::Scalar;
 use crate::schedule::Schedule;
-use crate::stream::{NanPolicy, Rows};
+use crate::stream::{NanPolicy, Rows, same_items};
 use crate::with_dtype;
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
@@ -92,6 +92,8 @@ impl Program for Arguments {
             self.model.to_string_lossy(),
             model.dim()
         );
+        let name = self.model.to_string_lossy();
+        same_items((rows.name(), rows.item_shape()), (name.as_ref(), &model.item_shape))?;
         let dtype = job.dtype(&[model.dtype, rows.dtype()]);
         with_dtype!(dtype, T => self.apply::<T>(job, model, rows, &sigmas))
     }
@@ -115,7 +117,6 @@ impl Arguments {
         // A stack needs all points once per level.
         let mut out = job.stack::<T>(sigmas.len(), rows.len(), &item_shape)?;
         let x = rows.read_all::<T>()?;
-        job.warn_of_dropped(rows.dropped());
         let first = job.shared.rows.start;
         for &sigma in sigmas {
             let all = Source::Numbers(first..first + x.nrows() as u64);

@@ -15,7 +15,7 @@ use crate::fit::{Fit, Parts, Settings, Solver, fit_mixture};
 use crate::generator::{gan, linear_vae};
 use crate::network::Architecture;
 use crate::scalar::Scalar;
-use crate::stream::Rows;
+use crate::stream::{Layout, Rows, image_text};
 use crate::training;
 use crate::with_dtype;
 use anyhow::{Context, Result, bail, ensure};
@@ -53,6 +53,9 @@ pub struct Arguments {
     mixture: MixtureArgs,
     #[command(flatten)]
     training: TrainingArgs,
+    /// How images lie, for unet and uvit (default: channels last; what looks like channels first is refused)
+    #[arg(long, value_enum)]
+    layout: Option<Layout>,
     /// Write how the fit went: the objective per iteration, restarts, convergence; of a network one row:
     /// kind, parameters, steps, and the mean loss of the last interval of --log-every
     #[arg(long, value_name = "FILE")]
@@ -87,6 +90,11 @@ impl Kind {
     /// Whether one --rank says how many dimensions it has.
     fn has_rank(self) -> bool {
         matches!(self, Kind::Gaussian | Kind::LinearVae | Kind::Gan)
+    }
+
+    /// Whether it matters where the channels of images are.
+    fn has_pixels(self) -> bool {
+        matches!(self, Kind::Unet | Kind::Uvit)
     }
 
     /// The network to be trained, if it is one.
@@ -179,7 +187,11 @@ impl Program for Arguments {
         let task = self.task(job.shared.seed).map_err(usage)?;
         let checkpoints = self.training.checkpoints()?;
         let mut output = job.model_output()?;
-        let rows = job.rows(self.samples.as_deref())?;
+        let mut rows = job.rows(self.samples.as_deref())?;
+        if self.kind.has_pixels() {
+            rows = rows.images(self.layout)?;
+            job.note(&format!("{}: items are {}", rows.name(), image_text(rows.item_shape())));
+        }
         let dtype = job.dtype(&[rows.dtype()]);
         let model = with_dtype!(dtype, T => self.fit::<T>(job, rows, task, checkpoints.as_ref()))?;
         model.write(&mut output)?;
@@ -199,6 +211,10 @@ enum Task {
 
 impl Arguments {
     fn task(&self, seed: u64) -> Result<Task> {
+        ensure!(
+            self.layout.is_none() || self.kind.has_pixels(),
+            "--layout: is for --kind unet and uvit, which look at pixels; leave it out"
+        );
         if self.kind != Kind::Molrg {
             self.mixture.check_unused(self.kind)?;
         }

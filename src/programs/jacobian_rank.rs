@@ -9,7 +9,7 @@ use crate::flow::Plan;
 use crate::measure::interval::Mean;
 use crate::measure::numerical_rank::{Cell, Rank, Survey, with_levels};
 use crate::scalar::Scalar;
-use crate::stream::{ArrayWriter, Format, NanPolicy, Output, Rows};
+use crate::stream::{ArrayWriter, Format, NanPolicy, Output, Rows, same_items};
 use crate::with_dtype;
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
@@ -106,6 +106,7 @@ impl Program for Arguments {
                 points.width(),
                 model.dim()
             );
+            same_items((points.name(), points.item_shape()), ("the model", &model.item_shape))?;
             dtypes.push(points.dtype());
         }
         let dtype = job.dtype(&dtypes);

@@ -18,7 +18,6 @@ mod rp_score;
 mod subspace_error;
 mod table;
 
-use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -29,7 +28,7 @@ use crate::cli::ending::end;
 use crate::cli::flags::Flag::{Dtype, Format, Nan, Rows, Seed, Shape};
 use crate::cli::registry::Content::{Model, Picture, Samples, Table, Verdict};
 use crate::cli::registry::{Entry, program, several};
-use crate::cli::run::run;
+use crate::cli::run::{arguments, run};
 use crate::stream::NanPolicy::{Error, Pass};
 
 /// Name, what is read, what is written, and the shared flags taken besides those that all take.
@@ -51,6 +50,7 @@ pub static PROGRAMS: &[Entry] = &[
         program::<npy::diff::Arguments>("diff", &[Samples], Table, &[Format, Rows, Nan(Pass), Shape]),
         program::<npy::noise::Arguments>("noise", &[], Samples, &[Format, Dtype, Seed, Rows, Shape]),
         program::<npy::stack::Arguments>("stack", &[Samples], Samples, &[Format, Dtype, Rows, Nan(Pass), Shape]),
+        program::<npy::transpose::Arguments>("transpose", &[Samples], Samples, &[Format, Dtype, Rows, Nan(Pass), Shape]),
         program::<npy::images::Arguments>("images", &[Samples], Samples, &[Format, Dtype, Rows, Nan(Pass), Shape]),
     ]),
     several::<table::About>("table", &[
@@ -98,13 +98,13 @@ pub fn find(name: &str) -> Option<&'static Entry> {
 
 /// One program, as an executable of its own.
 pub fn main(name: &str, revision: &'static str) -> ExitCode {
-    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let arguments = arguments();
     find(name).map_or(ExitCode::FAILURE, |program| run(program, &arguments, revision))
 }
 
 /// All programs in one executable: the one that it is called by, or that its first argument names.
 pub fn any(revision: &'static str) -> ExitCode {
-    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let arguments = arguments();
     let called = arguments.first().and_then(|name| Path::new(name).file_name()?.to_str());
     if let Some(program) = called.and_then(find) {
         return run(program, &arguments, revision);

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::blocks::room;
 use crate::cli::{Job, Numbers, Program, Source, component_ranks, parse_list, usage};
 use crate::denoiser::Model;
 use crate::mixture::{Design, Mixture, Sampler, Spectrum};
@@ -96,12 +97,22 @@ impl Arguments {
                 (model.into_mixture(&name.to_string_lossy())?, shape, dtype)
             }
             None => {
-                let mixture = self.design().and_then(|d| d.plant(job.shared.seed)).map_err(usage)?;
-                let dim = mixture.dim();
+                let design = self.design().map_err(usage)?;
+                let dim = design.dim;
+                // The directions drawn and made orthonormal, the bases, and rows of a few blocks.
+                let vectors = 4 * design.ranks.iter().sum::<usize>() + 8 * rayon::current_num_threads();
+                room(&[dim, vectors], "--dim, --rank and --components")?;
+                let mixture = design.plant(job.shared.seed).map_err(usage)?;
                 (mixture, vec![dim], Dtype::F32)
             }
         };
-        let shape = job.shared.shape.as_ref().map_or(shape, |s| s.0.clone());
+        let given = job.shared.shape.as_ref().map_or(&shape, |s| &s.0);
+        if shape.len() > 1 && *given != shape {
+            return Err(usage(anyhow::anyhow!(
+                "--shape: the items of --from have shape {shape:?}, which it does not change; leave it out"
+            )));
+        }
+        let shape = given.clone();
         if shape.iter().product::<usize>() != mixture.dim() {
             return Err(usage(anyhow::anyhow!(
                 "--shape: {shape:?} holds {} numbers, but --dim is {}",

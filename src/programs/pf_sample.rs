@@ -15,7 +15,7 @@ use crate::flow::{Plan, Trajectory, Work, at_most};
 use crate::generator::Generator;
 use crate::random::{Purpose, normal_rows};
 use crate::scalar::{Dtype, Scalar};
-use crate::stream::{NanPolicy, Rows};
+use crate::stream::{NanPolicy, Rows, same_items};
 use crate::with_dtype;
 
 /// Sample a model by the probability flow dx/dσ = (x − D(x; σ))/σ.
@@ -72,6 +72,7 @@ impl Program for Arguments {
                 other.dim(),
                 model.dim()
             );
+            same_items(("--unconditional", &other.item_shape), ("the conditional model", &model.item_shape))?;
         }
         let noise = self.noise.as_deref().map(|name| job.rows(Some(name))).transpose()?;
         let latent = match &model.kind {
@@ -88,6 +89,9 @@ impl Program for Arguments {
                 noise.name(),
                 noise.width(),
             );
+            if !matches!(model.kind, Kind::Generator(_)) {
+                same_items((noise.name(), noise.item_shape()), ("the model", &model.item_shape))?;
+            }
         }
         // Stored latents set the type only when they are wider than the model.
         let dtypes: Vec<Dtype> = noise.iter().map(Rows::dtype).chain([model.dtype]).collect();

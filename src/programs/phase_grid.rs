@@ -1,5 +1,6 @@
 //! phase-grid: success of learning over a grid of ranks and sample counts.
 
+use crate::blocks::room;
 use crate::cli::{FitArgs, Integers, Job, Numbers, Program, parse_list, usage};
 use crate::fit::{Settings, Solver};
 use crate::measure::phase::{Cell, Experiment};
@@ -49,7 +50,7 @@ pub struct Arguments {
     noise_std: f64,
     /// Rank of a component less that of the one before; `rank` is that of the first
     #[arg(long, value_name = "S", default_value_t = 0, value_parser = step)]
-    rank_step: usize,
+    rank_step: u32,
     /// Weights π_k, by which the component of every row is drawn; `samples` is then the mean of the components
     /// (default: all have as many)
     #[arg(long, value_name = "LIST", value_parser = parse_list)]
@@ -59,7 +60,7 @@ pub struct Arguments {
 }
 
 /// So small that no rank overflows, whatever the number of components.
-fn step(text: &str) -> Result<usize, String> {
+fn step(text: &str) -> Result<u32, String> {
     text.parse().ok().filter(|s| *s <= 1_000_000).ok_or("write an integer from 0 to 1000000".into())
 }
 
@@ -90,7 +91,7 @@ impl Arguments {
             tolerance: self.tol,
             angle: self.angle,
             noise_std: self.noise_std,
-            rank_step: self.rank_step,
+            rank_step: self.rank_step as usize,
             weights: self.weights.as_ref().map(|w| w.0.clone()),
             fit: Settings { solver: self.solver, ..self.fit.settings(vec![1]) },
             seed,
@@ -104,6 +105,14 @@ impl Program for Arguments {
     fn run(self, job: &Job) -> Result<()> {
         let experiment = self.experiment(job.shared.seed).map_err(usage)?;
         let cells = self.cells();
+        let threads = rayon::current_num_threads();
+        for cell in &cells {
+            // A trial's directions, drawn and made orthonormal, its bases, and its samples with as much in the fit.
+            let ranks = cell.components * (cell.rank + cell.components * experiment.rank_step);
+            let vectors =
+                ranks.saturating_mul(4).saturating_add(cell.components.saturating_mul(cell.samples) * 3);
+            room(&[experiment.dim, vectors, threads], "--dim, --ranks, --samples and --components")?;
+        }
         let selected = job.selected(cells.len());
         let mut table = job.table(&[
             "rank",

@@ -1,16 +1,16 @@
 //! Reading tables: named columns of text and numbers, held in memory.
 
 use std::collections::{HashMap, HashSet};
-use std::str::FromStr;
+use std::str::{FromStr, Utf8Error};
 
 use anyhow::{Result, anyhow, bail, ensure};
 use csv::{ByteRecord, ReaderBuilder, Trim};
 
-use super::delimited::{LineByLine, SHOWN};
+use super::delimited::{LineByLine, SHOWN, is_datum};
 use super::input::{Content, Input, is_binary, one_line};
 
 /// A table as [`Table`](super::Table) writes it in csv: names, then one observation
-/// a row. Blank lines and lines that begin with `#` are passed over.
+/// a row. Blank lines are passed over, and before the names those that begin with `#`.
 pub struct Columns {
     name: String,
     names: Vec<String>,
@@ -31,8 +31,8 @@ impl Columns {
     /// Reads all of an input.
     ///
     /// # Errors
-    /// What is not csv; no row below the names; rows of another length than the
-    /// names; text that is not UTF-8.
+    /// What is not csv; numbers where the names should be; no row below the names; rows of another length than
+    /// the names; a comment among the rows; text that is not UTF-8; a table beyond memory.
     pub fn read(input: Input) -> Result<Columns> {
         let name = input.name().to_string();
         Columns::parse(input).map_err(|e| anyhow!("{name}: {e}"))
@@ -48,22 +48,26 @@ impl Columns {
             .has_headers(false)
             .flexible(true)
             .trim(Trim::All)
-            .comment(Some(b'#'))
             .from_reader(LineByLine::new(input.into_buffered()));
         let mut names: Vec<String> = Vec::new();
-        let mut rows = Vec::new();
+        let mut rows: Vec<Row> = Vec::new();
         let mut record = ByteRecord::new();
         while reader.read_byte_record(&mut record).map_err(|e| anyhow!("cannot read: {e}"))? {
-            let line = reader.get_ref().line;
+            let blank = reader.get_mut().blank.take();
+            let LineByLine { line, hash, .. } = *reader.get_ref();
             // A line of blanks; in a table of one column, an empty field.
             if record.len() == 1 && record[0].is_empty() && names.len() != 1 {
                 continue;
             }
-            let fields: Vec<String> = record
-                .iter()
-                .map(|field| String::from_utf8(field.to_vec()))
-                .collect::<Result<_, _>>()
-                .map_err(|_| anyhow!("line {line}: is not UTF-8; write the table in that encoding"))?;
+            let room = rows.try_reserve(1).is_ok();
+            let Some(fields) = owned(&record)
+                .map_err(|_| anyhow!("line {line}: is not UTF-8; write the table in that encoding"))?
+                .filter(|_| room)
+            else {
+                // Room for the message.
+                drop(rows);
+                bail!("line {line}: its rows do not fit in memory; take fewer");
+            };
             // As of the first bytes, by which contents are told: what is read could not be read again.
             ensure!(
                 !fields.iter().any(|field| field.bytes().any(is_binary)),
@@ -78,8 +82,23 @@ impl Columns {
                     let first = first.to_string();
                     names = fields;
                     names[0] = first;
+                    ensure!(
+                        names.iter().any(|name| !is_datum(name.as_bytes())),
+                        "line {line}: should name the columns, but '{}' is data, and so is the rest; write a line of \
+                         names above it",
+                        shown(&names[0])
+                    );
                 }
                 continue;
+            }
+            ensure!(
+                !hash,
+                "line {line}: field 1, '{}', begins with #, which begins a comment only before the names of the \
+                 columns; put quotes around the field, or take the line away",
+                shown(&fields[0])
+            );
+            if let (1, Some(line)) = (names.len(), blank) {
+                bail!("line {line}: is blank, where a row should be; write \"\" for an empty field");
             }
             ensure!(
                 fields.len() == names.len(),
@@ -209,9 +228,8 @@ impl Columns {
             return Ok(None);
         }
         text.parse().map(Some).map_err(|_| {
-            let shown: String = text.chars().take(SHOWN).collect();
             let name = one_line(&self.names[column]);
-            anyhow!("{}: {name} is '{}', which is no number", self.place(row), one_line(&shown))
+            anyhow!("{}: {name} is '{}', which is no number", self.place(row), shown(text))
         })
     }
 
@@ -265,6 +283,28 @@ impl Columns {
         }
         groups
     }
+}
+
+/// The fields of a record; none where the memory ends.
+fn owned(record: &ByteRecord) -> Result<Option<Vec<String>>, Utf8Error> {
+    let mut fields = Vec::new();
+    if fields.try_reserve_exact(record.len()).is_err() {
+        return Ok(None);
+    }
+    for field in record {
+        let (field, mut text) = (std::str::from_utf8(field)?, String::new());
+        if text.try_reserve_exact(field.len()).is_err() {
+            return Ok(None);
+        }
+        text.push_str(field);
+        fields.push(text);
+    }
+    Ok(Some(fields))
+}
+
+/// As much of a field as a message shows.
+fn shown(text: &str) -> String {
+    one_line(&text.chars().take(SHOWN).collect::<String>())
 }
 
 /// Values that a message lists at most.

@@ -12,14 +12,16 @@ use crate::scalar::Scalar;
 /// Characters of an offending field that a message shows.
 pub(super) const SHOWN: usize = 40;
 
-/// Rows of numbers in text. A first line with a field that is no number is a
-/// header; blank lines and lines that begin with `#` are passed over.
+/// Rows of numbers in text. A first line whose fields are all names is a header; blank lines are passed over,
+/// and before the first line those that begin with `#`.
 pub(super) struct Lines {
     reader: csv::Reader<LineByLine>,
     record: ByteRecord,
     /// A line that was read to learn the width, or whether there is a first.
     pending: bool,
     width: usize,
+    /// A line of blanks that was passed over before the record just read.
+    blank: Option<u64>,
 }
 
 impl Lines {
@@ -30,11 +32,11 @@ impl Lines {
                 // Rows of another length are refused here, in our own words.
                 .flexible(true)
                 .trim(Trim::All)
-                .comment(Some(b'#'))
                 .from_reader(LineByLine::new(reader)),
             record: ByteRecord::new(),
             pending: true,
             width: 0,
+            blank: None,
         };
         ensure!(lines.advance()?, "holds no rows, only blank lines or comments");
         lines.width = lines.record.len();
@@ -44,14 +46,39 @@ impl Lines {
             "line {}: looks like JSON, which is written but not read; give npy or csv",
             lines.line()
         );
-        let header = lines.record.iter().any(|field| !field.is_empty() && number(field).is_none());
         // Whether a header was cut shows in what follows: nothing, and no end of a line.
-        lines.pending = !header || lines.advance()?;
+        lines.pending = !lines.is_header()? || lines.advance()?;
         ensure!(
             lines.pending || lines.reader.get_ref().ended,
             "truncated: it ends inside its first lines, which hold no numbers; the producer stopped early, run it again"
         );
         Ok(lines)
+    }
+
+    /// Whether the record just read holds names, not numbers.
+    ///
+    /// Errors name the field of a line that is partly both.
+    fn is_header(&self) -> Result<bool> {
+        let (mut name, mut datum) = (None, None);
+        for (column, field) in self.record.iter().enumerate() {
+            let seen = if is_datum(field) { &mut datum } else { &mut name };
+            seen.get_or_insert((column, field));
+        }
+        let (Some((column, field)), Some((other, number))) = (name, datum) else {
+            return Ok(datum.is_none());
+        };
+        let number = match number {
+            b"" => " is empty".to_string(),
+            _ => format!(", '{}', is a number or stands for a missing one", shown(number)),
+        };
+        bail!(
+            "line {}: field {}, '{}', is not a number, though field {}{number}: the line is neither a row nor names of \
+             columns; correct it, or take it away",
+            self.line(),
+            column + 1,
+            shown(field),
+            other + 1
+        )
     }
 
     /// Numbers in each row.
@@ -94,6 +121,13 @@ impl Lines {
         if !std::mem::take(&mut self.pending) && !self.advance()? {
             return Ok(false);
         }
+        if self.reader.get_ref().hash {
+            return Err(self.no_number(0, self.record.get(0).unwrap_or(b"")));
+        }
+        // Among rows of one number, a missing one leaves nothing else of its line.
+        if let (1, Some(line)) = (self.width, self.blank) {
+            bail!("line {line}: is blank, where a row should be; write nan for a missing number");
+        }
         let found = self.record.len();
         ensure!(
             found == self.width,
@@ -106,11 +140,17 @@ impl Lines {
 
     /// Reads the next record that is not blank.
     fn advance(&mut self) -> Result<bool> {
+        self.blank = None;
         loop {
             match self.reader.read_byte_record(&mut self.record) {
                 Ok(false) => return Ok(false),
-                Ok(true) if self.record.len() == 1 && self.record[0].is_empty() => {}
-                Ok(true) => return Ok(true),
+                Ok(true) => {
+                    self.blank = self.blank.or(self.reader.get_mut().blank.take());
+                    if self.record.len() > 1 || !self.record[0].is_empty() {
+                        return Ok(true);
+                    }
+                    self.blank = self.blank.or(Some(self.line()));
+                }
                 Err(e) => bail!("cannot read: {e}"),
             }
         }
@@ -126,12 +166,12 @@ impl Lines {
         if field.is_empty() {
             return anyhow!("line {line}: field {column} is empty; write nan for a missing number");
         }
-        let text = String::from_utf8_lossy(field);
-        let shown: String = text.chars().take(SHOWN).collect();
-        anyhow!(
-            "line {line}: field {column}, '{}', is not a number; separate numbers by commas",
-            one_line(&shown)
-        )
+        let way_out = match (is_missing(field), field.starts_with(b"#")) {
+            (true, _) => "write nan for a missing number",
+            (false, true) => "comments stand before the first line, and nowhere else",
+            (false, false) => "separate numbers by commas",
+        };
+        anyhow!("line {line}: field {column}, '{}', is not a number; {way_out}", shown(field))
     }
 }
 
@@ -139,19 +179,87 @@ fn number(field: &[u8]) -> Option<f64> {
     std::str::from_utf8(field).ok()?.parse().ok()
 }
 
+/// As much of a field as a message shows.
+fn shown(field: &[u8]) -> String {
+    one_line(&String::from_utf8_lossy(field).chars().take(SHOWN).collect::<String>())
+}
+
+/// Whether a field is one of data, not the name of a column: a number, what looks like one (`12%`, `2026-01-31`),
+/// or what stands for a missing one.
+pub(super) fn is_datum(field: &[u8]) -> bool {
+    is_missing(field) || number(field).is_some() || looks_like_number(field)
+}
+
+/// How spreadsheets, R, pandas and SQL spell a number that is not there. What Excel writes begins with `#`.
+fn is_missing(field: &[u8]) -> bool {
+    const SPELLINGS: [&str; 16] = [
+        "",
+        "na",
+        "n/a",
+        "<na>",
+        "nan",
+        "nat",
+        "null",
+        "none",
+        "nil",
+        "missing",
+        "undefined",
+        "-",
+        "--",
+        "?",
+        ".",
+        "*",
+    ];
+    let field = field.to_ascii_lowercase();
+    SPELLINGS.iter().any(|spelling| spelling.as_bytes() == field) || is_error_value(&field)
+}
+
+/// What spreadsheets put where a formula failed: no comment, though it begins as one.
+fn is_error_value(field: &[u8]) -> bool {
+    const ERRORS: [&str; 12] = [
+        "#n/a", "#na", "#div/0!", "#ref!", "#value!", "#num!", "#name?", "#null!", "#spill!", "#calc!",
+        "#field!", "#error!",
+    ];
+    ERRORS.iter().any(|error| error.as_bytes().eq_ignore_ascii_case(field))
+}
+
+/// Digits and no letters, save those of an exponent.
+fn looks_like_number(field: &[u8]) -> bool {
+    let mut digits = false;
+    for (i, &byte) in field.iter().enumerate() {
+        let next = field.get(i + 1).is_some_and(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-'));
+        let exponent = digits && next && matches!(byte, b'e' | b'E' | b'd' | b'D');
+        if byte.is_ascii_alphabetic() && !exponent || byte == b'_' || !byte.is_ascii() {
+            return false;
+        }
+        digits |= byte.is_ascii_digit();
+    }
+    digits
+}
+
 /// Hands out no more than a line at a time, so that the record just parsed ends in
-/// the line just handed out: the parser's own count takes blank lines and comments
-/// for part of the record after them. And a quote must close in its line, lest one
-/// that is left open swallow all that follows.
+/// the line just handed out: the parser's own count takes blank lines for part of the
+/// record after them. Keeps back the comments before the first line. And a quote must
+/// close in its line, lest one that is left open swallow all that follows.
 pub(super) struct LineByLine {
     reader: Reader,
+    /// Bytes read to tell the first line from a comment, and how many of them were handed out.
+    ahead: Vec<u8>,
+    taken: usize,
+    /// The comments before the first line have been passed over.
+    started: bool,
     /// The line now handed out, from 1.
     pub(super) line: u64,
     /// The next byte begins a line.
     fresh: bool,
-    /// The last byte ended a line, also one that ends in a carriage return alone.
+    /// The last line ended in a carriage return; a newline that follows belongs to it.
+    returned: bool,
+    /// The last byte ended a line.
     ended: bool,
-    comment: bool,
+    /// The line begins with `#`, which after the first line is no comment.
+    pub(super) hash: bool,
+    /// The first blank line since this was taken.
+    pub(super) blank: Option<u64>,
     within: Within,
 }
 
@@ -188,43 +296,128 @@ impl Within {
 /// What the parser takes away from the beginning of all.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
+/// Bytes of a line that tell whether it is a comment: more than any error value has.
+const TOLD: usize = 24;
+
 impl LineByLine {
     pub(super) fn new(reader: Reader) -> LineByLine {
-        LineByLine { reader, line: 0, fresh: true, ended: true, comment: false, within: Within::Start }
+        LineByLine {
+            reader,
+            ahead: Vec::new(),
+            taken: 0,
+            started: false,
+            line: 0,
+            fresh: true,
+            returned: false,
+            ended: true,
+            hash: false,
+            blank: None,
+            within: Within::Start,
+        }
     }
+
+    /// Passes over blank lines and comments, and holds the beginning of the first line that is neither.
+    fn pass_comments(&mut self) -> io::Result<()> {
+        loop {
+            self.ahead.clear();
+            self.read_ahead(TOLD)?;
+            let mut text = &self.ahead[..];
+            if self.line == 0 {
+                text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
+            }
+            let field = text.split(|&b| b == b',').next().unwrap_or(text).trim_ascii();
+            let comment = text.starts_with(b"#") && !is_error_value(field);
+            let ended = text.ends_with(b"\n") || text.ends_with(b"\r");
+            if !comment && !(ended && text.trim_ascii().is_empty()) {
+                return Ok(());
+            }
+            while !ends_line(&self.ahead) && !self.reader.at_end()? {
+                self.ahead.clear();
+                self.read_ahead(usize::MAX)?;
+            }
+            if self.ahead.ends_with(b"\r") && !self.reader.at_end()? && self.reader.fill_buf()?[0] == b'\n' {
+                self.reader.consume(1);
+            }
+            self.line += 1;
+        }
+    }
+
+    /// Holds what is left of the line, up to `most` bytes and about as many as come at once.
+    fn read_ahead(&mut self, most: usize) -> io::Result<()> {
+        while self.ahead.len() < most && !ends_line(&self.ahead) && !self.reader.at_end()? {
+            let buffer = self.reader.fill_buf()?;
+            let end = line_end(buffer).unwrap_or(buffer.len()).min(most - self.ahead.len());
+            self.ahead.extend_from_slice(&buffer[..end]);
+            self.reader.consume(end);
+            if most == usize::MAX {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn ends_line(part: &[u8]) -> bool {
+    matches!(part.last(), Some(b'\n' | b'\r'))
+}
+
+/// Where the first line ends, behind its newline or carriage return.
+fn line_end(bytes: &[u8]) -> Option<usize> {
+    bytes.iter().position(|&b| b == b'\n' || b == b'\r').map(|at| at + 1)
 }
 
 impl Read for LineByLine {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        // The parser would take an interruption for a failure.
-        let ahead = if self.reader.at_end()? { &[] } else { self.reader.fill_buf()? };
+        if !std::mem::replace(&mut self.started, true) {
+            self.pass_comments()?;
+        }
+        let held = self.taken < self.ahead.len();
+        let ahead = if held {
+            &self.ahead[self.taken..]
+        } else if self.reader.at_end()? {
+            // The parser would take an interruption for a failure.
+            &[]
+        } else {
+            self.reader.fill_buf()?
+        };
         let ahead = &ahead[..ahead.len().min(buf.len())];
-        let newline = ahead.iter().position(|&b| b == b'\n');
-        let part = &ahead[..newline.map_or(ahead.len(), |at| at + 1)];
+        let mut end = line_end(ahead).unwrap_or(ahead.len());
+        if ahead[..end].ends_with(b"\r") && ahead.get(end) == Some(&b'\n') {
+            end += 1;
+        }
+        let part = &ahead[..end];
         let mut scanned = part;
-        if std::mem::replace(&mut self.fresh, newline.is_some()) && !part.is_empty() {
+        let rest = std::mem::take(&mut self.returned) && part == b"\n";
+        if self.fresh && !part.is_empty() && !rest {
             self.line += 1;
             if self.line == 1 {
                 scanned = part.strip_prefix(BYTE_ORDER_MARK).unwrap_or(part);
             }
-            self.comment = scanned.first() == Some(&b'#');
+            self.hash = scanned.first() == Some(&b'#');
+            if matches!(scanned, b"\n" | b"\r" | b"\r\n") {
+                self.blank.get_or_insert(self.line);
+            }
         }
-        if !self.comment {
-            self.within = self.within.after_all(scanned);
-        }
-        if self.within == Within::Quotes && (newline.is_some() || part.is_empty()) {
+        self.within = self.within.after_all(scanned);
+        if self.within == Within::Quotes && (part.ends_with(b"\n") || part.is_empty()) {
             let line = self.line;
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
                 format!("line {line}: a quote is opened and not closed"),
             ));
         }
-        if let Some(&last) = part.last() {
-            self.ended = matches!(last, b'\n' | b'\r');
+        if !part.is_empty() {
+            self.ended = ends_line(part);
+            // Within quotes a carriage return is a character like others.
+            self.fresh = self.ended && self.within != Within::Quotes;
+            self.returned = self.fresh && part.ends_with(b"\r");
         }
         let n = part.len();
         buf[..n].copy_from_slice(part);
-        self.reader.consume(n);
+        match held {
+            true => self.taken += n,
+            false => self.reader.consume(n),
+        }
         Ok(n)
     }
 }

@@ -32,6 +32,23 @@ pub(super) enum Kind {
     B1,
 }
 
+/// What users call the types, and how a header spells them.
+const NAMES: [(&str, &str); 13] = [
+    ("float16", "<f2"),
+    ("float32", "<f4"),
+    ("float64", "<f8"),
+    ("float", "<f8"),
+    ("int8", "|i1"),
+    ("int16", "<i2"),
+    ("int32", "<i4"),
+    ("int64", "<i8"),
+    ("uint8", "|u1"),
+    ("uint16", "<u2"),
+    ("uint32", "<u4"),
+    ("uint64", "<u8"),
+    ("bool", "|b1"),
+];
+
 impl Element {
     /// Reads NumPy's type string: `<f4`, `|u1`, `>i8`.
     ///
@@ -53,6 +70,9 @@ impl Element {
             "u8" => Kind::U8,
             "b1" => Kind::B1,
             _ => {
+                if let Some((_, code)) = NAMES.iter().find(|(name, _)| *name == descr) {
+                    bail!("dtype '{descr}' is refused: it does not say its byte order; spell it '{code}'");
+                }
                 let why = match code.chars().next() {
                     Some('O') => "Python objects, which only Python can read; save it with a number dtype",
                     Some('S' | 'U' | 'a') => "strings, not numbers",

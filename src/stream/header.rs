@@ -13,6 +13,11 @@ pub(super) const NPY_MAGIC: &[u8; 6] = b"\x93NUMPY";
 const MAX_HEADER: u32 = 64 << 10;
 const MAX_AXES: usize = 8;
 
+const NO_RECORDS: &str = "dtype is refused: it is a structured one; save its fields as columns";
+
+/// How NumPy begins the header of a structured array.
+const STRUCTURED: &[u8] = b"{'descr': [";
+
 /// What a header says of the block of numbers after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Header {
@@ -44,8 +49,13 @@ impl Header {
             }
             _ => bail!("npy version {major}.{minor} is not known; save it again with NumPy"),
         };
-        ensure!(length <= MAX_HEADER, "damaged: its header claims {length} bytes");
-        let mut text = vec![0; length as usize];
+        let mut text = vec![0; length.min(MAX_HEADER) as usize];
+        if length > MAX_HEADER {
+            // Whatever is in it, it is not read further than to the list of fields of a structured array.
+            let _ = reader.read_exact(&mut text[..STRUCTURED.len()]);
+            ensure!(!text.starts_with(STRUCTURED), "{NO_RECORDS}");
+            bail!("damaged: its header claims {length} bytes");
+        }
         exact(reader, &mut text)?;
         Dictionary::parse(&text)?.header()
     }
@@ -67,7 +77,7 @@ impl Header {
         Header::new(Element { kind, big_endian }, false, &shape)
     }
 
-    fn new(element: Element, fortran: bool, shape: &[u64]) -> Result<Header> {
+    pub(super) fn new(element: Element, fortran: bool, shape: &[u64]) -> Result<Header> {
         let Some((&rows, item)) = shape.split_first() else {
             bail!("is a single number without axes, not an array of rows");
         };
@@ -180,10 +190,7 @@ impl Dictionary {
             cursor.expect(b':')?;
             let first = match key {
                 "descr" => {
-                    ensure!(
-                        cursor.peek() != Some(b'['),
-                        "dtype is refused: it is a structured one; save its fields as columns"
-                    );
+                    ensure!(cursor.peek() != Some(b'['), "{NO_RECORDS}");
                     found.descr.replace(cursor.string()?.to_string()).is_none()
                 }
                 "fortran_order" => found.fortran_order.replace(cursor.boolean()?).is_none(),

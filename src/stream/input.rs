@@ -11,6 +11,7 @@ use zip::ZipArchive;
 
 use super::bytes::{Bytes, Reader, Tap, widen};
 use super::header::{NPY_MAGIC, idx_kind};
+use super::images::Folder;
 use super::ledger::{Ledger, Note};
 
 const STDIN: &str = "<stdin>";
@@ -19,7 +20,7 @@ const STDIN: &str = "<stdin>";
 const SNIFFED: u64 = 64;
 
 /// Keys listed in an error; an archive may hold thousands.
-const LISTED_KEYS: usize = 12;
+pub(super) const LISTED_KEYS: usize = 12;
 
 /// What an input holds. Compression by gzip is undone before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,8 +31,10 @@ pub enum Content {
     Npz,
     /// The format MNIST comes in.
     Idx,
-    /// A model file.
+    /// A model file, or other tensors.
     Safetensors,
+    /// One tensor of a safetensors file, by its name.
+    Tensor,
     /// Anything that looks like text.
     Csv,
 }
@@ -41,17 +44,17 @@ pub struct Input {
     pub(super) name: String,
     content: Content,
     bytes: Bytes,
-    /// The member asked for with `FILE.npz:KEY`.
-    key: Option<String>,
+    /// The member asked for with `FILE.npz:KEY` or `FILE.safetensors:KEY`.
+    pub(super) key: Option<String>,
     pub(super) note: Note,
 }
 
 impl Input {
     /// Opens `FILE`, `-` (standard input), `FILE.npz:KEY` or `-:KEY`, and tells its
-    /// content by its first bytes, never by its name.
+    /// content by its first bytes, never by its name. A folder of png files is IDX.
     ///
     /// # Errors
-    /// A missing file, a directory, an empty input, and bytes that are nothing
+    /// A missing file, a directory without images, an empty input, and bytes that are nothing
     /// known; each names the file.
     pub fn open(name: &OsStr, ledger: &Ledger) -> Result<Input> {
         let (path, key) = split_key(name);
@@ -66,8 +69,12 @@ impl Input {
             _ => anyhow!("{shown}: cannot open: {e}"),
         })?;
         let about = file.metadata().map_err(|e| anyhow!("{shown}: cannot read: {e}"))?;
-        ensure!(!about.is_dir(), "{shown}: is a directory; name a file in it");
         let note = ledger.input(&shown, Some(path));
+        note.at(path);
+        if about.is_dir() {
+            let folder = Folder::open(path).map_err(|e| anyhow!("{shown}: {e}"))?;
+            return Input::stream(shown, Box::new(folder), key, note);
+        }
         if about.is_file() {
             Input::file(shown, file, key, note)
         } else {
@@ -116,15 +123,19 @@ impl Input {
     }
 
     fn sniffed(name: String, start: &[u8], bytes: Bytes, key: Option<String>, note: Note) -> Result<Input> {
-        ensure!(!start.is_empty(), "{name}: is empty; the program that should have written it failed");
-        let content = sniff(start).with_context(|| {
-            format!(
-                "{name}: is not an array, table or model this reads; give npy, npz, IDX, csv or safetensors"
-            )
-        })?;
-        if let (Some(key), false) = (&key, content == Content::Npz) {
-            bail!("{name}: is no npz archive; leave out ':{key}'");
-        }
+        ensure!(
+            !start.is_empty(),
+            "{name}: is empty: a csv of no rows, which does not say how wide they are (npy does), or left behind by a \
+             program that failed"
+        );
+        let content = sniff(start).with_context(|| format!("{name}: {}", foreign(start)))?;
+        let content = match (&key, content) {
+            (Some(_), Content::Safetensors) => Content::Tensor,
+            (Some(key), Content::Npy | Content::Idx | Content::Csv) => {
+                bail!("{name}: is no npz archive; leave out ':{key}'")
+            }
+            _ => content,
+        };
         if content == Content::Safetensors {
             note.describe(None, &[], "safetensors");
         }
@@ -134,6 +145,12 @@ impl Input {
     /// As shown in messages; standard input is `<stdin>`.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// SHA-256 of it as stored, for when it has been read to its end: see [`Rows::sha256`](super::Rows::sha256).
+    pub fn sha256_when_read(&self) -> impl Fn() -> Option<String> + use<> {
+        let note = self.note.clone();
+        move || note.sha256()
     }
 
     /// What it holds.
@@ -226,6 +243,13 @@ impl Archive {
                 arrays.push((index, key.to_string()));
             }
         }
+        let pickled =
+            |index| self.zip.name_for_index(index).is_some_and(|n| n.is_ok_and(|n| n.ends_with("data.pkl")));
+        ensure!(
+            !arrays.is_empty() || !(0..self.zip.len()).any(pickled),
+            "{}: holds no arrays: {FROM_TORCH}",
+            self.name
+        );
         ensure!(!arrays.is_empty(), "{}: holds no arrays; is it an npz archive?", self.name);
         Ok(arrays)
     }
@@ -281,6 +305,33 @@ impl Archive {
     }
 }
 
+/// The way from what PyTorch saves.
+const FROM_TORCH: &str = "it was written by torch.save, which only PyTorch reads; write the array there with \
+                          numpy.save('x.npy', tensor.numpy()), or tensors with safetensors.torch.save_file";
+
+/// Why bytes that are nothing known are not read, and what to do.
+fn foreign(start: &[u8]) -> String {
+    let known: [(&[u8], &str); 7] = [
+        (b"\x89PNG", "is one png image; give the folder that it is in"),
+        (b"\xff\xd8\xff", "is a jpeg image; convert it to png, and give the folder that it is in"),
+        (b"\x89HDF", "is an HDF5 file; write the array with numpy.save"),
+        (b"\x28\xb5\x2f\xfd", "is compressed by zstd; uncompress it, or use gzip"),
+        (b"\xfd7zXZ", "is compressed by xz; uncompress it, or use gzip"),
+        (b"BZh", "is compressed by bzip2; uncompress it, or use gzip"),
+        (b"PAR1", "is a Parquet file; write it as csv"),
+    ];
+    if let Some((_, why)) = known.iter().find(|(magic, _)| start.starts_with(magic)) {
+        return why.to_string();
+    }
+    // The beginning of a pickle, and the version of its protocol.
+    if matches!(start, [0x80, 2..=5, ..]) {
+        return "is a Python pickle, which only Python reads; write the array there with numpy.save, or tensors with \
+                safetensors.torch.save_file"
+            .into();
+    }
+    "is not an array, table or model this reads; give npy, npz, IDX, csv or safetensors".into()
+}
+
 fn spool_failed(name: &str, error: io::Error) -> anyhow::Error {
     anyhow!("{name}: cannot spool it to a temporary file: {error}")
 }
@@ -289,12 +340,16 @@ fn damaged(name: &str, error: zip::result::ZipError) -> anyhow::Error {
     anyhow!("{name}: damaged zip archive: {error}")
 }
 
-/// Splits `FILE:KEY`, unless there is a file of that whole name.
+/// Splits `FILE:KEY`, unless there is a file of that whole name; `-` and, as messages have it, `<stdin>` are
+/// standard input.
 fn split_key(name: &OsStr) -> (&Path, Option<String>) {
     let whole = Path::new(name);
     let text = name.to_str().filter(|_| !whole.exists()).unwrap_or("");
     text.match_indices(':')
         .map(|(at, _)| (Path::new(&text[..at]), text[at + 1..].to_string()))
+        .map(|(file, key)| {
+            (if file == Path::new(STDIN) && !file.exists() { Path::new("-") } else { file }, key)
+        })
         .find(|(file, key)| !key.is_empty() && (*file == Path::new("-") || (file.exists() && !file.is_dir())))
         .map_or((whole, None), |(file, key)| (file, Some(key)))
 }

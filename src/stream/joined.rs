@@ -18,6 +18,8 @@ pub struct Joined {
     len: Option<usize>,
     dtype: Dtype,
     item_shape: Vec<usize>,
+    /// Rows left out of inputs that are done with.
+    dropped: u64,
 }
 
 impl Joined {
@@ -31,7 +33,7 @@ impl Joined {
             bail!("nothing to join: no inputs; name at least one");
         };
         for other in &inputs[1..] {
-            same_items(first, other, "cannot be joined")?;
+            equal_items(first, other, "cannot be joined")?;
         }
         let total: Option<usize> = inputs.iter().map(Rows::len).sum();
         let wide = inputs.iter().any(|rows| rows.dtype() == Dtype::F64);
@@ -43,6 +45,7 @@ impl Joined {
             current: None,
             before: 0,
             range,
+            dropped: 0,
         })
     }
 
@@ -65,6 +68,11 @@ impl Joined {
         &self.item_shape
     }
 
+    /// Rows left out so far because of numbers that are not finite.
+    pub fn dropped(&self) -> u64 {
+        self.dropped + self.current.as_ref().map_or(0, Rows::dropped)
+    }
+
     /// The next rows, at most `max_rows`, all of one input; `None` when there are
     /// no more.
     ///
@@ -82,6 +90,7 @@ impl Joined {
                     return Ok(None);
                 }
                 self.before += rows.read_out()?;
+                self.dropped += rows.dropped();
                 self.current = None;
             }
             let Some(mut rows) = self.inputs.next() else {
@@ -97,10 +106,10 @@ impl Joined {
 }
 
 /// Refuses inputs whose items differ in shape; `what` says what that rules out.
-pub(super) fn same_items(first: &Rows, other: &Rows, what: &str) -> Result<()> {
+fn equal_items(first: &Rows, other: &Rows, what: &str) -> Result<()> {
     ensure!(
         first.item_shape() == other.item_shape(),
-        "{} and {}: items of shape {} and {} {what}; give arrays of equal items, or --shape",
+        "{} and {}: items of shape {} and {} {what}; give arrays of equal items, or --shape for rows of csv",
         first.name(),
         other.name(),
         shape_text(first.item_shape()),

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -22,6 +23,9 @@ pub struct Ledger(Option<Arc<Mutex<Pages>>>);
 pub struct Record {
     /// As shown in messages; `<stdin>` and `<stdout>` for the standard streams.
     pub name: String,
+    /// The bytes of a file's name in hexadecimal, where `name` does not show them as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name_hex: Option<String>,
     /// Shape of the array, rows first; `None` for what is no array, or an array
     /// whose end has not been seen.
     pub shape: Option<Vec<usize>>,
@@ -36,6 +40,14 @@ pub struct Record {
     /// Of the [manifest beside](manifest_beside) an input, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manifest_sha256: Option<String>,
+}
+
+impl Record {
+    /// The file, by the name it was given.
+    pub fn path(&self) -> PathBuf {
+        let bytes = self.name_hex.as_deref().and_then(unhex);
+        bytes.map_or_else(|| PathBuf::from(&self.name), |bytes| OsString::from_vec(bytes).into())
+    }
 }
 
 /// Where the manifest of a file is looked for: `FILE.manifest.json`.
@@ -64,6 +76,7 @@ struct Pages {
 #[derive(Debug, Default)]
 struct Entry {
     name: String,
+    name_hex: Option<String>,
     shape: Option<Vec<usize>>,
     dtype: Option<String>,
     /// A handle of its own to a regular input file, so that the file can be
@@ -158,6 +171,7 @@ impl Entry {
         let whole = seen.or_else(|| hash_file(self.file.as_mut()?).ok());
         Record {
             name: self.name.clone(),
+            name_hex: self.name_hex.clone(),
             shape: self.shape.clone(),
             dtype: self.dtype.clone(),
             bytes: whole.as_ref().map(|(_, bytes)| *bytes),
@@ -179,6 +193,15 @@ impl Note {
     /// Whether bytes that pass are noted.
     pub(super) fn takes_bytes(&self) -> bool {
         self.entry.is_some() && self.bytes
+    }
+
+    /// The path behind the name, which may hold what a line of text does not.
+    pub(super) fn at(&self, path: &Path) {
+        if let Some(entry) = &self.entry {
+            let mut entry = lock(entry);
+            let bytes = path.as_os_str().as_bytes();
+            entry.name_hex = (bytes != entry.name.as_bytes()).then(|| hex(bytes));
+        }
     }
 
     /// These bytes have passed.
@@ -252,6 +275,12 @@ fn hash_file(file: &mut File) -> io::Result<(Sha256, u64)> {
             Err(e) => return Err(e),
         }
     }
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let byte = |pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    rest.is_empty().then(|| pairs.iter().map(|pair| byte(pair)).collect())?
 }
 
 fn hex(bytes: &[u8]) -> String {

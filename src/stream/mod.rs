@@ -17,23 +17,27 @@ mod element;
 #[cfg(test)]
 pub(crate) mod faults;
 mod header;
+mod images;
 mod input;
+mod items;
 mod joined;
 mod ledger;
 mod output;
 mod paired;
 mod rows;
 mod table;
+mod tensor;
 
 pub use array::ArrayWriter;
 pub use bytes::read_full;
 pub use columns::{Columns, Filter};
 pub use input::{Content, Input};
+pub use items::{Layout, image_text, same_items};
 pub use joined::Joined;
 pub use ledger::{Ledger, Record, digest, manifest_beside};
 pub use output::{Format, Held, Output};
 pub use paired::Paired;
-pub use rows::{NanPolicy, ReadOptions, RowRange, Rows};
+pub use rows::{LeftOut, NanPolicy, ReadOptions, RowRange, Rows};
 pub use table::{Table, Value};
 
 /// Rows of `width` numbers that one block of work holds: about 4 MiB of `f64`,

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -81,27 +81,34 @@ impl Output {
     ///
     /// A new file takes its place at [`Output::finish`], with permissions as the
     /// umask has them; through a symbolic link, the place of what the link points
-    /// to. Pipes and devices are opened and written as they are.
+    /// to. Pipes, devices and open files (`/dev/stdout`, `/dev/fd/N`, the shell's `>(command)`) are written as
+    /// they are.
     ///
     /// # Errors
     /// A directory that is missing or cannot be written, a path that is a
     /// directory, a file that is protected from writing: all before any work.
     pub fn create(path: Option<&Path>, ledger: &Ledger) -> Result<Output> {
         let Some(path) = path.filter(|path| *path != Path::new("-")) else {
-            // The file itself, since `Stdout` looks through all bytes for newlines.
-            let stdout = io::stdout().as_fd().try_clone_to_owned();
-            let stdout = stdout.map_err(|e| anyhow!("<stdout>: cannot write: {e}"))?;
-            let output = Output::straight("<stdout>".to_string(), File::from(stdout), ledger);
-            return Ok(Output { place: Some("-".into()), ..output });
+            return Output::inherited("<stdout>".to_string(), io::stdout().as_fd(), "-", ledger);
         };
         ensure!(!path.as_os_str().is_empty(), "the output has no name; give --output a file");
         let name = printable(path);
         match open(path).map_err(|e| anyhow!("{name}: {e}"))? {
+            Opened::Stdout => Output::inherited(name, io::stdout().as_fd(), "-", ledger),
+            Opened::Stderr => Output::inherited(name, io::stderr().as_fd(), "/dev/stderr", ledger),
             Opened::Special(file) => Ok(Output::straight(name, file, ledger)),
             Opened::New(file, place) => {
-                Ok(Output { place: Some(place), ..Output::new(name, Target::Atomic(file), ledger) })
+                let output = Output { place: Some(place), ..Output::new(name, Target::Atomic(file), ledger) };
+                output.note.at(path);
+                Ok(output)
             }
         }
+    }
+
+    /// What the shell has opened. The file itself, since `Stdout` looks through all bytes for newlines.
+    fn inherited(name: String, open: BorrowedFd, place: &str, ledger: &Ledger) -> Result<Output> {
+        let file = open.try_clone_to_owned().map_err(|e| anyhow!("{name}: cannot write: {e}"))?;
+        Ok(Output { place: Some(place.into()), ..Output::straight(name, File::from(file), ledger) })
     }
 
     fn straight(name: String, file: File, ledger: &Ledger) -> Output {
@@ -228,7 +235,9 @@ fn cannot_write(name: &str, error: io::Error) -> io::Error {
 }
 
 enum Opened {
-    /// A pipe or a device.
+    Stdout,
+    Stderr,
+    /// A pipe, a device, or a file that is open already.
     Special(File),
     /// A file that takes its place when it is complete, and that place.
     New(AtomicWriteFile, PathBuf),
@@ -241,6 +250,9 @@ fn open(path: &Path) -> Result<Opened> {
         "is a directory; name a file in it"
     );
     let path = follow_links(path)?;
+    if let Some(number) = descriptor(&path) {
+        return open_descriptor(&path, &number);
+    }
     if let Ok(about) = fs::metadata(&path) {
         // Also tells whether an existing file is protected: renaming would not.
         let existing = OpenOptions::new().write(true).open(&path);
@@ -259,10 +271,14 @@ fn open(path: &Path) -> Result<Opened> {
     Ok(Opened::New(file, place.join(path.file_name().unwrap_or_default())))
 }
 
-/// What a symbolic link points to in the end, whether or not that exists.
+/// What a symbolic link points to in the end, whether or not that exists; of a file that is open in this process
+/// the name under which the system lists it.
 fn follow_links(path: &Path) -> Result<PathBuf> {
     let mut path = path.to_path_buf();
     for _ in 0..MAX_LINKS {
+        if descriptor(&path).is_some() {
+            return Ok(path);
+        }
         match fs::read_link(&path) {
             // A relative target is relative to the link's directory.
             Ok(target) => path = path.parent().unwrap_or(Path::new("")).join(target),
@@ -270,4 +286,29 @@ fn follow_links(path: &Path) -> Result<PathBuf> {
         }
     }
     bail!("is a symbolic link that leads nowhere")
+}
+
+/// The number of an open file, if this is its name: `/dev/fd/63`, `/proc/self/fd/1`.
+fn descriptor(path: &Path) -> Option<String> {
+    let number = path.file_name()?.to_str().filter(|name| name.bytes().all(|b| b.is_ascii_digit()))?;
+    let directory = path.parent()?;
+    let listed = directory == Path::new("/dev/fd")
+        || directory
+            .canonicalize()
+            .is_ok_and(|d| d == Path::new(&format!("/proc/{}/fd", std::process::id())));
+    listed.then(|| number.to_string())
+}
+
+/// Standard output and error as they stand; others opened anew, which for a file means at its end, so that nothing
+/// in it is lost.
+fn open_descriptor(path: &Path, number: &str) -> Result<Opened> {
+    match number {
+        "1" => Ok(Opened::Stdout),
+        "2" => Ok(Opened::Stderr),
+        _ => {
+            let file =
+                OpenOptions::new().append(true).open(path).map_err(|e| anyhow!("cannot write: {e}"))?;
+            Ok(Opened::Special(file))
+        }
+    }
 }

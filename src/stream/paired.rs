@@ -4,10 +4,11 @@ use anyhow::{Result, bail, ensure};
 use ndarray::Array2;
 
 use super::block_rows;
+use super::items::same_items;
 use super::rows::{NanPolicy, Rows, finite_rows, keep_rows};
 use crate::scalar::{Dtype, Scalar};
 
-/// Inputs whose rows belong together. Their widths and row counts agree, and a
+/// Inputs whose rows belong together. Their widths, shapes and row counts agree, and a
 /// row that is not finite in one is dropped, or refused, in all.
 pub struct Paired {
     inputs: Vec<Rows>,
@@ -21,7 +22,7 @@ impl Paired {
     /// the first one's options.
     ///
     /// # Errors
-    /// No inputs; widths, or row counts where known beforehand, that differ.
+    /// No inputs; widths, shapes of more than one axis, or row counts where known beforehand, that differ.
     pub fn new(mut inputs: Vec<Rows>) -> Result<Paired> {
         let Some(first) = inputs.first() else {
             bail!("nothing to pair: no inputs; name at least one");
@@ -39,6 +40,7 @@ impl Paired {
                 other.name(),
                 other.width()
             );
+            same_items((first.name(), first.item_shape()), (other.name(), other.item_shape()))?;
             if let (Some(a), Some(b)) = (first.len(), other.len()) {
                 ensure!(a == b, counts_differ(first, a as u64, other, b as u64));
             }
@@ -108,6 +110,7 @@ impl Paired {
                     }
                     let kept = keep.iter().filter(|&&k| k).count();
                     self.dropped += (read - kept) as u64;
+                    self.inputs[0].left_out.add(&self.names().join(" and "), (read - kept) as u64);
                     kept
                 }
             };

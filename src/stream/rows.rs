@@ -4,8 +4,9 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::{Result, anyhow, bail, ensure};
+use anyhow::{Result, anyhow, ensure};
 use ndarray::Array2;
 
 use super::block_rows;
@@ -13,7 +14,9 @@ use super::blocks::{Blocks, count_rows, reserve, shape_text};
 use super::delimited::Lines;
 use super::header::Header;
 use super::input::{Content, Input};
+use super::items::{Layout, Turn};
 use super::ledger::{Ledger, Note};
+use super::tensor;
 use crate::scalar::{Dtype, Scalar};
 
 /// A half-open range of rows, as `--rows` takes it. The default is all.
@@ -41,8 +44,35 @@ pub enum NanPolicy {
 pub struct ReadOptions {
     pub rows: RowRange,
     pub nan: NanPolicy,
-    /// Shape of one row, in place of the stored one; the product must agree.
+    /// Shape of one row, where rows are stored flat.
     pub item_shape: Option<Vec<usize>>,
+    /// Where it is counted how many rows were left out.
+    pub left_out: LeftOut,
+}
+
+/// Rows left out because of numbers that are not finite, counted over all inputs that were opened with it. Clones
+/// share the count.
+#[derive(Clone, Debug, Default)]
+pub struct LeftOut(Arc<Mutex<Vec<(String, u64)>>>);
+
+impl LeftOut {
+    /// So many more rows of an input, or of inputs that are read in lockstep.
+    pub(super) fn add(&self, name: &str, rows: u64) {
+        if rows == 0 {
+            return;
+        }
+        // A panic elsewhere leaves the count as good as it was.
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match counts.iter_mut().find(|(of, _)| of == name) {
+            Some((_, count)) => *count += rows,
+            None => counts.push((name.to_string(), rows)),
+        }
+    }
+
+    /// What lost rows, and how many, in the order in which it first did.
+    pub fn counts(&self) -> Vec<(String, u64)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// The rows of one input.
@@ -62,6 +92,9 @@ pub struct Rows {
     /// Rows of the whole input, when known.
     total: Option<u64>,
     dropped: u64,
+    pub(super) left_out: LeftOut,
+    /// Another order of the numbers of a row than the stored one.
+    turn: Option<Turn>,
     note: Note,
 }
 
@@ -98,8 +131,12 @@ impl Rows {
         let content = input.content();
         let mut total = None;
         let (source, source_dtype, dtype, stored_shape) = match content {
-            Content::Safetensors => {
-                bail!("is a model, not samples; give it where a model is expected")
+            Content::Safetensors | Content::Tensor => {
+                let (reader, header) = tensor::open(input)?;
+                total = Some(header.rows);
+                let shape = header.item_shape.clone();
+                let (dtype, descr) = (header.element.dtype(), header.element.to_string());
+                (Source::Blocks(Blocks::new(reader, header, false)), descr, dtype, shape)
             }
             Content::Csv => {
                 let lines = Lines::new(input.into_buffered())?;
@@ -128,6 +165,13 @@ impl Rows {
         let width = stored_shape.iter().product();
         let item_shape = match &options.item_shape {
             Some(shape) => {
+                ensure!(
+                    stored_shape.len() == 1 || *shape == stored_shape,
+                    "its items are of shape {}, which --shape does not change into {}; leave --shape out, or turn \
+                     their axes with npy transpose",
+                    shape_text(&stored_shape),
+                    shape_text(shape)
+                );
                 let numbers = shape.iter().try_fold(1usize, |n, &m| n.checked_mul(m));
                 ensure!(
                     numbers == Some(width),
@@ -153,8 +197,31 @@ impl Rows {
             position: 0,
             total,
             dropped: 0,
+            left_out: options.left_out.clone(),
+            turn: None,
             note,
         })
+    }
+
+    /// The same with the axes of every item in another order: axis i is that which was `axes[i]`.
+    ///
+    /// # Errors
+    /// Axes that are not each of the item's, once.
+    pub fn turned(self, axes: &[usize]) -> Result<Rows> {
+        ensure!(self.turn.is_none(), "{}: bug: turned twice", self.name);
+        let (turn, item_shape) = Turn::new(&self.item_shape, axes).map_err(|e| at(&self.name, e))?;
+        Ok(Rows { turn: Some(turn), item_shape, ..self })
+    }
+
+    /// The same as images with channels last, for programs that look at pixels.
+    ///
+    /// # Errors
+    /// Without a word on the layout, what looks like channels first; a layout of what has no channels.
+    pub fn images(self, layout: Option<Layout>) -> Result<Rows> {
+        match Layout::axes(layout, &self.item_shape).map_err(|e| at(&self.name, e))? {
+            Some(axes) => self.turned(&axes),
+            None => Ok(self),
+        }
     }
 
     /// As shown in messages.
@@ -262,6 +329,7 @@ impl Rows {
                     let keep = finite_rows(&out[from..], self.width);
                     let kept = keep_rows(out, from, self.width, &keep);
                     self.dropped += (read - kept) as u64;
+                    self.left_out.add(&self.name, (read - kept) as u64);
                     kept
                 }
             };
@@ -275,6 +343,7 @@ impl Rows {
         if self.position < self.range.start {
             self.skip(self.range.start - self.position)?;
         }
+        let from = out.len();
         let left = self.range.end.map_or(u64::MAX, |end| end.saturating_sub(self.position));
         let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(max_rows);
         let read = match &mut self.source {
@@ -282,6 +351,9 @@ impl Rows {
             Source::Lines(lines) => lines.read(wanted, out),
         }
         .map_err(|e| at(&self.name, e))?;
+        if let Some(turn) = &self.turn {
+            turn.apply(&mut out[from..]);
+        }
         self.position += read as u64;
         if read < wanted {
             self.end();

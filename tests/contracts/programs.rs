@@ -190,7 +190,7 @@ pub const CALLS: &[Call] = &[
     call("npy", "diff a.npy a.npy"),
     call("npy", "check train.npy truth.st"),
     call("npy", "info train.npy noise.npy"),
-    call("fig", "images a.npy --range=-2,2 --columns 12"),
+    call("fig", "images a.npy --range=-4,4 --columns 12"),
     call("fig", "line grid.csv --x samples --y success --by rank --low ci_low --high ci_high"),
     call("fig", "heatmap grid.csv --x samples --y rank --value success"),
     call("fig", "violin grid.csv --x rank --y mean_error"),

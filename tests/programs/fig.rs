@@ -149,6 +149,113 @@ fn a_line_has_bars_bands_shades_and_levels() {
 }
 
 #[test]
+fn a_bar_that_goes_on_beyond_the_edge_has_no_cap_there() {
+    let place = Place::of("fig");
+    place.put("e.csv", "x,y,e\n1,1,1.5\n2,0.5,0.1\n");
+    let bars = |arguments: &str| {
+        let svg = picture(&place, &format!("line e.csv --x x --y y --error e {arguments}"));
+        svg.matches("stroke-width=\"1.2\"").count()
+    };
+    assert_eq!(bars(""), 2 + 4);
+    // From -0.5 upwards there is no place for; 2.5 and 0.4 are beyond these ends.
+    assert_eq!(bars("--log-y"), 2 + 3);
+    assert_eq!(bars("--y-range 0.45,2"), 2 + 1);
+}
+
+#[test]
+fn numbers_that_differ_are_written_apart() {
+    let place = Place::of("fig");
+    place.put("g.csv", "x,y,v\n1,1,1.59\n2,1,1.64\n3,1,0.5\n");
+    let heatmap = "heatmap g.csv --x x --y y --value v";
+    let svg = picture(&place, heatmap);
+    shows(&svg, &["1.59", "1.64", "0.500", "v"]);
+    let svg = picture(&place, &format!("{heatmap} --digits 2 --value-label mean"));
+    // One of them is a tick of the colour bar.
+    assert_eq!((count(&svg, "1.6"), count(&svg, "mean"), count(&svg, "v")), (2 + 1, 1, 0));
+    place.put("g.csv", "x,y,v\n1,1,1.591\n2,1,1.594\n");
+    assert_eq!(count(&picture(&place, heatmap), "1.6"), 2, "three digits would not tell them apart");
+    assert!(place.fails(2, &format!("{heatmap} --digits 0")).contains("--digits"));
+}
+
+/// A table of `count` series, whose names are all alike but for their ends.
+fn series(count: usize, name: &str) -> String {
+    let rows = (0..count).flat_map(|i| [format!("1,{i},{name} {i:03}\n"), format!("2,{i},{name} {i:03}\n")]);
+    format!("x,y,s\n{}", rows.collect::<String>())
+}
+
+#[test]
+fn many_series_are_told_apart_and_their_legend_leaves_room() {
+    let place = Place::of("fig");
+    let name = "a-network-of-a-long-name-that-nobody-can-read-at-a-glance";
+    place.put("s.csv", series(14, name));
+    let svg = picture(&place, "line s.csv --x x --y y --by s");
+    let drawn = lines(&svg);
+    let (data, keys) = drawn.split_at(14);
+    let colors: std::collections::BTreeSet<&str> = data.iter().map(|(_, color)| *color).collect();
+    assert_eq!(colors.len(), 14);
+    let right = data.iter().flat_map(|(points, _)| points).map(|p| p.0).fold(0.0, f64::max);
+    assert!(right > 720.0 * 0.7, "data up to {right}");
+    assert!(keys.iter().all(|(points, _)| points[0].0 >= 720.0 * 0.75 - 14.0), "{keys:?}");
+    // Cut in the middle, so that they still differ, and whole for who points at them.
+    let names: Vec<&str> = texts(&svg).into_iter().filter(|t| t.starts_with("<title>")).collect();
+    assert_eq!(names.len(), 14);
+    for (i, text) in names.iter().enumerate() {
+        assert!(text.starts_with(&format!("<title>{name} {i:03}</title>a-net")), "{text}");
+        assert!(text.ends_with(&format!(" {i:03}")) && text.contains('…'), "{text}");
+    }
+    let colors = |arguments: &str| {
+        let svg = picture(&place, arguments);
+        let keys = svg.lines().filter(|l| l.starts_with("<rect x=") && l.contains("width=\"14\""));
+        keys.map(|l| l.split_once("fill=").unwrap().1.to_string()).collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(colors("violin s.csv --x x --y y --by s").len(), 14);
+
+    // More than there is room for: the last key says how many.
+    place.put("s.csv", series(200, "s"));
+    let svg = picture(&place, "line s.csv --x x --y y --by s");
+    let keys = texts(&svg).iter().filter(|t| t.starts_with("s ")).count();
+    shows(&svg, &[&format!("{} more", 200 - keys)]);
+    assert!((20..200).contains(&keys), "{keys}");
+}
+
+#[test]
+fn long_names_at_axes_are_cut() {
+    let place = Place::of("fig");
+    let name = "a-network-of-a-long-name-that-nobody-can-read-at-a-glance-and-that-goes-on-and-on-and-on";
+    place.put("g.csv", format!("x,y,v\n{name}-1,{name}-3,1\n{name}-2,{name}-3,2\nb,c,3\n"));
+    let svg = picture(&place, "heatmap g.csv --x x --y y --value v");
+    let cut: Vec<&str> = texts(&svg).into_iter().filter(|t| t.starts_with("<title>")).collect();
+    assert_eq!(cut.len(), 3, "{cut:?}");
+    for (text, end) in cut.iter().zip(["-1", "-2", "-3"]) {
+        assert!(text.starts_with(&format!("<title>{name}{end}</title>a-")) && text.ends_with(end), "{text}");
+    }
+    // The cells keep more than half of the page.
+    let cells = svg.lines().filter(|l| l.starts_with("<rect x="));
+    let area: f64 = cells.map(|l| attribute(l, "width") * attribute(l, "height")).sum();
+    assert!(area > 0.5 * 0.5 * (720.0 * 480.0) * 0.5, "{area}");
+    let words = format!("{name} {name} {name}").replace(' ', "-");
+    let svg = picture(&place, &format!("heatmap g.csv --x x --y y --value v --title {words}"));
+    assert!(svg.contains(&format!("<title>{words}</title>")));
+}
+
+#[test]
+fn a_scatter_plot_has_points_alone() {
+    let place = Place::of("fig");
+    let rows =
+        |n: usize| (0..n).map(|i| format!("{},{},{}\n", i * 7 % 11, i * 5 % 13, i % 2)).collect::<String>();
+    let radii = |n: usize| -> Vec<f64> {
+        place.put("s.csv", format!("x,y,k\n{}", rows(n)));
+        let svg = picture(&place, "line s.csv --x x --y y --by k --scatter");
+        assert_eq!(svg.matches("stroke-width=\"2\"").count(), 0);
+        svg.lines().filter(|l| l.starts_with("<circle")).map(|l| attribute(l, "r")).collect()
+    };
+    let (few, many) = (radii(20), radii(1200));
+    // One of two series, and its key.
+    assert_eq!((few.len(), many.len()), (11, 601));
+    assert!(few.iter().all(|r| *r == 3.6) && many.iter().all(|r| *r == 1.8), "{few:?} {:?}", many[0]);
+}
+
+#[test]
 fn a_violin_is_cut_where_its_values_end() {
     let place = Place::of("fig");
     let rows: String = (0..50).map(|i| format!("many,{}\n", i % 10)).collect();
@@ -382,7 +489,12 @@ fn images_are_exact_pixels_in_rows() {
     let place = Place::of("fig");
     // Two images of 1×2 pixels, of which one is beyond the range.
     place.put("a.csv", "-1,1\n0,5\n");
-    assert!(place.out("images a.csv --shape 1,2 --scale 3 --columns 1 -o a.png").is_empty());
+    let done = place.run("images a.csv --shape 1,2 --scale 3 --columns 1 -o a.png");
+    assert!(
+        done.code == Some(0) && done.err.contains("25.0 % of the pixels lie beyond --range -1,1"),
+        "{}",
+        done.err
+    );
     let bytes = place.get("a.png");
     assert_eq!(png_size(&bytes), (6 + 2 * 3 + 6, 6 + 3 + 2 + 3 + 6));
     let mut reader = png::Decoder::new(std::io::Cursor::new(&bytes)).read_info().unwrap();
@@ -405,6 +517,47 @@ fn images_are_exact_pixels_in_rows() {
     shows(&svg, &["Digits"]);
 }
 
+/// An npy of bytes or floats, of images of 1×4 pixels.
+fn array(kind: &str, values: &[u8]) -> Vec<u8> {
+    let header = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': (1, 1, 4), }}");
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    let padded = format!("{header:<117}\n");
+    bytes.extend((padded.len() as u16).to_le_bytes());
+    bytes.extend(padded.bytes());
+    bytes.extend(values);
+    bytes
+}
+
+#[test]
+fn bytes_are_drawn_from_0_to_255_and_doubtful_ranges_are_named() {
+    let place = Place::of("fig");
+    place.put("u.npy", array("|u1", &[0, 51, 102, 255]));
+    place.out("images u.npy --scale 1 -o u.png");
+    let bytes = place.get("u.png");
+    let mut reader = png::Decoder::new(std::io::Cursor::new(&bytes)).read_info().unwrap();
+    let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+    reader.next_frame(&mut pixels).unwrap();
+    let width = png_size(&bytes).0 as usize;
+    let row: Vec<u8> = (6..10).map(|x| pixels[(6 * width + x) * 3]).collect();
+    assert_eq!(row, [0, 51, 102, 255]);
+
+    let floats = |values: [f32; 4]| array("<f4", &values.map(f32::to_le_bytes).concat());
+    let warning = |values, arguments: &str| {
+        place.put("f.npy", floats(values));
+        let done = place.run(&format!("images f.npy {arguments}"));
+        assert_eq!(done.code, Some(0), "{}", done.err);
+        assert!(done.err.lines().count() <= 1, "{}", done.err);
+        done.err
+    };
+    assert_eq!(warning([-1.0, 0.0, 0.5, 1.001], ""), "");
+    let line = warning([0.0, 51.0, 102.0, 255.0], "");
+    assert!(line.starts_with("fig: warning: f.npy: 75.0 % of the pixels lie beyond --range -1,1"), "{line}");
+    assert!(line.contains("from 0 to 255"), "{line}");
+    assert_eq!(warning([0.0, 51.0, 102.0, 255.0], "--range 0,255"), "");
+    let line = warning([0.0, 0.25, 0.5, 1.0], "--range 0,255");
+    assert!(line.contains("less than a hundredth of --range 0,255"), "{line}");
+}
+
 #[test]
 fn the_ending_decides_and_the_size_is_as_asked() {
     let place = with_tables();
@@ -416,10 +569,18 @@ fn the_ending_decides_and_the_size_is_as_asked() {
         assert!(svg.starts_with("<svg ") && svg.contains("viewBox=\"0 0 500 400\""));
         assert_eq!(svg, picture(&place, &format!("{arguments} --width 500 --height 400")));
     }
+    // The same picture, larger.
+    assert!(place.out(&format!("{LINE} --width 300 --height 200 --scale 3 -o p.png")).is_empty());
+    assert_eq!(png_size(&place.get("p.png")), (900, 600));
+    let (one, three) = (picture(&place, LINE), picture(&place, &format!("{LINE} --scale 3")));
+    assert_eq!(one.replacen("width=\"720\" height=\"480\"", "width=\"2160\" height=\"1440\"", 1), three);
+    let line = place.fails(1, &format!("{LINE} --width 10000 --height 10000 --scale 2 -o p.png"));
+    assert!(line.contains("--scale"), "{line}");
     let line = place.fails(2, &format!("{LINE} -o p.pdf"));
+    assert!(line.contains("rsvg-convert"), "{line}");
     assert!(line.contains(".pdf") && line.contains(".svg") && line.contains(".png"), "{line}");
     let line = place.fails(2, &format!("{LINE} --format json"));
-    assert!(line.contains("--format") && line.contains(".svg"), "{line}");
+    assert!(line.contains("--format"), "{line}");
     assert!(!place.path("p.pdf").exists());
 }
 

@@ -302,6 +302,24 @@ fn disjoint(figures: &Figures) {
     }
 }
 
+/// The README's picture: three curves of regimes, number by number.
+fn readme(figures: &Figures) {
+    let (table, all) = (figures.table("readme"), figures.table("regimes"));
+    let data = if figures.full { "mnist" } else { "digits" };
+    let widths = if figures.full { "widths 12 and 24" } else { "widths 12 and 16" };
+    let curves = [
+        ("agree", "rp", widths),
+        ("agree (disjoint sets)", "rp", "width 12, disjoint sets"),
+        ("make new images", "gl", "width 12"),
+    ];
+    for (shown, score, series) in curves {
+        let curve = table.curve(&[("two networks", shown)], "rows", "value");
+        let of = [("data", data), ("score", score), ("series", series)];
+        assert_eq!(curve, all.curve(&of, "rows", "value"), "{shown}");
+    }
+    assert_eq!(table.distinct("two networks").len(), curves.len());
+}
+
 /// Diffusion models agree with each other, generators with latents of their own do not.
 fn similarity(figures: &Figures) {
     let table = figures.table("similarity");
@@ -454,6 +472,7 @@ claims!(
     regimes,
     optimal,
     disjoint,
+    readme,
     similarity,
     pfd_scaling,
     dynamics,

@@ -11,6 +11,7 @@ use clap::{Args, ValueEnum};
 
 use checkpoints::Checkpoints;
 
+use crate::cli::parse_count;
 use crate::generator::{Decoder, gan};
 use crate::network::Architecture;
 use crate::schedule::SIGMAS;
@@ -127,7 +128,7 @@ enum LossKind {
 fn parse_batch(text: &str) -> Result<Batch, String> {
     match text {
         "all" => Ok(Batch::All),
-        _ => match text.parse() {
+        _ => match parse_count(text) {
             Ok(n) if n > 0 && n <= 1 << 24 => Ok(Batch::Drawn(n)),
             _ => Err("must be a number of rows from 1 to 16777216, or all".into()),
         },

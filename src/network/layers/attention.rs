@@ -8,7 +8,7 @@
 
 use ndarray::{Array2, ArrayView2, s};
 
-use super::Layer;
+use super::{At, Layer};
 use crate::linalg::{accumulate, product};
 use crate::network::batch::{Batch, Shape};
 use crate::scalar::Scalar;
@@ -81,18 +81,10 @@ impl<T: Scalar> Layer<T> for Attention {
         }
     }
 
-    fn vjp(
-        &self,
-        _: &[T],
-        x: &[&Batch<T>],
-        _: &Batch<T>,
-        dy: &Batch<T>,
-        dx: &mut [Option<Batch<T>>],
-        _: Option<&mut [T]>,
-    ) {
+    fn vjp(&self, at: At<T>, dy: &Batch<T>, dx: &mut [Option<Batch<T>>], _: Option<&mut [T]>) {
         let Some(dx) = &mut dx[0] else { return };
         for row in 0..dy.rows {
-            let (all, dy) = (gathered(x[0], row), gathered(dy, row));
+            let (all, dy) = (gathered(at.x[0], row), gathered(dy, row));
             let [q, k, v] = parts(&all);
             let c = q.ncols();
             let p = weights(q, k);
@@ -106,10 +98,10 @@ impl<T: Scalar> Layer<T> for Attention {
         }
     }
 
-    fn jvp(&self, _: &[T], x: &[&Batch<T>], _: &Batch<T>, x_dot: &[&Batch<T>], y_dot: &mut Batch<T>) {
+    fn jvp(&self, at: At<T>, x_dot: &[&Batch<T>], y_dot: &mut Batch<T>) {
         y_dot.all_mut().fill(T::zero());
         for row in 0..y_dot.rows {
-            let (all, all_dot) = (gathered(x[0], row), gathered(x_dot[0], row));
+            let (all, all_dot) = (gathered(at.x[0], row), gathered(x_dot[0], row));
             let [q, k, v] = parts(&all);
             let [q_dot, k_dot, v_dot] = parts(&all_dot);
             let p = weights(q, k);

@@ -10,8 +10,9 @@
 
 use ndarray::{ArrayView2, s};
 
+use super::affine::Affine;
 use super::linear::fill;
-use super::{Layer, Span, matrix, matrix_mut};
+use super::{Span, matrix, matrix_mut};
 use crate::linalg::{accumulate, add_column_sums};
 use crate::network::batch::{Batch, Shape};
 use crate::scalar::Scalar;
@@ -43,29 +44,26 @@ fn turned<T: Scalar>(weight: ArrayView2<T>) -> ndarray::Array2<T> {
     out
 }
 
-impl<T: Scalar> Layer<T> for Conv {
+impl Affine for Conv {
     fn shape(&self, inputs: &[Shape]) -> Shape {
         inputs[0].with_channels(self.outputs)
     }
 
-    fn forward(&self, p: &[T], x: &[&Batch<T>], y: &mut Batch<T>) {
+    fn map<T: Scalar>(&self, p: &[T], x: &[&Batch<T>], y: &mut Batch<T>) {
+        fill(y, None);
+        convolve(y, x[0], matrix(self.weight, p, self.outputs));
+    }
+
+    fn shifted<T: Scalar>(&self, p: &[T], x: &[&Batch<T>], y: &mut Batch<T>) {
         fill(y, Some(self.bias.of(p)));
         convolve(y, x[0], matrix(self.weight, p, self.outputs));
     }
 
-    fn vjp(
-        &self,
-        p: &[T],
-        x: &[&Batch<T>],
-        _: &Batch<T>,
-        dy: &Batch<T>,
-        dx: &mut [Option<Batch<T>>],
-        dp: Option<&mut [T]>,
-    ) {
-        if let Some(dx) = &mut dx[0] {
-            convolve(dx, dy, turned(matrix(self.weight, p, self.outputs)).view());
-        }
-        let Some(dp) = dp else { return };
+    fn adjoint<T: Scalar>(&self, p: &[T], dy: &Batch<T>, _: usize, dx: &mut Batch<T>) {
+        convolve(dx, dy, turned(matrix(self.weight, p, self.outputs)).view());
+    }
+
+    fn by_parameters<T: Scalar>(&self, x: &[&Batch<T>], dy: &Batch<T>, dp: &mut [T]) {
         let mut dw = matrix_mut(self.weight, dp, self.outputs);
         let rows = dw.nrows() / 3;
         for ky in 0..3 {
@@ -73,10 +71,5 @@ impl<T: Scalar> Layer<T> for Conv {
             accumulate(dw, x[0].windows(ky).reversed_axes(), dy.points());
         }
         add_column_sums(self.bias.of_mut(dp), dy.points());
-    }
-
-    fn jvp(&self, p: &[T], _: &[&Batch<T>], _: &Batch<T>, x_dot: &[&Batch<T>], y_dot: &mut Batch<T>) {
-        fill(y_dot, None);
-        convolve(y_dot, x_dot[0], matrix(self.weight, p, self.outputs));
     }
 }

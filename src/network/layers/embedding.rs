@@ -2,7 +2,7 @@
 //! y = (cos ω_1 c, …, cos ω_h c, sin ω_1 c, …, sin ω_h c), with
 //! ω_i = ω_1 (ω_h/ω_1)^((i−1)/h).
 
-use super::Layer;
+use super::{At, Layer};
 use crate::network::batch::{Batch, Shape};
 use crate::scalar::Scalar;
 
@@ -35,15 +35,7 @@ impl<T: Scalar> Layer<T> for Sinusoids {
         }
     }
 
-    fn vjp(
-        &self,
-        _: &[T],
-        _: &[&Batch<T>],
-        y: &Batch<T>,
-        dy: &Batch<T>,
-        dx: &mut [Option<Batch<T>>],
-        _: Option<&mut [T]>,
-    ) {
+    fn vjp(&self, At { y, .. }: At<T>, dy: &Batch<T>, dx: &mut [Option<Batch<T>>], _: Option<&mut [T]>) {
         let Some(dx) = &mut dx[0] else { return };
         let half = self.frequencies.len();
         let rows = y.all().chunks_exact(2 * half).zip(dy.all().chunks_exact(2 * half));
@@ -54,7 +46,7 @@ impl<T: Scalar> Layer<T> for Sinusoids {
         }
     }
 
-    fn jvp(&self, _: &[T], _: &[&Batch<T>], y: &Batch<T>, x_dot: &[&Batch<T>], y_dot: &mut Batch<T>) {
+    fn jvp(&self, At { y, .. }: At<T>, x_dot: &[&Batch<T>], y_dot: &mut Batch<T>) {
         let half = self.frequencies.len();
         let rows = y.all().chunks_exact(2 * half).zip(x_dot[0].all());
         for (y_dot, (y, &v)) in y_dot.all_mut().chunks_exact_mut(2 * half).zip(rows) {

@@ -9,7 +9,7 @@
 //! every channel's constants repeated along it: one loop for any number of
 //! channels. Sums run down the lines in T and are finished in f64.
 
-use super::{Layer, Span};
+use super::{At, Layer, Span};
 use crate::network::batch::{Batch, Shape};
 use crate::scalar::{Scalar, vectorized};
 
@@ -38,6 +38,65 @@ impl GroupNorm {
     fn over_groups(&self, channels: &[f64], n: f64) -> Vec<f64> {
         let size = channels.len() / self.groups;
         channels.chunks(size).flat_map(|g| std::iter::repeat_n(g.iter().sum::<f64>() / n, size)).collect()
+    }
+}
+
+/// α J(β v) = a v − b − c (x − m) for one row, J the derivative of x̂ by x, which is its own
+/// transpose, and α and β constants of the channels.
+struct Through<T> {
+    a: Vec<T>,
+    b: Vec<T>,
+    c: Vec<T>,
+    m: Vec<T>,
+    /// Σ v and Σ v x̂ over places, for every channel.
+    plain: Vec<f64>,
+    hat: Vec<f64>,
+}
+
+impl GroupNorm {
+    /// With β before and α after J.
+    fn through<T: Scalar>(
+        &self,
+        x: &Batch<T>,
+        v: &Batch<T>,
+        row: usize,
+        before: &[f64],
+        after: &[f64],
+    ) -> Through<T> {
+        let n = (x.shape.len() / self.groups) as f64;
+        let (mean, r) = self.moments(x, row);
+        let m = along(x.shape, &mean);
+        let plain = sums(v, row, |v, _| v, &m);
+        let hat = times(&products(v, x, row, &m), &r);
+        let slope = times(after, &r);
+        Through {
+            a: along(x.shape, &times(before, &slope)),
+            b: along(x.shape, &times(&slope, &self.over_groups(&times(before, &plain), n))),
+            c: along(x.shape, &times(&times(&slope, &r), &self.over_groups(&times(before, &hat), n))),
+            m,
+            plain,
+            hat,
+        }
+    }
+}
+
+impl<T: Scalar> Through<T> {
+    /// Gives every number of the row to `put`, with the place of `to` that it is for.
+    fn apply(&self, x: &Batch<T>, v: &Batch<T>, row: usize, to: &mut Batch<T>, put: impl Fn(&mut T, T)) {
+        let Through { a, b, c, m, .. } = self;
+        for line in 0..x.shape.height {
+            vectorized(
+                #[inline(always)]
+                || {
+                    let from = v.line(row, line).iter().zip(x.line(row, line));
+                    let to = to.line_mut(row, line).iter_mut().zip(from);
+                    for (((to, (&v, &x)), (&a, &b)), (&c, &m)) in to.zip(a.iter().zip(b)).zip(c.iter().zip(m))
+                    {
+                        put(to, a * v - b - c * (x - m));
+                    }
+                },
+            );
+        }
     }
 }
 
@@ -126,45 +185,17 @@ impl<T: Scalar> Layer<T> for GroupNorm {
         }
     }
 
-    fn vjp(
-        &self,
-        p: &[T],
-        x: &[&Batch<T>],
-        _: &Batch<T>,
-        dy: &Batch<T>,
-        dx: &mut [Option<Batch<T>>],
-        dp: Option<&mut [T]>,
-    ) {
+    fn vjp(&self, At { p, x, .. }: At<T>, dy: &Batch<T>, dx: &mut [Option<Batch<T>>], dp: Option<&mut [T]>) {
         let x = x[0];
         let scale = wide(self.scale.of(p));
-        let n = (x.shape.len() / self.groups) as f64;
+        let one = vec![1.0; scale.len()];
         let (mut d_scale, mut d_offset) = (vec![0.0; scale.len()], vec![0.0; scale.len()]);
         for row in 0..x.rows {
-            let (mean, r) = self.moments(x, row);
-            let m = along::<T>(x.shape, &mean);
-            let plain = sums(dy, row, |dy, _| dy, &m);
-            let hat = times(&products(dy, x, row, &m), &r);
-            d_offset.iter_mut().zip(&plain).for_each(|(d, s)| *d += s);
-            d_scale.iter_mut().zip(&hat).for_each(|(d, s)| *d += s);
-            let Some(dx) = &mut dx[0] else { continue };
-            let mean_plain = self.over_groups(&times(&scale, &plain), n);
-            let mean_hat = self.over_groups(&times(&scale, &hat), n);
-            let a = along::<T>(x.shape, &times(&scale, &r));
-            let b = along::<T>(x.shape, &times(&r, &mean_plain));
-            let c = along::<T>(x.shape, &times(&times(&r, &r), &mean_hat));
-            for line in 0..x.shape.height {
-                vectorized(
-                    #[inline(always)]
-                    || {
-                        let from = dy.line(row, line).iter().zip(x.line(row, line));
-                        let to = dx.line_mut(row, line).iter_mut().zip(from);
-                        for (((dx, (&dy, &x)), (&a, &b)), (&c, &m)) in
-                            to.zip(a.iter().zip(&b)).zip(c.iter().zip(&m))
-                        {
-                            *dx += a * dy - b - c * (x - m);
-                        }
-                    },
-                );
+            let through = self.through(x, dy, row, &scale, &one);
+            d_offset.iter_mut().zip(&through.plain).for_each(|(d, s)| *d += s);
+            d_scale.iter_mut().zip(&through.hat).for_each(|(d, s)| *d += s);
+            if let Some(dx) = &mut dx[0] {
+                through.apply(x, dy, row, dx, |dx, v| *dx += v);
             }
         }
         let Some(dp) = dp else { return };
@@ -172,33 +203,12 @@ impl<T: Scalar> Layer<T> for GroupNorm {
         self.offset.of_mut(dp).iter_mut().zip(&d_offset).for_each(|(d, &s)| *d += T::of(s));
     }
 
-    fn jvp(&self, p: &[T], x: &[&Batch<T>], _: &Batch<T>, x_dot: &[&Batch<T>], y_dot: &mut Batch<T>) {
+    fn jvp(&self, At { p, x, .. }: At<T>, x_dot: &[&Batch<T>], y_dot: &mut Batch<T>) {
         let (x, x_dot) = (x[0], x_dot[0]);
         let scale = wide(self.scale.of(p));
-        let n = (x.shape.len() / self.groups) as f64;
+        let one = vec![1.0; scale.len()];
         for row in 0..x.rows {
-            let (mean, r) = self.moments(x, row);
-            let m = along::<T>(x.shape, &mean);
-            let mean_plain = self.over_groups(&sums(x_dot, row, |v, _| v, &m), n);
-            let mean_hat = self.over_groups(&times(&products(x_dot, x, row, &m), &r), n);
-            let slope = times(&scale, &r);
-            let a = along::<T>(x.shape, &slope);
-            let b = along::<T>(x.shape, &times(&slope, &mean_plain));
-            let c = along::<T>(x.shape, &times(&times(&slope, &r), &mean_hat));
-            for line in 0..x.shape.height {
-                vectorized(
-                    #[inline(always)]
-                    || {
-                        let from = x_dot.line(row, line).iter().zip(x.line(row, line));
-                        let to = y_dot.line_mut(row, line).iter_mut().zip(from);
-                        for (((y, (&v, &x)), (&a, &b)), (&c, &m)) in
-                            to.zip(a.iter().zip(&b)).zip(c.iter().zip(&m))
-                        {
-                            *y = a * v - b - c * (x - m);
-                        }
-                    },
-                );
-            }
+            self.through(x, x_dot, row, &one, &scale).apply(x, x_dot, row, y_dot, |y, v| *y = v);
         }
     }
 }

@@ -5,7 +5,7 @@
 use rayon::prelude::*;
 
 use super::group_norm::EPSILON;
-use super::{Layer, Span};
+use super::{At, Layer, Span};
 use crate::linalg::sum_by;
 use crate::network::batch::{Batch, Shape};
 use crate::scalar::{Scalar, vectorized};
@@ -90,15 +90,7 @@ impl<T: Scalar> Layer<T> for LayerNorm {
         });
     }
 
-    fn vjp(
-        &self,
-        p: &[T],
-        x: &[&Batch<T>],
-        _: &Batch<T>,
-        dy: &Batch<T>,
-        dx: &mut [Option<Batch<T>>],
-        dp: Option<&mut [T]>,
-    ) {
+    fn vjp(&self, At { p, x, .. }: At<T>, dy: &Batch<T>, dx: &mut [Option<Batch<T>>], dp: Option<&mut [T]>) {
         let c = x[0].shape.channels;
         let scale = self.scale.of(p);
         let x = x[0].all().par_chunks(RUN * c);
@@ -117,7 +109,7 @@ impl<T: Scalar> Layer<T> for LayerNorm {
         }
     }
 
-    fn jvp(&self, p: &[T], x: &[&Batch<T>], _: &Batch<T>, x_dot: &[&Batch<T>], y_dot: &mut Batch<T>) {
+    fn jvp(&self, At { p, x, .. }: At<T>, x_dot: &[&Batch<T>], y_dot: &mut Batch<T>) {
         let c = x[0].shape.channels;
         let scale = self.scale.of(p);
         let places = x[0].all().chunks_exact(c).zip(x_dot[0].all().chunks_exact(c));

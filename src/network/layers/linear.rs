@@ -3,7 +3,8 @@
 //!
 //! ∂L/∂x = ∂L/∂y Wᵀ, ∂L/∂W = xᵀ ∂L/∂y, ∂L/∂b = Σ ∂L/∂y over places.
 
-use super::{Layer, Span, matrix, matrix_mut};
+use super::affine::Affine;
+use super::{Span, matrix, matrix_mut};
 use crate::linalg::{accumulate_wide, add_column_sums};
 use crate::network::batch::{Batch, Shape};
 use crate::scalar::Scalar;
@@ -26,32 +27,28 @@ impl Linear {
     }
 }
 
-impl<T: Scalar> Layer<T> for Linear {
+impl Affine for Linear {
     fn shape(&self, inputs: &[Shape]) -> Shape {
         inputs[0].with_channels(self.outputs)
     }
 
-    fn forward(&self, p: &[T], x: &[&Batch<T>], y: &mut Batch<T>) {
-        fill(y, self.bias.map(|b| b.of(p)));
+    fn map<T: Scalar>(&self, p: &[T], x: &[&Batch<T>], y: &mut Batch<T>) {
+        fill(y, None);
         accumulate_wide(y.points_mut(), x[0].points(), self.weight(p));
-        if self.bias.is_some() {
-            y.clear_padding();
-        }
     }
 
-    fn vjp(
-        &self,
-        p: &[T],
-        x: &[&Batch<T>],
-        _: &Batch<T>,
-        dy: &Batch<T>,
-        dx: &mut [Option<Batch<T>>],
-        dp: Option<&mut [T]>,
-    ) {
-        if let Some(dx) = &mut dx[0] {
-            accumulate_wide(dx.points_mut(), dy.points(), self.weight(p).t());
-        }
-        let Some(dp) = dp else { return };
+    fn shifted<T: Scalar>(&self, p: &[T], x: &[&Batch<T>], y: &mut Batch<T>) {
+        let Some(bias) = self.bias else { return self.map(p, x, y) };
+        fill(y, Some(bias.of(p)));
+        accumulate_wide(y.points_mut(), x[0].points(), self.weight(p));
+        y.clear_padding();
+    }
+
+    fn adjoint<T: Scalar>(&self, p: &[T], dy: &Batch<T>, _: usize, dx: &mut Batch<T>) {
+        accumulate_wide(dx.points_mut(), dy.points(), self.weight(p).t());
+    }
+
+    fn by_parameters<T: Scalar>(&self, x: &[&Batch<T>], dy: &Batch<T>, dp: &mut [T]) {
         if self.transposed {
             let dw = matrix_mut(self.weight, dp, self.weight.len / self.outputs);
             accumulate_wide(dw, dy.points().t(), x[0].points());
@@ -62,11 +59,6 @@ impl<T: Scalar> Layer<T> for Linear {
         if let Some(bias) = self.bias {
             add_column_sums(bias.of_mut(dp), dy.points());
         }
-    }
-
-    fn jvp(&self, p: &[T], _: &[&Batch<T>], _: &Batch<T>, x_dot: &[&Batch<T>], y_dot: &mut Batch<T>) {
-        fill(y_dot, None);
-        accumulate_wide(y_dot.points_mut(), x_dot[0].points(), self.weight(p));
     }
 }
 

@@ -1,32 +1,35 @@
-//! The layers: each one file, with its formula, its value (`forward`), and both
-//! products with its derivative (`vjp`, `jvp`).
+//! The layers: each with its formula, its value (`forward`), and both products
+//! with its derivative (`vjp`, `jvp`). Those that are linear in their inputs give
+//! their map and its adjoint instead ([`affine::Affine`]), those that treat number
+//! by number a function and its derivative ([`Pointwise`]).
 //!
 //! A layer is a pure function of its inputs and its parameters. It keeps
 //! nothing between calls: what a derivative needs besides inputs and output it
 //! computes again.
 
+mod affine;
 mod attention;
 mod conv;
 mod embedding;
+mod gate;
 mod group_norm;
 mod joins;
 mod layer_norm;
 mod linear;
-mod relu;
+mod pointwise;
 mod resample;
-mod silu;
 mod tokens;
 
 pub use attention::Attention;
 pub use conv::Conv;
 pub use embedding::Sinusoids;
+pub use gate::Gate;
 pub use group_norm::GroupNorm;
-pub use joins::{Concat, Gate, Shift, Sum};
+pub use joins::{Concat, Shift, Sum};
 pub use layer_norm::LayerNorm;
 pub use linear::Linear;
-pub use relu::Relu;
+pub use pointwise::{Pointwise, Relu, Silu};
 pub use resample::{Down, Up};
-pub use silu::Silu;
 pub use tokens::{Patches, Prepend, Unpatches};
 
 use super::batch::{Batch, Shape};
@@ -49,18 +52,18 @@ pub trait Layer<T: Scalar>: Send + Sync {
 
     /// Adds the products of `dy` with the derivative: to dx (where a place is
     /// given for it) those by x, to dp those by p.
-    fn vjp(
-        &self,
-        p: &[T],
-        x: &[&Batch<T>],
-        y: &Batch<T>,
-        dy: &Batch<T>,
-        dx: &mut [Option<Batch<T>>],
-        dp: Option<&mut [T]>,
-    );
+    fn vjp(&self, at: At<T>, dy: &Batch<T>, dx: &mut [Option<Batch<T>>], dp: Option<&mut [T]>);
 
     /// ẏ = ∂f/∂x · ẋ.
-    fn jvp(&self, p: &[T], x: &[&Batch<T>], y: &Batch<T>, x_dot: &[&Batch<T>], y_dot: &mut Batch<T>);
+    fn jvp(&self, at: At<T>, x_dot: &[&Batch<T>], y_dot: &mut Batch<T>);
+}
+
+/// Where a derivative is taken: the parameters, the inputs, and y = f(x; p).
+#[derive(Clone, Copy)]
+pub struct At<'a, T> {
+    pub p: &'a [T],
+    pub x: &'a [&'a Batch<T>],
+    pub y: &'a Batch<T>,
 }
 
 /// Where a layer's parameter stands among all of a network's.

@@ -1,7 +1,7 @@
 //! Half and double resolution. `Down`: y is the mean of 2×2 pixels; `Up`: every
 //! pixel four times. Both are linear, and each other's transpose up to a factor 4.
 
-use super::Layer;
+use super::affine::Affine;
 use crate::network::batch::{Batch, Shape};
 use crate::scalar::Scalar;
 
@@ -41,60 +41,32 @@ fn spread<T: Scalar>(to: &mut Batch<T>, from: &Batch<T>, weight: T) {
     }
 }
 
-impl<T: Scalar> Layer<T> for Down {
+impl Affine for Down {
     fn shape(&self, inputs: &[Shape]) -> Shape {
         Shape::image(inputs[0].height / 2, inputs[0].width / 2, inputs[0].channels)
     }
 
-    fn forward(&self, _: &[T], x: &[&Batch<T>], y: &mut Batch<T>) {
+    fn map<T: Scalar>(&self, _: &[T], x: &[&Batch<T>], y: &mut Batch<T>) {
         y.all_mut().fill(T::zero());
         gather(y, x[0], T::of(0.25));
     }
 
-    fn vjp(
-        &self,
-        _: &[T],
-        _: &[&Batch<T>],
-        _: &Batch<T>,
-        dy: &Batch<T>,
-        dx: &mut [Option<Batch<T>>],
-        _: Option<&mut [T]>,
-    ) {
-        if let Some(dx) = &mut dx[0] {
-            spread(dx, dy, T::of(0.25));
-        }
-    }
-
-    fn jvp(&self, p: &[T], _: &[&Batch<T>], _: &Batch<T>, x_dot: &[&Batch<T>], y_dot: &mut Batch<T>) {
-        self.forward(p, x_dot, y_dot);
+    fn adjoint<T: Scalar>(&self, _: &[T], dy: &Batch<T>, _: usize, dx: &mut Batch<T>) {
+        spread(dx, dy, T::of(0.25));
     }
 }
 
-impl<T: Scalar> Layer<T> for Up {
+impl Affine for Up {
     fn shape(&self, inputs: &[Shape]) -> Shape {
         Shape::image(inputs[0].height * 2, inputs[0].width * 2, inputs[0].channels)
     }
 
-    fn forward(&self, _: &[T], x: &[&Batch<T>], y: &mut Batch<T>) {
+    fn map<T: Scalar>(&self, _: &[T], x: &[&Batch<T>], y: &mut Batch<T>) {
         y.all_mut().fill(T::zero());
         spread(y, x[0], T::one());
     }
 
-    fn vjp(
-        &self,
-        _: &[T],
-        _: &[&Batch<T>],
-        _: &Batch<T>,
-        dy: &Batch<T>,
-        dx: &mut [Option<Batch<T>>],
-        _: Option<&mut [T]>,
-    ) {
-        if let Some(dx) = &mut dx[0] {
-            gather(dx, dy, T::one());
-        }
-    }
-
-    fn jvp(&self, p: &[T], _: &[&Batch<T>], _: &Batch<T>, x_dot: &[&Batch<T>], y_dot: &mut Batch<T>) {
-        self.forward(p, x_dot, y_dot);
+    fn adjoint<T: Scalar>(&self, _: &[T], dy: &Batch<T>, _: usize, dx: &mut Batch<T>) {
+        gather(dx, dy, T::one());
     }
 }

@@ -5,7 +5,8 @@
 //!   every place has a learned position;
 //! * `Unpatches`: the image that tokens 2, 3, … are the patches of.
 
-use super::{Layer, Span};
+use super::Span;
+use super::affine::Affine;
 use crate::network::batch::{Batch, Shape};
 use crate::scalar::Scalar;
 
@@ -64,104 +65,68 @@ fn to_image<T: Scalar>(image: &mut Batch<T>, tokens: &Batch<T>, first: usize, si
     });
 }
 
-impl<T: Scalar> Layer<T> for Patches {
+impl Affine for Patches {
     fn shape(&self, inputs: &[Shape]) -> Shape {
         let (image, area) = (inputs[0], self.side * self.side);
         Shape::tokens(image.places() / area, area * image.channels)
     }
 
-    fn forward(&self, _: &[T], x: &[&Batch<T>], y: &mut Batch<T>) {
+    fn map<T: Scalar>(&self, _: &[T], x: &[&Batch<T>], y: &mut Batch<T>) {
         y.all_mut().fill(T::zero());
         to_tokens(y, 0, x[0], self.side);
     }
 
-    fn vjp(
-        &self,
-        _: &[T],
-        _: &[&Batch<T>],
-        _: &Batch<T>,
-        dy: &Batch<T>,
-        dx: &mut [Option<Batch<T>>],
-        _: Option<&mut [T]>,
-    ) {
-        if let Some(dx) = &mut dx[0] {
-            to_image(dx, dy, 0, self.side);
-        }
-    }
-
-    fn jvp(&self, p: &[T], _: &[&Batch<T>], _: &Batch<T>, x_dot: &[&Batch<T>], y_dot: &mut Batch<T>) {
-        self.forward(p, x_dot, y_dot);
+    fn adjoint<T: Scalar>(&self, _: &[T], dy: &Batch<T>, _: usize, dx: &mut Batch<T>) {
+        to_image(dx, dy, 0, self.side);
     }
 }
 
-impl<T: Scalar> Layer<T> for Unpatches {
+impl Affine for Unpatches {
     fn shape(&self, _: &[Shape]) -> Shape {
         self.shape
     }
 
-    fn forward(&self, _: &[T], x: &[&Batch<T>], y: &mut Batch<T>) {
+    fn map<T: Scalar>(&self, _: &[T], x: &[&Batch<T>], y: &mut Batch<T>) {
         y.all_mut().fill(T::zero());
         to_image(y, x[0], 1, self.side);
     }
 
-    fn vjp(
-        &self,
-        _: &[T],
-        _: &[&Batch<T>],
-        _: &Batch<T>,
-        dy: &Batch<T>,
-        dx: &mut [Option<Batch<T>>],
-        _: Option<&mut [T]>,
-    ) {
-        if let Some(dx) = &mut dx[0] {
-            to_tokens(dx, 1, dy, self.side);
-        }
-    }
-
-    fn jvp(&self, p: &[T], _: &[&Batch<T>], _: &Batch<T>, x_dot: &[&Batch<T>], y_dot: &mut Batch<T>) {
-        self.forward(p, x_dot, y_dot);
+    fn adjoint<T: Scalar>(&self, _: &[T], dy: &Batch<T>, _: usize, dx: &mut Batch<T>) {
+        to_tokens(dx, 1, dy, self.side);
     }
 }
 
-impl<T: Scalar> Layer<T> for Prepend {
+impl Affine for Prepend {
     fn shape(&self, inputs: &[Shape]) -> Shape {
         Shape::tokens(inputs[0].width + 1, inputs[0].channels)
     }
 
-    fn forward(&self, p: &[T], x: &[&Batch<T>], y: &mut Batch<T>) {
+    fn map<T: Scalar>(&self, _: &[T], x: &[&Batch<T>], y: &mut Batch<T>) {
         for row in 0..y.rows {
-            let both = x[1].line(row, 0).iter().chain(x[0].line(row, 0));
-            let to = y.line_mut(row, 0).iter_mut();
-            to.zip(both).zip(self.positions.of(p)).for_each(|((y, &x), &p)| *y = x + p);
+            let (first, others) = y.line_mut(row, 0).split_at_mut(x[1].shape.channels);
+            first.copy_from_slice(x[1].line(row, 0));
+            others.copy_from_slice(x[0].line(row, 0));
         }
     }
 
-    fn vjp(
-        &self,
-        _: &[T],
-        _: &[&Batch<T>],
-        _: &Batch<T>,
-        dy: &Batch<T>,
-        dx: &mut [Option<Batch<T>>],
-        mut dp: Option<&mut [T]>,
-    ) {
-        let c = dy.shape.channels;
+    fn shifted<T: Scalar>(&self, p: &[T], x: &[&Batch<T>], y: &mut Batch<T>) {
+        self.map(p, x, y);
+        for row in 0..y.rows {
+            y.line_mut(row, 0).iter_mut().zip(self.positions.of(p)).for_each(|(y, &p)| *y += p);
+        }
+    }
+
+    fn adjoint<T: Scalar>(&self, _: &[T], dy: &Batch<T>, input: usize, dx: &mut Batch<T>) {
         for row in 0..dy.rows {
-            let line = dy.line(row, 0);
-            for (input, from) in [(0, &line[c..]), (1, &line[..c])] {
-                let Some(dx) = &mut dx[input] else { continue };
-                dx.line_mut(row, 0).iter_mut().zip(from).for_each(|(dx, &dy)| *dx += dy);
-            }
-            if let Some(dp) = &mut dp {
-                self.positions.of_mut(dp).iter_mut().zip(line).for_each(|(dp, &dy)| *dp += dy);
-            }
+            let (first, others) = dy.line(row, 0).split_at(dy.shape.channels);
+            let from = [others, first][input];
+            dx.line_mut(row, 0).iter_mut().zip(from).for_each(|(dx, &dy)| *dx += dy);
         }
     }
 
-    fn jvp(&self, _: &[T], _: &[&Batch<T>], _: &Batch<T>, x_dot: &[&Batch<T>], y_dot: &mut Batch<T>) {
-        for row in 0..y_dot.rows {
-            let both = x_dot[1].line(row, 0).iter().chain(x_dot[0].line(row, 0));
-            y_dot.line_mut(row, 0).iter_mut().zip(both).for_each(|(y, &x)| *y = x);
+    fn by_parameters<T: Scalar>(&self, _: &[&Batch<T>], dy: &Batch<T>, dp: &mut [T]) {
+        for row in 0..dy.rows {
+            self.positions.of_mut(dp).iter_mut().zip(dy.line(row, 0)).for_each(|(dp, &dy)| *dp += dy);
         }
     }
 }

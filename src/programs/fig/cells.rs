@@ -1,7 +1,7 @@
 //! Values in cells: what heatmap and matrix have in common.
 
 use crate::cli::usage;
-use crate::draw::Scale;
+use crate::draw::{Cells, Scale};
 use anyhow::{Result, anyhow, bail};
 use clap::Args;
 
@@ -13,20 +13,29 @@ use super::table::Table;
 pub struct CellArgs {
     /// Column of the values
     #[arg(long, value_name = "COL")]
-    pub value: String,
+    value: String,
     /// Values at the ends of the colour bar (default: the extremes)
     #[arg(long, value_name = "LO,HI", value_parser = parse_range, allow_hyphen_values = true)]
-    pub range: Option<(f64, f64)>,
+    range: Option<(f64, f64)>,
     /// Colours by the logarithm of the value
     #[arg(long)]
     log_color: bool,
+    /// Name of the values, beside the colour bar (default: that of the column; '' for none)
+    #[arg(long, value_name = "TEXT")]
+    value_label: Option<String>,
+    /// Significant digits of the values in the cells (default: 2, or 3 where that tells more of them apart)
+    #[arg(long, value_name = "N", conflicts_with = "no_numbers", value_parser = clap::value_parser!(u8).range(1..=15))]
+    digits: Option<u8>,
     /// Write no values in the cells
     #[arg(long)]
-    pub no_numbers: bool,
+    no_numbers: bool,
 }
 
+/// Cells of a rectangle up to which values are written in them.
+const WRITTEN: usize = 200;
+
 impl CellArgs {
-    pub fn scale(&self) -> Scale {
+    fn scale(&self) -> Scale {
         if self.log_color { Scale::Log10 } else { Scale::Linear }
     }
 
@@ -36,6 +45,29 @@ impl CellArgs {
                 Err(usage(anyhow!("--range {low}: has no place on a logarithmic colour bar")))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// One panel's cells under these names.
+    pub fn grid(
+        &self,
+        columns: &[String],
+        rows: &[String],
+        numeric_columns: bool,
+        values: Vec<Option<f64>>,
+        square: bool,
+    ) -> Cells {
+        Cells {
+            columns: columns.to_vec(),
+            rows: rows.to_vec(),
+            numeric_columns,
+            numbers: !self.no_numbers && (square || values.len() <= WRITTEN),
+            digits: self.digits.map(usize::from),
+            values,
+            range: self.range,
+            scale: self.scale(),
+            label: self.value_label.as_ref().unwrap_or(&self.value).clone(),
+            square,
         }
     }
 

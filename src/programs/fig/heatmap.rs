@@ -1,7 +1,7 @@
 //! fig heatmap: a rectangular grid of cells.
 
 use crate::cli::{Job, Program};
-use crate::draw::{Cells, grid};
+use crate::draw::grid;
 use anyhow::Result;
 use clap::Args;
 
@@ -9,14 +9,11 @@ use super::cells::CellArgs;
 use super::page::{PageArgs, Sheet};
 use super::table::TableArgs;
 
-/// Cells up to which values are written in them.
-const WRITTEN: usize = 200;
-
 /// Draw a grid of cells, coloured by value.
 ///
 /// Columns and rows are the values of --x and --y: numbers in their order, rows upwards; other names as
 /// they first appear, rows downwards. A cell without a row in the table is blank. Up to 200 cells have
-/// their value written in them, to two significant digits.
+/// their value written in them, to two or three significant digits.
 ///
 /// Memory: the table and the picture.
 #[derive(Args)]
@@ -51,17 +48,7 @@ impl Program for Arguments {
         let cell_of = |row: usize| row_of[row] * width + column_of[row];
         let values = self.cells.values(&table, &split, cell_of, width * rows.len())?;
         let charts = values.into_iter().map(|values| {
-            let cells = Cells {
-                columns: columns.clone(),
-                rows: rows.clone(),
-                numeric_columns,
-                numbers: !self.cells.no_numbers && values.len() <= WRITTEN,
-                values,
-                range: self.cells.range,
-                scale: self.cells.scale(),
-                label: self.cells.value.clone(),
-                square: false,
-            };
+            let cells = self.cells.grid(&columns, &rows, numeric_columns, values, false);
             if split.free { cells.compact() } else { cells }
         });
         sheet.draw(&grid(&self.page.page(&self.x, &self.y, &split), &split.panels(charts))?)

@@ -1,10 +1,10 @@
 //! fig images: arrays of images, in rows.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use crate::cli::{Job, Program, usage};
 use crate::draw::{Gallery, Image, images};
-use crate::stream::{Rows, block_rows};
+use crate::stream::{Layout, block_rows, image_text};
 use anyhow::{Result, anyhow, bail, ensure};
 use clap::Args;
 
@@ -13,21 +13,25 @@ use super::page::{Sheet, parse_range};
 /// Draw images of one array in rows, or the first images of several arrays, a row each.
 ///
 /// Items are images of shape (H, W), (H, W, 1) or (H, W, 3). With several arrays, images under each other
-/// are those of the same row of the arrays. Values beyond --range are drawn as its ends. The picture is as
-/// large as its images need.
+/// are those of the same row of the arrays. Values beyond --range are drawn as its ends; where that is so
+/// of many, or where they fill no hundredth of it, a warning says so. The picture is as large as its images
+/// need.
 ///
 /// Memory: the images drawn and the picture.
 #[derive(Args)]
 pub struct Arguments {
-    /// Images: npy, IDX (gzipped or not), npz, or csv with --shape (default: standard input)
+    /// Images: npy, IDX (gzipped or not), npz, a folder of PNG files, or csv with --shape (default: standard input)
     #[arg(value_name = "INPUT")]
     inputs: Vec<OsString>,
+    /// How their numbers lie (default: channels last; what looks like channels first is refused)
+    #[arg(long, value_enum)]
+    layout: Option<Layout>,
     /// Images in a row
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
     columns: u16,
-    /// Values of black and white
-    #[arg(long, value_name = "LO,HI", default_value = "-1,1", value_parser = parse_range, allow_hyphen_values = true)]
-    range: (f64, f64),
+    /// Values of black and white (default: 0,255 for arrays of whole numbers, else -1,1)
+    #[arg(long, value_name = "LO,HI", value_parser = parse_range, allow_hyphen_values = true)]
+    range: Option<(f64, f64)>,
     /// Pixels of the picture to each side of a pixel
     #[arg(long, value_name = "PX", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=100))]
     scale: u16,
@@ -52,7 +56,7 @@ impl Program for Arguments {
         match self.inputs.as_slice() {
             [] | [_] => {
                 let input = self.inputs.first().map(OsString::as_os_str);
-                let mut images = read(job.rows(input)?, MOST + 1)?.into_iter();
+                let mut images = self.read(job, input, MOST + 1)?.into_iter();
                 ensure!(
                     images.len() <= MOST,
                     "more than {MOST} images to draw; choose some with --rows A..B"
@@ -64,7 +68,7 @@ impl Program for Arguments {
             }
             several => {
                 for (i, input) in several.iter().enumerate() {
-                    let images = read(job.rows(Some(input))?, columns)?;
+                    let images = self.read(job, Some(input), columns)?;
                     if let Some((_, first)) = rows.first() {
                         let [first, other] = [&first[0], &images[0]].map(Image::size);
                         ensure!(
@@ -82,7 +86,7 @@ impl Program for Arguments {
                 }
             }
         }
-        let gallery = Gallery { title: self.title, rows, range: self.range, scale: self.scale.into() };
+        let gallery = Gallery { title: self.title, rows, scale: self.scale.into() };
         sheet.draw(&images(&gallery)?)
     }
 }
@@ -101,30 +105,59 @@ impl Arguments {
         );
         Ok(())
     }
+
+    /// The first images of an array, up to `most`.
+    fn read(&self, job: &Job, input: Option<&OsStr>, most: usize) -> Result<Vec<Image>> {
+        let mut rows = job.rows(input)?.images(self.layout)?;
+        job.note(&format!("{}: items are {}", rows.name(), image_text(rows.item_shape())));
+        let (columns, channels) = match *rows.item_shape() {
+            [_, w] => (w, 1),
+            [_, w, c @ (1 | 3)] => (w, c),
+            ref shape => bail!(
+                "{}: items of shape {shape:?} are no images; give their shape with --shape H,W or H,W,3",
+                rows.name()
+            ),
+        };
+        let whole = !rows.source_dtype().contains('f') && rows.source_dtype() != "csv";
+        let range = self.range.unwrap_or(if whole { (0.0, 255.0) } else { (-1.0, 1.0) });
+        let mut images = Vec::new();
+        while images.len() < most {
+            let block = block_rows(rows.width()).min(most - images.len());
+            let Some(block) = rows.next_block::<f64>(block)? else { break };
+            for values in block.outer_iter() {
+                // With --nan pass: no colour says what such a pixel is.
+                if let Some(x) = values.iter().find(|x| !x.is_finite()) {
+                    return Err(anyhow!("{}: holds {x}, which cannot be drawn; use --nan drop", rows.name()));
+                }
+                images.push(Image { columns, channels, range, values: values.to_vec() });
+            }
+        }
+        ensure!(!images.is_empty(), "{}: has no images to draw", rows.name());
+        if let Some(doubt) = doubt(&images, range) {
+            job.warn(&format!("{}: {doubt}", rows.name()));
+        }
+        Ok(images)
+    }
 }
 
-/// The first images of an array, up to `most`.
-fn read(mut rows: Rows, most: usize) -> Result<Vec<Image>> {
-    let (columns, channels) = match *rows.item_shape() {
-        [_, w] => (w, 1),
-        [_, w, c @ (1 | 3)] => (w, c),
-        ref shape => bail!(
-            "{}: items of shape {shape:?} are no images; give their shape with --shape H,W or H,W,3",
-            rows.name()
-        ),
-    };
-    let mut images = Vec::new();
-    while images.len() < most {
-        let block = block_rows(rows.width()).min(most - images.len());
-        let Some(block) = rows.next_block::<f64>(block)? else { break };
-        for values in block.outer_iter() {
-            // With --nan pass: no colour says what such a pixel is.
-            if let Some(x) = values.iter().find(|x| !x.is_finite()) {
-                return Err(anyhow!("{}: holds {x}, which cannot be drawn; use --nan drop", rows.name()));
-            }
-            images.push(Image { columns, channels, values: values.to_vec() });
-        }
+/// What speaks against a range: values cut off in number, or all of one shade.
+fn doubt(images: &[Image], (low, high): (f64, f64)) -> Option<String> {
+    let values = || images.iter().flat_map(|image| image.values.iter().copied());
+    let (least, most) = values().fold((f64::MAX, f64::MIN), |(l, m), v| (l.min(v), m.max(v)));
+    let width = high - low;
+    // By half a shade of grey or less, nobody sees it.
+    let beyond = values().filter(|v| (low - v).max(v - high) > width / 510.0).count();
+    let share = 100.0 * beyond as f64 / values().count() as f64;
+    if share >= 1.0 || (low - least).max(most - high) > width {
+        return Some(format!(
+            "{share:.1} % of the pixels lie beyond --range {low},{high} and are drawn black or white; they \
+             reach from {least} to {most}"
+        ));
     }
-    ensure!(!images.is_empty(), "{}: has no images to draw", rows.name());
-    Ok(images)
+    (most - least < width / 100.0).then(|| {
+        format!(
+            "all pixels from {least} to {most}, less than a hundredth of --range {low},{high}: they look alike; \
+             give a --range around them"
+        )
+    })
 }

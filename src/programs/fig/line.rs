@@ -41,8 +41,8 @@ pub struct Arguments {
     /// Bars from --low to --high instead of a band
     #[arg(long, requires = "low")]
     bars: bool,
-    /// Draw only points, without lines
-    #[arg(long)]
+    /// Draw only points, without lines: a scatter plot, in the colours of --by; many points are small
+    #[arg(long, visible_alias = "scatter")]
     no_lines: bool,
     /// Draw the line of this name (a value of --by) as points only
     #[arg(long, value_name = "NAME", requires = "by")]

@@ -1,7 +1,7 @@
 //! fig matrix: a square of values between things of one kind.
 
 use crate::cli::{Job, Program};
-use crate::draw::{Cells, grid, order};
+use crate::draw::{grid, order};
 use anyhow::Result;
 use clap::Args;
 
@@ -53,17 +53,7 @@ impl Program for Arguments {
         let charts = given.into_iter().map(|given| {
             let mirrored = |i: usize| given[i % count * count + i / count].filter(|_| !self.no_mirror);
             let values = given.iter().enumerate().map(|(i, value)| value.or_else(|| mirrored(i))).collect();
-            let cells = Cells {
-                columns: names.clone(),
-                rows: names.clone(),
-                numeric_columns: numeric,
-                values,
-                range: self.cells.range,
-                scale: self.cells.scale(),
-                label: self.cells.value.clone(),
-                numbers: !self.cells.no_numbers,
-                square: true,
-            };
+            let cells = self.cells.grid(&names, &names, numeric, values, true);
             if split.free { cells.compact() } else { cells }
         });
         // Names of one kind on both sides say what they are without a name of the axes.

@@ -25,12 +25,15 @@ pub struct PageArgs {
     /// Name of the y axis (default: that of the column; '' for none)
     #[arg(long, value_name = "TEXT")]
     y_label: Option<String>,
-    /// Width of the picture in pixels (default: 720; more for several panels in a row)
+    /// Width of the picture (default: 720; more for several panels in a row)
     #[arg(long, value_name = "PX", value_parser = clap::value_parser!(u16).range(100..=10_000))]
     width: Option<u16>,
-    /// Height of the picture in pixels (default: 480; for several panels, by their rows)
+    /// Height of the picture (default: 480; for several panels, by their rows)
     #[arg(long, value_name = "PX", value_parser = clap::value_parser!(u16).range(100..=10_000))]
     height: Option<u16>,
+    /// Pixels to a unit of width and height: the same picture N times as large, letters and all
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=16))]
+    scale: u16,
 }
 
 impl PageArgs {
@@ -52,6 +55,7 @@ impl PageArgs {
         Page {
             width: self.width.map_or(width, usize::from),
             height: self.height.map_or(height, usize::from),
+            scale: self.scale.into(),
             title: self.title.clone().filter(|title| !title.is_empty()),
             x_label: self.x_label.clone().unwrap_or_else(|| x.to_string()),
             y_label: self.y_label.clone().unwrap_or_else(|| y.to_string()),
@@ -78,7 +82,13 @@ impl Sheet {
             None | Some("svg") => false,
             Some("png") => true,
             Some(other) => {
-                return Err(usage(anyhow!("--output: fig writes no .{other}; end the name in .svg or .png")));
+                let convert = match other {
+                    "pdf" | "eps" | "ps" => ", and turn an .svg into it with rsvg-convert or Inkscape",
+                    _ => "",
+                };
+                return Err(usage(anyhow!(
+                    "--output: fig writes no .{other}; end the name in .svg or .png{convert}"
+                )));
             }
         };
         let output = job.output()?;

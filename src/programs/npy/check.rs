@@ -51,7 +51,7 @@ impl Program for Arguments {
                     Model::read(input)?;
                 }
                 Content::Npz => input.each_member(|array| read_through(job, array))?,
-                Content::Npy | Content::Idx | Content::Csv => read_through(job, input)?,
+                Content::Npy | Content::Idx | Content::Csv | Content::Tensor => read_through(job, input)?,
             }
         }
         Ok(())

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use crate::cli::{Block, Job, Program, Source};
 use crate::scalar::Scalar;
-use crate::stream::{Rows, block_rows};
+use crate::stream::{self, Rows, block_rows, image_text};
 use crate::with_dtype;
 use anyhow::{Result, bail, ensure};
 use clap::Args;
@@ -20,9 +20,13 @@ use ndarray::{Array2, ArrayView1, ArrayViewMut1};
 /// temporary file.
 #[derive(Args)]
 pub struct Arguments {
-    /// Images: npy, IDX (gzipped or not), npz, or csv with --shape (default: standard input)
+    /// Images: npy, IDX (gzipped or not), npz, a folder of PNG files in the order of their names, or csv with --shape
+    /// (default: standard input)
     #[arg(value_name = "FILE")]
     file: Option<OsString>,
+    /// How their numbers lie (default: channels last; what looks like channels first is refused)
+    #[arg(long, value_enum)]
+    layout: Option<stream::Layout>,
     /// Pixels of value 0 to add on each side
     #[arg(long, value_name = "P", default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=1024))]
     pad: u16,
@@ -53,7 +57,8 @@ fn interval(text: &str) -> Result<Interval, String> {
 
 impl Program for Arguments {
     fn run(self, job: &Job) -> Result<()> {
-        let rows = job.rows(self.file.as_deref())?;
+        let rows = job.rows(self.file.as_deref())?.images(self.layout)?;
+        job.note(&format!("{}: items are {}", rows.name(), image_text(rows.item_shape())));
         with_dtype!(job.dtype(&[]), T => self.convert::<T>(job, rows))
     }
 }

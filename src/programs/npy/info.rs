@@ -2,16 +2,20 @@
 
 use std::ffi::OsString;
 
-use crate::cli::{Job, Program};
+use crate::cli::{Job, Program, usage};
+use crate::denoiser::Model;
 use crate::scalar::Scalar;
-use crate::stream::{Rows, block_rows};
+use crate::stream::{Content, Input, Rows, Table, Value, block_rows};
 use crate::with_dtype;
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use clap::Args;
 
 use super::inputs;
 
-/// Shape, type, range and SHA-256 of arrays, one table row each.
+/// Shape, type, range and SHA-256 of arrays, or what models are, one table row each.
+///
+/// Of models: `kind` as dae-fit names it, `item_shape`, the type and number of their parameters (of a network one
+/// set), and SHA-256. Arrays and models go in tables of their own.
 ///
 /// `shape` is that of the whole array, all its blocks together, and `sha256` that of the input's
 /// bytes as they are stored. `rows` counts the rows looked at, of which `min`, `max` and `mean` are
@@ -21,18 +25,33 @@ use super::inputs;
 /// Memory: a block of rows.
 #[derive(Args)]
 pub struct Arguments {
-    /// Arrays to look at (default: standard input)
+    /// Arrays or models to look at (default: standard input)
     #[arg(value_name = "FILE")]
     files: Vec<OsString>,
 }
 
+const MODEL_COLUMNS: [&str; 6] = ["name", "kind", "item_shape", "dtype", "parameters", "sha256"];
 const COLUMNS: [&str; 9] = ["name", "shape", "dtype", "rows", "min", "max", "mean", "non_finite", "sha256"];
 
 impl Program for Arguments {
     fn run(self, job: &Job) -> Result<()> {
-        let mut table = job.table(&COLUMNS)?;
-        for file in inputs(&self.files)? {
-            let mut rows = job.hashed_rows(file)?;
+        let (output, format) = job.table_output()?;
+        let files = inputs(&self.files)?;
+        let first = job.hashed(files[0])?;
+        let models = first.content() == Content::Safetensors;
+        let columns: &[&str] = if models { &MODEL_COLUMNS } else { &COLUMNS };
+        let mut table = Table::new(output, format, columns)?;
+        let mut first = Some(first);
+        for file in files {
+            let input = first.take().map_or_else(|| job.hashed(file), Ok)?;
+            if (input.content() == Content::Safetensors) != models {
+                return Err(usage(anyhow!("{}: arrays and models go in tables of their own", input.name())));
+            }
+            if models {
+                table.row(&model_row(input)?)?;
+                continue;
+            }
+            let mut rows = Rows::from_input(input, &job.read_options(job.shared.rows))?;
             let range = with_dtype!(job.dtype(&[rows.dtype()]), T => Summary::of::<T>(job, &mut rows))?;
             let mut shape = rows.read_out()?.to_string();
             for length in rows.item_shape() {
@@ -52,6 +71,20 @@ impl Program for Arguments {
         }
         table.finish()
     }
+}
+
+fn model_row(input: Input) -> Result<[Value; 6]> {
+    let (name, sha256) = (input.name().to_string(), input.sha256_when_read());
+    let model = Model::read(input)?;
+    let shape: Vec<String> = model.item_shape.iter().map(usize::to_string).collect();
+    Ok([
+        name.into(),
+        model.fitted_kind().into(),
+        shape.join("x").into(),
+        model.dtype.to_string().into(),
+        model.parameters().into(),
+        sha256().into(),
+    ])
 }
 
 /// Statistics of the numbers seen so far.

@@ -7,6 +7,7 @@ pub mod images;
 pub mod info;
 pub mod noise;
 pub mod stack;
+pub mod transpose;
 mod verify;
 
 use std::ffi::{OsStr, OsString};

@@ -61,8 +61,8 @@ pub fn all(job: &Job, manifest: &Path) -> Result<()> {
         }
         let kept = |input: &&Record| run.outputs.iter().all(|output| output.name != input.name);
         for input in run.inputs.iter().filter(kept) {
-            let file = Path::new(&input.name);
-            walk.compare(file, input, &path)?;
+            let file = input.path();
+            walk.compare(&file, input, &path)?;
             left.extend(walk.manifest_of(input, &path)?);
         }
     }
@@ -97,7 +97,7 @@ impl Walk {
     /// The manifest beside an input, if it is that which the run found there.
     fn manifest_of(&mut self, input: &Record, manifest: &Path) -> Result<Option<PathBuf>> {
         let Some(expected) = &input.manifest_sha256 else { return Ok(None) };
-        let beside = manifest_beside(Path::new(&input.name));
+        let beside = manifest_beside(&input.path());
         if !beside.is_file() {
             self.left_out.push(format!("{} of {}", beside.display(), manifest.display()));
             return Ok(None);
@@ -114,9 +114,9 @@ fn read(job: &Job, manifest: &Path) -> Result<Manifest> {
 /// What the run says of a file: under its name, or that of a file moved since, or as its standard output.
 fn record_of<'a>(run: &'a Manifest, file: &Path) -> Option<&'a Record> {
     let records = || run.outputs.iter().chain(&run.inputs);
-    let moved = |record: &&Record| Path::new(&record.name).file_name() == file.file_name();
+    let moved = |record: &&Record| record.path().file_name() == file.file_name();
     records()
-        .find(|record| Path::new(&record.name) == file)
+        .find(|record| record.path() == file)
         .or_else(|| records().find(moved))
         .or_else(|| records().find(|record| record.name == STDOUT))
 }
@@ -126,7 +126,7 @@ fn place_of(output: &Record, manifest: &Path) -> PathBuf {
     let beside = manifest.to_str().and_then(|name| name.strip_suffix(".manifest.json"));
     match beside {
         Some(file) if output.name == STDOUT => file.into(),
-        _ => PathBuf::from(&output.name),
+        _ => output.path(),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::flow::Plan;
 use crate::measure::interval::Estimate;
 use crate::measure::probability_flow_distance::{BiasVariance, Distance, Relative};
 use crate::scalar::{Dtype, Scalar};
-use crate::stream::{Content, Rows, Table};
+use crate::stream::{Content, Rows, Table, same_items};
 use crate::with_dtype;
 use anyhow::{Result, bail, ensure};
 use clap::Args;
@@ -87,6 +87,10 @@ impl Program for Arguments {
             Source::Model(m) => m.dim(),
             Source::Samples(r) => r.width(),
         };
+        let shape = |s: &Source| match s {
+            Source::Model(m) => m.item_shape.clone(),
+            Source::Samples(r) => r.item_shape().to_vec(),
+        };
         for (name, source) in names.iter().zip(&sources) {
             ensure!(
                 dim(source) == dim(&sources[0]),
@@ -96,6 +100,8 @@ impl Program for Arguments {
                 names[0].to_string_lossy(),
                 dim(&sources[0])
             );
+            let (first, other) = (names[0].to_string_lossy(), name.to_string_lossy());
+            same_items((&first, &shape(&sources[0])), (&other, &shape(source)))?;
         }
         let dtypes: Vec<Dtype> = sources
             .iter()

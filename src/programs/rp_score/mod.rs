@@ -11,7 +11,7 @@ use crate::measure::descriptor::{Choice, Descriptor};
 use crate::measure::generalization::{Training, check_scale};
 use crate::measure::reproducibility::Similarity;
 use crate::scalar::{Dtype, Scalar};
-use crate::stream::{NanPolicy, Paired, Rows, block_rows};
+use crate::stream::{NanPolicy, Paired, Rows, block_rows, same_items};
 use crate::with_dtype;
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
@@ -151,6 +151,7 @@ impl Program for Arguments {
                 inputs[0].name(),
                 inputs[0].width()
             );
+            same_items((other.name(), other.item_shape()), (inputs[0].name(), inputs[0].item_shape()))?;
         }
         // A training set in pixels beside samples in −1 to 1 makes every sample new.
         let whole_numbers = |r: &Rows| !r.source_dtype().contains('f') && r.source_dtype() != "csv";
@@ -210,9 +211,6 @@ impl Arguments {
             }
             scores.add(&blocks, train.as_ref())?;
             progress.advance(n);
-        }
-        if job.shared.nan == NanPolicy::Drop && inputs.dropped() > 0 {
-            job.warn(&format!("{} rows with non-finite numbers were left out", inputs.dropped()));
         }
         if let (Some(mut rows), Some(train)) = (reference, &train) {
             let name = rows.name().to_string();
