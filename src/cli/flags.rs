@@ -39,6 +39,7 @@ pub struct Shared {
     pub manifest: Option<PathBuf>,
     pub manifest_host: bool,
     pub quiet: bool,
+    pub verbose: bool,
 }
 
 /// `--dtype` as written.
@@ -127,9 +128,15 @@ pub fn arguments(flags: &[Flag]) -> Vec<Arg> {
     )
     .requires("manifest");
     let quiet = switch("quiet", "No progress on standard error").short('q');
+    let verbose = switch(
+        "verbose",
+        "Say on standard error what the inputs are taken to be, as is said where that is a terminal",
+    )
+    .short('v')
+    .conflicts_with("quiet");
     let mut all = vec![output];
     all.extend(flags.iter().map(|flag| flag.argument()));
-    all.extend([threads, manifest, host, quiet]);
+    all.extend([threads, manifest, host, quiet, verbose]);
     all
 }
 
@@ -151,6 +158,7 @@ impl Shared {
             manifest: given(matches, "manifest"),
             manifest_host: given(matches, "manifest-host").unwrap_or_default(),
             quiet: given(matches, "quiet").unwrap_or_default(),
+            verbose: given(matches, "verbose").unwrap_or_default(),
         }
     }
 }

@@ -17,7 +17,7 @@ use super::flags::{DtypeFlag, Shared};
 use super::progress::{Lines, Progress};
 use crate::denoiser::Model;
 use crate::scalar::{Dtype, Scalar};
-use crate::stream::{Columns, Held, Input, Ledger, LeftOut, ReadOptions, RowRange, Rows};
+use crate::stream::{Columns, Described, Held, Input, Ledger, LeftOut, ReadOptions, RowRange, Rows};
 
 /// One run of a program: its shared flags, and the doors to its inputs and outputs.
 pub struct Job {
@@ -185,7 +185,17 @@ impl Job {
             nan: self.shared.nan,
             item_shape: self.shared.shape.as_ref().map(|s| s.0.clone()),
             left_out: self.left_out.clone(),
+            described: self.describes_inputs(),
         }
+    }
+
+    /// How inputs are described, where somebody sees it.
+    fn describes_inputs(&self) -> Option<Described> {
+        let seen = self.shared.verbose || io::stderr().is_terminal();
+        let program = self.program;
+        // If standard error is gone there is nobody to tell.
+        let say = move |text: &str| drop(writeln!(io::stderr(), "{program}: {text}"));
+        (seen && !self.shared.quiet).then(|| Described::new(say))
     }
 
     /// A model with a denoiser.
@@ -252,8 +262,9 @@ impl Job {
     /// Says of every input how many rows --nan drop took from it.
     pub(super) fn warn_of_rows_left_out(&self) {
         for (name, rows) in self.left_out.counts() {
+            let s = if rows == 1 { "" } else { "s" };
             self.warn(&format!(
-                "{rows} rows with non-finite numbers were left out of {name}; correct them, or see whether what is \
+                "{rows} row{s} with non-finite numbers were left out of {name}; correct them, or see whether what is \
                  left still stands for the whole"
             ));
         }

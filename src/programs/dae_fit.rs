@@ -15,7 +15,7 @@ use crate::fit::{Fit, Parts, Settings, Solver, fit_mixture};
 use crate::generator::{gan, linear_vae};
 use crate::network::Architecture;
 use crate::scalar::Scalar;
-use crate::stream::{Layout, Rows, image_text};
+use crate::stream::{Layout, Rows};
 use crate::training;
 use crate::with_dtype;
 use anyhow::{Context, Result, bail, ensure};
@@ -191,7 +191,6 @@ impl Program for Arguments {
         let mut rows = job.rows(self.samples.as_deref())?;
         if self.kind.has_pixels() {
             rows = rows.images(self.layout)?;
-            job.note(&format!("{}: items are {}", rows.name(), image_text(rows.item_shape())));
         }
         let dtype = job.dtype(&[rows.dtype()]);
         let model = with_dtype!(dtype, T => self.fit::<T>(job, rows, task, checkpoints.as_ref()))?;
@@ -256,7 +255,11 @@ impl Arguments {
         };
         self.mixture.how.check(job, solver)?;
         let learns = matches!(task, Task::Network(..) | Task::Gan(_)) || solver == Some(Solver::Gradient);
-        job.only(learns, &["--lr"], "it is for what is learned by steps: networks, gan and --solver gradient")?;
+        job.only(
+            learns,
+            &["--lr"],
+            "it is for what is learned by steps: networks, gan and --solver gradient",
+        )?;
         let exact = matches!(task, Task::Gaussian(_) | Task::Empirical);
         job.only(!exact, &["--seed"], "nothing is drawn for this kind")
     }

@@ -13,7 +13,7 @@ use crate::scalar::Scalar;
 pub(super) const SHOWN: usize = 40;
 
 /// Rows of numbers in text. A first line whose fields are all names is a header; blank lines are passed over,
-/// and before the first line those that begin with `#`.
+/// and before the first row those that begin with `#`.
 pub(super) struct Lines {
     reader: csv::Reader<LineByLine>,
     record: ByteRecord,
@@ -47,7 +47,11 @@ impl Lines {
             lines.line()
         );
         // Whether a header was cut shows in what follows: nothing, and no end of a line.
-        lines.pending = !lines.is_header()? || lines.advance()?;
+        lines.pending = !lines.is_header()? || {
+            // No number begins with #, so up to the first row nothing is lost by comments.
+            lines.reader.get_mut().started = false;
+            lines.advance()?
+        };
         ensure!(
             lines.pending || lines.reader.get_ref().ended,
             "truncated: it ends inside its first lines, which hold no numbers; the producer stopped early, run it again"
@@ -168,7 +172,7 @@ impl Lines {
         }
         let way_out = match (is_missing(field), field.starts_with(b"#")) {
             (true, _) => "write nan for a missing number",
-            (false, true) => "comments stand before the first line, and nowhere else",
+            (false, true) => "comments stand before the first row, and nowhere else",
             (false, false) => "separate numbers by commas",
         };
         anyhow!("line {line}: field {column}, '{}', is not a number; {way_out}", shown(field))
@@ -246,7 +250,7 @@ pub(super) struct LineByLine {
     /// Bytes read to tell the first line from a comment, and how many of them were handed out.
     ahead: Vec<u8>,
     taken: usize,
-    /// The comments before the first line have been passed over.
+    /// The comments before the next line have been passed over.
     started: bool,
     /// The line now handed out, from 1.
     pub(super) line: u64,
@@ -256,7 +260,7 @@ pub(super) struct LineByLine {
     returned: bool,
     /// The last byte ended a line.
     ended: bool,
-    /// The line begins with `#`, which after the first line is no comment.
+    /// The line begins with `#`, which among rows is no comment.
     pub(super) hash: bool,
     /// The first blank line since this was taken.
     pub(super) blank: Option<u64>,
@@ -318,6 +322,11 @@ impl LineByLine {
 
     /// Passes over blank lines and comments, and holds the beginning of the first line that is neither.
     fn pass_comments(&mut self) -> io::Result<()> {
+        self.taken = 0;
+        self.ahead.clear();
+        if std::mem::take(&mut self.returned) {
+            self.pass_newline()?;
+        }
         loop {
             self.ahead.clear();
             self.read_ahead(TOLD)?;
@@ -335,11 +344,19 @@ impl LineByLine {
                 self.ahead.clear();
                 self.read_ahead(usize::MAX)?;
             }
-            if self.ahead.ends_with(b"\r") && !self.reader.at_end()? && self.reader.fill_buf()?[0] == b'\n' {
-                self.reader.consume(1);
+            if self.ahead.ends_with(b"\r") {
+                self.pass_newline()?;
             }
             self.line += 1;
         }
+    }
+
+    /// Passes over the newline that belongs to the carriage return before it.
+    fn pass_newline(&mut self) -> io::Result<()> {
+        if !self.reader.at_end()? && self.reader.fill_buf()?[0] == b'\n' {
+            self.reader.consume(1);
+        }
+        Ok(())
     }
 
     /// Holds what is left of the line, up to `most` bytes and about as many as come at once.

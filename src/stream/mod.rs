@@ -37,7 +37,7 @@ pub use joined::Joined;
 pub use ledger::{Ledger, Record, digest, manifest_beside};
 pub use output::{Format, Held, Output};
 pub use paired::Paired;
-pub use rows::{LeftOut, NanPolicy, ReadOptions, RowRange, Rows};
+pub use rows::{Described, LeftOut, NanPolicy, ReadOptions, RowRange, Rows};
 pub use table::{Table, Value};
 
 /// Rows of `width` numbers that one block of work holds: about 4 MiB of `f64`,

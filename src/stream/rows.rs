@@ -14,7 +14,7 @@ use super::blocks::{Blocks, count_rows, reserve, shape_text};
 use super::delimited::Lines;
 use super::header::Header;
 use super::input::{Content, Input};
-use super::items::{Layout, Turn};
+use super::items::{Layout, Turn, image_text};
 use super::ledger::{Ledger, Note};
 use super::tensor;
 use crate::scalar::{Dtype, Scalar};
@@ -48,6 +48,8 @@ pub struct ReadOptions {
     pub item_shape: Option<Vec<usize>>,
     /// Where it is counted how many rows were left out.
     pub left_out: LeftOut,
+    /// Who is told what an input is taken to be.
+    pub described: Option<Described>,
 }
 
 /// Rows left out because of numbers that are not finite, counted over all inputs that were opened with it. Clones
@@ -75,6 +77,22 @@ impl LeftOut {
     }
 }
 
+/// Is told, once, what an input is taken to be.
+#[derive(Clone)]
+pub struct Described(Arc<dyn Fn(&str) + Send + Sync>);
+
+impl Described {
+    pub fn new(say: impl Fn(&str) + Send + Sync + 'static) -> Described {
+        Described(Arc::new(say))
+    }
+}
+
+impl fmt::Debug for Described {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Described")
+    }
+}
+
 /// The rows of one input.
 pub struct Rows {
     name: String,
@@ -93,6 +111,8 @@ pub struct Rows {
     total: Option<u64>,
     dropped: u64,
     pub(super) left_out: LeftOut,
+    /// Until it has been told.
+    described: Option<Described>,
     /// Another order of the numbers of a row than the stored one.
     turn: Option<Turn>,
     note: Note,
@@ -198,6 +218,7 @@ impl Rows {
             total,
             dropped: 0,
             left_out: options.left_out.clone(),
+            described: options.described.clone(),
             turn: None,
             note,
         })
@@ -355,10 +376,33 @@ impl Rows {
             turn.apply(&mut out[from..]);
         }
         self.position += read as u64;
+        if let Some(described) = self.described.take().filter(|_| read > 0) {
+            described.0(&self.description(&out[from..]));
+        }
         if read < wanted {
             self.end();
         }
         Ok(read)
+    }
+
+    /// What the input is taken to be, in words, as its first rows have it.
+    fn description<T: Scalar>(&self, first: &[T]) -> String {
+        let count = self.total.map_or(String::new(), |n| format!("{n} "));
+        let items = match self.item_shape.len() {
+            2 | 3 => format!("images of {}", image_text(&self.item_shape)),
+            _ => format!("rows of {}", image_text(&self.item_shape)),
+        };
+        let finite = first.iter().map(|v| v.wide()).filter(|v| v.is_finite());
+        let (low, high, sum, n) = finite
+            .fold((f64::INFINITY, f64::NEG_INFINITY, 0.0, 0usize), |(low, high, sum, n), v| {
+                (low.min(v), high.max(v), sum + v, n + 1)
+            });
+        let rows = first.len() / self.width.max(1);
+        let range = match n {
+            0 => "without a finite number".to_string(),
+            _ => format!("{low:.4}…{high:.4}, mean {:.4}", sum / n as f64),
+        };
+        format!("{}: {count}{items}, stored as {}; the first {rows}: {range}", self.name, self.source_dtype)
     }
 
     /// Reads to the end of the range without looking at the numbers; says how many

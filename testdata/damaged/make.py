@@ -115,10 +115,28 @@ damaged("huge-idx", b"\x00\x00\x0e\x08" + b"\xff" * 32, "IDX of 2^256 numbers", 
 damaged("cut.npy.gz", gzip.compress(good, mtime=0)[:-12], "gzip without its end", "cannot")
 damaged("checksum.npy.gz", gzip.compress(good, mtime=0)[:-8] + bytes(8), "gzip with a wrong checksum", "cannot")
 damaged("empty.gz", gzip.compress(b"", mtime=0), "gzip of nothing", "is empty")
-damaged("empty", b"", "nothing", "is empty")
+damaged("empty", b"", "nothing", "is empty: a csv of no rows")
 damaged("program", b"\x7fELF\x02\x01\x01" + bytes(57), "a program", "is not an array, table or model")
 damaged("control.csv", b"1,2\x00,3\n", "a zero byte in text", "is not an array, table or model")
-damaged("model.safetensors", struct.pack("<Q", 2) + b"{}", "a model where samples are expected", "is a model, not samples")
+about = b'{"__metadata__":{"format":"molrg-model"}}'
+damaged("model.safetensors", struct.pack("<Q", len(about)) + about, "a model where samples are expected", "is a model, not samples")
+
+damaged("no-tensors.safetensors", struct.pack("<Q", 2) + b"{}", "no tensors", "holds no tensors")
+about = b'{"a":{"dtype":"BF16","shape":[2,1],"data_offsets":[0,4]}}'
+damaged("half.safetensors", struct.pack("<Q", len(about)) + about + bytes(4), "a type there is not in NumPy", "is of type BF16")
+about = b'{"a":{"dtype":"F32","shape":[2,1],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2,1],"data_offsets":[8,16]}}'
+damaged("two.safetensors", struct.pack("<Q", len(about)) + about + bytes(16), "two tensors where one is expected", "holds 2 tensors: a, b; name one")
+about = b'{"a":{"dtype":"F32","shape":[2,1],"data_offsets":[0,8]}}'
+damaged("cut.safetensors", struct.pack("<Q", len(about)) + about + bytes(5), "a tensor without its end", "1 of 2 rows read")
+with zipfile.ZipFile(HERE / "t", "w") as archive:
+    archive.writestr(zipfile.ZipInfo("x/data.pkl"), b"")
+    archive.writestr(zipfile.ZipInfo("x/data/0"), bytes(8))
+damaged("torch.pt", (HERE / "t").read_bytes(), "what torch.save writes", "it was written by torch.save")
+(HERE / "t").unlink()
+damaged("pickle", b"\x80\x04\x95" + bytes(60), "a pickle", "is a Python pickle")
+damaged("image.png", b"\x89PNG\r\n\x1a\n" + bytes(60), "one image", "give the folder that it is in")
+damaged("wide-record.npy", header("{'descr': [" + "('c', '<f4'), " * 8000, 2)[:200], "a structured array whose fields take 100 kB", "it is a structured one")
+damaged("named-type.npy", shaped("(1, 1)", "'float64'"), "a type by the name that users have for it", "spell it '<f8'")
 
 # Text.
 damaged("ragged.csv", b"1,2,3\n4,5\n", "a row too short", "line 2: has 2 fields, the first line has 3")
@@ -132,10 +150,20 @@ damaged("spaces.csv", b"1 2 3\n4 5 6\n", "separated by spaces", "separate number
 damaged("only-comments.csv", b"# nothing\n\n# here\n", "no line with numbers", "holds no rows")
 damaged("latin1.csv", b"a,b\n1,2\n3,\xe9\n", "text that is not UTF-8", "line 3: field 2")
 damaged("open-quote.csv", b'a,b\n1,"2\n3,4\n' + b"5,6\n" * 50, "a quote that is not closed", "line 2: a quote is opened and not closed")
-damaged("last-quote.csv", b'1,2\n# "\n3,"4', "a quote that is not closed at the end", "line 3: a quote is opened and not closed")
+damaged("last-quote.csv", b'# "\n1,2\n3,"4', "a quote that is not closed at the end", "line 3: a quote is opened and not closed")
 # Contents are told by the first bytes; as a table this was read, and written as what could not be read again.
 damaged("late-control.csv", b"a,b\n# " + b"-" * 64 + b"\n1,2\n3,\x0f\n", "a control character after the first 64 bytes (found by fuzzing)", "line 4: field 2")
 damaged("stray-quote.csv", b'a,b\n6","y\n7,8\n9,10\n', "a quote in a field and one that opens the next and is not closed: the rows after them were lost (found by fuzzing)", "line 2: a quote is opened and not closed")
+
+damaged("comment.csv", b"1,2\n# two\n3,4\n", "a comment among rows", "line 2: field 1, '# two', is not a number; comments stand before the first row")
+damaged("error-value.csv", b"1,2\n#N/A,3\n4,5\n", "what Excel has for a missing number, which is no comment", "line 2: field 1, '#N/A', is not a number; write nan")
+damaged("error-first.csv", b"#DIV/0!,2\n3,4\n", "the same in the first row", "line 1: field 1, '#DIV/0!', is not a number")
+damaged("error-under-names.csv", b"a,b\n#ref!,2\n3,4\n", "the same in the first row below names", "line 2: field 1, '#ref!', is not a number")
+damaged("mixed-header.csv", b"a,b,2\n3,4,5\n", "a first line of names and a number", "line 1: field 1, 'a', is not a number, though field 3, '2', is a number")
+damaged("missing-header.csv", b"NA,x\n3,4\n", "a first line of a name and a missing number", "line 1: field 2, 'x', is not a number, though field 1, 'NA', is a number or stands for a missing one")
+damaged("index.csv", b",a,b\n0,1,2\n", "an index column, as pandas writes it", "line 1: field 2, 'a', is not a number, though field 1 is empty")
+damaged("missing-first.csv", b"-,n/a\n3,4\n", "a first row in which all is missing", "line 1: field 1, '-', is not a number; write nan")
+damaged("blank-row.csv", b"a\n1\n\n3\n", "a blank line among rows of one number", "line 3: is blank, where a row should be")
 
 README = f"""# Damaged files
 

@@ -166,8 +166,10 @@ holds("plain.csv", a, "csv", text.encode())
 holds("header.csv", a, "csv", ("a,b,c\n" + text).encode())
 holds("no-newline.csv", a, "csv", text[:-1].encode())
 holds("windows.csv", a, "csv", ("\ufeffa,b,c\n" + text).replace("\n", "\r\n").encode())
-odd = '# made by hand\n\n  1.5 ,"-2",\t1e-300\n   \nNaN,Infinity,-inf\n#\n+0.1,3E10,-0.\n\n'
+odd = '# made by hand\n\n#\n  1.5 ,"-2",\t1e-300\n   \nNaN,Infinity,-inf\n\n+0.1,3E10,-0.\n\n'
 holds("odd.csv", a, "csv", odd.encode())
+holds("units.csv", a, "csv", ("# run 7\r\na,b,c\r\n# m,s,kg\r\n" + text.replace("\n", "\r\n")).encode())
+holds("returns.csv", a, "csv", ("# run 7\ra,b,c\r" + text.replace("\n", "\r")).encode())
 holds("only-header.csv", np.zeros((0, 3)), "csv", b"x,y,z\n")
 holds("one-column.csv", np.array([1.0, 2.0, 3.0]), "csv", b"1\n2\n3\n")
 out = io.StringIO()

@@ -63,10 +63,18 @@ fn value(call: &Call, argument: &Arg) -> Option<String> {
         return None;
     }
     let number = default.and_then(|d| d.parse::<f64>().ok()).filter(|d| d.is_finite());
-    Some(number.map_or("3".into(), |d| if d.fract() == 0.0 { (d + 1.0).to_string() } else { (d * 0.5).to_string() }))
+    Some(
+        number.map_or("3".into(), |d| {
+            if d.fract() == 0.0 { (d + 1.0).to_string() } else { (d * 0.5).to_string() }
+        }),
+    )
 }
 
-fn outputs(place: &Place, before: &BTreeMap<String, Vec<u8>>, line: &str) -> (Option<i32>, String, Vec<Vec<u8>>) {
+fn outputs(
+    place: &Place,
+    before: &BTreeMap<String, Vec<u8>>,
+    line: &str,
+) -> (Option<i32>, String, Vec<Vec<u8>>) {
     let done = place.run(line);
     let mut files = place.files();
     files.retain(|name, _| !before.contains_key(name));

@@ -311,7 +311,10 @@ fn item_shape_can_be_given() {
         open(numpys(file), &options).map(|rows| rows.item_shape().to_vec())
     };
     assert_eq!(shaped("plain.csv", &[1, 3]).unwrap(), [1, 3]);
-    assert_eq!(shaped("images-color.npy", &[16, 3]).unwrap(), [16, 3]);
+    // An array with axes of its own keeps them.
+    let own = open(numpys("images-color.npy"), &pass()).unwrap().item_shape().to_vec();
+    assert_eq!(shaped("images-color.npy", &own).unwrap(), own);
+    says(shaped("images-color.npy", &[16, 3]), &["images-color.npy", "--shape does not change into (16, 3)"]);
     let words = ["plain.csv", "3 numbers", "(2, 2)"];
     says(shaped("plain.csv", &[2, 2]), &words);
     says(shaped("plain.csv", &[usize::MAX, 5]), &["3 numbers"]);
@@ -391,6 +394,23 @@ fn rows_not_finite_can_be_dropped() {
         assert_eq!(first, [0.0, 3.0, 9.0, 15.0]);
         assert_eq!(rows.dropped(), 2);
     }
+    // All readers that were opened with one count enter it, a pair once for both.
+    let options = ReadOptions { left_out: LeftOut::default(), ..options };
+    let other = dir.path().join("whole.npy");
+    write(&other, Format::Npy, Some(6), Array2::<f64>::ones((6, 3)).view());
+    let both = || vec![open(&path, &options).unwrap(), open(&other, &options).unwrap()];
+    let mut pair = Paired::new(both()).unwrap();
+    assert_eq!(pair.next_blocks::<f64>(9).unwrap().unwrap()[1].nrows(), 4);
+    assert_eq!(pair.dropped(), 2);
+    let mut joined = Joined::new(both(), RowRange::default()).unwrap();
+    let mut rows = 0;
+    while let Some(block) = joined.next_block::<f64>(2).unwrap() {
+        rows += block.nrows();
+    }
+    assert_eq!((rows, joined.dropped()), (10, 2));
+    let (path, other) = (path.to_str().unwrap(), other.to_str().unwrap());
+    let counts = [(format!("{path} and {other}"), 2), (path.to_string(), 2)];
+    assert_eq!(options.left_out.counts(), counts);
     let single: Array2<f32> = open(&path, &options).unwrap().read_all().unwrap();
     assert_eq!(single.nrows(), 4);
 }
@@ -456,6 +476,187 @@ fn pairs_that_do_not_fit_are_refused_with_both_names() {
         }
     }
     says(Paired::new(Vec::new()), &["no inputs"]);
+}
+
+/// An array of items of this shape, numbers counted from 0.
+fn counted(dir: &TempDir, name: &str, rows: usize, item_shape: &[usize]) -> PathBuf {
+    let path = dir.path().join(name);
+    let width: usize = item_shape.iter().product();
+    let a = Array2::from_shape_fn((rows, width), |(i, j)| (i * width + j) as f64);
+    let mut writer = ArrayWriter::new(create(&path), Format::Npy, Some(rows), item_shape).unwrap();
+    writer.write(a.view()).unwrap();
+    writer.finish().unwrap();
+    path
+}
+
+#[test]
+fn items_of_equal_size_and_other_shape_do_not_pair() {
+    let dir = TempDir::new().unwrap();
+    let shapes: [&[usize]; 6] = [&[8, 8, 3], &[3, 8, 8], &[16, 12], &[192], &[8, 8, 3, 1], &[1, 192]];
+    let files: Vec<PathBuf> =
+        shapes.iter().enumerate().map(|(i, shape)| counted(&dir, &format!("{i}.npy"), 2, shape)).collect();
+    let turn = "0.npy: items of shape (3,8,8) against (8,8,3): ";
+    says(paired(&[&files[1], &files[0]], &pass()), &[turn, "1.npy has its channels first", "--axes 0,2,3,1"]);
+    says(
+        paired(&[&files[0], &files[1]], &pass()),
+        &["(8,8,3) against (3,8,8)", "1.npy has its channels first"],
+    );
+    says(paired(&[&files[0], &files[2]], &pass()), &["(8,8,3) against (16,12)", "give both in one layout"]);
+    // Flat rows go with all, and an axis of length 1 changes nothing.
+    for (a, b) in [(0, 3), (3, 2), (0, 4), (1, 5)] {
+        paired(&[&files[a], &files[b]], &pass()).unwrap();
+    }
+}
+
+#[test]
+fn images_with_channels_first_are_turned_or_refused() {
+    let dir = TempDir::new().unwrap();
+    let first = counted(&dir, "first.npy", 3, &[3, 4, 4]);
+    let rows = || open(&first, &with_rows("1..")).unwrap();
+    let words = ["first.npy: items of shape (3, 4, 4)", "--layout nchw", "--layout nhwc", "3×4, 4 channels"];
+    says(rows().images(None), &words);
+    let mut turned = rows().images(Some(Layout::Nchw)).unwrap();
+    assert_eq!(turned.item_shape(), [4, 4, 3]);
+    let found: Array2<f64> = turned.read_all().unwrap();
+    let expected = Array2::from_shape_fn((2, 48), |(i, j)| {
+        let (pixel, channel) = (j / 3, j % 3);
+        ((i + 1) * 48 + channel * 16 + pixel) as f64
+    });
+    assert_eq!(found, expected);
+    assert_eq!(rows().images(Some(Layout::Nhwc)).unwrap().item_shape(), [3, 4, 4]);
+    for shape in [&[4, 4, 3][..], &[3, 4, 5], &[2, 4, 4], &[3, 3, 3], &[4, 4], &[48]] {
+        let path = counted(&dir, "other.npy", 1, shape);
+        assert_eq!(open(&path, &pass()).unwrap().images(None).unwrap().item_shape(), shape);
+    }
+    let flat = counted(&dir, "flat.npy", 1, &[4, 4]);
+    says(open(&flat, &pass()).unwrap().images(Some(Layout::Nchw)), &["flat.npy", "no axis of channels"]);
+    assert_eq!(image_text(&[28, 28]), "28×28, 1 channel");
+    assert_eq!(image_text(&[28, 30, 3]), "28×30, 3 channels");
+    assert_eq!(image_text(&[784]), "784 numbers");
+}
+
+// Folders of images.
+
+fn png(path: &Path, color: png::ColorType, depth: png::BitDepth, size: (u32, u32), data: &[u8]) {
+    let mut encoder = png::Encoder::new(File::create(path).unwrap(), size.0, size.1);
+    encoder.set_color(color);
+    encoder.set_depth(depth);
+    if color == png::ColorType::Indexed {
+        encoder.set_palette(&[10, 20, 30, 40, 50, 60][..]);
+    }
+    let mut writer = encoder.write_header().unwrap();
+    writer.write_image_data(data).unwrap();
+    writer.finish().unwrap();
+}
+
+#[test]
+fn a_folder_of_png_files_is_an_array_sorted_by_name() {
+    use png::BitDepth::{Eight, One, Sixteen};
+    use png::ColorType::{Grayscale, GrayscaleAlpha, Indexed, Rgb, Rgba};
+    let cases = [
+        (Grayscale, Eight, vec![1, 2, 3, 4, 5, 6], 1, vec![1, 2, 3, 4, 5, 6]),
+        // Rounded, not cut: 128 of 65535 is 0 of 255, 129 is 1.
+        (
+            Grayscale,
+            Sixteen,
+            vec![0, 128, 0, 129, 255, 255, 255, 127, 1, 1, 0, 0],
+            1,
+            vec![0, 1, 255, 255, 1, 0],
+        ),
+        (Grayscale, One, vec![0b1010_0000, 0b0100_0000], 1, vec![255, 0, 255, 0, 255, 0]),
+        (
+            GrayscaleAlpha,
+            Eight,
+            vec![1, 255, 2, 255, 3, 255, 4, 255, 5, 255, 6, 255],
+            1,
+            vec![1, 2, 3, 4, 5, 6],
+        ),
+        (Rgb, Eight, (0..18).collect(), 3, (0..18).collect()),
+        (
+            Rgba,
+            Eight,
+            (0..24).map(|i| if i % 4 == 3 { 255 } else { i }).collect(),
+            3,
+            vec![0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, 16, 17, 18, 20, 21, 22],
+        ),
+        (
+            Indexed,
+            One,
+            vec![0b1000_0000, 0b0010_0000],
+            3,
+            vec![40, 50, 60, 10, 20, 30, 10, 20, 30, 10, 20, 30, 10, 20, 30, 40, 50, 60],
+        ),
+    ];
+    for (color, depth, data, channels, pixels) in cases {
+        let dir = TempDir::new().unwrap();
+        let zeros = vec![if color == GrayscaleAlpha || color == Rgba { 255 } else { 0 }; data.len()];
+        png(&dir.path().join("b.png"), color, depth, (3, 2), &data);
+        png(&dir.path().join("a.PNG"), color, depth, (3, 2), &zeros);
+        fs::write(dir.path().join("notes.txt"), "not an image").unwrap();
+        let mut rows = open(dir.path(), &pass()).unwrap();
+        assert_eq!(rows.item_shape(), [2, 3, channels], "{color:?}");
+        assert_eq!((rows.len(), rows.source_dtype(), rows.dtype()), (Some(2), "|u1", Dtype::F32));
+        let found: Array2<f64> = rows.read_all().unwrap();
+        assert_eq!(
+            found.row(1).to_vec(),
+            pixels.iter().map(|&p| f64::from(p)).collect::<Vec<_>>(),
+            "{color:?}"
+        );
+        assert_eq!(read(dir.path(), &with_rows("1..")).unwrap().row(0), found.row(1));
+    }
+}
+
+#[test]
+fn a_folder_whose_images_make_no_array_is_refused() {
+    use png::{BitDepth::Eight, ColorType};
+    let dir = TempDir::new().unwrap();
+    let file = |name: &str| dir.path().join(name);
+    says(read(dir.path(), &pass()), &["is a directory without png files"]);
+    png(&file("a.png"), ColorType::Grayscale, Eight, (2, 2), &[0; 4]);
+    png(&file("b.png"), ColorType::Grayscale, Eight, (2, 1), &[0; 2]);
+    says(read(dir.path(), &pass()), &["b.png is 1×2, 1 channel, but a.png is 2×2, 1 channel"]);
+    png(&file("b.png"), ColorType::Rgba, Eight, (2, 2), &[7; 16]);
+    says(read(dir.path(), &pass()), &["b.png: has transparent pixels"]);
+    let bytes = fs::read(file("a.png")).unwrap();
+    fs::write(file("b.png"), &bytes[..bytes.len() / 2]).unwrap();
+    says(read(dir.path(), &pass()), &["b.png: damaged png"]);
+    fs::write(file("b.png"), bytes).unwrap();
+    assert_eq!(read(dir.path(), &pass()).unwrap().nrows(), 2);
+    fs::write(file("c.jpg"), "").unwrap();
+    says(read(dir.path(), &pass()), &["holds c.jpg, which is no png"]);
+}
+
+#[test]
+fn a_tensor_of_a_safetensors_file_is_an_array() {
+    let dir = TempDir::new().unwrap();
+    let file = |name: &str, header: &str, data: &[u8]| {
+        let path = dir.path().join(name);
+        fs::write(&path, [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), data].concat())
+            .unwrap();
+        path
+    };
+    let data: Vec<u8> = (0..6u8).chain((0..4).flat_map(|i| (i as f32 / 2.0).to_le_bytes())).collect();
+    let a = r#""a":{"dtype":"U8","shape":[2,3,1],"data_offsets":[0,6]}"#;
+    let b = r#""b":{"dtype":"F32","shape":[4],"data_offsets":[6,22]}"#;
+    let two = file("two.safetensors", &format!("{{{a},{b}}}"), &data);
+    let key = |path: &Path, key: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(":{key}"));
+        name
+    };
+    let mut rows = open(key(&two, "a"), &pass()).unwrap();
+    assert_eq!((rows.item_shape(), rows.len(), rows.source_dtype()), (&[3, 1][..], Some(2), "|u1"));
+    assert_eq!(rows.read_all::<f64>().unwrap(), array![[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]]);
+    assert_eq!(read(key(&two, "b"), &pass()).unwrap(), array![[0.0], [0.5], [1.0], [1.5]]);
+    assert_eq!(read(key(&two, "b"), &with_rows("2..3")).unwrap(), array![[1.0]]);
+    says(read(key(&two, "c"), &pass()), &["has no tensor 'c'; it holds a, b"]);
+    let one = file("one.safetensors", &format!("{{{a}}}"), &data[..6]);
+    assert_eq!(read(&one, &pass()).unwrap().dim(), (2, 3));
+    // A model is one, unless one of its tensors is named.
+    let model = format!(r#"{{"__metadata__":{{"format":"molrg-model"}},{a}}}"#);
+    let model = file("m.st", &model, &data[..6]);
+    says(read(&model, &pass()), &["is a model, not samples"]);
+    assert_eq!(read(key(&model, "a"), &pass()).unwrap().dim(), (2, 3));
 }
 
 #[test]
@@ -758,6 +959,27 @@ fn special_files_are_written_straight() {
     write(&fifo, Format::Npy, Some(1000), a.view());
     assert_eq!(reader.join().unwrap(), npy(a.view()));
     assert!(fs::metadata(&fifo).unwrap().file_type().is_fifo());
+}
+
+#[test]
+fn a_file_that_is_open_already_is_written_at_its_end() {
+    use std::os::fd::AsRawFd;
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("log");
+    fs::write(&path, "before\n").unwrap();
+    let open = File::options().write(true).open(&path).unwrap();
+    let number = open.as_raw_fd();
+    assert!(number > 2);
+    for name in [format!("/dev/fd/{number}"), format!("/proc/self/fd/{number}")] {
+        let mut output = create(Path::new(&name));
+        assert_eq!(output.place(), None);
+        output.write_all(b"after\n").unwrap();
+        output.finish().unwrap();
+    }
+    assert_eq!(fs::read_to_string(&path).unwrap(), "before\nafter\nafter\n");
+    // A name of digits elsewhere is that of a file like others.
+    write(&dir.path().join("63"), Format::Csv, None, array![[1.0]].view());
+    assert_eq!(fs::read_to_string(dir.path().join("63")).unwrap(), "1\n");
 }
 
 #[test]

@@ -546,3 +546,142 @@ fn manifests_record_the_run() {
     let info: serde_json::Value = serde_json::from_slice(&place.get("info.json")).unwrap();
     assert_eq!(info["inputs"][0]["sha256"], sha);
 }
+
+#[test]
+fn outputs_may_be_files_that_the_shell_opened() {
+    let place = Place::new();
+    place.out("noise -n 3 -d 2 -o x.npy");
+    let whole = place.get("x.npy");
+    let run = |line: &str| {
+        let done = shell(&place, line);
+        assert!(
+            done.status.success() && done.stderr.is_empty(),
+            "{line}: {}",
+            String::from_utf8_lossy(&done.stderr)
+        );
+        done.stdout
+    };
+    assert_eq!(run("npy cat x.npy -o /dev/stdout | cat"), whole);
+    assert_eq!(run("npy cat x.npy -o /dev/stdout"), whole);
+    run("npy cat x.npy -o >(cat > y.npy); while [ ! -s y.npy ]; do sleep .01; done; sleep .1");
+    assert_eq!(place.get("y.npy"), whole);
+    // What others wrote to it before stays.
+    run("(npy cat x.npy --rows ..1; npy cat x.npy --rows 1.. -o /dev/stdout) > z.npy");
+    assert_eq!(run("npy cat z.npy"), whole);
+    assert_eq!(run("npy cat x.npy -o /dev/stderr 2>&1 >/dev/null"), whole);
+    let labels = run("molrg-gen -d 3 -r 1 -k 2 -n 2 -o m.npy --balanced --labels /dev/stdout");
+    assert_eq!(labels, b"row,component\n0,0\n1,1\n");
+    let line = place.npy("noise -n 1 -d 1 -o /dev/stdout --manifest -").assert().code(2);
+    assert!(String::from_utf8_lossy(&line.get_output().stderr).contains("is an output already"));
+}
+
+#[test]
+fn counts_may_be_written_with_an_exponent() {
+    let place = Place::new();
+    assert_eq!(place.out("noise -n 1e1 -d 2"), place.out("noise -n 10 -d 2"));
+    assert_eq!(place.out("noise -n 2 -d 2 --seed 1e3"), place.out("noise -n 2 -d 2 --seed 1000"));
+    for count in ["-5", "1.5", "ten"] {
+        let line = place.fails(2, &format!("noise -d 2 -n {count}"));
+        assert!(line.contains(&format!("'{count}'")) && line.contains("whole number from 0"), "{line}");
+    }
+}
+
+#[test]
+fn an_array_of_standard_input_is_named_by_its_key() {
+    let place = Place::new();
+    let array = npy("<f4", "1, 2", &f4(&[1.0, 2.0]));
+    npz(&place.path("two.npz"), &[("a", array.clone()), ("b", array.clone())]);
+    let stdin = place.get("two.npz");
+    for arguments in ["cat -:a", "cat -- -:a"] {
+        assert_eq!(place.pipe(stdin.clone(), arguments), array, "{arguments}");
+    }
+    let line = place.fails(1, "cat -:a");
+    assert!(line.contains("<stdin>"), "{line}");
+}
+
+#[test]
+fn no_rows_as_csv_are_told_from_a_failure() {
+    let place = Place::new();
+    place.out("noise -n 3 -d 2 -o x.npy");
+    assert_eq!(place.out("cat x.npy --rows 3.. -f csv"), b"");
+    let line = place.fails(1, "info");
+    assert!(line.contains("<stdin>: is empty: a csv of no rows"), "{line}");
+    place.put("names.csv", "a,b\n");
+    assert!(place.text("info names.csv").contains("names.csv,0x2,csv,0,"));
+}
+
+#[test]
+fn info_tells_what_models_are() {
+    let place = Place::new();
+    assert!(shell(&place, "molrg-gen -d 6 -r 2,1 -n 20 --truth m.st -o s.npy").status.success());
+    let run = "dae-fit s.npy --kind empirical -o e.st && dae-fit s.npy --kind mlp --steps 2 -q -o n.st";
+    assert!(shell(&place, run).status.success());
+    let text = place.text("info m.st e.st n.st");
+    let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split(',').collect()).collect();
+    assert_eq!(lines[0], ["name", "kind", "item_shape", "dtype", "parameters", "sha256"]);
+    // Of K components in d dimensions with r_k directions: 1 + d + 1 + r_k (d + 1) numbers each.
+    assert_eq!(lines[1][..5], ["m.st", "molrg", "6", "f32", "37"]);
+    assert_eq!(lines[2][..5], ["e.st", "empirical", "6", "f32", "120"]);
+    assert_eq!(lines[3][..4], ["n.st", "mlp", "6", "f32"]);
+    let sum = String::from_utf8(shell(&place, "sha256sum m.st").stdout).unwrap();
+    assert!(sum.starts_with(lines[1][5]), "{sum}{text}");
+    let piped = String::from_utf8(place.pipe(place.get("m.st"), "info")).unwrap();
+    assert!(piped.ends_with(&format!("{}\n", lines[1][5])), "{piped}");
+    let line = place.fails(2, "info m.st s.npy");
+    assert!(line.contains("s.npy: arrays and models"), "{line}");
+}
+
+#[test]
+fn images_take_a_layout() {
+    let place = Place::new();
+    let pixels: Vec<u8> = (0..48).collect();
+    place.put("first.npy", npy("|u1", "1, 3, 4, 4", &pixels));
+    let line = place.fails(1, "images first.npy");
+    assert!(line.contains("--layout nchw") && line.contains("--layout nhwc"), "{line}");
+    let turned: Vec<f32> = (0..48).map(|j| (j % 3 * 16 + j / 3) as f32).collect();
+    let expected = [header("<f4", "1, 4, 4, 3").into_bytes(), f4(&turned)];
+    for arguments in ["images first.npy --layout nchw --to 0,255", "transpose first.npy --axes 0,2,3,1"] {
+        let array = place.out(arguments);
+        assert_eq!([parts(&array).0.into_bytes(), parts(&array).1.to_vec()], expected, "{arguments}");
+    }
+    place.out("transpose first.npy --axes 0,2,3,1 -o last.npy");
+    place.out("transpose last.npy --axes 0,3,1,2 -o again.npy");
+    assert!(place.text("diff first.npy again.npy").ends_with("1,48,0,0,0,,\n"));
+    for axes in ["1,0,2,3", "0,0,1,2", ""] {
+        place.fails(2, &format!("transpose first.npy --axes={axes}"));
+    }
+    for axes in ["0,1,2", "0,1,2,2", "0,1,2,4"] {
+        assert!(
+            place.fails(1, &format!("transpose first.npy --axes {axes}")).contains("name each of them once")
+        );
+    }
+    let line = place.fails(1, "cat first.npy --shape 4,4,3");
+    assert!(line.contains("--shape does not change"), "{line}");
+}
+
+#[test]
+fn rows_left_out_are_told() {
+    let place = Place::new();
+    place.put("a.csv", "1,2\nnan,3\n4,inf\n5,6\n");
+    let told = place.npy("cat a.csv --nan drop -f csv").assert().success().stdout("1,2\n5,6\n");
+    let line = String::from_utf8(told.get_output().stderr.clone()).unwrap();
+    assert!(
+        line.starts_with("npy: warning: 2 rows with non-finite numbers were left out of a.csv;"),
+        "{line}"
+    );
+}
+
+#[test]
+fn a_manifest_knows_files_whose_names_are_no_text() {
+    use std::os::unix::ffi::OsStrExt;
+    let place = Place::new();
+    for name in [&b"c\xff.npy"[..], b"two\nlines.npy"] {
+        let name = std::ffi::OsStr::from_bytes(name);
+        let made = place.npy("noise -n 2 -d 2 --manifest m.json -o").arg(name).assert();
+        made.success();
+        place.out("check --manifest m.json");
+        place.npy("check --manifest m.json").arg(name).assert().success();
+        fs::write(place.path("x").with_file_name(name), "other").unwrap();
+        place.npy("check --manifest m.json").assert().code(1);
+    }
+}

@@ -19,7 +19,7 @@ use crate::denoiser::network::Network;
 use crate::denoiser::tensors::Values;
 use crate::network::Architecture;
 use crate::scalar::{Scalar, le_bytes};
-use crate::stream::Table;
+use crate::stream::{Table, image_text};
 use crate::training::{Average, Batch, Loss, Settings, State, Trainer};
 
 /// Columns of the report of a trained network; the loss is the mean over the log's last interval.
@@ -56,10 +56,11 @@ impl TrainingArgs {
         let mut trainer = Trainer::new(graph, &item_shape, data, settings.clone()).with_context(|| name)?;
         let [data, parameters, activations] = trainer.memory().map(|b| b as f64 / 1e6);
         job.note(&format!(
-            "{} of {} parameters, sigma_data {:.4}; memory: data {data:.1} MB, parameters with gradients and \
+            "{} of {} parameters for items of {}, sigma_data {:.4}; memory: data {data:.1} MB, parameters with gradients and \
              moments {parameters:.1} MB, activations {activations:.1} MB",
             architecture.name(),
             trainer.parameter_count(),
+            image_text(&item_shape),
             trainer.sigma_data,
         ));
         let every = self.log_every.unwrap_or((settings.steps / 200).max(1));

@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 
 use crate::cli::{Job, Program, usage};
 use crate::draw::{Gallery, Image, images};
-use crate::stream::{Layout, block_rows, image_text};
+use crate::stream::{Layout, block_rows};
 use anyhow::{Result, anyhow, bail, ensure};
 use clap::Args;
 
@@ -109,7 +109,6 @@ impl Arguments {
     /// The first images of an array, up to `most`.
     fn read(&self, job: &Job, input: Option<&OsStr>, most: usize) -> Result<Vec<Image>> {
         let mut rows = job.rows(input)?.images(self.layout)?;
-        job.note(&format!("{}: items are {}", rows.name(), image_text(rows.item_shape())));
         let (columns, channels) = match *rows.item_shape() {
             [_, w] => (w, 1),
             [_, w, c @ (1 | 3)] => (w, c),

@@ -86,7 +86,7 @@ impl Arguments {
         if let [a, b] = &rows[..] {
             ensure!(
                 a.item_shape() == b.item_shape(),
-                "{} and {}: items of shape {:?} and {:?} cannot be compared; give arrays of equal shape, or --shape",
+                "{} and {}: items of shape {:?} and {:?} cannot be compared; give arrays of equal shape, or --shape for rows of csv",
                 a.name(),
                 b.name(),
                 a.item_shape(),

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use crate::cli::{Block, Job, Program, Source};
 use crate::scalar::Scalar;
-use crate::stream::{self, Rows, block_rows, image_text};
+use crate::stream::{self, Rows, block_rows};
 use crate::with_dtype;
 use anyhow::{Result, bail, ensure};
 use clap::Args;
@@ -58,7 +58,6 @@ fn interval(text: &str) -> Result<Interval, String> {
 impl Program for Arguments {
     fn run(self, job: &Job) -> Result<()> {
         let rows = job.rows(self.file.as_deref())?.images(self.layout)?;
-        job.note(&format!("{}: items are {}", rows.name(), image_text(rows.item_shape())));
         with_dtype!(job.dtype(&[]), T => self.convert::<T>(job, rows))
     }
 }

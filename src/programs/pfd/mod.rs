@@ -116,7 +116,11 @@ impl Program for Arguments {
             })
             .collect();
         let (models, samples) = (sources.iter().any(Source::is_model), !sources.iter().all(Source::is_model));
-        job.only(models, &SamplerArgs::FLAGS, "samples are compared as they are, and none of the inputs is a model")?;
+        job.only(
+            models,
+            &SamplerArgs::FLAGS,
+            "samples are compared as they are, and none of the inputs is a model",
+        )?;
         job.only(models, &["--seed"], "nothing is drawn where none of the inputs is a model")?;
         job.only(samples, &["--nan", "--shape"], "no samples are read")?;
         job.only(self.bias_variance, &["--unbiased"], "it is for --bias-variance")?;
