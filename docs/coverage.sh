@@ -22,8 +22,8 @@ for part in 900 150 60; do
     dae-fit three-train.npy --rows ..$part --kind molrg -r 4 -k 3 --fit noise,weights --restarts 10 -o three-$part.st 2> log
 done
 for name in one one-a three three-900 three-150 three-60; do draw $name; done
-molrg-gen -d 24 --from three.st -n $rows --skip 900 --seed 3 -o fresh.npy
-molrg-gen -d 24 --from three.st -n $rows --skip 900 --seed 4 -o reference.npy
+molrg-gen --from three.st -n $rows --skip 900 --seed 3 -o fresh.npy
+molrg-gen --from three.st -n $rows --skip 900 --seed 4 -o reference.npy
 
 # What is measured: a name, and the command, in which ROWS becomes --rows of a part.
 commands="
@@ -33,7 +33,7 @@ three-150|pfd three-150.npy three.npy ROWS
 three-900|pfd three-900.npy three.npy ROWS
 three-900 and three-150|pfd three-900.npy three.npy --relative-to three-150.npy ROWS
 three students|pfd --bias-variance three.npy three-900.npy three-150.npy three-60.npy ROWS
-three students, unbiased|pfd --bias-variance --unbiased three.npy three-900.npy three-150.npy three-60.npy ROWS
+three students unbiased|pfd --bias-variance --unbiased three.npy three-900.npy three-150.npy three-60.npy ROWS
 three-900|rp-score three-900.npy three.npy --threshold 0.99 ROWS
 three-60|rp-score three-60.npy three.npy --threshold 0.95 ROWS
 three-60|rp-score three-60.npy --train three-train.npy --threshold 0.95 --gl similarity,ratio,distance --reference REFERENCE ROWS"
@@ -43,13 +43,14 @@ part() {
     local command=$1 n=$2 from=$(($2 * $3))
     local range=$from..$((from + n))
     command=${command//ROWS/--rows $range}
-    command=${command//REFERENCE/<(npy cat reference.npy --rows $range)}
+    command=${command//REFERENCE/"<(npy cat reference.npy --rows $range)"}
     # Of a distance's interval, that is: a score's other warnings say nothing of it.
-    eval "$command" > part-$3.csv 2> part-$3.log
-    local warned=0
-    if grep -qE 'half of the|rows do not show' part-$3.log; then warned=1; fi
+    eval "$command" > part-$3.csv 2> part-$3.log || { cat part-$3.log >&2; exit 255; }
+    local warned=0 line=0
+    if grep -qE 'half of the|do not show' part-$3.log; then warned=1; fi
     tail -n +2 part-$3.csv | while IFS=, read -r quantity a b value std low high rest; do
-        echo "$quantity,$low,$high,$warned"
+        line=$((line + 1))
+        echo "$line,$low,$high,$warned"
     done
 }
 export -f part
@@ -75,15 +76,17 @@ while IFS='|' read -r data command; do
     esac
     for n in 50 200 1000; do
         count=$((rows / n < trials ? rows / n : trials))
-        echo quantity,low,high,warned > parts.csv
+        echo line,low,high,warned > parts.csv
         seq 0 $((count - 1)) | xargs -P "$(nproc)" -I{} bash -c 'part "$0" "$1" "$2" > line-$2' "$command" $n {}
         for i in $(seq 0 $((count - 1))); do cat line-$i; done >> parts.csv
+        line=0
         tail -n +2 truth.csv | while IFS=, read -r quantity a b value rest; do
-            # A distance is the first of two where it is compared with another.
-            table cat parts.csv --filter quantity="$quantity" \
+            line=$((line + 1))
+            table cat parts.csv --filter line=$line \
                 | table let "covered=1-min(1,ceil(max(max(low-$value,$value-high),0)))" 'held=max(covered,warned)' \
                 | table mean --value covered,warned,held \
-                | table cat --columns covered,warned,held > summary.csv
+                | table let 'c=round(1000*covered)/1000' 'w=round(1000*warned)/1000' 'h=round(1000*held)/1000' \
+                | table cat --columns c,w,h > summary.csv
             echo "$quantity,$data,$([ "$quantity" = pfd ] && echo "$skew"),$n,$count,$(tail -n 1 summary.csv)"
         done >> table.csv
         rm -f part-* line-*

@@ -141,6 +141,11 @@ impl Amounts {
         self.mean.mean
     }
 
+    /// The largest; 0 of none.
+    pub fn largest(&self) -> f64 {
+        self.largest[0]
+    }
+
     /// How many rows carry half of the sum, where they are too few for the interval to be relied on: at most
     /// three, and one in twenty.
     pub fn concentration(&self) -> Option<u64> {

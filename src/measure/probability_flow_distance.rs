@@ -185,14 +185,17 @@ impl Shifted {
         found.then(|| (self.together.mean.sqrt(), self.apart()))
     }
 
-    /// No row of n shows what happens to one in n/ln 40: with a chance of .025 all are missed. That rate, and
-    /// what `pfd` would be if so many were as far apart as rows that do not belong together. `None` where that
-    /// is no tenth beyond the interval, n is 1000 and more, or below 100, which no interval is relied on for.
-    pub fn unseen(&self, pfd: &Estimate) -> Option<(f64, f64)> {
+    /// Where none of n rows is half as far apart as rows that do not belong together, n rows do not show what
+    /// happens to one in n/ln 40: with a chance of .025 all those are missed. That rate, and what PFD would be
+    /// if so many were as far apart. `None` where that is no tenth beyond the interval, n is 1000 and more, or
+    /// below 100, for which no interval is relied on.
+    pub fn unseen(&self, squares: &Amounts) -> Option<(f64, f64)> {
+        let (pfd, apart) = (squares.root(), self.apart.mean);
         let rate = 40f64.ln() / pfd.n as f64;
-        let with = (pfd.value * pfd.value + rate * self.apart.mean).sqrt();
+        let with = (pfd.value * pfd.value + rate * apart).sqrt();
         let beyond = pfd.value > 0.0
             && (100..1000).contains(&pfd.n)
+            && squares.largest() < apart / 4.0
             && pfd.ci_high.is_some_and(|high| with > 1.1 * high);
         beyond.then_some((rate, with))
     }

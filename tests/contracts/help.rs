@@ -53,7 +53,13 @@ fn pipelines_do_not_race_for_a_file_that_an_earlier_part_writes() {
             "dae-fit --kind molrg -r 6 -k 2 --restarts 1 -q | subspace-error - truth.st",
         ] {
             let done = Place::new().bash(&format!("{slow} | {rest} | wc -c"));
-            assert_eq!((done.code, done.err.as_str()), (Some(0), ""), "{slow} | {rest}");
+            // Rows of a mixture and what its flow makes of latents do not belong together, and pfd says so.
+            let unpaired = done.err.starts_with("pfd: warning: ") && done.err.contains("no difference");
+            assert!(
+                done.code == Some(0) && (done.err.is_empty() || unpaired),
+                "{slow} | {rest}: {}",
+                done.err
+            );
         }
     }
 }

@@ -11,5 +11,6 @@ mod pipelines;
 mod place;
 mod properties;
 mod readme;
+mod scores;
 mod soak;
 mod table;

@@ -312,15 +312,16 @@ impl<'a> Measures<'a> {
         }
         let unseen = self.pairs.iter().zip(self.distances());
         let unseen =
-            unseen.filter_map(|((a, b, shifted), d)| Some((a, b, d.pfd(), shifted.unseen(&d.pfd())?)));
+            unseen.filter_map(|((a, b, shifted), d)| Some((a, b, d.pfd(), shifted.unseen(&d.squares)?)));
         if let Some((a, b, pfd, (rate, with))) = unseen.clone().next() {
             job.warn(&format!(
-                "{} rows do not show what happens to fewer than 1 in {:.0}: if so many of {} and {} were as far apart \
-                 as rows that do not belong together, pfd would be {with:.4}, not {:.4}{}; {more}",
+                "none of {} rows of {} and {} is half as far apart as rows that do not belong together, but so few \
+                 do not show what happens to less than 1 in {:.0}: if those were so far apart, pfd would be \
+                 {with:.4}, not {:.4}{}; {more}",
                 pfd.n,
-                1.0 / rate,
                 name(a),
                 name(b),
+                1.0 / rate,
                 pfd.value,
                 others(unseen.count())
             ));

@@ -1,0 +1,253 @@
+//! Baselines beside scores, rows that are not paired, copies, and what is not known of one row: what keeps a
+//! number from being taken for more than it says.
+
+use crate::data::DIGITS;
+use crate::place::Place;
+
+/// A column of the table that a run prints, and what the run says.
+#[track_caller]
+fn column(place: &Place, line: &str, name: &str) -> (Vec<String>, String) {
+    let done = place.bash(line);
+    assert_eq!(done.code, Some(0), "{line}: {}", done.err);
+    let text = String::from_utf8(done.out).unwrap();
+    let mut lines = text.lines().map(|line| line.split(','));
+    let at =
+        lines.next().unwrap().position(|column| column == name).unwrap_or_else(|| panic!("{line}: {text}"));
+    (lines.map(|mut fields| fields.nth(at).unwrap().to_string()).collect(), done.err)
+}
+
+#[track_caller]
+fn value(place: &Place, line: &str, name: &str) -> f64 {
+    column(place, line, name).0[0].parse().unwrap_or_else(|_| panic!("{line}"))
+}
+
+/// Digits in two halves: neither has rows of the other, or belongs to it.
+fn halves() -> Place {
+    let place = Place::new();
+    place.out(&format!("npy cat {DIGITS} --rows ..800 -o a.npy"));
+    place.out(&format!("npy cat {DIGITS} --rows 800..1600 -o b.npy"));
+    place
+}
+
+#[test]
+fn the_baseline_of_rp_is_the_score_of_rows_moved_by_one() {
+    let place = halves();
+    for flags in [
+        "",
+        "--similarity mae --data-range 0,16 --threshold 40",
+        "--similarity l2 --threshold 30",
+        "--descriptor whiten:16 --train a.npy --threshold 0.3",
+    ] {
+        let (baseline, _) = column(&place, &format!("rp-score a.npy b.npy {flags}"), "baseline");
+        let moved = "<(npy cat a.npy --rows ..799) <(npy cat b.npy --rows 1..)";
+        let (values, _) = column(&place, &format!("rp-score {moved} {flags}"), "value");
+        assert_eq!(baseline[0], values[0], "{flags}");
+        assert!((0.01..1.0).contains(&baseline[0].parse().unwrap()), "{flags}: {}", baseline[0]);
+    }
+    // The one pair that two rows have, and none of one.
+    assert_eq!(column(&place, "rp-score a.npy a.npy --rows ..1", "baseline").0, [""]);
+    // Of a part of the rows, within these.
+    let part = column(&place, "rp-score a.npy b.npy --rows 100..300", "baseline").0;
+    let cut = "<(npy cat a.npy --rows 100..300) <(npy cat b.npy --rows 100..300)";
+    assert_eq!(part, column(&place, &format!("rp-score {cut}"), "baseline").0);
+}
+
+#[test]
+fn the_baseline_of_gl_is_the_score_of_training_rows_left_out_in_turn() {
+    let place = Place::new();
+    let n = 24;
+    place.out(&format!("npy cat {DIGITS} --rows ..{n} -o train.npy"));
+    place.out(&format!("npy cat {DIGITS} --rows 100..140 -o fresh.npy"));
+    for flags in [
+        "--threshold 0.9 --gl similarity,ratio",
+        "--threshold 0.85 --gl similarity,ratio --ratio 0.95",
+        "--similarity l2 --threshold 25 --gl similarity,distance --reference fresh.npy",
+        "--similarity mae --data-range 0,16 --threshold 40",
+    ] {
+        let line = format!("rp-score fresh.npy --train train.npy {flags}");
+        let (baselines, _) = column(&place, &line, "baseline");
+        let (scores, _) = column(&place, &line, "score");
+        let mut sums = vec![0.0; scores.len()];
+        for i in 0..n {
+            // One reference, the same distance for all: of the reference itself to the whole training set.
+            let others =
+                format!("<(cat <(npy cat train.npy --rows ..{i}) <(npy cat train.npy --rows {}..))", i + 1);
+            let alone = format!("rp-score <(npy cat train.npy --rows {i}..{}) --train {others}", i + 1);
+            let (values, _) = column(&place, &format!("{alone} --per-sample rows.csv {flags}"), "value");
+            for ((sum, score), value) in sums.iter_mut().zip(&scores).zip(values) {
+                *sum += match score.as_str() {
+                    "gl_distance" => value_of(&place, "distance"),
+                    _ => value.parse::<f64>().unwrap(),
+                };
+            }
+        }
+        for ((score, baseline), sum) in scores.iter().zip(&baselines).zip(sums) {
+            let mean = match score.as_str() {
+                "gl_distance" => {
+                    let reference = "rp-score fresh.npy --train train.npy --per-sample rows.csv";
+                    place.bash(reference);
+                    sum / n as f64 / mean_of(&place, "distance")
+                }
+                _ => sum / n as f64,
+            };
+            let baseline: f64 = baseline.parse().unwrap();
+            assert!((baseline - mean).abs() < 1e-12, "{flags}, {score}: {baseline}, not {mean}");
+        }
+    }
+    let (baseline, _) =
+        column(&place, "rp-score fresh.npy --train <(npy cat train.npy --rows ..1)", "baseline");
+    assert_eq!(baseline, [""], "one row has no other");
+}
+
+fn value_of(place: &Place, name: &str) -> f64 {
+    value(place, &format!("table cat rows.csv --columns {name}"), name)
+}
+
+fn mean_of(place: &Place, name: &str) -> f64 {
+    value(place, &format!("table mean rows.csv --value {name}"), name)
+}
+
+#[test]
+fn scores_that_measure_nothing_are_warned_of() {
+    let place = halves();
+    // Pixels of digits that have nothing to do with each other.
+    let (values, err) = column(&place, "rp-score a.npy b.npy", "value");
+    let (baselines, _) = column(&place, "rp-score a.npy b.npy", "baseline");
+    let [value, baseline]: [f64; 2] = [&values[0], &baselines[0]].map(|x| x.parse().unwrap());
+    assert!((value - baseline).abs() < 0.05 && value > 0.3, "{value} beside {baseline}");
+    assert!(err.contains("warning: ") && err.contains(&format!("{baseline:.3}")), "{err}");
+    assert!(err.contains("--descriptor whiten:32") && err.contains("--threshold"), "{err}");
+    let (values, err) = column(&place, "rp-score b.npy --train a.npy", "value");
+    assert_eq!(values, ["0"], "all copies, it seems");
+    assert!(err.contains("score 0.000") && err.contains("whiten:32"), "{err}");
+    // Where the threshold tells them apart, nothing is said.
+    let line = "rp-score b.npy --train a.npy --descriptor whiten:16 --threshold 0.95 --gl similarity,ratio";
+    let (values, err) = column(&place, line, "value");
+    assert_eq!(err, "");
+    assert!(values.iter().all(|v| v.parse::<f64>().unwrap() > 0.8), "{values:?}");
+    // The same bytes, whatever the threads.
+    let bytes = |threads| place.bash(&format!("{line} a.npy --threads {threads}")).out;
+    assert_eq!(bytes(1), bytes(5));
+}
+
+#[test]
+fn copies_to_the_bit_are_counted() {
+    let place = Place::new();
+    place.out("molrg-gen -d 12 -r 6 -k 2 -n 100 --seed 1 --truth t.st -o train.npy");
+    // The same seed twice, of which the training set is the beginning.
+    place.out("molrg-gen --from t.st -n 300 --seed 1 -o again.npy");
+    place.out("molrg-gen --from t.st -n 300 --seed 2 -o other.npy");
+    let line = "--train train.npy --threshold 0.999 --gl ratio";
+    let (_, err) = column(&place, &format!("rp-score again.npy {line}"), "value");
+    assert!(err.contains("100 of 300 rows of again.npy are rows of train.npy to the bit"), "{err}");
+    assert_eq!(column(&place, &format!("rp-score other.npy {line}"), "value").1, "");
+    let (_, err) = column(&place, "rp-score again.npy again.npy other.npy --threshold 0.99", "value");
+    assert!(err.contains("300 of 300 rows of again.npy and again.npy are equal to the bit"), "{err}");
+    assert_eq!(err.lines().count(), 1, "{err}");
+}
+
+#[test]
+fn rows_that_are_not_paired_are_warned_of() {
+    let place = Place::new();
+    place.out("molrg-gen -d 24 -r 4 -k 2 -n 30 --noise-std 0.2 --seed 1 --truth t.st -o x.npy");
+    place.out("dae-fit x.npy --kind molrg -r 4 -k 2 -o s.st");
+    place.out("pf-sample s.st -n 1500 --seed 7 -o s.npy");
+    place.out("pf-sample t.st -n 1500 --seed 7 -o t.npy");
+    place.out("pf-sample t.st -n 1500 --seed 8 -o other.npy");
+    for right in ["s.npy t.st --seed 7", "s.st t.npy --seed 7", "s.npy t.npy", "s.st t.st"] {
+        assert_eq!(column(&place, &format!("pfd {right}"), "value").1, "", "{right}");
+    }
+    for wrong in
+        ["s.npy t.st", "s.npy other.npy", "s.npy t.npy other.npy", "--bias-variance other.npy s.npy t.npy"]
+    {
+        let (values, err) = column(&place, &format!("pfd {wrong}"), "value");
+        assert!(err.contains("pairing makes no difference") && err.contains("--seed"), "{wrong}: {err}");
+        // With both numbers, of the first thousand rows.
+        let word = |after: &str| err.split(after).nth(1).unwrap().trim().split([' ', ',']).next().unwrap();
+        let apart: f64 = word(", but ").parse().unwrap();
+        if !wrong.starts_with("--") {
+            let last: f64 = values[values.len() - 1].parse().unwrap();
+            assert!((apart / last - 1.0).abs() < 0.1, "{wrong}: {apart} beside {last}");
+        }
+    }
+}
+
+#[test]
+fn pfd_takes_many_inputs() {
+    let place = Place::new();
+    for (seed, name) in [(1, "a"), (2, "b"), (3, "c")] {
+        place.out(&format!("npy noise -n 40 -d 5 --seed {seed} -o {name}.npy"));
+    }
+    let all = place.bash("pfd a.npy b.npy c.npy").out;
+    let rows: Vec<&str> = std::str::from_utf8(&all).unwrap().lines().skip(1).collect();
+    for (row, pair) in rows.iter().zip(["a.npy b.npy", "a.npy c.npy", "b.npy c.npy"]) {
+        let two = place.bash(&format!("pfd {pair}")).out;
+        assert_eq!(Some(*row), std::str::from_utf8(&two).unwrap().lines().nth(1), "{pair}");
+    }
+    assert_eq!(rows.len(), 3);
+}
+
+#[test]
+fn of_one_row_there_is_no_interval() {
+    let place = Place::new();
+    place.put("a.csv", "0,0\n");
+    place.put("b.csv", "1,1\n");
+    place.put("r.csv", "0,3\n2,3\n");
+    for (line, expected) in [
+        ("pfd a.csv b.csv", 2f64.sqrt()),
+        ("rp-score a.csv --train b.csv --gl distance --reference r.csv", 0.4f64.sqrt()),
+    ] {
+        assert!((value(&place, line, "value") / expected - 1.0).abs() < 1e-15, "{line}");
+        for empty in ["std_error", "ci_low", "ci_high"] {
+            assert_eq!(column(&place, line, empty).0, [""], "{line}");
+        }
+        assert_eq!(value(&place, line, "n"), 1.0);
+    }
+    let (unbiased, _) = column(&place, "pfd --bias-variance --unbiased a.csv b.csv b.csv", "ci_low");
+    assert_eq!(unbiased, ["", "", ""]);
+}
+
+#[test]
+fn distances_that_squares_do_not_hold_are_refused() {
+    let place = Place::new();
+    place.put("tiny.csv", "1e-200,1e-200\n".repeat(4));
+    place.put("nothing.csv", "0,0\n".repeat(4));
+    place.put("huge.csv", "1e200,1e200\n".repeat(4));
+    for name in ["tiny", "huge"] {
+        let done = place.run(&format!("pfd {name}.csv nothing.csv"));
+        assert_eq!(done.code, Some(1), "{name}");
+        assert!(done.err.contains("another unit") && done.err.lines().count() == 1, "{}", done.err);
+    }
+    assert_eq!(value(&place, "pfd tiny.csv tiny.csv", "value"), 0.0);
+}
+
+#[test]
+fn a_distance_that_few_rows_carry_is_warned_of() {
+    let place = Place::new();
+    place.out("molrg-gen -d 24 -r 4 -k 3 -n 900 --seed 3 --noise-std 0.05 --truth t.st -o x.npy");
+    place.out("dae-fit x.npy --kind molrg -r 4 -k 3 --fit noise,weights -q -o s.st");
+    let (_, err) = column(&place, "pfd s.st t.st -n 1000 --seed 2 --rows 100..300", "value");
+    assert!(
+        err.contains("200 rows") && (err.contains("half of the squared") || err.contains("do not show")),
+        "{err}"
+    );
+    assert_eq!(column(&place, "pfd s.st t.st -n 10000", "value").1, "");
+}
+
+#[test]
+fn levels_are_those_of_the_grid_given() {
+    let place = Place::new();
+    place.out("molrg-gen -d 6 -r 2 -k 1 -n 4 --truth t.st -o x.npy");
+    let (sigmas, _) = column(
+        &place,
+        "jacobian-rank t.st --levels edm:5 --sigma-max 20 --sigma-min 0.1 --rho 3 -n 1",
+        "sigma",
+    );
+    let sigmas: Vec<f64> = sigmas.iter().map(|s| s.parse().unwrap()).collect();
+    for (i, sigma) in sigmas.iter().enumerate() {
+        let (top, bottom) = (20f64.cbrt(), 0.1f64.cbrt());
+        let expected = (top + i as f64 / 4.0 * (bottom - top)).powi(3);
+        assert!((sigma / expected - 1.0).abs() < 1e-12, "{sigmas:?}");
+    }
+    assert_eq!(sigmas.len(), 5);
+}
