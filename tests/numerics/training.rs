@@ -506,13 +506,14 @@ fn a_course_is_judged_by_its_means() {
     let run = |loss: &dyn Fn(u64) -> f64| {
         let mut course = Course::default();
         let ended = (1..=2000).find_map(|i| course.add(&step(i, loss(i)), 2000).err().map(|_| i));
-        (ended, course.worse_than_nothing())
+        (ended, course.has_risen())
     };
     assert_eq!(run(&|_| 1.0), (None, None));
     // One bad step of a hundred times D = 0 is 6 in the mean of 40.
     assert_eq!(run(&|i| if i == 500 { 200.0 } else { 1.0 }).0, None);
     assert_eq!(run(&|i| if i > 500 { 200.0 } else { 1.0 }).0, Some(520));
     // Ten times the loss of the first step is allowed where that is the larger.
-    assert_eq!(run(&|_| 200.0), (None, Some([200.0, 2.0])));
+    assert_eq!(run(&|_| 200.0), (None, None));
+    assert_eq!(run(&|i| if i == 1 { 3.0 } else { 5.0 }), (None, Some([5.0, 2.0, 3.0])));
     assert_eq!(run(&|i| if i == 1 { 200.0 } else { 2100.0 }).0, Some(40));
 }
