@@ -1101,7 +1101,7 @@ fn neighbours_are_told_apart_where_others_are_far() {
 
 #[test]
 fn the_rest_has_the_digits_of_its_own_size() {
-    let all: Value = serde_json::from_str(include_str!("../testdata/golden/rest.json")).unwrap();
+    let all: Value = serde_json::from_str(include_str!("../../testdata/golden/rest.json")).unwrap();
     let mut lost = 0.0f64;
     for (name, case) in all.as_object().unwrap() {
         let component = |c: &Value| Component {
