@@ -196,8 +196,15 @@ impl<T: Scalar> MixtureDenoiser<T> {
         size
     }
 
-    /// w_k of every row of x, (n, K), given P = x·frame.
-    fn weights(&self, x: ArrayView2<T>, projected: ArrayView2<T>, level: &Level) -> Array2<f64> {
+    /// w_k of every row of x, seen from the centre, (n, K), given P = x·frame. Of `points`, the same rows as they
+    /// came, those are taken that T cannot decide.
+    fn weights(
+        &self,
+        x: ArrayView2<T>,
+        points: ArrayView2<T>,
+        projected: ArrayView2<T>,
+        level: &Level,
+    ) -> Array2<f64> {
         let count = self.mixture.components.len();
         if count == 1 {
             return Array2::ones((x.nrows(), 1));
@@ -226,7 +233,8 @@ impl<T: Scalar> MixtureDenoiser<T> {
             softmax(weights);
         }
         if !undecided.is_empty() {
-            let exact = self.exact_weights(cast(x.select(Axis(0), &undecided).view()).view(), level);
+            let wide = cast::<T, f64>(points.select(Axis(0), &undecided).view());
+            let exact = self.exact_weights(seen_from(&self.centre, wide.view()).view(), level);
             for (i, exact) in undecided.into_iter().zip(exact.outer_iter()) {
                 weights.row_mut(i).assign(&exact);
             }
@@ -270,19 +278,27 @@ impl<T: Scalar> MixtureDenoiser<T> {
         self.weights_at(x, self.exact_coordinates(x).view(), level)
     }
 
+    /// The mean that is nearest to x, and ‖x − μ‖².
+    fn nearest_mean(&self, x: ArrayView1<f64>) -> (&Array1<f64>, f64) {
+        let square = |c: &Component| x.iter().zip(&c.mean).map(|(x, a)| (x - a) * (x - a)).sum::<f64>();
+        let first = &self.mixture.components[0];
+        let start = (&first.mean, square(first));
+        let others = if self.has_means { &self.mixture.components[1..] } else { &[] };
+        others.iter().map(|c| (&c.mean, square(c))).fold(start, |best, c| if c.1 < best.1 { c } else { best })
+    }
+
     /// The same, given the rows' exact coordinates.
     fn weights_at(&self, x: ArrayView2<f64>, z: ArrayView2<f64>, level: &Level) -> Array2<f64> {
         let origin = vec![0.0; self.centres.len()];
-        let first = &self.mixture.components[0].mean;
         let mut all = Array2::zeros((x.nrows(), level.offset.len()));
         for ((x, p), mut weights) in x.outer_iter().zip(z.outer_iter()).zip(all.outer_iter_mut()) {
             let (Some(p), Some(weights)) = (p.as_slice(), weights.as_slice_mut()) else { continue };
-            // Relative to ‖x − μ_0‖²: (μ_0 − μ_k)·(2x − μ_0 − μ_k).
+            let (near, base) = self.nearest_mean(x);
+            // Relative to that, μ: (μ − μ_k)·(2x − μ − μ_k).
             let distance = |k: usize| -> f64 {
                 let mean = &self.mixture.components[k].mean;
-                x.iter().zip(first).zip(mean).map(|((x, a), b)| (a - b) * (2.0 * x - a - b)).sum()
+                x.iter().zip(near).zip(mean).map(|((x, a), b)| (a - b) * (2.0 * x - a - b)).sum()
             };
-            let base: f64 = x.iter().zip(first).map(|(x, a)| (x - a) * (x - a)).sum();
             self.log_weights(level, p, &origin, 0.0, distance, weights);
             for (l, half) in weights.iter_mut().zip(&level.half_precision) {
                 *l -= (half - level.half_precision[0]) * base;
@@ -362,11 +378,12 @@ impl<T: Scalar> Denoiser<T> for MixtureDenoiser<T> {
 
     fn denoise(&self, x: ArrayView2<T>, sigma: f64) -> Result<Array2<T>> {
         let level = self.level(sigma);
-        let x = seen_from(&self.centre, x);
+        let points = x;
+        let x = seen_from(&self.centre, points);
         let x = x.view();
         let rank = self.centres.len();
         let mut projected = product(x, self.frame.view());
-        let weights = self.weights(x, projected.view(), &level);
+        let weights = self.weights(x, points, projected.view(), &level);
         // Coordinates become the coefficients by which the frame makes D − (Σ w s) x.
         for (mut p, weights) in projected.outer_iter_mut().zip(weights.outer_iter()) {
             let Some(p) = p.as_slice_mut() else { continue };

@@ -59,9 +59,10 @@ impl Course {
         Ok(())
     }
 
-    /// The last mean loss and that of D = 0, where the network is the worse one.
-    pub fn worse_than_nothing(&self) -> Option<[f64; 2]> {
-        self.last.filter(|[loss, trivial]| loss > trivial)
+    /// The last mean loss, that of D = 0 and that of the first step, where it is above both.
+    pub fn has_risen(&self) -> Option<[f64; 3]> {
+        let [loss, trivial] = self.last?;
+        (loss > trivial.max(self.untrained)).then_some([loss, trivial, self.untrained])
     }
 
     /// All of it, for checkpoints.

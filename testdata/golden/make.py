@@ -3,7 +3,8 @@
     python testdata/golden/make.py
 
 mixture.json: posteriors of small mixtures from full covariance matrices, solved
-densely with 60 digits (mpmath), and Jacobians of some. random.json: the bytes
+densely with 60 digits (mpmath), and Jacobians of some. rest.json: x − D = Σ w_k σ² (Σ_k + σ²)⁻¹ (x − μ_k) at
+small σ by the same algebra. random.json: the bytes
 of ChaCha with 8 rounds, written here from its definition (RFC 8439, with 64-bit
 counter and nonce). moments.json, shares.json, amounts.json: NumPy's means, covariances
 and eigenvalues, SciPy's Wilson and gamma intervals. flow.json: a one-dimensional flow as
@@ -120,6 +121,39 @@ def mixtures():
                 points.append(point)
         out[name] = {"components": components, "points": points}
     write("mixture.json", out)
+
+
+def rests():
+    rng = np.random.default_rng(20261126)
+    d = 6
+    near = [component(rng, d, 2, 0.6, 0.3, 0.01, 0.3), component(rng, d, 1, 0.4, 0.3, 0.04, 0.3)]
+    # The same a thousand units away, in numbers of few digits: readers of JSON may round others.
+    short = lambda v: np.round(np.array(v) * 1024) / 1024
+    far = [dict(c, mean=(short(c["mean"]) + 1000).tolist()) for c in near]
+    cases = {
+        "noise": near,
+        "far": far,
+        "subspaces": [component(rng, d, 2, 0.5, 0.0, 0.0, 0.3), component(rng, d, 3, 0.5, 0.0, 0.0, 0.3)],
+        "one": [component(rng, d, 3, 1.0, 5.0, 0.0, 0.3)],
+    }
+    out = {}
+    for name, components in cases.items():
+        points = []
+        for sigma in [1e-6, 1e-5, 1e-4, 1e-3]:
+            for c in components:
+                u = np.array(c["basis"])
+                z = rng.standard_normal(u.shape[1]) * np.sqrt(c["variances"])
+                e = rng.standard_normal(d) * np.sqrt(c["noise"])
+                y = np.array(c["mean"]) + u @ z + e - u @ (u.T @ e)
+                x = (y + sigma * rng.standard_normal(d)).astype(np.float32).astype(float)
+                if name == "far":
+                    x = short(x)
+                means, logs, _ = posterior(components, x, sigma)
+                weights = [mp.exp(l) for l in logs]
+                rest = sum((w * (column(x) - m) for w, m in zip(weights, means)), mp.zeros(d, 1)) / mp.fsum(weights)
+                points.append({"sigma": sigma, "x": x.tolist(), "rest": [float(v) for v in rest]})
+        out[name] = {"components": components, "points": points}
+    write("rest.json", out)
 
 
 # Random numbers
@@ -257,5 +291,5 @@ def ranks():
     write("ranks.json", rows)
 
 
-for make in [mixtures, random, moments, shares, amounts, flow, ranks]:
+for make in [mixtures, rests, random, moments, shares, amounts, flow, ranks]:
     make()

@@ -156,6 +156,8 @@ fn wrong_calls_exit_2_and_name_the_flag() {
         ("dae-apply student.st whole.npy --snr 0", &["--snr 0"]),
         ("dae-apply student.st whole.npy --snr -2", &["--snr"]),
         ("dae-apply student.st whole.npy --time 2 --schedule flow", &["--time"]),
+        ("dae-apply student.st whole.npy --time 1 --schedule flow", &["--time 1", "inf"]),
+        ("dae-apply student.st whole.npy --time 1 --schedule cosine", &["--time 1", "inf"]),
         ("dae-apply student.st whole.npy --sigma 1 --snr 1", &["--sigma", "--snr"]),
         ("dae-apply student.st whole.npy --levels edm", &["--levels"]),
         ("dae-apply student.st whole.npy --levels edm:0", &["--levels"]),
@@ -236,6 +238,55 @@ fn wrong_calls_exit_2_and_name_the_flag() {
         ("npy stack", &["<FILE>"]),
     ] {
         fails(&place, 2, line, words);
+    }
+}
+
+#[test]
+fn what_does_not_end_well_ends() {
+    let place = with_outputs();
+    for (line, words) in [
+        (
+            "pf-sample truth.st -n 3 --solver rk45 --rtol 1e-13 --atol 1e-13",
+            &["rk45", "--rtol", "--dtype f64"][..],
+        ),
+        (
+            "dae-fit whole.npy --kind mlp --quiet --width 16 --steps 200 --lr 1e3 -o old",
+            &["diverged", "--lr"],
+        ),
+    ] {
+        fails(&place, 1, line, words);
+    }
+}
+
+#[test]
+fn data_that_the_first_noise_does_not_cover_are_warned_of() {
+    let place = Place::new();
+    place.out("molrg-gen -d 6 -r 2 -k 1 -n 60 --spectrum 40000,9 --noise-std 1 -o wide.npy");
+    place.out("molrg-gen -d 6 -r 2 -k 1 -n 60 --mean-norm 100 --noise-std 1 -o far.npy");
+    place.out("molrg-gen -d 6 -r 2 -k 1 -n 60 --noise-std 1 -o plain.npy");
+    for data in ["wide", "far", "plain"] {
+        for kind in ["gaussian", "empirical", "mlp"] {
+            let quick = if kind == "mlp" { "--width 4 --depth 1 --steps 20" } else { "" };
+            place.out(&format!("dae-fit {data}.npy --kind {kind} --quiet {quick} -o model.st"));
+            // What a network keeps is the deviation of all numbers together: 100 in six of 40000, 41 where one
+            // mean is that far.
+            for line in [
+                "pf-sample model.st -n 3 -o samples",
+                "pfd model.st model.st -n 3 -o table",
+                "jacobian-rank model.st --sigma 1 -n 2 -o table",
+            ] {
+                let covered = format!("{line} --sigma-max 5000");
+                for (line, expected) in [(line, usize::from(data != "plain")), (&covered[..], 0)] {
+                    let done = place.run(line);
+                    let what = format!("{data}, {kind}, {line}: {}", done.err);
+                    assert_eq!((done.code, done.err.lines().count()), (Some(0), expected), "{what}");
+                    assert!(
+                        expected == 0 || done.err.contains("warning: ") && done.err.contains("--sigma-max"),
+                        "{what}"
+                    );
+                }
+            }
+        }
     }
 }
 

@@ -709,3 +709,95 @@ fn trajectories_keep_every_level() {
     let middle = carried(&Plan { sigmas: vec![3.0, 1.0], ..plan }, &denoiser, &start);
     assert_eq!(kept.points.slice(s![.., 2..4]), middle);
 }
+
+#[test]
+fn flows_move_and_scale_with_their_data() {
+    // Latents and data on grids on which all sums are exact in f64, and with offsets to 10⁶ in f32.
+    fn check<T: Scalar>(step: f64) {
+        let grid = |x: Array2<f64>| x.mapv(|v| (v / step).round() * step);
+        let d = 36;
+        let noise = |seed, rows| normal_rows::<f64>(seed, Purpose::Noise, 0..rows, d);
+        let mut general = Design { noise_std: 0.25, ..Design::molrg(d, 2, 3) }.plant(2).unwrap();
+        for (c, mean) in general.components.iter_mut().zip(grid(noise(7, 3)).outer_iter()) {
+            c.mean = mean.to_owned();
+        }
+        let data = grid(noise(8, 50));
+        let set = |unit: f64, o: f64| EmpiricalDenoiser::new(data.mapv(|v| T::of((v + o) * unit)));
+        let mixture = |unit: f64, o: f64| {
+            let mut moved = general.clone();
+            for c in &mut moved.components {
+                c.mean.mapv_inplace(|m| (m + o) * unit);
+                c.variances *= unit * unit;
+                c.noise_variance *= unit * unit;
+            }
+            moved
+        };
+        let start = grid(noise(9, 8) * 5.0);
+        let power = (1u128 << 66) as f64;
+        for solver in FIXED.into_iter().chain([Solver::Rk45]) {
+            let tolerance = if T::epsilon().wide() > 1e-10 { 1e-5 } else { 1e-9 };
+            let along = |unit: f64| Plan {
+                rtol: tolerance,
+                atol: tolerance * unit,
+                ..plan(solver, levels(12, 5.0, 0.02).iter().map(|s| s * unit).collect())
+            };
+            let plain: [Array2<f64>; 2] = [
+                carried(&along(1.0), &MixtureDenoiser::<f64>::new(general.clone()), &start),
+                carried(&along(1.0), &EmpiricalDenoiser::new(data.clone()), &start),
+            ];
+            for offset in [0.0, 1e3, 1e6] {
+                // The tolerance of rk45 is relative to where the data are.
+                if solver == Solver::Rk45 && offset > 0.0 {
+                    continue;
+                }
+                for unit in [1.0, 1.0 / power, power] {
+                    let denoisers: [Box<dyn Denoiser<T>>; 2] = [
+                        Box::new(MixtureDenoiser::<T>::new(mixture(unit, offset))),
+                        Box::new(set(unit, offset)),
+                    ];
+                    for (expected, denoiser) in plain.iter().zip(denoisers) {
+                        let mut x = start.mapv(|v| T::of((v + offset) * unit));
+                        along(unit).run(denoiser.as_ref(), &mut x, 0, 0).unwrap();
+                        let got = x.mapv(|v| v.wide() / unit - offset);
+                        // Every step rounds points at the offset once or twice, which later steps shrink;
+                        // on the way from one law to the other errors may grow some tenfold.
+                        let rounding = T::epsilon().wide() * (1.0 + offset) * 6.0 * 100.0;
+                        let own = if solver == Solver::Rk45 { 100.0 * tolerance } else { 0.0 };
+                        let error = farthest(&got, expected);
+                        assert!(
+                            error < rounding + own,
+                            "{solver:?}, {}, offset {offset}, unit {unit}: {error} over {rounding}",
+                            T::DTYPE
+                        );
+                    }
+                }
+            }
+        }
+    }
+    check::<f32>(0.0625);
+    check::<f64>(1.0 / 1024.0);
+}
+
+#[test]
+fn tolerances_below_the_rounding_of_the_type_are_refused() {
+    let mixture = Design::molrg(12, 3, 2).plant(1).unwrap();
+    let attempt = |rtol: f64, atol: f64| {
+        let plan = Plan { rtol, atol, ..plan(Solver::Rk45, vec![80.0, 1.0, 0.002, 0.0]) };
+        let mut x = plan.start::<f32>(1, 0..3, 12);
+        plan.run(&MixtureDenoiser::<f32>::new(mixture.clone()), &mut x, 0, 0)
+    };
+    for (rtol, atol) in [(1e-8, 1e-8), (1e-13, 1e-13), (1e-30, 1e-30)] {
+        let error = attempt(rtol, atol).unwrap_err().to_string();
+        assert!(error.contains("--rtol") && error.contains("--dtype f64"), "{rtol}: {error}");
+    }
+    // Down to there, they are met: and one of the two may be as small as it likes.
+    for (rtol, atol) in [(1e-6, 1e-6), (2e-7, 1e-30), (1e-30, 1e-4)] {
+        assert!(attempt(rtol, atol).unwrap().evaluations < 3000, "{rtol} {atol}");
+    }
+    let wide = Plan { rtol: 1e-14, atol: 1e-14, ..plan(Solver::Rk45, vec![80.0, 1.0]) };
+    carried(&wide, &MixtureDenoiser::<f64>::new(mixture.clone()), &wide.start(1, 0..2, 12));
+    let none = Plan { rtol: 1e-17, atol: 1e-17, ..wide };
+    let mut x = none.start::<f64>(1, 0..1, 12);
+    let error = none.run(&MixtureDenoiser::<f64>::new(mixture), &mut x, 0, 0).unwrap_err().to_string();
+    assert!(error.contains("--rtol") && !error.contains("--dtype"), "{error}");
+}

@@ -8,7 +8,7 @@ use molrg::random::{Purpose, normal_rows, row_rng};
 use molrg::scalar::Scalar;
 use molrg::schedule::Schedule;
 use molrg::training::loss::Level;
-use molrg::training::{Average, Batch, Loss, Optimizer, Rate, Settings, Trainer};
+use molrg::training::{Average, Batch, Course, Loss, Optimizer, Progress, Rate, Settings, Trainer};
 use ndarray::{Array1, Array2, Axis};
 
 fn settings(loss: Loss, steps: u64) -> Settings {
@@ -428,4 +428,92 @@ fn few_samples_are_stored_in_columns_and_many_spread() {
         .fold(f64::NEG_INFINITY, f64::max);
     let alive = w.columns().into_iter().filter(|c| c.dot(c) > 0.01).count();
     assert!(closest < 0.95 && alive > 10, "cosine {closest}, {alive} columns");
+}
+
+/// The steps of a small network at this learning rate, and how it ends.
+fn course(peak: f64, loss: Loss, data: &Array2<f32>) -> (Vec<Progress>, Result<(), String>) {
+    let rate = Rate { peak, warmup: 10, floor: 0.02 };
+    let settings = Settings { rate, ..settings(loss, 300) };
+    let graph = Architecture::Mlp { width: 32, depth: 1 }.graph::<f32>(&[data.ncols()]).unwrap();
+    let mut trainer = Trainer::new(graph, &[data.ncols()], data.clone(), settings).unwrap();
+    let (mut course, mut all) = (Course::default(), Vec::new());
+    for _ in 0..300 {
+        let ended = trainer.step().and_then(|done| {
+            all.push(done);
+            // As it goes on from a checkpoint.
+            course = Course::from_numbers(course.to_numbers());
+            course.add(&done, 300)
+        });
+        if let Err(e) = ended {
+            return (all, Err(e.to_string()));
+        }
+    }
+    assert_eq!(all.len(), 300);
+    (all, Ok(()))
+}
+
+#[test]
+fn training_that_diverges_in_finite_numbers_ends() {
+    let data = normal::<f32>(1, 60, 8);
+    for loss in [Loss::Edm, Loss::Vp, Loss::Fixed { sigma: 0.5 }] {
+        let (seen, ended) = course(1e3, loss, &data);
+        let error = ended.unwrap_err();
+        assert!(error.contains("diverged") && error.contains("--lr"), "{loss:?}: {error}");
+        assert!(seen.len() < 100 && seen.iter().all(|p| p.loss.is_finite()), "{loss:?}: {}", seen.len());
+    }
+    // What learns, or learns slowly, goes on: on data far from the origin, in a form that does not suit them,
+    // and with inputs that nothing scales.
+    let far = &data + 50.0;
+    let small = &data * 1e-3;
+    for (peak, loss, data) in [
+        (3e-3, Loss::Edm, &data),
+        (1e-5, Loss::Edm, &data),
+        (3e-3, Loss::Subvp, &data),
+        (3e-3, Loss::Vp, &small),
+        (3e-3, Loss::Ve, &data),
+        (3e-3, Loss::Edm, &far),
+        (3e-3, Loss::Fixed { sigma: 0.5 }, &far),
+        (3e-3, Loss::Consistency { sigma_min: 0.002, sigma_max: 80.0 }, &data),
+    ] {
+        let (_, ended) = course(peak, loss, data);
+        assert_eq!(ended, Ok(()), "{loss:?} at {peak}");
+    }
+}
+
+#[test]
+fn the_trivial_loss_is_that_of_a_denoiser_that_says_0() {
+    let data = normal::<f64>(1, 40, 8);
+    let step = |loss| {
+        let settings = Settings { batch: Batch::All, ..settings(loss, 3) };
+        let graph = Architecture::Mlp { width: 8, depth: 1 }.graph::<f64>(&[8]).unwrap();
+        Trainer::new(graph, &[8], data.clone(), settings).unwrap().step().unwrap()
+    };
+    let expected = data.mapv(|v| v * v).mean().unwrap();
+    assert!((step(Loss::Fixed { sigma: 0.5 }).trivial / expected - 1.0).abs() < 1e-12);
+    // Weights of the levels drawn, (σ² + σ_d²)/(σσ_d)², times ‖x_0‖²: of 40 draws a mean of 1 + σ_d²/σ² and
+    // more than it at its least.
+    assert!(step(Loss::Edm).trivial > 0.5);
+    // Of a pair of levels, D = x leaves √((Δσ)²‖ε‖² + c²) − c over Δσ, nearly ‖ε‖, whose mean is 2.74 for d = 8;
+    // four standard errors of 40 rows are 0.43.
+    let consistency = step(Loss::Consistency { sigma_min: 0.002, sigma_max: 80.0 }).trivial;
+    assert!((2.0..3.2).contains(&consistency), "{consistency}");
+}
+
+#[test]
+fn a_course_is_judged_by_its_means() {
+    let step = |step, loss| Progress { step, loss, trivial: 2.0, rate: 1.0, gradient_norm: 1.0 };
+    // 40 steps a share of 2000.
+    let run = |loss: &dyn Fn(u64) -> f64| {
+        let mut course = Course::default();
+        let ended = (1..=2000).find_map(|i| course.add(&step(i, loss(i)), 2000).err().map(|_| i));
+        (ended, course.has_risen())
+    };
+    assert_eq!(run(&|_| 1.0), (None, None));
+    // One bad step of a hundred times D = 0 is 6 in the mean of 40.
+    assert_eq!(run(&|i| if i == 500 { 200.0 } else { 1.0 }).0, None);
+    assert_eq!(run(&|i| if i > 500 { 200.0 } else { 1.0 }).0, Some(520));
+    // Ten times the loss of the first step is allowed where that is the larger.
+    assert_eq!(run(&|_| 200.0), (None, None));
+    assert_eq!(run(&|i| if i == 1 { 3.0 } else { 5.0 }), (None, Some([5.0, 2.0, 3.0])));
+    assert_eq!(run(&|i| if i == 1 { 200.0 } else { 2100.0 }).0, Some(40));
 }

@@ -130,10 +130,10 @@ impl TrainingArgs {
                 checkpoints.write(run, trainer)?;
             }
         }
-        if let Some([loss, trivial]) = run.log.course.worse_than_nothing() {
+        if let Some([loss, trivial, first]) = run.log.course.has_risen() {
             job.warn(&format!(
-                "the mean loss of the last steps is {loss:.3}, where a denoiser that always says 0 has {trivial:.3}; \
-                 give more --steps, or another --lr or --loss"
+                "the mean loss of the last steps is {loss:.3}, where a denoiser that always says 0 has {trivial:.3} \
+                 and the first step had {first:.3}; give a smaller --lr or more --steps"
             ));
         }
         Ok(())
