@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::ending::usage;
 use super::registry::Entry;
 
-/// Prints what `--generate man|bash|zsh|fish|json` asks for.
+/// Prints what `--generate man|bash|zsh|fish|json|markdown` asks for.
 pub fn print(entry: &Entry, mut command: Command, what: Option<&OsString>) -> Result<()> {
     let what = what.and_then(|w| w.to_str()).unwrap_or("");
     let mut text = Vec::new();
@@ -24,9 +24,14 @@ pub fn print(entry: &Entry, mut command: Command, what: Option<&OsString>) -> Re
             text = serde_json::to_vec_pretty(&description(entry, &command))?;
             text.push(b'\n');
         }
+        "markdown" => {
+            command.build();
+            text = pages(entry, &command).into_bytes();
+        }
         _ => {
-            let shell = Shell::from_str(what, true)
-                .map_err(|_| usage(anyhow::anyhow!("--generate: give man, bash, zsh, fish or json")))?;
+            let shell = Shell::from_str(what, true).map_err(|_| {
+                usage(anyhow::anyhow!("--generate: give man, bash, zsh, fish, json or markdown"))
+            })?;
             let name = command.get_name().to_string();
             clap_complete::generate(shell, &mut command, name, &mut text);
         }
@@ -84,6 +89,71 @@ fn argument(argument: &Arg) -> Value {
         "heading": argument.get_help_heading(),
         "help": help,
     })
+}
+
+/// The pages of all programs, and of their commands, as `docs/programs.md` has them.
+fn pages(entry: &Entry, command: &Command) -> String {
+    let mut all = "# Programs\n\nMade by `molrg --generate markdown` from what `--help` is made of: `make docs`. Each takes \
+                   the shared flags of all: `--output`, `--threads`, `--manifest`, `--manifest-host`, `--quiet`, \
+                   `--verbose`, `--help`, `--version`.\n"
+        .to_string();
+    for inner in entry.commands() {
+        let Some(described) = command.find_subcommand(inner.name) else { continue };
+        all.push_str(&page(inner, described, inner.name, "##"));
+        for part in inner.commands() {
+            let Some(described) = described.find_subcommand(part.name) else { continue };
+            all.push_str(&page(part, described, &format!("{} {}", inner.name, part.name), "###"));
+        }
+    }
+    all
+}
+
+/// What one program is for, what it reads and writes, and its flags save those of all programs.
+fn page(entry: &Entry, command: &Command, name: &str, heading: &str) -> String {
+    let text = |text: Option<&clap::builder::StyledStr>| text.map(ToString::to_string).unwrap_or_default();
+    let mut page = format!(
+        "\n{heading} {name}\n\n{}\n",
+        text(command.get_long_about().or(command.get_about())).trim_end()
+    );
+    if let Some(writes) = entry.writes() {
+        let reads: Vec<&str> = entry.reads().iter().map(|content| content.name()).collect();
+        let reads = if reads.is_empty() { "nothing".to_string() } else { reads.join(", ") };
+        page.push_str(&format!(
+            "\nReads: {reads}. Writes: {}.\n\n| argument | default | |\n|---|---|---|\n",
+            writes.name()
+        ));
+    }
+    let everyone = super::flags::arguments(&[]);
+    let shared = |a: &Arg| everyone.iter().any(|shared| shared.get_id() == a.get_id());
+    let arguments = command.get_arguments().filter(|a| !a.is_hide_set() && !shared(a));
+    for argument in arguments.filter(|a| !matches!(a.get_id().as_str(), "help" | "version")) {
+        let value =
+            argument.get_value_names().and_then(|names| names.first()).map_or("", |name| name.as_str());
+        let spelled = match (argument.get_short(), argument.get_long()) {
+            (Some(short), Some(long)) => format!("--{long} (-{short})"),
+            (None, Some(long)) => format!("--{long}"),
+            _ => String::new(),
+        };
+        let switch = !argument.get_action().takes_values();
+        let spelled = if switch { spelled } else { format!("{spelled} {value}").trim().to_string() };
+        let choices: Vec<String> =
+            argument.get_possible_values().iter().map(|v| v.get_name().to_string()).collect();
+        let choices =
+            if switch || choices.is_empty() { String::new() } else { format!(": {}", choices.join(", ")) };
+        let default = argument
+            .get_default_values()
+            .first()
+            .filter(|_| !switch && !argument.is_hide_default_value_set());
+        let default = default.map_or(String::new(), |v| format!("`{}`", v.to_string_lossy()));
+        let help = text(argument.get_help()).replace('|', "\\|");
+        page.push_str(&format!("| `{}` | {default} | {help}{choices} |\n", spelled.replace('|', "\\|")));
+    }
+    let examples = text(command.get_after_help());
+    let examples: Vec<&str> = examples.lines().filter_map(|line| line.strip_prefix("  $ ")).collect();
+    if !examples.is_empty() {
+        page.push_str(&format!("\n```sh\n{}\n```\n", examples.join("\n")));
+    }
+    page
 }
 
 /// What kind of value a parser takes, as other languages name it.

@@ -171,6 +171,14 @@ fn the_description_for_other_languages_is_the_registry() {
 }
 
 #[test]
+fn the_page_of_the_programs_is_what_help_says() {
+    let written = include_str!("../../docs/programs.md");
+    let made = Place::new().text("molrg --generate markdown");
+    let differs = written.lines().zip(made.lines()).find(|(a, b)| a != b);
+    assert_eq!((differs, written.len()), (None, made.len()), "run make docs");
+}
+
+#[test]
 fn the_overview_lists_every_program() {
     let man = Place::new().text("molrg --generate man");
     for program in PROGRAMS {
