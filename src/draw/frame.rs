@@ -18,6 +18,8 @@ pub(super) const NOTCH: f64 = 5.0;
 /// beside the name.
 const LINE: f64 = 20.0;
 const CLOSE: f64 = 14.0;
+/// Height of a line of the legend whose name may be broken into two.
+const DOUBLE: f64 = 28.0;
 const SWATCH: f64 = 30.0;
 /// From the data to the legend, and the width of its narrowest column.
 const ASIDE: f64 = 16.0;
@@ -293,14 +295,14 @@ impl Legend {
             let room = width - SWATCH - 8.0;
             for (line, key) in column.iter().enumerate() {
                 (key.swatch)(picture, x, middle(line));
-                picture.within(
-                    room,
-                    (x + SWATCH, middle(line) + 4.0),
-                    &key.name,
-                    laid.size,
-                    Anchor::Start,
-                    0.0,
-                );
+                let (x, y) = (x + SWATCH, middle(line) + 4.0);
+                match text::broken(&key.name, laid.size, room).filter(|_| laid.line == DOUBLE) {
+                    Some((first, second)) => {
+                        picture.text(x, y - 6.5, first, laid.size, Anchor::Start);
+                        picture.text(x, y + 6.5, second, laid.size, Anchor::Start);
+                    }
+                    None => picture.within(room, (x, y), &key.name, laid.size, Anchor::Start, 0.0),
+                }
             }
             if laid.left_out > 0 && i + 1 == laid.columns.len() {
                 let more = format!("{} more", laid.left_out);
@@ -310,12 +312,18 @@ impl Legend {
         }
     }
 
-    /// As many columns as the keys need, with names that are smaller, then cut, to fit; but
+    /// As many columns as the keys need, with names that are broken, or smaller, then cut, to fit; but
     /// no more than leave room for a few letters each.
     fn columns(&self, height: f64, page: f64) -> Columns<'_> {
         let height = height - if self.title.is_empty() { 0.0 } else { LINE };
-        // Closer lines rather than narrower columns.
-        let line = (height / self.keys.len() as f64).clamp(CLOSE, LINE);
+        let natural = |column: &[Key], size: u32| {
+            SWATCH + text::widest(column.iter().map(|k| k.name.as_str()), size) + 8.0
+        };
+        // Long names in two lines where there is height for them; then closer lines rather than
+        // narrower columns.
+        let each = height / self.keys.len() as f64;
+        let double = each >= DOUBLE && natural(&self.keys, TICK) > room(page);
+        let line = if double { DOUBLE } else { each.clamp(CLOSE, LINE) };
         let lines = ((height / line + 1e-9).floor() as usize).max(1);
         let most = ((room(page) / NARROWEST) as usize).max(1);
         let left_out = match self.keys.len() {
@@ -324,11 +332,9 @@ impl Legend {
             n => n - (most * lines - 1).max(1),
         };
         let columns: Vec<&[Key]> = self.keys[..self.keys.len() - left_out].chunks(lines).collect();
-        let natural = |column: &[Key], size: u32| {
-            SWATCH + text::widest(column.iter().map(|k| k.name.as_str()), size) + 8.0
-        };
         let total = |size: u32| columns.iter().map(|c| natural(c, size)).sum::<f64>();
-        let size = (10..=TICK).rev().find(|s| total(*s) <= room(page)).unwrap_or(10);
+        let fits = |size: &u32| double || total(*size) <= room(page);
+        let size = (10..=TICK).rev().find(fits).unwrap_or(10);
         // Short columns leave their room to the long ones.
         let mut widths: Vec<f64> = columns.iter().map(|c| natural(c, size)).collect();
         let mut order: Vec<usize> = (0..widths.len()).collect();

@@ -42,6 +42,18 @@ pub(super) fn shortened(text: &str, size: u32, room: f64) -> String {
     (0..all.len()).rev().map(kept).find(|short| width(short, size) <= room).unwrap_or_default()
 }
 
+/// A text in two lines, if it has room in them alone.
+pub(super) fn broken(text: &str, size: u32, room: f64) -> Option<(&str, &str)> {
+    let first = text
+        .match_indices(' ')
+        .rev()
+        .map(|(at, _)| text.split_at(at))
+        .find(|(first, _)| width(first, size) <= room);
+    let (first, rest) = first.filter(|_| width(text, size) > room)?;
+    let rest = rest.trim_start();
+    (width(rest, size) <= room).then_some((first, rest))
+}
+
 /// Significant digits of numbers that stand together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Digits {
@@ -138,6 +150,14 @@ mod tests {
         for (x, digits, text) in longer {
             assert_eq!(short(x, digits), text);
         }
+    }
+
+    #[test]
+    fn a_text_is_broken_where_it_has_no_room_in_one_line() {
+        let text = "published: GL = ½, CIFAR-10";
+        assert_eq!(broken(text, 12, 130.0), Some(("published: GL = ½,", "CIFAR-10")));
+        assert_eq!(broken(text, 12, 300.0), None);
+        assert_eq!(broken(text, 12, 50.0), None, "not in two either");
     }
 
     #[test]
