@@ -92,3 +92,27 @@ impl Drop for Progress {
         self.bar.finish_and_clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_told_as_clocks_do() {
+        let told = [0.4, 59.6, 250.0, 3599.0, 3850.2].map(clock);
+        assert_eq!(told, ["0:00", "1:00", "4:10", "59:59", "1:04:10"]);
+    }
+
+    #[test]
+    fn a_line_is_due_once_in_a_while_and_counts_what_was_done_before() {
+        let mut later = Lines::every(Duration::from_secs(1000), 0);
+        assert_eq!(later.left(10, 20), None);
+        let mut lines = Lines::every(Duration::ZERO, 100);
+        assert_eq!(lines.left(100, 300), None, "nothing done, nothing to go by");
+        lines.started -= Duration::from_secs(60);
+        // A quarter of what there was to do, in a minute.
+        assert_eq!(lines.left(150, 300).as_deref(), Some("3:00"));
+        lines.due += Duration::from_secs(1000);
+        assert_eq!(lines.left(200, 300), None);
+    }
+}

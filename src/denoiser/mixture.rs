@@ -335,8 +335,14 @@ impl<T: Scalar> MixtureDenoiser<T> {
         let weights = self.exact_weights(x, level);
         let mut rest = Array2::zeros(x.raw_dim());
         for (k, c) in self.mixture.components.iter().enumerate() {
-            let mut off = &x - &c.mean;
-            let mut z = Array2::zeros((x.nrows(), c.basis.ncols()));
+            let weights = weights.column(k);
+            // Most rows have one component or two.
+            let rows: Vec<usize> = (0..x.nrows()).filter(|&i| weights[i] > 0.0).collect();
+            if rows.is_empty() {
+                continue;
+            }
+            let mut off = x.select(Axis(0), &rows) - &c.mean;
+            let mut z = Array2::zeros((rows.len(), c.basis.ncols()));
             // Again and again, since what is in the subspace must not count as off it, where noise that is
             // 0 multiplies it by 1 instead of σ²/λ: a basis that was stored in f32 is orthonormal to 1e-7,
             // so that each time leaves 1e-7 of it, until it is rounding.
@@ -350,8 +356,8 @@ impl<T: Scalar> MixtureDenoiser<T> {
             }
             off *= level.sigma2 / (c.noise_variance + level.sigma2);
             accumulate(off.view_mut(), z.view(), c.basis.t());
-            for ((mut rest, off), w) in rest.outer_iter_mut().zip(off.outer_iter()).zip(weights.column(k)) {
-                rest.scaled_add(*w, &off);
+            for (off, i) in off.outer_iter().zip(rows) {
+                rest.row_mut(i).scaled_add(weights[i], &off);
             }
         }
         rest
