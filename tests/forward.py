@@ -363,8 +363,8 @@ def main():
             data = rng.normal(size=(90, 3)) @ rng.normal(size=(3, d)) + 0.1 * rng.normal(size=(90, d)) + 0.4
             np.save(place.path / "data.npy", data.reshape(90, *shape))
             trained = flags.split()[1] in SHORT
-            steps = "--steps 8 --batch 16 --quiet" if trained else ""
-            place.run(f"dae-fit data.npy {flags} {steps} --seed 3 --dtype f64 -o fitted.st")
+            steps = "--steps 8 --batch 16 --seed 3 --quiet" if trained else ""
+            place.run(f"dae-fit data.npy {flags} {steps} --dtype f64 -o fitted.st")
             models = ["fitted.st"] + ([with_random_parameters(place, "fitted.st", rng)] if trained else [])
             for model in models:
                 worst = compare(place, model, data[:20].reshape(20, *shape))
