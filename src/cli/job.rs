@@ -262,9 +262,12 @@ impl Job {
     /// Says of every input how many rows --nan drop took from it.
     pub(super) fn warn_of_rows_left_out(&self) {
         for (name, rows) in self.left_out.counts() {
-            let s = if rows == 1 { "" } else { "s" };
+            let rows_were = match rows {
+                1 => "row with non-finite numbers was",
+                _ => "rows with non-finite numbers were",
+            };
             self.warn(&format!(
-                "{rows} row{s} with non-finite numbers were left out of {name}; correct them, or see whether what is \
+                "{rows} {rows_were} left out of {name}; correct them, or see whether what is \
                  left still stands for the whole"
             ));
         }

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use crate::cli::{Job, Program};
 use crate::measure::subspace_error::{largest, matched};
+use crate::stream::same_items;
 use anyhow::Result;
 use clap::Args;
 
@@ -28,9 +29,11 @@ pub struct Arguments {
 impl Program for Arguments {
     fn run(self, job: &Job) -> Result<()> {
         job.wait_for_stdin(&[Some(&self.fitted), Some(&self.truth)])?;
-        let mixture = |name: &OsString| job.model(Some(name))?.into_mixture(&name.to_string_lossy());
+        let names = [self.fitted.to_string_lossy(), self.truth.to_string_lossy()];
         let mut table = job.table(&["component", "matched", "error", "max_angle_deg", "n_components"])?;
-        let (fitted, truth) = (mixture(&self.fitted)?, mixture(&self.truth)?);
+        let (fitted, truth) = (job.model(Some(&self.fitted))?, job.model(Some(&self.truth))?);
+        same_items((&names[0], &fitted.item_shape), (&names[1], &truth.item_shape))?;
+        let (fitted, truth) = (fitted.into_mixture(&names[0])?, truth.into_mixture(&names[1])?);
         let matches = matched(&fitted, &truth)?;
         let n = matches.len();
         // The row `all` is the last of the rows that --rows selects from.

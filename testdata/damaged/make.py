@@ -152,7 +152,7 @@ damaged("latin1.csv", b"a,b\n1,2\n3,\xe9\n", "text that is not UTF-8", "line 3: 
 damaged("open-quote.csv", b'a,b\n1,"2\n3,4\n' + b"5,6\n" * 50, "a quote that is not closed", "line 2: a quote is opened and not closed")
 damaged("last-quote.csv", b'# "\n1,2\n3,"4', "a quote that is not closed at the end", "line 3: a quote is opened and not closed")
 # Contents are told by the first bytes; as a table this was read, and written as what could not be read again.
-damaged("late-control.csv", b"a,b\n# " + b"-" * 64 + b"\n1,2\n3,\x0f\n", "a control character after the first 64 bytes (found by fuzzing)", "line 4: field 2")
+damaged("late-control.csv", b"# " + b"-" * 64 + b"\na,b\n1,2\n3,\x0f\n", "a control character after the first 64 bytes (found by fuzzing)", "line 4: field 2")
 damaged("stray-quote.csv", b'a,b\n6","y\n7,8\n9,10\n', "a quote in a field and one that opens the next and is not closed: the rows after them were lost (found by fuzzing)", "line 2: a quote is opened and not closed")
 
 damaged("comment.csv", b"1,2\n# two\n3,4\n", "a comment among rows", "line 2: field 1, '# two', is not a number; comments stand before the first row")

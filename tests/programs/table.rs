@@ -470,19 +470,23 @@ fn a_crossing_of_the_smallest_numbers_is_between_them() {
 
 #[test]
 fn no_row_is_taken_for_a_comment() {
-    let place = Place::new();
+    let place = Place::of("table");
     place.put("a.csv", "# comments\n\n# before the names\nrun,v\n1,3\n#2,5\n");
-    place.fails(1, "mean a.csv --value v", &["a.csv: line 6: field 1, '#2', begins with #"]);
+    assert!(place.fails(1, "mean a.csv --value v").contains("a.csv: line 6: field 1, '#2', begins with #"));
     place.put("b.csv", "run,v\n#1,3\n");
-    place.fails(1, "mean b.csv --value v", &["b.csv: line 2: field 1, '#1'"]);
+    assert!(place.fails(1, "mean b.csv --value v").contains("b.csv: line 2: field 1, '#1'"));
     place.put("c.csv", "run,v\n\"#1\",3\nx,#N/A\n");
     assert_eq!(place.text("cat c.csv"), "run,v\n\"#1\",3\nx,\"#N/A\"\n");
-    place.fails(1, "mean c.csv --value v", &["line 3: v is '#N/A'"]);
+    assert!(place.fails(1, "mean c.csv --value v").contains("line 3: v is '#N/A'"));
     place.put("d.csv", "v\n1\n\n3\n");
-    place.fails(1, "mean d.csv --value v", &["d.csv: line 3: is blank"]);
+    assert!(place.fails(1, "mean d.csv --value v").contains("d.csv: line 3: is blank"));
     // Numbers where names should be: as an array in csv begins.
     place.put("e.csv", "0.5,2\n0.25,3\n");
-    place.fails(1, "mean e.csv --value 2", &["e.csv: line 1: should name the columns, but '0.5' is data"]);
+    assert!(
+        place
+            .fails(1, "mean e.csv --value 2")
+            .contains("e.csv: line 1: should name the columns, but '0.5' is data")
+    );
     // As pivot makes them.
     place.put("f.csv", "kind,16,32\nmlp,1,2\n");
     assert_eq!(place.text("cat f.csv"), "kind,16,32\nmlp,1,2\n");
