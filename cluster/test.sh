@@ -90,7 +90,16 @@ await "an idle node" idle
 
 # Told to stop half-way, as before the end of the time limit, the training goes back to the queue and on.
 commands "$scratch/queued" > "$scratch/commands"
-lines=$(wc -l < "$scratch/commands")
+# A task without a command fails.
+for absent in "99 $scratch/commands" "1 $scratch/absent"; do
+    read -r line file <<< "$absent"
+    if SLURM_ARRAY_TASK_ID=$line bash cluster/lines.sbatch "$file" 2> "$scratch/said"; then
+        echo "line $line of $file: ended as done" >&2
+        exit 1
+    fi
+    grep -q "$file" "$scratch/said"
+done
+lines=$(grep -c '' "$scratch/commands")
 job=$(sbatch --parsable --array="1-$lines" --mem=500M --output="$scratch/slurm-%a.out" cluster/lines.sbatch "$scratch/commands")
 await "a checkpoint" half_way "$scratch/queued"
 first=$(squeue -h -j "${job}_1" -o %A)
