@@ -149,8 +149,10 @@ pub struct Shifted {
     apart: Mean,
     /// By how much row i is nearer to row i of the other than to row i+1.
     gain: Mean,
-    /// The last row of a, and its squared distance from its own.
-    last: Option<(Array1<f64>, f64)>,
+    /// The last rows, and their squared distance.
+    last: Option<(Array1<f64>, Array1<f64>, f64)>,
+    /// Whether rows of a, and of b, differ among each other.
+    vary: (bool, bool),
 }
 
 impl Shifted {
@@ -161,14 +163,16 @@ impl Shifted {
                 return;
             }
             let (a, b) = (a.mapv(Scalar::wide), b.mapv(Scalar::wide));
-            if let Some((last, own)) = &self.last {
-                let apart = squared_distance(last.view(), b.view());
+            if let Some((last_a, last_b, own)) = &self.last {
+                let apart = squared_distance(last_a.view(), b.view());
                 self.together.add(*own);
                 self.apart.add(apart);
                 self.gain.add(apart - own);
+                self.vary.0 |= a != *last_a;
+                self.vary.1 |= b != *last_b;
             }
             let own = squared_distance(a.view(), b.view());
-            self.last = Some((a, own));
+            self.last = Some((a, b, own));
         }
     }
 
@@ -178,10 +182,12 @@ impl Shifted {
     }
 
     /// The distances of rows that belong together and of rows that do not, where the former are not clearly
-    /// nearer: by less than two standard errors, or a twentieth.
+    /// nearer: by less than two standard errors, or a twentieth. From rows that are all the same every row is as
+    /// far as its own.
     pub fn without_effect(&self) -> Option<(f64, f64)> {
         let least = (2.0 * self.gain.std_error()).max(0.05 * self.apart.mean);
-        let found = self.apart.n >= LEAST_LOOKED_AT && self.together.mean > 0.0 && self.gain.mean < least;
+        let tells = self.apart.n >= LEAST_LOOKED_AT && self.vary == (true, true) && self.together.mean > 0.0;
+        let found = tells && self.gain.mean < least;
         found.then(|| (self.together.mean.sqrt(), self.apart()))
     }
 

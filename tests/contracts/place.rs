@@ -39,6 +39,14 @@ impl Done {
         assert_eq!((self.code, self.err.as_str()), (Some(0), ""), "{what}");
         self.out
     }
+
+    /// Standard output of a run that succeeded and said nothing but warnings.
+    #[track_caller]
+    pub fn warned(self, what: &str) -> Vec<u8> {
+        let warnings = self.err.lines().all(|line| line.contains(": warning: "));
+        assert!(self.code == Some(0) && warnings, "{what}: {:?}, {}", self.code, self.err);
+        self.out
+    }
 }
 
 impl Place {

@@ -371,6 +371,13 @@ fn rows_that_are_not_paired_are_told_from_rows_that_are() {
     assert!((together / square(&a, &other, 0).sqrt() - 1.0).abs() < 1e-13);
     assert!((apart / square(&a, &other, 1).sqrt() - 1.0).abs() < 1e-13);
     assert_eq!(shifted(&a, &a, &[0, n]).without_effect(), None, "equal rows are paired");
+    let same = Array2::from_elem((n, d), 0.5);
+    assert_eq!(
+        shifted(&a, &same, &[0, n]).without_effect(),
+        None,
+        "rows that are all the same pair with all"
+    );
+    assert_eq!(shifted(&same, &a, &[0, n]).without_effect(), None);
     assert_eq!(shifted(&a, &other, &[0, 8]).without_effect(), None, "of so few nothing is said");
 }
 
