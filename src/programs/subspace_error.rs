@@ -28,7 +28,7 @@ pub struct Arguments {
 impl Program for Arguments {
     fn run(self, job: &Job) -> Result<()> {
         job.wait_for_stdin(&[Some(&self.fitted), Some(&self.truth)])?;
-        let mixture = |name: &OsString| job.model(Some(name))?.into_mixture(&name.to_string_lossy());
+        let mixture = |name: &OsString| job.model_file(Some(name))?.into_mixture(&name.to_string_lossy());
         let mut table = job.table(&["component", "matched", "error", "max_angle_deg", "n_components"])?;
         let (fitted, truth) = (mixture(&self.fitted)?, mixture(&self.truth)?);
         let matches = matched(&fitted, &truth)?;
