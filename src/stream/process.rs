@@ -124,8 +124,12 @@ impl Workers {
             .spawn();
         let mut child = child.map_err(cannot)?;
         let (input, output, errors) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let child =
-            Arc::new(Running { group: child.id(), child: Mutex::new(child), words: Mutex::default() });
+        let child = Arc::new(Running {
+            group: child.id(),
+            child: Mutex::new(child),
+            words: Mutex::default(),
+            greeting: Mutex::default(),
+        });
         lock(&RUNNING).push(child.clone());
         let (requests, to_write) = mpsc::channel();
         self.workers.push(Worker { requests: Some(requests), child: child.clone() });
@@ -178,7 +182,7 @@ impl Workers {
         let mut state = lock(&self.line.state);
         loop {
             if let Some(why) = &state.failed {
-                bail!("{why}");
+                bail!("{}: {why}", self.name);
             }
             let waiting = state.waiting.iter().map(VecDeque::len).enumerate();
             match waiting.min_by_key(|(_, waiting)| *waiting) {
@@ -310,7 +314,7 @@ fn write_requests(
 fn read_answers(output: ChildStdout, line: &Line, worker: usize, child: &Running) {
     let mut frames = Frames::new(output);
     // What it says before its first frame is said to people.
-    match frames.skip_greeting(|said| child.say(said)) {
+    match frames.skip_greeting(|said| say(&child.greeting, said)) {
         Ok(true) => {}
         Ok(false) => {
             return line.fail(worker, child, &format!("it ended before its first frame{}", child.how()));
@@ -355,7 +359,10 @@ struct Running {
     /// The number of the process, and of its group.
     group: u32,
     child: Mutex<Child>,
+    /// On standard error.
     words: Mutex<Words>,
+    /// On standard output, before its first frame.
+    greeting: Mutex<Words>,
 }
 
 /// What a program says to people.
@@ -373,26 +380,12 @@ impl Running {
         loop {
             match errors.read(&mut buffer) {
                 Ok(0) => break,
-                Ok(n) => self.say(&buffer[..n]),
+                Ok(n) => say(&self.words, &buffer[..n]),
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => break,
             }
         }
         lock(&self.words).ended = true;
-    }
-
-    /// Says it on standard error, and keeps the last line.
-    fn say(&self, said: &[u8]) {
-        // If standard error is gone there is nobody to tell.
-        let _ = io::stderr().write_all(said);
-        let mut words = lock(&self.words);
-        for &byte in said {
-            if byte == b'\n' || byte == b'\r' {
-                words.end_line();
-            } else if words.line.len() < 4 * LAST_WORDS {
-                words.line.push(byte);
-            }
-        }
     }
 
     /// "; it last said: …", once what it says has arrived.
@@ -402,9 +395,11 @@ impl Running {
         while self.status().is_some() && !lock(&self.words).ended && Instant::now() < until {
             thread::sleep(LOOK);
         }
-        let mut words = lock(&self.words);
-        words.end_line();
-        if words.last.is_empty() { String::new() } else { format!("; it last said: {}", words.last) }
+        let said = [&self.words, &self.greeting].map(|words| lock(words).last_line());
+        match said.into_iter().find(|line| !line.is_empty()) {
+            Some(line) => format!("; it last said: {line}"),
+            None => String::new(),
+        }
     }
 
     /// How it ended, if it does now: " (exit status: 3)".
@@ -437,7 +432,27 @@ impl Running {
     }
 }
 
+/// Says it on standard error, and keeps the last line.
+fn say(words: &Mutex<Words>, said: &[u8]) {
+    // If standard error is gone there is nobody to tell.
+    let _ = io::stderr().write_all(said);
+    let mut words = lock(words);
+    for &byte in said {
+        if byte == b'\n' || byte == b'\r' {
+            words.end_line();
+        } else if words.line.len() < 4 * LAST_WORDS {
+            words.line.push(byte);
+        }
+    }
+}
+
 impl Words {
+    /// The last that is not blank, ended or not.
+    fn last_line(&mut self) -> String {
+        self.end_line();
+        self.last.clone()
+    }
+
     fn end_line(&mut self) {
         let line = String::from_utf8_lossy(&self.line);
         if !line.trim().is_empty() {
