@@ -317,10 +317,12 @@ impl External {
     ) -> Result<()> {
         let finite = |row: ArrayView1<T>| row.fold(true, |all, v| all & v.is_finite());
         match answer.outer_iter().enumerate().find(|(i, row)| !finite(*row) && asked(*i)) {
-            Some((row, _)) => Err(self.workers.refuse(
-                ticket,
-                &format!("row {row} of its answer is not finite; its numbers may be too large for its type"),
-            )),
+            Some((row, _)) => {
+                let why = format!(
+                    "row {row} of its answer is not finite; its numbers may be too large for its type"
+                );
+                Err(self.workers.refuse(ticket, &why))
+            }
             None => Ok(()),
         }
     }
@@ -334,7 +336,8 @@ impl External {
         pieces: &[Piece],
         sigma: Option<f64>,
     ) -> Result<Array2<T>> {
-        let mut all: Option<Array2<T>> = None;
+        // One after the other: pieces are in order.
+        let (mut all, mut width) = (Vec::new(), None);
         let sigma = |n: usize| {
             sigma.map(|sigma| ("sigma", vec![n], Values::F64(vec![sigma; n]))).into_iter().collect()
         };
@@ -342,16 +345,21 @@ impl External {
             let kept = answer.slice(s![piece.place..piece.place + piece.rows.len(), ..]);
             let rows = x.slice(s![piece.rows.clone(), ..]);
             self.finite(ticket, kept, |row| rows.row(row).iter().all(|v| v.is_finite()))?;
-            let all = all.get_or_insert_with(|| Array2::zeros((x.nrows(), kept.ncols())));
-            if all.ncols() != kept.ncols() {
-                let why =
-                    format!("{} numbers a row, where earlier answers have {}", kept.ncols(), all.ncols());
+            let width = *width.get_or_insert(kept.ncols());
+            if width != kept.ncols() {
+                let why = format!("{} numbers a row, where earlier answers have {width}", kept.ncols());
                 return Err(self.workers.refuse(ticket, &why));
             }
-            all.slice_mut(s![piece.rows.clone(), ..]).assign(&kept);
+            if all.is_empty() {
+                all.reserve_exact(x.nrows() * width);
+            }
+            match kept.as_slice() {
+                Some(kept) => all.extend_from_slice(kept),
+                None => all.extend(kept.iter()),
+            }
             Ok(())
         })?;
-        Ok(all.unwrap_or_else(|| Array2::zeros((0, x.ncols()))))
+        Ok(Array2::from_shape_vec((x.nrows(), width.unwrap_or(x.ncols())), all)?)
     }
 
     /// What it makes of rows that are items of this shape and have the numbers `first`, `first` + 1, …: as many
