@@ -72,6 +72,7 @@ impl Job {
         let hello = &external.hello;
         self.ledger.process(Record {
             name: external.name().to_string(),
+            name_hex: None,
             shape: None,
             dtype: Some(match hello.dtype {
                 Dtype::F32 => "<f4".to_string(),

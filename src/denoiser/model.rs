@@ -214,7 +214,7 @@ impl Model {
         }
     }
 
-    /// Numbers that it was fitted by: all that its file holds, of a network one set of them.
+    /// Numbers that it was fitted by: all that its file holds, of a network one set of them, of a program none.
     pub fn parameters(&self) -> usize {
         match &self.kind {
             Kind::Molrg(mixture) => {
@@ -224,6 +224,7 @@ impl Model {
             Kind::Empirical(points) => points.values.len(),
             Kind::Network(network) => network.average.len(),
             Kind::Generator(generative) => generative.parameters.len(),
+            Kind::External(_) => 0,
         }
     }
 
@@ -246,7 +247,7 @@ impl Model {
         }
     }
 
-    /// How far the data reach that the model stands for; generators do not say.
+    /// How far the data reach that the model stands for; generators and programs do not say.
     pub fn extent(&self) -> Option<Extent> {
         match &self.kind {
             Kind::Molrg(mixture) => {
@@ -256,7 +257,7 @@ impl Model {
             }
             Kind::Empirical(points) => Some(points.extent()),
             Kind::Network(network) => Some(Extent { mean: None, deviation: network.sigma_data }),
-            Kind::Generator(_) => None,
+            Kind::Generator(_) | Kind::External(_) => None,
         }
     }
 

@@ -259,8 +259,8 @@ impl<T: Scalar> Differentiable<T> for NetworkDenoiser<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::denoiser::tensors;
     use crate::random::Purpose;
+    use crate::stream::tensors;
 
     /// What is read of a file that holds these sets of a network's tensors alone.
     fn reread(network: &Network, sets: &[&str]) -> Result<Network> {
