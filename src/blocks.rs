@@ -72,11 +72,16 @@ pub fn in_order<B: Send, R: Send>(
     })
 }
 
-/// `rows` in blocks of so many, for [`in_order`].
+/// `rows` in blocks of so many, cut at multiples of that, for [`in_order`].
 pub fn ranges(rows: Range<u64>, block: usize) -> impl FnMut() -> Result<Option<Range<u64>>> {
-    let block = block.max(1);
-    let mut starts = rows.clone().step_by(block);
-    move || Ok(starts.next().map(|start| start..rows.end.min(start.saturating_add(block as u64))))
+    let block = block.max(1) as u64;
+    let mut left = rows;
+    move || {
+        let stop = left.end.min((left.start / block).saturating_add(1).saturating_mul(block));
+        let next = left.start..stop.max(left.start);
+        left.start = next.end;
+        Ok(Some(next).filter(|next| next.start < next.end))
+    }
 }
 
 /// Applies `f` to blocks of so many rows of `x` on all threads; `f` turns (n, d)

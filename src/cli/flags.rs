@@ -23,6 +23,8 @@ pub enum Flag {
     Nan(NanPolicy),
     /// `--shape`, where an input may lack the shape of its items.
     Shape,
+    /// `--workers`, where a model may be a program.
+    Workers,
 }
 
 /// What the shared flags say; of those that a program does not take, the default.
@@ -36,6 +38,7 @@ pub struct Shared {
     pub rows: RowRange,
     pub nan: NanPolicy,
     pub shape: Option<Shape>,
+    pub workers: usize,
     pub manifest: Option<PathBuf>,
     pub manifest_host: bool,
     pub quiet: bool,
@@ -98,6 +101,13 @@ impl Flag {
             Flag::Shape => flag("shape", "Shape of one item, where the input does not say it (csv)")
                 .value_name("H,W,C")
                 .value_parser(value_parser!(Shape)),
+            Flag::Workers => flag(
+                "workers",
+                "Run N of each exec:COMMAND at a time, with MOLRG_WORKER=0…N−1; never changes a byte",
+            )
+            .value_name("N")
+            .value_parser(value_parser!(u16).range(1..=1024))
+            .default_value("1"),
         }
     }
 }
@@ -155,6 +165,7 @@ impl Shared {
             rows: given(matches, "rows").unwrap_or_default(),
             nan: given(matches, "nan").unwrap_or_default(),
             shape: given(matches, "shape"),
+            workers: given::<u16>(matches, "workers").map_or(1, usize::from),
             manifest: given(matches, "manifest"),
             manifest_host: given(matches, "manifest-host").unwrap_or_default(),
             quiet: given(matches, "quiet").unwrap_or_default(),

@@ -16,6 +16,7 @@ use super::ending::Usage;
 use super::flags::{DtypeFlag, Shared};
 use super::progress::{Lines, Progress};
 use crate::denoiser::Model;
+use crate::denoiser::model::Kind;
 use crate::scalar::{Dtype, Scalar};
 use crate::stream::{Columns, Described, Held, Input, Ledger, LeftOut, ReadOptions, RowRange, Rows};
 
@@ -198,11 +199,6 @@ impl Job {
         (seen && !self.shared.quiet).then(|| Described::new(say))
     }
 
-    /// A model with a denoiser.
-    pub fn model(&self, name: Option<&OsStr>) -> Result<Model> {
-        Model::read_denoiser(self.open(name)?)
-    }
-
     /// Progress over `total` units of work, shown after a second on a terminal.
     pub fn progress(&self, total: Option<u64>, what: &'static str) -> Progress {
         Progress::new(total, what, self.shared.quiet)
@@ -234,7 +230,7 @@ impl Job {
         }
     }
 
-    /// Warns where a network of one noise level is used at others.
+    /// Warns where a network is used at noise levels other than those it was made for.
     pub fn warn_of_levels(&self, model: &Model, sigmas: &[f64]) {
         if let Some(level) = model.only_level()
             && sigmas.iter().any(|s| (s / level - 1.0).abs() > 1e-9)
@@ -242,6 +238,19 @@ impl Job {
             self.warn(&format!(
                 "the network was trained at sigma {level} alone and is no denoiser at other levels; train with \
                  --loss edm for all"
+            ));
+        }
+        if let Kind::External(external) = &model.kind
+            && let Some((count, farthest)) = external.beyond(sigmas)
+        {
+            let (hello, all) = (&external.hello, sigmas.len());
+            let bound = |bound: Option<f64>| bound.map_or("any".to_string(), |bound| bound.to_string());
+            self.warn(&format!(
+                "{}: was made for noise levels from {} to {}, and {count} of {all} lie outside, {farthest} the \
+                 farthest; give levels within",
+                external.name(),
+                bound(hello.sigma_min),
+                bound(hello.sigma_max)
             ));
         }
     }

@@ -83,7 +83,7 @@ fn line_of(file: &str, key: &str) -> Option<String> {
 }
 
 /// Flags that change no byte of what a run writes: two runs that differ in these are the same.
-const NO_BYTES: [&str; 5] = ["threads", "quiet", "verbose", "manifest", "manifest-host"];
+const NO_BYTES: [&str; 6] = ["threads", "workers", "quiet", "verbose", "manifest", "manifest-host"];
 
 /// Every other argument with the value it had, defaults included, save flags without effect; of a subcommand too.
 fn resolved(job: &Job, command: &Command, matches: &ArgMatches) -> Value {

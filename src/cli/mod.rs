@@ -2,6 +2,7 @@
 //! the exit codes, [`flags`] the shared flags, [`job`] and `outputs` the doors to inputs and outputs, [`rows`] the
 //! loop over rows; then groups of flags that several programs have.
 
+mod derivatives;
 pub mod ending;
 mod fitting;
 pub mod flags;
@@ -10,6 +11,7 @@ pub mod job;
 mod levels;
 mod lists;
 mod manifest;
+mod models;
 mod outputs;
 mod progress;
 pub mod registry;
@@ -18,6 +20,7 @@ pub mod run;
 mod sampling;
 mod training;
 
+pub use derivatives::JacobianArgs;
 pub use ending::{Stopped, Usage, usage};
 pub use fitting::{FitArgs, component_ranks};
 pub use job::Job;

@@ -21,6 +21,8 @@ pub enum Content {
     Model,
     Table,
     Picture,
+    /// Frames, of a program that is a model.
+    Answers,
     /// Whether all is well: the exit code.
     Verdict,
 }
@@ -33,6 +35,7 @@ impl Content {
             Content::Model => "model",
             Content::Table => "table",
             Content::Picture => "picture",
+            Content::Answers => "answers",
             Content::Verdict => "verdict",
         }
     }

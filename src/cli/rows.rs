@@ -93,7 +93,9 @@ impl Job {
         }
         let mut first = self.shared.rows.start;
         let next = || {
-            let Some(inputs) = source.next(most.max(1))? else { return Ok(None) };
+            // Where the blocks of the whole end, so that a denoiser of batches finds them whole.
+            let most = most.max(1);
+            let Some(inputs) = source.next(most - (first % most as u64) as usize)? else { return Ok(None) };
             let rows = first..first + inputs.first().map_or(0, |x| x.nrows() as u64);
             first = rows.end;
             Ok(Some(Block { rows, inputs }))

@@ -8,12 +8,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
-use clap::Command;
+use clap::{ArgMatches, Command, Id};
 
 use super::ending::{UNBROKEN, end, end_of_parsing};
 use super::flags::Shared;
 use super::job::Job;
 use super::lists::parse_count;
+use super::models::command_of;
 use super::registry::Entry;
 use super::{generate, manifest};
 use crate::stream::Ledger;
@@ -74,6 +75,12 @@ pub fn run(entry: &'static Entry, arguments: &[OsString], revision: &'static str
     let result = (|| {
         let manifest =
             record.as_deref().map(|path: &Path| job.create(Some(path), &Ledger::off())).transpose()?;
+        let external = names_a_program(entry.innermost(&matches));
+        job.only(
+            external,
+            &["--workers"],
+            "only a model or descriptor that is a program, exec:COMMAND, has workers",
+        )?;
         entry.run(&matches, &job)?;
         if let Some(output) = manifest {
             let record = manifest::Run { command: &command, matches: &matches, job: &job, threads, started };
@@ -83,6 +90,12 @@ pub fn run(entry: &'static Entry, arguments: &[OsString], revision: &'static str
     })();
     job.warn_of_rows_left_out();
     end(program, result)
+}
+
+/// Whether one of the arguments is `exec:COMMAND`.
+fn names_a_program(matches: &ArgMatches) -> bool {
+    let raw = |id: &Id| matches.try_get_raw(id.as_str()).ok().flatten();
+    matches.ids().filter_map(raw).flatten().any(|value| command_of(value).is_some())
 }
 
 /// The command as arguments are parsed by it: the pipelines that help ends with stay whole, so that they

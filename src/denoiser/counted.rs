@@ -40,6 +40,20 @@ impl<T: Scalar> Denoiser<T> for Counted<'_, T> {
         self.denoiser.split(x, sigma)
     }
 
+    fn denoise_rows(&self, x: ArrayView2<T>, first: u64, sigma: f64) -> Result<Array2<T>> {
+        self.evaluations.fetch_add(x.nrows() as u64, Ordering::Relaxed);
+        self.denoiser.denoise_rows(x, first, sigma)
+    }
+
+    fn split_rows(&self, x: ArrayView2<T>, first: u64, sigma: f64) -> Result<(Array2<T>, Array2<T>)> {
+        self.evaluations.fetch_add(x.nrows() as u64, Ordering::Relaxed);
+        self.denoiser.split_rows(x, first, sigma)
+    }
+
+    fn batch(&self) -> Option<usize> {
+        self.denoiser.batch()
+    }
+
     fn block(&self, rows: usize) -> usize {
         self.denoiser.block(rows)
     }

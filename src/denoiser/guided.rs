@@ -24,6 +24,15 @@ impl<T: Scalar, D: Denoiser<T> + ?Sized> Guided<'_, T, D> {
         unconditional.zip_mut_with(&conditional, |u, &c| *u += self.weight * (c - *u));
         unconditional
     }
+
+    /// D and x − D.
+    fn of_both(
+        &self,
+        conditional: (Array2<T>, Array2<T>),
+        unconditional: (Array2<T>, Array2<T>),
+    ) -> (Array2<T>, Array2<T>) {
+        (self.between(conditional.0, unconditional.0), self.between(conditional.1, unconditional.1))
+    }
 }
 
 impl<T: Scalar, D: Denoiser<T> + ?Sized> Denoiser<T> for Guided<'_, T, D> {
@@ -35,15 +44,26 @@ impl<T: Scalar, D: Denoiser<T> + ?Sized> Denoiser<T> for Guided<'_, T, D> {
         self.conditional.block(rows).max(self.unconditional.block(rows))
     }
 
+    fn batch(&self) -> Option<usize> {
+        self.conditional.batch().max(self.unconditional.batch())
+    }
+
+    fn denoise_rows(&self, x: ArrayView2<T>, first: u64, sigma: f64) -> Result<Array2<T>> {
+        self.combine(|d| d.denoise_rows(x, first, sigma))
+    }
+
     fn denoise(&self, x: ArrayView2<T>, sigma: f64) -> Result<Array2<T>> {
         self.combine(|d| d.denoise(x, sigma))
     }
 
     /// x − D is the same combination of both rests.
     fn split(&self, x: ArrayView2<T>, sigma: f64) -> Result<(Array2<T>, Array2<T>)> {
-        let (conditional, unconditional) =
-            (self.conditional.split(x, sigma)?, self.unconditional.split(x, sigma)?);
-        Ok((self.between(conditional.0, unconditional.0), self.between(conditional.1, unconditional.1)))
+        Ok(self.of_both(self.conditional.split(x, sigma)?, self.unconditional.split(x, sigma)?))
+    }
+
+    fn split_rows(&self, x: ArrayView2<T>, first: u64, sigma: f64) -> Result<(Array2<T>, Array2<T>)> {
+        let split = |d: &D| d.split_rows(x, first, sigma);
+        Ok(self.of_both(split(self.conditional)?, split(self.unconditional)?))
     }
 }
 

@@ -9,19 +9,24 @@
 //! * [`guided`]: two denoisers combined (classifier-free guidance);
 //! * [`counted`]: any of them, its evaluations counted;
 //! * [`network`]: trained networks;
-//! * [`model`]: the model file, on [`tensors`].
+//! * [`external`]: programs that are models;
+//! * [`differences`]: any of them, its Jacobian by central differences;
+//! * [`model`]: the model file, on [`crate::stream::tensors`].
 
 pub mod counted;
+pub mod differences;
 pub mod empirical;
+pub mod external;
 pub mod guided;
 pub mod mixture;
 pub mod model;
 pub mod network;
 pub mod reduced;
-pub mod tensors;
 
 pub use counted::Counted;
+pub use differences::Differences;
 pub use empirical::EmpiricalDenoiser;
+pub use external::{External, ExternalDenoiser};
 pub use guided::Guided;
 pub use mixture::MixtureDenoiser;
 pub use model::Model;
@@ -37,8 +42,8 @@ use crate::scalar::Scalar;
 
 /// A denoiser in σ-space: x̂ = x_t/α_t, σ = β_t/α_t.
 ///
-/// A row's result depends on that row alone, to the byte: callers cut rows
-/// into blocks as suits them. Methods may share their work among the threads of the
+/// A row's result depends on that row alone, to the byte (of [`Denoiser::denoise_rows`],
+/// on its number too): callers cut rows into blocks as suits them. Methods may share their work among the threads of the
 /// pool. What is computed here cannot fail; what another process computes can.
 pub trait Denoiser<T: Scalar>: Sync + Send {
     /// d.
@@ -60,6 +65,25 @@ pub trait Denoiser<T: Scalar>: Sync + Send {
     /// blocks to share, unless the denoiser shares its own work among them.
     fn block(&self, rows: usize) -> usize {
         block_size(rows)
+    }
+
+    /// D for rows that have the numbers `first`, `first` + 1, … in the whole of the work. What rounds a row as the
+    /// rows around it have it computes it among those of its number, whatever is asked for at once.
+    fn denoise_rows(&self, x: ArrayView2<T>, first: u64, sigma: f64) -> Result<Array2<T>> {
+        let _ = first;
+        self.denoise(x, sigma)
+    }
+
+    /// [`Denoiser::split`] of rows that have numbers.
+    fn split_rows(&self, x: ArrayView2<T>, first: u64, sigma: f64) -> Result<(Array2<T>, Array2<T>)> {
+        let _ = first;
+        self.split(x, sigma)
+    }
+
+    /// How many rows are to be asked for at once, whatever their number and size, where the denoiser has rows come
+    /// in batches.
+    fn batch(&self) -> Option<usize> {
+        None
     }
 
     /// The same denoiser in fewer coordinates, where it leaves all points in one

@@ -12,18 +12,21 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use ndarray::{Array1, Array2, ArrayView2};
 
 use super::network::Network;
-use super::tensors::{self, Entry, Numbers, TensorFile, Values};
-use super::{Denoiser, Differentiable, EmpiricalDenoiser, MixtureDenoiser, NetworkDenoiser};
+use super::{
+    Denoiser, Differentiable, EmpiricalDenoiser, External, ExternalDenoiser, MixtureDenoiser, NetworkDenoiser,
+};
 use crate::generator::Decoder;
 use crate::linalg::{column_means, largest_eigenvalue};
 use crate::mixture::{Component, Mixture};
 use crate::network;
 use crate::scalar::{Dtype, Scalar};
+use crate::stream::tensors::{self, Entry, Numbers, TensorFile, Values};
 use crate::stream::{Content, Input};
 use crate::with_dtype;
 
@@ -45,6 +48,8 @@ pub enum Kind {
     Empirical(Points),
     Network(Box<Network>),
     Generator(Generative),
+    /// A program, which no file holds.
+    External(Arc<External>),
 }
 
 /// A generator, which maps latents to samples and has no denoiser.
@@ -186,6 +191,13 @@ impl Model {
         Model { kind: Kind::Molrg(mixture), item_shape, dtype }
     }
 
+    /// A program that is a model.
+    pub fn external(external: External) -> Model {
+        let (item_shape, dtype) =
+            (external.hello.item_shape.clone().unwrap_or_default(), external.hello.dtype);
+        Model { kind: Kind::External(Arc::new(external)), item_shape, dtype }
+    }
+
     /// d.
     pub fn dim(&self) -> usize {
         self.item_shape.iter().product()
@@ -198,10 +210,11 @@ impl Model {
             Kind::Empirical(_) => "empirical",
             Kind::Network(_) => "network",
             Kind::Generator(ref g) => g.name,
+            Kind::External(_) => "exec",
         }
     }
 
-    /// Numbers that it was fitted by: all that its file holds, of a network one set of them.
+    /// Numbers that it was fitted by: all that its file holds, of a network one set of them, of a program none.
     pub fn parameters(&self) -> usize {
         match &self.kind {
             Kind::Molrg(mixture) => {
@@ -211,6 +224,7 @@ impl Model {
             Kind::Empirical(points) => points.values.len(),
             Kind::Network(network) => network.average.len(),
             Kind::Generator(generative) => generative.parameters.len(),
+            Kind::External(_) => 0,
         }
     }
 
@@ -233,7 +247,7 @@ impl Model {
         }
     }
 
-    /// How far the data reach that the model stands for; generators do not say.
+    /// How far the data reach that the model stands for; generators and programs do not say.
     pub fn extent(&self) -> Option<Extent> {
         match &self.kind {
             Kind::Molrg(mixture) => {
@@ -243,7 +257,7 @@ impl Model {
             }
             Kind::Empirical(points) => Some(points.extent()),
             Kind::Network(network) => Some(Extent { mean: None, deviation: network.sigma_data }),
-            Kind::Generator(_) => None,
+            Kind::Generator(_) | Kind::External(_) => None,
         }
     }
 
@@ -274,6 +288,7 @@ impl Model {
             Kind::Empirical(points) => Box::new(EmpiricalDenoiser::new(points.into_array()?)),
             Kind::Network(network) => Box::new(NetworkDenoiser::new(*network, &self.item_shape)?),
             Kind::Generator(g) => bail!(g.no_denoiser()),
+            Kind::External(external) => Box::new(ExternalDenoiser::new(external)?),
         })
     }
 
@@ -351,7 +366,7 @@ impl Model {
             Kind::Molrg(mixture) => mixture.dim(),
             Kind::Empirical(points) => points.shape.1,
             // Read by the shape of their items.
-            Kind::Network(_) | Kind::Generator(_) => model.dim(),
+            Kind::Network(_) | Kind::Generator(_) | Kind::External(_) => model.dim(),
         };
         ensure!(
             model.dim() == width,
@@ -389,6 +404,7 @@ impl Model {
                 metadata.extend(generator.metadata());
                 tensors::write(out, &metadata, &generator.entries())
             }
+            Kind::External(external) => bail!("{}: is a program, which no file holds", external.name()),
         }
     }
 }

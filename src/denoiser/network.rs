@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, ensure};
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis, s};
 
-use super::tensors::{Entry, Numbers, TensorFile, Values};
 use super::{Denoiser, Differentiable};
 use crate::network::architecture::Architecture;
 use crate::network::graph::Parameter;
@@ -14,6 +13,7 @@ use crate::network::preconditioning::{Coefficients, Preconditioning, noise_input
 use crate::network::{Graph, Tape};
 use crate::scalar::Scalar;
 use crate::schedule::SIGMAS;
+use crate::stream::tensors::{Entry, Numbers, TensorFile, Values};
 
 /// A network as a file holds it: a finished one, or a checkpoint of training.
 #[derive(Clone, Debug, PartialEq)]
@@ -259,8 +259,8 @@ impl<T: Scalar> Differentiable<T> for NetworkDenoiser<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::denoiser::tensors;
     use crate::random::Purpose;
+    use crate::stream::tensors;
 
     /// What is read of a file that holds these sets of a network's tensors alone.
     fn reread(network: &Network, sets: &[&str]) -> Result<Network> {

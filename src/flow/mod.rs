@@ -153,6 +153,11 @@ impl Plan {
         Ok((work, Some(trajectory)))
     }
 
+    /// The levels at which the denoiser is asked: all but a last one of 0, of which it is the answer.
+    pub fn evaluated(&self) -> Vec<f64> {
+        self.sigmas.iter().copied().filter(|sigma| *sigma > 0.0).collect()
+    }
+
     /// Where to compute, if not in all d dimensions. Noise that is injected has all of them, and the
     /// tolerances of rk45 are of the data's own coordinates.
     fn reduced<'d, T: Scalar>(&self, denoiser: &'d dyn Denoiser<T>) -> Option<&'d Reduced<T>> {
@@ -169,7 +174,8 @@ impl Plan {
         mut visit: impl FnMut(usize, f64, ArrayView2<T>) -> Result<()>,
     ) -> Result<Work> {
         let counted = Counted::new(denoiser);
-        let drift = Drift(&counted);
+        let one_by_one = self.solver == Solver::Rk45;
+        let drift = Drift { denoiser: &counted, first: (!one_by_one).then_some(first_row) };
         let mut work = Work::default();
         let rows = x.nrows() as u64;
         let mut noise: Vec<ChaCha8Rng> = match self.churn {
@@ -218,7 +224,7 @@ impl Plan {
     ) -> Result<Array2<T>> {
         let first = rows.start;
         let mut x = self.start::<T>(seed, rows, denoiser.dim());
-        let block = at_most(denoiser.block(x.nrows()), denoiser.dim());
+        let block = at_once(denoiser, x.nrows(), denoiser.dim());
         x.axis_chunks_iter_mut(Axis(0), block)
             .into_par_iter()
             .enumerate()
@@ -261,6 +267,11 @@ impl Plan {
 /// so that a block and a solver's stages stay small.
 pub fn at_most(block: usize, dim: usize) -> usize {
     block.min(((4 << 20) / dim.max(1)).max(16))
+}
+
+/// Rows to carry along at once out of `rows`, each as large as `width` numbers.
+pub fn at_once<T: Scalar>(denoiser: &(impl Denoiser<T> + ?Sized), rows: usize, width: usize) -> usize {
+    denoiser.batch().unwrap_or_else(|| at_most(denoiser.block(rows), width))
 }
 
 /// A trajectory as one array: (n, steps + 1, d) flattened to (n, (steps + 1)·d).

@@ -12,12 +12,19 @@ use crate::linalg::squared_norms;
 use crate::scalar::{Dtype, Scalar};
 
 /// The right-hand side.
-pub struct Drift<'a, T: Scalar>(pub &'a Counted<'a, T>);
+pub struct Drift<'a, T: Scalar> {
+    pub denoiser: &'a Counted<'a, T>,
+    /// The number of the first row; none where rows go their ways one by one.
+    pub first: Option<u64>,
+}
 
 impl<T: Scalar> Drift<'_, T> {
     /// D(x; σ).
     pub fn denoise(&self, x: ArrayView2<T>, sigma: f64) -> Result<Array2<T>> {
-        self.0.denoise(x, sigma)
+        match self.first {
+            Some(first) => self.denoiser.denoise_rows(x, first, sigma),
+            None => self.denoiser.denoise(x, sigma),
+        }
     }
 
     /// ε̂ = (x − D(x; σ))/σ.

@@ -8,6 +8,7 @@ use anyhow::{Result, ensure};
 use ndarray::{Array1, Array2, ArrayView2};
 
 use crate::blocks::{block_size, map_rows};
+use crate::denoiser::External;
 use crate::linalg::{cast, product};
 use crate::mixture::Mixture;
 use crate::scalar::Scalar;
@@ -23,6 +24,15 @@ pub enum Choice {
     Pca(usize),
     /// The same, each scaled to unit variance.
     Whiten(usize),
+    /// What the program of this command makes of it.
+    Program(String),
+}
+
+impl Choice {
+    /// Whether its mean and axes come from data.
+    pub fn is_fitted(&self) -> bool {
+        matches!(self, Choice::Center | Choice::Pca(_) | Choice::Whiten(_))
+    }
 }
 
 impl std::str::FromStr for Choice {
@@ -32,6 +42,7 @@ impl std::str::FromStr for Choice {
             q.parse::<usize>().ok().filter(|q| *q > 0).ok_or(format!("{q:?} is not a number of axes"))
         };
         match text.split_once(':') {
+            Some(("exec", command)) => Ok(Choice::Program(command.to_string())),
             Some(("pca", q)) => axes(q).map(Choice::Pca),
             Some(("whiten", q)) => axes(q).map(Choice::Whiten),
             None if text == "none" => Ok(Choice::Raw),
@@ -40,7 +51,7 @@ impl std::str::FromStr for Choice {
                 Err("this build reads no ONNX files; compute the features elsewhere and give them as arrays"
                     .into())
             }
-            _ => Err("give none, center, pca:Q or whiten:Q".into()),
+            _ => Err("give none, center, pca:Q, whiten:Q or exec:COMMAND".into()),
         }
     }
 }
@@ -51,13 +62,15 @@ pub enum Descriptor {
     Center(Array1<f64>),
     /// Mean, and axes (d, Q) scaled as wanted.
     Axes(Array1<f64>, Array2<f64>),
+    /// A program, and the shape of the items that it is given.
+    Program(External, Vec<usize>),
 }
 
 impl Descriptor {
     /// The descriptor that `choice` makes of the data's mean and principal axes.
     ///
     /// # Errors
-    /// When more axes are asked for than the data have.
+    /// When more axes are asked for than the data have. What a program makes of rows is fitted to none.
     pub fn fitted(choice: &Choice, gaussian: &Mixture) -> Result<Descriptor> {
         let c = &gaussian.components[0];
         let axes = |q: usize| {
@@ -69,7 +82,7 @@ impl Descriptor {
             Ok(c.basis.slice(ndarray::s![.., ..q]).to_owned())
         };
         Ok(match choice {
-            Choice::Raw => Descriptor::Raw,
+            Choice::Raw | Choice::Program(_) => Descriptor::Raw,
             Choice::Center => Descriptor::Center(c.mean.clone()),
             Choice::Pca(q) => Descriptor::Axes(c.mean.clone(), axes(*q)?),
             Choice::Whiten(q) => {
@@ -82,10 +95,14 @@ impl Descriptor {
         })
     }
 
-    /// The descriptors of the rows of x.
-    pub fn apply<T: Scalar>(&self, x: Array2<T>) -> Result<Array2<T>> {
+    /// The descriptors of the rows of x, of which the first has the number `first` in the whole of the work.
+    ///
+    /// # Errors
+    /// A program's.
+    pub fn apply<T: Scalar>(&self, x: Array2<T>, first: u64) -> Result<Array2<T>> {
         Ok(match self {
             Descriptor::Raw => x,
+            Descriptor::Program(program, shape) => program.describe(x.view(), shape, first)?,
             Descriptor::Center(mean) => x - &mean.mapv(T::of),
             Descriptor::Axes(mean, axes) => {
                 map_rows(x.view(), block_size(x.nrows()), axes.ncols(), |x: ArrayView2<T>| {

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use crate::cli::{Block, Job, LevelArgs, Program, Source, usage};
 use crate::denoiser::{Denoiser, Model};
-use crate::flow::at_most;
+use crate::flow::at_once;
 use crate::random::{Purpose, normal_rows};
 use crate::scalar::Scalar;
 use crate::schedule::{Grid, Schedule};
@@ -25,7 +25,7 @@ Examples:
   $ molrg-gen -d 48 -r 6 -k 2 -n 100 --truth truth.st | dae-apply truth.st - --sigma 0.5 --add-noise | npy info -
   $ molrg-gen -d 48 -r 6 -k 2 -n 100 --truth truth.st | dae-apply truth.st - --sigma 1,0.1 --quantity score | npy info -")]
 pub struct Arguments {
-    /// The model
+    /// The model: a file, or exec:COMMAND for a program that is one
     model: OsString,
     /// Points, one per row (default: standard input)
     points: Option<OsString>,
@@ -55,12 +55,18 @@ enum Quantity {
 }
 
 impl Quantity {
-    /// The quantity of rows, from D and from x − D as the denoiser has it.
-    fn of<T: Scalar>(self, denoiser: &dyn Denoiser<T>, x: ArrayView2<T>, sigma: f64) -> Result<Array2<T>> {
+    /// The quantity of rows of which the first has the number `first`, from D and from x − D as the denoiser has it.
+    fn of<T: Scalar>(
+        self,
+        denoiser: &dyn Denoiser<T>,
+        x: ArrayView2<T>,
+        first: u64,
+        sigma: f64,
+    ) -> Result<Array2<T>> {
         let (inverse, inverse2) = (T::of(1.0 / sigma), T::of(1.0 / (sigma * sigma)));
-        let split = || denoiser.split(x, sigma);
+        let split = || denoiser.split_rows(x, first, sigma);
         Ok(match self {
-            Quantity::Denoised => denoiser.denoise(x, sigma)?,
+            Quantity::Denoised => denoiser.denoise_rows(x, first, sigma)?,
             Quantity::Score => split()?.1.mapv_into(|r| -r * inverse2),
             Quantity::Epsilon => split()?.1.mapv_into(|r| r * inverse),
             Quantity::Velocity => {
@@ -106,7 +112,7 @@ impl Arguments {
         let item_shape = model.item_shape.clone();
         let denoiser = model.into_denoiser::<T>()?;
         let denoiser = denoiser.as_ref();
-        let most = at_most(denoiser.block(rows.len().unwrap_or(usize::MAX)), rows.width());
+        let most = at_once(denoiser, rows.len().unwrap_or(usize::MAX), rows.width());
         if let [sigma] = *sigmas {
             let out = job.array::<T>(rows.len(), &item_shape)?;
             return job.fill(Source::Stream(rows), most, "points", vec![out], |block| {
@@ -154,7 +160,7 @@ impl Arguments {
             let noise = normal_rows(job.shared.seed, Purpose::PointNoise, rows, x.ncols());
             x.scaled_add(T::of(sigma), &noise);
         }
-        let answer = self.quantity.of(denoiser, x.view(), sigma)?;
+        let answer = self.quantity.of(denoiser, x.view(), first, sigma)?;
         job.finite(answer.view(), first)?;
         Ok(answer)
     }

@@ -9,12 +9,12 @@ use crate::cli::{
 };
 use crate::denoiser::Model;
 use crate::denoiser::model::{Generative, Kind as ModelKind, Points};
-use crate::denoiser::tensors::Values;
 use crate::fit::pca::Moments;
 use crate::fit::{Fit, Parts, Settings, Solver, fit_mixture};
 use crate::generator::{gan, linear_vae};
 use crate::network::Architecture;
 use crate::scalar::Scalar;
+use crate::stream::tensors::Values;
 use crate::stream::{Layout, Rows};
 use crate::training;
 use crate::with_dtype;

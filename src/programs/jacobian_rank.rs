@@ -3,8 +3,9 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use crate::cli::{Block, Job, LevelArgs, Program, SamplerArgs, Source, array_format, usage};
+use crate::cli::{Block, JacobianArgs, Job, LevelArgs, Program, SamplerArgs, Source, array_format, usage};
 use crate::denoiser::Model;
+use crate::denoiser::external::Ability;
 use crate::flow::Plan;
 use crate::measure::interval::Mean;
 use crate::measure::numerical_rank::{Cell, Rank, Survey, with_levels};
@@ -29,7 +30,7 @@ Examples:
   $ molrg-gen -d 48 -r 6 -k 2 -n 10 --truth truth.st | npy info - && jacobian-rank truth.st --levels edm:18 -n 15
   $ molrg-gen -d 48 -r 6 -k 2 -n 300 | dae-fit --kind molrg -r 6 -k 2 | jacobian-rank - --snr 10,1,0.1 -n 5 --per-sample")]
 pub struct Arguments {
-    /// The model (default: standard input)
+    /// The model: a file, or exec:COMMAND for a program that is one (default: standard input)
     model: Option<OsString>,
     #[command(flatten)]
     levels: LevelArgs,
@@ -63,6 +64,8 @@ pub struct Arguments {
     /// Write right singular vectors there, (levels, n, q, d)
     #[arg(long, value_name = "FILE")]
     basis: Option<PathBuf>,
+    #[command(flatten)]
+    jacobian: JacobianArgs,
     #[command(flatten)]
     sampler: SamplerArgs,
 }
@@ -154,12 +157,17 @@ impl Arguments {
         let (spectrum, basis) = (side(&self.spectrum)?, side(&self.basis)?);
         let name = points.as_ref().map_or("--samples".to_string(), |p| p.name().to_string());
         let points = points.map(|mut p| p.read_all::<T>()).transpose()?;
-        job.warn_of_levels(&model, levels);
+        let visited = if points.is_some() { levels.to_vec() } else { plan.evaluated() };
+        job.warn_of_levels(&model, &visited);
         if points.is_none() {
             job.warn_of_start(&model, &plan.sigmas);
         }
-        let denoiser = model.into_differentiable::<T>()?;
-        let d = denoiser.dim();
+        let d = model.dim();
+        let randomized = self.is_randomized(d);
+        // All singular values take products of one kind, a few take both.
+        let products: &[Ability] = if randomized { &[Ability::Jvp, Ability::Vjp] } else { &[Ability::Vjp] };
+        let jacobian = self.jacobian.of::<T>(model, products)?;
+        let denoiser = jacobian.denoiser();
         let rows = match &points {
             Some(p) => job.shared.rows.start..job.shared.rows.start + p.nrows() as u64,
             None => job.selected(self.samples),
@@ -167,10 +175,9 @@ impl Arguments {
         ensure!(rows.start < rows.end, "{name}: no rows to measure at; give --samples or --points with rows");
         let n = (rows.end - rows.start) as usize;
         let vectors = self.top.unwrap_or(DEFAULT_BASIS).min(d);
-        let randomized = self.is_randomized(d);
         let kept = self.top.unwrap_or(if randomized { DEFAULT_TOP } else { d }).min(d);
         let survey = Survey {
-            denoiser: denoiser.as_ref(),
+            denoiser,
             levels,
             plan,
             threshold,
@@ -211,6 +218,7 @@ impl Arguments {
         );
         write_levels(spectrum, levels.len(), |l| columns.iter().flat_map(|c| c[l].values.clone()).collect())?;
         write_levels(basis, levels.len(), |l| columns.iter().flat_map(|c| c[l].vectors.clone()).collect())?;
+        jacobian.report(job);
         let short = columns.iter().flatten().filter(|c| c.rank.energy <= threshold).count();
         if short > 0 {
             job.warn(&format!(

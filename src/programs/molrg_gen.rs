@@ -92,7 +92,7 @@ impl Arguments {
     fn mixture(&self, job: &Job) -> Result<(Mixture, Vec<usize>, Dtype)> {
         let (mixture, shape, dtype) = match &self.from {
             Some(name) => {
-                let model = job.model(Some(name))?;
+                let model = job.model_file(Some(name))?;
                 let (shape, dtype) = (model.item_shape.clone(), model.dtype);
                 (model.into_mixture(&name.to_string_lossy())?, shape, dtype)
             }

@@ -11,7 +11,7 @@ use crate::blocks::block_size;
 use crate::cli::{Job, Program, SamplerArgs, Source, usage};
 use crate::denoiser::model::{Generative, Kind};
 use crate::denoiser::{Denoiser, Guided, Model};
-use crate::flow::{Plan, Trajectory, Work, at_most};
+use crate::flow::{Plan, Trajectory, Work, at_most, at_once};
 use crate::generator::Generator;
 use crate::random::{Purpose, normal_rows};
 use crate::scalar::{Dtype, Scalar};
@@ -31,7 +31,7 @@ Examples:
   $ molrg-gen -d 48 -r 6 -k 2 -n 1200 | dae-fit --kind molrg -r 6 -k 2 | pf-sample -n 1000 --seed 3 | npy info -
   $ molrg-gen -d 48 -r 6 -k 2 -n 10 --truth truth.st | pf-sample truth.st --encode --noise - | pf-sample truth.st --noise - | npy info -")]
 pub struct Arguments {
-    /// The model (default: standard input)
+    /// The model: a file, or exec:COMMAND for a program that is one (default: standard input)
     model: Option<OsString>,
     /// Number of samples
     #[arg(short = 'n', long, value_name = "N", required_unless_present = "noise")]
@@ -63,7 +63,7 @@ impl Program for Arguments {
         let plan = self.plan(job)?;
         let others = self.noise.iter().chain(&self.unconditional).map(|n| Some(n.as_os_str()));
         job.wait_for_stdin(&[vec![self.model.as_deref()], others.collect()].concat())?;
-        let model = Model::read(job.open(self.model.as_deref())?)?;
+        let model = job.any_model(self.model.as_deref())?;
         let unconditional = self.unconditional.as_deref().map(|name| job.model(Some(name))).transpose()?;
         if let Some(other) = &unconditional {
             ensure!(
@@ -166,7 +166,9 @@ impl Arguments {
         unconditional: Option<Model>,
         source: Source,
     ) -> Result<()> {
-        job.warn_of_levels(&model, &plan.sigmas);
+        for model in [&model].into_iter().chain(&unconditional) {
+            job.warn_of_levels(model, &plan.evaluated());
+        }
         job.warn_of_start(&model, &plan.sigmas);
         let item_shape = model.item_shape.clone();
         let model = model.into_denoiser::<T>()?;
@@ -186,7 +188,7 @@ impl Arguments {
         let report = self.report.as_deref().map(|path| job.side_table(path, &columns)).transpose()?;
         // A row of a trajectory is as wide as all its levels.
         let width = if self.trajectory.is_some() { levels * dim } else { dim };
-        let most = at_most(denoiser.block(count.unwrap_or(usize::MAX)), width);
+        let most = at_once(denoiser, count.unwrap_or(usize::MAX), width);
         let done = Mutex::new((0, Work::default()));
         job.fill(source, most, "samples", outputs, |block| {
             let rows = block.rows.clone();

@@ -31,7 +31,7 @@ impl Program for Arguments {
         job.wait_for_stdin(&[Some(&self.fitted), Some(&self.truth)])?;
         let names = [self.fitted.to_string_lossy(), self.truth.to_string_lossy()];
         let mut table = job.table(&["component", "matched", "error", "max_angle_deg", "n_components"])?;
-        let (fitted, truth) = (job.model(Some(&self.fitted))?, job.model(Some(&self.truth))?);
+        let (fitted, truth) = (job.model_file(Some(&self.fitted))?, job.model_file(Some(&self.truth))?);
         same_items((&names[0], &fitted.item_shape), (&names[1], &truth.item_shape))?;
         let (fitted, truth) = (fitted.into_mixture(&names[0])?, truth.into_mixture(&names[1])?);
         let matches = matched(&fitted, &truth)?;

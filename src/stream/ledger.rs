@@ -40,6 +40,12 @@ pub struct Record {
     /// Of the [manifest beside](manifest_beside) an input, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manifest_sha256: Option<String>,
+    /// Of a program that is a model: what it calls itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<String>,
+    /// And the rows that it takes at a time, on which its rounding may depend.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<usize>,
 }
 
 impl Record {
@@ -86,6 +92,8 @@ struct Entry {
     manifest: Option<File>,
     hasher: Sha256,
     bytes: u64,
+    /// Of a program: its record.
+    process: Option<Record>,
     /// Bytes have been jumped over: the hash is worth nothing.
     skipped: bool,
     ended: bool,
@@ -139,6 +147,14 @@ impl Ledger {
         self.enter(name, None, |pages| &mut pages.outputs)
     }
 
+    /// Enters a program that is a model, as it says that it is.
+    pub fn process(&self, record: Record) {
+        if let Some(pages) = &self.0 {
+            let entry = Entry { process: Some(record), ..Entry::default() };
+            lock(pages).inputs.push(Arc::new(Mutex::new(entry)));
+        }
+    }
+
     fn enter(
         &self,
         name: &str,
@@ -167,6 +183,9 @@ impl Ledger {
 
 impl Entry {
     fn record(&mut self) -> Record {
+        if let Some(process) = &self.process {
+            return process.clone();
+        }
         let seen = (self.ended && !self.skipped).then(|| (self.hasher.clone(), self.bytes));
         let whole = seen.or_else(|| hash_file(self.file.as_mut()?).ok());
         Record {
@@ -179,6 +198,8 @@ impl Entry {
             manifest_sha256: (self.manifest.as_mut())
                 .and_then(|file| hash_file(file).ok())
                 .map(|(hasher, _)| hex(&hasher.finalize())),
+            program: None,
+            batch: None,
         }
     }
 }

@@ -4,7 +4,7 @@
 //! it in blocks from whatever it is stored in, [`ArrayWriter`] writes it. Tables
 //! of results go out through [`Table`] and come in through [`Columns`]. All bytes out pass through [`Output`], so that
 //! a file appears complete or not at all, and all bytes can be recorded in a
-//! [`Ledger`].
+//! [`Ledger`]. Models are [`tensors`]; with programs that are models, [`frames`] are exchanged with a [`process`].
 //!
 //! Every error is one line that names the file: `where: what: why; what to do`.
 
@@ -16,6 +16,7 @@ mod delimited;
 mod element;
 #[cfg(test)]
 pub(crate) mod faults;
+pub mod frames;
 mod header;
 mod images;
 mod input;
@@ -24,9 +25,11 @@ mod joined;
 mod ledger;
 mod output;
 mod paired;
+pub mod process;
 mod rows;
 mod table;
 mod tensor;
+pub mod tensors;
 
 pub use array::ArrayWriter;
 pub use bytes::read_full;

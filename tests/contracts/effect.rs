@@ -95,7 +95,11 @@ fn a_flag_without_effect_is_refused() {
             let given = line.contains(&format!("--{long}"))
                 || argument.get_short().is_some_and(|s| line.contains(&format!(" -{s}")));
             let unseen = UNSEEN.iter().any(|(flag, _)| *flag == long);
-            if given || unseen || NO_BYTES.contains(&long) || ["fig", "table"].contains(&call.program) {
+            if given
+                || unseen
+                || NO_BYTES.contains(&long)
+                || ["fig", "table", "dae-serve"].contains(&call.program)
+            {
                 continue;
             }
             let flag = match (argument.get_action().takes_values(), value(call, argument)) {

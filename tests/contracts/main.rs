@@ -5,6 +5,7 @@ mod corpus;
 mod effect;
 mod elsewhere;
 mod errors;
+mod external;
 mod faults;
 mod files;
 mod help;

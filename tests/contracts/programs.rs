@@ -93,6 +93,8 @@ pub const CALLS: &[Call] = &[
     call("dae-fit", "train.npy --kind mlp --quiet --width 8 --steps 12 --report report.csv"),
     call("dae-fit", "train.npy --kind linear-vae -r 4 --report report.csv"),
     call("dae-fit", "train.npy --kind gan -r 4 --width 12 --depth 1 --steps 30"),
+    // Without requests; tests of external models have them.
+    call("dae-serve", "student.st"),
     rowwise("dae-apply", 200, &["-"], "student.st test.npy --sigma 0.5"),
     rowwise("dae-apply", 200, &["-"], "network.st test.npy --sigma 0.5 --add-noise"),
     rowwise(

@@ -1,6 +1,7 @@
 //! Mathematics against exact answers, independent formulas, and the values of NumPy, SciPy and PyTorch.
 
 mod denoiser;
+mod differences;
 mod fit;
 mod flow;
 mod generator;

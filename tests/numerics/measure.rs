@@ -837,7 +837,7 @@ fn descriptors() {
         c.t().dot(&c) / y.nrows() as f64
     };
     let fitted = |choice: &str| Descriptor::fitted(&choice.parse::<Choice>().unwrap(), &gaussian);
-    let apply = |choice: &str| fitted(choice).unwrap().apply(x.clone()).unwrap();
+    let apply = |choice: &str| fitted(choice).unwrap().apply(x.clone(), 0).unwrap();
     assert_eq!(apply("none"), x);
     let centred = apply("center");
     assert!(centred.mean_axis(Axis(0)).unwrap().iter().all(|m| m.abs() < 1e-13));

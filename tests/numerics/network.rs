@@ -3,7 +3,6 @@
 
 use molrg::denoiser::model::Kind;
 use molrg::denoiser::network::Network;
-use molrg::denoiser::tensors::Values;
 use molrg::denoiser::{Denoiser, Differentiable, Model, NetworkDenoiser};
 use molrg::measure::numerical_rank::randomized;
 use molrg::network::Preconditioning;
@@ -11,6 +10,7 @@ use molrg::network::architecture::Architecture;
 use molrg::network::graph::{Graph, Tape};
 use molrg::random::{Purpose, normal_rows, row_rng, standard_normals};
 use molrg::scalar::{Dtype, Scalar};
+use molrg::stream::tensors::Values;
 use molrg::stream::{Input, Ledger};
 use ndarray::{Array2, ArrayView2, s};
 

@@ -16,9 +16,9 @@ use crate::cli::{Job, Stopped, usage};
 use crate::denoiser::Model;
 use crate::denoiser::model::Kind;
 use crate::denoiser::network::Network;
-use crate::denoiser::tensors::Values;
 use crate::network::Architecture;
 use crate::scalar::{Scalar, le_bytes};
+use crate::stream::tensors::Values;
 use crate::stream::{Table, image_text};
 use crate::training::{Average, Batch, Loss, Settings, State, Trainer};
 

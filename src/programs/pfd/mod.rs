@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use crate::cli::{Job, Program, SamplerArgs, usage};
 use crate::denoiser::Model;
 use crate::flow::Plan;
+use crate::measure::descriptor::{Choice, Descriptor};
 use crate::measure::interval::{Amounts, Estimate};
 use crate::measure::probability_flow_distance::{BiasVariance, Distance, Relative, Shifted};
 use crate::scalar::{Dtype, Scalar};
@@ -42,7 +43,8 @@ Examples:
   $ molrg-gen -d 48 -r 6 -k 2 -n 60 --noise-std 0.1 --truth truth.st | dae-fit --kind molrg -r 6 -k 2 | pfd - truth.st -n 2000 --seed 7
   $ molrg-gen -d 48 -r 6 -k 2 -n 50 --truth truth.st -o data.npy && dae-fit data.npy --kind empirical | pfd - truth.st -n 500")]
 pub struct Arguments {
-    /// Models or samples: A B …; with --bias-variance the teacher, then its students
+    /// Models (files, or exec:COMMAND for programs that are some) or samples: A B …; with --bias-variance the teacher,
+    /// then its students
     #[arg(required = true, num_args = 1.., value_name = "INPUT")]
     inputs: Vec<OsString>,
     /// Number of latents that models are run from (with samples among the inputs: as many as they have rows)
@@ -57,17 +59,17 @@ pub struct Arguments {
     /// Also print pfd(A, B) over pfd(B, C)
     #[arg(long, value_name = "C", conflicts_with = "bias_variance")]
     relative_to: Option<OsString>,
-    /// What is compared
-    #[arg(long, default_value = "none", value_parser = only_none)]
-    descriptor: String,
+    /// What is compared: none (rows as they are), or exec:COMMAND for a program that describes them
+    #[arg(long, default_value = "none", value_parser = none_or_program)]
+    descriptor: Choice,
     #[command(flatten)]
     sampler: SamplerArgs,
 }
 
-fn only_none(text: &str) -> Result<String, String> {
-    match text {
-        "none" => Ok(text.into()),
-        _ => Err("this build knows none; compute features elsewhere and give them as samples".into()),
+fn none_or_program(text: &str) -> Result<Choice, String> {
+    match text.parse() {
+        Ok(choice @ (Choice::Raw | Choice::Program(_))) => Ok(choice),
+        _ => Err("give none or exec:COMMAND; or compute features elsewhere and give them as samples".into()),
     }
 }
 
@@ -79,6 +81,11 @@ impl Program for Arguments {
         job.wait_for_stdin(&names.iter().map(|n| Some(n.as_os_str())).collect::<Vec<_>>())?;
         let mut sources = Vec::new();
         for name in &names {
+            if let Some(model) = job.model_program(Some(name))? {
+                job.warn_of_levels(&model, &plan.evaluated());
+                sources.push(Source::Model(model));
+                continue;
+            }
             let input = job.open(Some(name))?;
             sources.push(match input.content() {
                 Content::Safetensors => Source::Model(Model::read_denoiser(input)?),
@@ -145,6 +152,11 @@ impl Arguments {
 
     fn compare<T: Scalar>(&self, job: &Job, plan: &Plan, sources: Vec<Source>, table: Table) -> Result<()> {
         let from_files = sources.iter().map(|s| matches!(s, Source::Samples(_))).collect();
+        let shape = sources.first().map_or(Vec::new(), Source::item_shape);
+        let descriptor = match &self.descriptor {
+            Choice::Program(command) => Descriptor::Program(job.descriptor_program(command)?, shape),
+            _ => Descriptor::Raw,
+        };
         let mut pairing = Pairing::<T>::new(job, plan, sources, self.samples)?;
         let mut measures = Measures::new(self, from_files);
         let mut progress = job.progress(pairing.count.map(|n| n as u64), "latents");
@@ -153,8 +165,11 @@ impl Arguments {
             for block in &blocks {
                 job.finite(block.view(), first)?;
             }
-            first += blocks[0].nrows() as u64;
-            progress.advance(blocks[0].nrows());
+            let n = blocks[0].nrows();
+            let blocks: Vec<Array2<T>> =
+                blocks.into_iter().map(|block| descriptor.apply(block, first)).collect::<Result<_>>()?;
+            first += n as u64;
+            progress.advance(n);
             measures.add(&blocks);
         }
         drop(progress);

@@ -21,13 +21,22 @@ impl Source {
     pub fn is_model(&self) -> bool {
         matches!(self, Source::Model(_))
     }
+
+    /// Shape of one item.
+    pub fn item_shape(&self) -> Vec<usize> {
+        match self {
+            Source::Model(model) => model.item_shape.clone(),
+            Source::Samples(rows) => rows.item_shape().to_vec(),
+        }
+    }
 }
 
 /// All inputs as rows of samples, block by block in lockstep.
 pub struct Pairing<'a, T: Scalar> {
     plan: &'a Plan,
     seed: u64,
-    dim: usize,
+    /// Rows of a block.
+    block: usize,
     /// Per input its model; those without one come from `files`, in order.
     models: Vec<Option<Box<dyn Denoiser<T>>>>,
     files: Option<Paired>,
@@ -81,12 +90,15 @@ impl<'a, T: Scalar> Pairing<'a, T> {
             (job.shared.rows.start..u64::MAX, files[0].len())
         };
         let files = if files.is_empty() { None } else { Some(Paired::new(files)?) };
-        Ok(Pairing { plan, seed: job.shared.seed, dim, models, files, latents, count })
+        let batch = models.iter().flatten().filter_map(|model| model.batch()).max();
+        let block = block_rows(dim).next_multiple_of(batch.unwrap_or(1));
+        Ok(Pairing { plan, seed: job.shared.seed, block, models, files, latents, count })
     }
 
     /// The next block of every input, rows paired.
     pub fn next(&mut self) -> Result<Option<Vec<Array2<T>>>> {
-        let rows = block_rows(self.dim);
+        // Where the blocks of the whole end: models of batches find them whole.
+        let rows = self.block - (self.latents.start % self.block as u64) as usize;
         let mut read = match &mut self.files {
             Some(files) => match files.next_blocks::<T>(rows)? {
                 Some(blocks) => blocks,

@@ -59,7 +59,8 @@ pub struct Arguments {
     /// Range of the data, of which mae counts 1/255
     #[arg(long, value_name = "LO,HI", value_parser = parse_list, allow_hyphen_values = true, default_value = "-1,1")]
     data_range: Numbers,
-    /// What is compared: none (rows as they are), center, pca:Q or whiten:Q
+    /// What is compared: none (rows as they are), center, pca:Q, whiten:Q, or exec:COMMAND for a program that
+    /// describes them
     #[arg(long, default_value = "none")]
     descriptor: Choice,
     /// Data whose mean and principal axes the descriptor uses (default: the training set)
@@ -115,7 +116,7 @@ impl Arguments {
             "one input has nothing to be compared with; give a second, or --train"
         );
         ensure!(
-            self.descriptor == Choice::Raw || self.fit.is_some() || self.train.is_some(),
+            !self.descriptor.is_fitted() || self.fit.is_some() || self.train.is_some(),
             "--descriptor: its mean and axes come from data; give --fit or --train"
         );
         ensure!(
@@ -149,7 +150,7 @@ impl Program for Arguments {
         job.only(self.similarity == Similarity::Mae, &["--data-range"], "it is for --similarity mae")?;
         job.only(wants(Form::Ratio), &["--ratio"], "it is for --gl ratio")?;
         job.only(wants(Form::Distance), &["--reference"], "it is for --gl distance")?;
-        job.only(self.descriptor != Choice::Raw, &["--fit"], "it is for a --descriptor that is fitted")?;
+        job.only(self.descriptor.is_fitted(), &["--fit"], "it is for a --descriptor that is fitted")?;
         job.only(self.train.is_some(), &["--seed"], "rows of the baseline are drawn where there is --train")?;
         let names = self.inputs.iter().chain(&self.train).chain(&self.fit).chain(&self.reference);
         job.wait_for_stdin(&names.map(|n| Some(n.as_os_str())).collect::<Vec<_>>())?;
@@ -183,8 +184,9 @@ impl Program for Arguments {
             }
         }
         let dtypes: Vec<Dtype> = inputs.iter().chain(&train).map(Rows::dtype).collect();
+        let shape = inputs[0].item_shape().to_vec();
         let inputs = Paired::new(inputs)?;
-        with_dtype!(job.dtype(&dtypes), T => self.score::<T>(job, threshold, inputs, train, fit, reference))
+        with_dtype!(job.dtype(&dtypes), T => self.score::<T>(job, threshold, inputs, &shape, [train, fit, reference]))
     }
 }
 
@@ -194,9 +196,8 @@ impl Arguments {
         job: &Job,
         threshold: f64,
         mut inputs: Paired,
-        train: Option<Rows>,
-        fit: Option<Rows>,
-        reference: Option<Rows>,
+        item_shape: &[usize],
+        [train, fit, reference]: [Option<Rows>; 3],
     ) -> Result<()> {
         let table = job.table(COLUMNS)?;
         let per_sample = match &self.per_sample {
@@ -211,11 +212,16 @@ impl Arguments {
             }
             None => None,
         };
-        let descriptor = self.fitted_descriptor(fit, train.as_ref().map(|(_, x)| x))?;
+        let descriptor = match &self.descriptor {
+            Choice::Program(command) => {
+                Descriptor::Program(job.descriptor_program(command)?, item_shape.to_vec())
+            }
+            _ => self.fitted_descriptor(fit, train.as_ref().map(|(_, x)| x))?,
+        };
         let train = match train {
             Some((name, x)) => {
                 let rows = Known::new(x.view());
-                let described = Training::checked(descriptor.apply(x)?).context(name)?;
+                let described = Training::checked(descriptor.apply(x, 0)?).context(name)?;
                 Some(Train { described, rows })
             }
             None => None,
@@ -231,8 +237,11 @@ impl Arguments {
         drop(progress);
         if let (Some(mut rows), Some(train)) = (reference, &train) {
             let name = rows.name().to_string();
+            let mut first = 0;
             while let Some(x) = rows.next_block::<T>(block_rows(rows.width()))? {
-                let x = descriptor.apply(x)?;
+                let n = x.nrows() as u64;
+                let x = descriptor.apply(x, first)?;
+                first += n;
                 check_scale(x.view()).with_context(|| name.clone())?;
                 for nearest in train.described.nearest(x.view()) {
                     scores.reference.add(nearest.distance);

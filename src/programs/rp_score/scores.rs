@@ -108,8 +108,9 @@ impl<'a, T: Scalar> Scores<'a, T> {
                 copied.to_the_bit += train.rows.count(block.view());
             }
         }
+        let first = self.first + self.rows;
         let blocks: Vec<Array2<T>> =
-            blocks.into_iter().map(|b| descriptor.apply(b)).collect::<Result<_>>()?;
+            blocks.into_iter().map(|b| descriptor.apply(b, first)).collect::<Result<_>>()?;
         let compared = if self.pairs.is_empty() { &[] } else { &blocks[..] };
         let sides: Vec<Side<T>> =
             compared.iter().map(|b| Side::new(b.view(), self.arguments.similarity)).collect();
@@ -283,6 +284,7 @@ impl<'a, T: Scalar> Scores<'a, T> {
     fn warn(&self, job: &Job, baselines: &[Option<f64>]) {
         let advice = match self.arguments.descriptor {
             Choice::Pca(_) | Choice::Whiten(_) => "another number of axes, features of a network",
+            Choice::Program(_) => "--descriptor whiten:32, features of another network",
             _ => "--descriptor whiten:32, features of a network",
         };
         let worst = self.pairs.iter().filter_map(|p| Some((p, p.score.baseline()?)));

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::process::Stdio;
 
-use molrg::denoiser::tensors::TensorFile;
+use molrg::stream::tensors::TensorFile;
 
 use super::super::place::Place;
 use super::{

@@ -12,6 +12,7 @@ use super::{SOUND, command_of, small, unchanged};
 
 /// Runs that go on until they are stopped; all others wait for their input.
 const ENDLESS: &[&str] = &[
+    "dae-serve student.st",
     "molrg-gen -d 64 -r 4 -k 2 -n 1000000000 -o old --labels side",
     "npy noise -d 64 -n 1000000000 -o old",
     "pf-sample student.st -n 1000000000 -o old --trajectory side",

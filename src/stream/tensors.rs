@@ -1,4 +1,4 @@
-//! A safetensors file: named tensors of f32 or f64, and metadata.
+//! A safetensors file, or a [frame](super::frames): named tensors of f32 or f64, and metadata.
 //!
 //! Written by hand rather than by the `safetensors` crate because that one
 //! writes metadata in a random order, and the same model must be the same bytes;
@@ -14,11 +14,11 @@ use safetensors::Dtype as Stored;
 use safetensors::tensor::Metadata;
 use serde_json::{Map, Value, json};
 
+use super::read_full;
 use crate::scalar::{Dtype, Scalar, from_le_bytes, le_bytes};
-use crate::stream::read_full;
 
 /// Longest header that is read: metadata and the tensors' names.
-const MAX_HEADER: u64 = 1 << 24;
+pub(super) const MAX_HEADER: u64 = 1 << 24;
 
 /// Numbers in either type.
 #[derive(Clone, Debug, PartialEq)]
@@ -120,10 +120,13 @@ impl Numbers<'_> {
     }
 
     fn write_as<T: Scalar>(&self, out: &mut impl Write) -> Result<()> {
-        match self {
-            Numbers::F32(v) => write_numbers::<f32, T>(out, v),
-            Numbers::F64(v) => write_numbers::<f64, T>(out, v),
+        match (self, T::DTYPE) {
+            (Numbers::F32(v), Dtype::F32) => out.write_all(&le_bytes(v))?,
+            (Numbers::F64(v), Dtype::F64) => out.write_all(&le_bytes(v))?,
+            (Numbers::F32(v), _) => write_numbers::<f32, T>(out, v)?,
+            (Numbers::F64(v), _) => write_numbers::<f64, T>(out, v)?,
         }
+        Ok(())
     }
 }
 
@@ -185,6 +188,15 @@ pub fn write(out: &mut impl Write, metadata: &BTreeMap<String, String>, entries:
             entry.dtype
         );
     }
+    put(out, metadata, entries)
+}
+
+/// [`write`], of any numbers.
+pub(super) fn put(
+    out: &mut impl Write,
+    metadata: &BTreeMap<String, String>,
+    entries: &[Entry],
+) -> Result<()> {
     // serde_json's map keeps its keys sorted.
     let mut header = Map::new();
     header.insert("__metadata__".into(), json!(metadata));
@@ -242,9 +254,18 @@ impl TensorFile {
         ensure!(header.len() as u64 == length, "truncated within its header; make it again");
         let header: Metadata = serde_json::from_slice(&header)
             .map_err(|e| anyhow!("not a model: its header is damaged: {e}"))?;
+        check(header.metadata().as_ref().unwrap_or(&HashMap::new()))?;
+        let file = TensorFile::of(&mut reader, &header)?;
+        let beyond =
+            std::io::copy(&mut reader.take(1), &mut std::io::sink()).context("cannot read it to its end")?;
+        ensure!(beyond == 0, "damaged: bytes follow its last tensor");
+        Ok(file)
+    }
+
+    /// What a header announces.
+    pub(super) fn of(reader: &mut impl Read, header: &Metadata) -> Result<TensorFile> {
         let metadata = header.metadata().clone().unwrap_or_default();
-        check(&metadata)?;
-        Ok(TensorFile { metadata, tensors: read_tensors(&mut reader, &header)? })
+        Ok(TensorFile { metadata, tensors: read_tensors(reader, header)? })
     }
 
     pub fn entry(&self, key: &str) -> Option<&str> {
@@ -310,9 +331,6 @@ fn read_tensors(reader: &mut impl Read, header: &Metadata) -> Result<HashMap<Str
         };
         tensors.insert(name, Tensor { shape: info.shape.clone(), values });
     }
-    let beyond =
-        std::io::copy(&mut reader.take(1), &mut std::io::sink()).context("cannot read it to its end")?;
-    ensure!(beyond == 0, "damaged: bytes follow its last tensor");
     Ok(tensors)
 }
 

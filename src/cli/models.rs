@@ -1,0 +1,89 @@
+//! The doors to models: files, and programs that are models.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use anyhow::{Result, bail};
+
+use super::ending::Usage;
+use super::job::Job;
+use crate::denoiser::external::Ability;
+use crate::denoiser::{External, Model};
+use crate::scalar::Dtype;
+use crate::stream::Record;
+use crate::stream::process::Workers;
+
+/// COMMAND of `exec:COMMAND`.
+pub fn command_of(name: &OsStr) -> Option<&OsStr> {
+    name.as_bytes().strip_prefix(b"exec:").map(OsStr::from_bytes)
+}
+
+impl Job {
+    /// A model with a denoiser.
+    pub fn model(&self, name: Option<&OsStr>) -> Result<Model> {
+        match self.model_program(name)? {
+            Some(model) => Ok(model),
+            None => Model::read_denoiser(self.open(name)?),
+        }
+    }
+
+    /// A model of any kind: a denoiser or a generator.
+    pub fn any_model(&self, name: Option<&OsStr>) -> Result<Model> {
+        match self.model_program(name)? {
+            Some(model) => Ok(model),
+            None => Model::read(self.open(name)?),
+        }
+    }
+
+    /// A model whose parameters are wanted, so that only a file will do.
+    pub fn model_file(&self, name: Option<&OsStr>) -> Result<Model> {
+        if let Some(name) = name.filter(|name| command_of(name).is_some()) {
+            bail!(Usage(format!(
+                "{}: a program answers, and does not show its parameters; give a model file",
+                name.display()
+            )));
+        }
+        Model::read_denoiser(self.open(name)?)
+    }
+
+    /// The model that a program is, where the name is `exec:COMMAND`.
+    pub fn model_program(&self, name: Option<&OsStr>) -> Result<Option<Model>> {
+        let Some((name, command)) = name.and_then(|name| Some((name, command_of(name)?))) else {
+            return Ok(None);
+        };
+        let external = self.external(name, command)?;
+        external.needs(&[Ability::Denoise])?;
+        Ok(Some(Model::external(external)))
+    }
+
+    /// The descriptor that a program is.
+    pub fn descriptor_program(&self, command: &str) -> Result<External> {
+        let external = self.external(OsStr::new(&format!("exec:{command}")), OsStr::new(command))?;
+        external.needs(&[Ability::Describe])?;
+        Ok(external)
+    }
+
+    fn external(&self, name: &OsStr, command: &OsStr) -> Result<External> {
+        let name = name.to_string_lossy();
+        if command.as_bytes().trim_ascii().is_empty() {
+            bail!(Usage(format!("{name}: give a command, like exec:'python net.py'")));
+        }
+        let external = External::meet(Workers::start(command, &name, self.shared.workers)?)?;
+        let hello = &external.hello;
+        self.ledger.process(Record {
+            name: external.name().to_string(),
+            name_hex: None,
+            shape: None,
+            dtype: Some(match hello.dtype {
+                Dtype::F32 => "<f4".to_string(),
+                Dtype::F64 => "<f8".to_string(),
+            }),
+            sha256: hello.sha256.clone(),
+            bytes: None,
+            manifest_sha256: None,
+            program: Some(hello.name.clone()),
+            batch: Some(hello.batch),
+        });
+        Ok(external)
+    }
+}

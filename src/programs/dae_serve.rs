@@ -1,0 +1,187 @@
+//! dae-serve: a model file as a program that is a model.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, Read};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
+use ndarray::{Array2, ArrayView2, Axis, s};
+
+use crate::blocks::map_rows;
+use crate::cli::{Job, Program, usage};
+use crate::denoiser::external::{Ability, Hello, PROTOCOL};
+use crate::denoiser::{Differentiable, Model};
+use crate::flow::at_most;
+use crate::scalar::Scalar;
+use crate::schedule::SIGMAS;
+use crate::stream::frames::{self, Frames};
+use crate::stream::tensors::{Entry, Numbers, TensorFile, Values};
+use crate::stream::{Output, digest};
+use crate::with_dtype;
+
+/// Serve a model to other programs, on standard input and output.
+///
+/// Wherever a program takes a model, exec:COMMAND names a program that is one; exec:'dae-serve model.st' is the model
+/// of the file, and exec:'ssh host dae-serve model.st' that of a file elsewhere, computed there. It answers requests
+/// for the denoiser and for products with its Jacobian and the transpose, in the type in which the first comes, until
+/// its input ends. Mixtures flow in all dimensions then, where a file's flow in those that they span: the same to
+/// rounding.
+///
+/// Memory: the model and a batch of rows.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  $ molrg-gen -d 48 -r 6 -k 2 -n 10 --truth truth.st | npy info - && pf-sample exec:'dae-serve truth.st' -n 100 | npy info -
+  $ molrg-gen -d 48 -r 6 -k 2 -n 60 --truth truth.st | dae-fit --kind molrg -r 6 -k 2 | pfd - exec:'dae-serve truth.st' -n 500 --workers 2")]
+pub struct Arguments {
+    /// The model file
+    model: OsString,
+    /// Rows that are best asked for at a time (default: 64, fewer of large items)
+    #[arg(long, value_name = "ROWS")]
+    batch: Option<usize>,
+}
+
+/// Rows asked for at a time, of items that are not large.
+const BATCH: usize = 64;
+
+impl Program for Arguments {
+    fn run(self, job: &Job) -> Result<()> {
+        if self.batch == Some(0) {
+            return Err(usage(anyhow::anyhow!("--batch 0: ask for at least one row at a time")));
+        }
+        if self.model == "-" {
+            return Err(usage(anyhow::anyhow!("-: requests come from standard input; name a model file")));
+        }
+        if io::stdin().is_terminal() {
+            return Err(usage(anyhow::anyhow!(
+                "standard input is a terminal; have a program start this one, with exec:'dae-serve {}' as its model",
+                self.model.display()
+            )));
+        }
+        let model = job.model_file(Some(&self.model))?;
+        let mut out = job.output()?;
+        let hello = Hello {
+            can: vec![Ability::Denoise, Ability::Jvp, Ability::Vjp],
+            item_shape: Some(model.item_shape.clone()),
+            batch: self.batch.unwrap_or(at_most(BATCH, model.dim())),
+            dtype: model.dtype,
+            name: format!("{} of kind {}", self.model.display(), model.kind_name()),
+            sigma_min: model.only_level(),
+            sigma_max: model.only_level(),
+            sha256: digest(Path::new(&self.model)).ok().map(|(_, sha256)| sha256),
+            classes: None,
+        };
+        let mut requests = Frames::new(io::stdin().lock());
+        let Some(greeting) = requests.next_frame().context("<stdin>")? else { return out.finish() };
+        let protocol = greeting.entry("protocol").unwrap_or("none");
+        ensure!(
+            protocol == PROTOCOL,
+            "<stdin>: asks for the protocol {protocol:?}, and this is {PROTOCOL:?}"
+        );
+        frames::write(&mut out, &hello.metadata(), &[])?;
+        let Some(first) = requests.next_frame().context("<stdin>")? else { return out.finish() };
+        // All requests of a run are of one type.
+        let dtype = first.dtype("x").unwrap_or(model.dtype);
+        with_dtype!(dtype, T => serve::<T>(model, first, requests, out))
+    }
+}
+
+/// Answers requests until there are no more.
+fn serve<T: Scalar>(
+    model: Model,
+    first: TensorFile,
+    mut requests: Frames<impl Read>,
+    mut out: Output,
+) -> Result<()> {
+    let item_shape = model.item_shape.clone();
+    let denoiser = model.into_differentiable::<T>()?;
+    let mut next = Some(first);
+    while let Some(request) = next {
+        let mut metadata: BTreeMap<String, String> = BTreeMap::new();
+        metadata.extend(request.entry("id").map(|id| ("id".to_string(), id.to_string())));
+        match answer(denoiser.as_ref(), &item_shape, request) {
+            Ok(y) => {
+                let shape = [&[y.nrows()], &item_shape[..]].concat();
+                let (values, _) = y.into_raw_vec_and_offset();
+                let values = Values::new(values);
+                let (dtype, numbers) = (values.dtype(), Numbers::from(&values));
+                frames::write(&mut out, &metadata, &[Entry { name: "y".into(), shape, dtype, numbers }])?;
+            }
+            Err(error) => {
+                metadata.insert("error".into(), format!("{error:#}"));
+                frames::write(&mut out, &metadata, &[])?;
+            }
+        }
+        next = requests.next_frame().context("<stdin>")?;
+    }
+    out.finish()
+}
+
+/// What a request asks for, (n, d).
+fn answer<T: Scalar>(
+    denoiser: &dyn Differentiable<T>,
+    item_shape: &[usize],
+    mut request: TensorFile,
+) -> Result<Array2<T>> {
+    let op = request.entry("op").unwrap_or("").to_string();
+    let Some(ability) = Ability::of(&op).filter(|ability| *ability != Ability::Describe) else {
+        bail!("asked for {op:?}; ask for denoise, jvp or vjp");
+    };
+    let mut rows = |name: &str| -> Result<Array2<T>> {
+        let tensor = request.take(name)?;
+        ensure!(
+            tensor.shape.len() == 1 + item_shape.len() && tensor.shape[1..] == *item_shape,
+            "{name} has shape {:?}, where items have {item_shape:?}",
+            tensor.shape
+        );
+        Ok(Array2::from_shape_vec((tensor.shape[0], denoiser.dim()), tensor.values.into_vec())?)
+    };
+    let x = rows("x")?;
+    let v = if ability == Ability::Denoise { None } else { Some(rows("v")?) };
+    let sigma: Vec<f64> = request.take("sigma")?.values.into_vec();
+    let m = v.as_ref().map_or(x.nrows(), |v| if x.nrows() == 1 { 1 } else { v.nrows() });
+    ensure!(
+        m == x.nrows() && sigma.len() == x.nrows(),
+        "{} rows of x, {} of v and {} sigmas do not go together",
+        x.nrows(),
+        v.map_or(0, |v| v.nrows()),
+        sigma.len()
+    );
+    ensure!(
+        sigma.iter().all(|sigma| SIGMAS.contains(sigma)),
+        "noise levels must be positive, between 1e-18 and 1e18"
+    );
+    let Some(v) = v else { return denoised(denoiser, x.view(), &sigma) };
+    let product = |row: usize, v: ArrayView2<T>| match ability {
+        Ability::Vjp => denoiser.vjp(x.row(row), v, sigma[row]),
+        _ => denoiser.jvp(x.row(row), v, sigma[row]),
+    };
+    if x.nrows() == 1 {
+        return product(0, v.view());
+    }
+    let mut products = Array2::zeros(v.raw_dim());
+    for (row, mut answer) in products.axis_chunks_iter_mut(Axis(0), 1).enumerate() {
+        answer.assign(&product(row, v.slice(s![row..row + 1, ..]))?);
+    }
+    Ok(products)
+}
+
+/// D, where neighbours of one level go together.
+fn denoised<T: Scalar>(
+    denoiser: &dyn Differentiable<T>,
+    x: ArrayView2<T>,
+    sigma: &[f64],
+) -> Result<Array2<T>> {
+    let mut d = Array2::zeros(x.raw_dim());
+    let mut start = 0;
+    for level in sigma.chunk_by(|a, b| a == b) {
+        let rows = s![start..start + level.len(), ..];
+        let block = denoiser.block(level.len());
+        let part = map_rows(x.slice(rows), block, x.ncols(), |x| denoiser.denoise(x, level[0]))?;
+        d.slice_mut(rows).assign(&part);
+        start += level.len();
+    }
+    Ok(d)
+}
