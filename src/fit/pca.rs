@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 
-use super::{Fit, Found, Iteration, Settings, finished, leading_basis, rows_of};
+use super::{Fit, Found, Iteration, ROUNDING, Settings, TOO_SMALL, finished, leading_basis, rows_of};
 use crate::linalg::{accumulate, cast, symmetric_eigen};
 use crate::mixture::{Component, Mixture};
 use crate::scalar::Scalar;
@@ -27,6 +27,7 @@ pub fn fit<T: Scalar>(x: ArrayView2<T>, settings: &Settings) -> Result<Fit> {
         chosen: 0,
         converged: true,
         completed: found.completed,
+        floored: None,
     })
 }
 
@@ -42,6 +43,8 @@ pub struct Moments {
     /// The first row, subtracted throughout: a covariance does not lose the
     /// digits that a mean far from 0 would cost.
     shift: Option<Array1<f64>>,
+    /// The largest |x − s|.
+    largest: f64,
 }
 
 impl Moments {
@@ -53,7 +56,7 @@ impl Moments {
         ensure!(fits, "the covariance of rows of {dim} numbers does not fit in memory; fit shorter rows");
         gram.resize(dim * dim, 0.0);
         let gram = Array2::from_shape_vec((dim, dim), gram)?;
-        Ok(Moments { count: 0, sum: Array1::zeros(dim), gram, shift: None })
+        Ok(Moments { count: 0, sum: Array1::zeros(dim), gram, shift: None, largest: 0.0 })
     }
 
     /// Takes in a block of rows. The same rows in blocks of other sizes give
@@ -65,6 +68,7 @@ impl Moments {
         let mut rows = cast::<T, f64>(block);
         let shift = self.shift.get_or_insert_with(|| rows.row(0).to_owned());
         rows -= &*shift;
+        self.largest = rows.iter().fold(self.largest, |m, v| m.max(v.abs()));
         self.count += rows.nrows();
         self.sum += &rows.sum_axis(Axis(0));
         let rows = rows.view();
@@ -90,6 +94,8 @@ impl Moments {
             "--rank {}: must be 1 to {d}, the data's dimension",
             rank.unwrap_or(0)
         );
+        // Products of rounding may vanish, those of the numbers themselves may not.
+        ensure!(self.largest == 0.0 || self.largest.powi(2) * ROUNDING >= f64::MIN_POSITIVE, TOO_SMALL);
         let n = self.count as f64;
         let mean = self.sum / n;
         let mut covariance = self.gram / n;
