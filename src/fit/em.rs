@@ -12,7 +12,8 @@ use crate::mixture::{Component, Mixture};
 use crate::random::{Purpose, row_rng};
 use crate::scalar::Scalar;
 
-/// Growth of the mean log-likelihood below which the fit rests.
+/// Growth of the mean log-likelihood below which the fit rests: the same in every unit of
+/// the rows.
 const RESTING: f64 = 1e-9;
 
 /// Noise may not fall below this share of the mean variance: without noise the
@@ -141,7 +142,7 @@ impl Data<'_> {
             let iteration = climb.iterations;
             history.push(Iteration { restart: climb.restart, iteration, objective: likelihood });
             climb.iterations += 1;
-            climb.rests = (likelihood - climb.likelihood).abs() <= RESTING * likelihood.abs().max(1.0);
+            climb.rests = (likelihood - climb.likelihood).abs() <= RESTING;
             climb.likelihood = likelihood;
             if !climb.rests {
                 climb.mixture =
