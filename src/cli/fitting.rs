@@ -14,7 +14,7 @@ pub struct FitArgs {
     /// Keep all bases mutually orthogonal, as the theory does (subspaces, gradient)
     #[arg(long)]
     pub orthogonal: bool,
-    /// Starts, of which those that fall behind are cut early and the best is kept
+    /// Starts, of which the best is kept; subspaces and em cut those early that fall behind
     #[arg(long, default_value_t = 10)]
     pub restarts: usize,
     /// Where to start
