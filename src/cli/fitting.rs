@@ -2,9 +2,11 @@
 
 use anyhow::{Result, ensure};
 use clap::Args;
+use ndarray::ArrayView2;
 
 use super::Job;
-use crate::fit::{Init, Settings, Solver, Weighting};
+use crate::fit::{Assumptions, Fit, Init, Parts, Settings, Solver, Weighting};
+use crate::scalar::Scalar;
 
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Fit")]
@@ -12,7 +14,7 @@ pub struct FitArgs {
     /// Keep all bases mutually orthogonal, as the theory does (subspaces, gradient)
     #[arg(long)]
     pub orthogonal: bool,
-    /// Starts, of which the best is kept
+    /// Starts, of which the best is kept; subspaces and em cut those early that fall behind
     #[arg(long, default_value_t = 10)]
     pub restarts: usize,
     /// Where to start
@@ -55,6 +57,23 @@ impl FitArgs {
             iterations: self.iterations,
             lr: self.lr.unwrap_or(defaults.lr),
             ..defaults
+        }
+    }
+}
+
+impl Job {
+    /// Warns where the rows contradict what a fit takes for granted, and where noise was
+    /// kept from vanishing.
+    pub fn warn_of_fit<T: Scalar>(&self, x: ArrayView2<T>, fit: &Fit, parts: Parts) {
+        if let Some(contradiction) = Assumptions::of(x, &fit.mixture).contradicted(x.nrows(), parts) {
+            self.warn(&contradiction);
+        }
+        if let Some((count, floor)) = fit.floored {
+            let of = fit.mixture.components.len();
+            self.warn(&format!(
+                "{count} of {of} components leave no noise, for which the likelihood has no maximum: theirs is kept at \
+                 {floor:.3e}; give a smaller --rank or --components, or leave noise out of --fit"
+            ));
         }
     }
 }

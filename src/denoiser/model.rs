@@ -429,6 +429,14 @@ fn write_mixture<T: Scalar>(
         variances.extend(std::iter::repeat_n(c.noise_variance, r - c.variances.len()));
         noise.push(c.noise_variance);
     }
+    // Beside a larger variance one may vanish; all of them may not.
+    let largest = variances.iter().chain(&noise).fold(0.0f64, |m, &v| m.max(v));
+    ensure!(
+        largest == 0.0 || largest >= T::min_positive_value().wide(),
+        "the model's variances, at most {largest:e}, are below {}; give the samples in another unit{}",
+        T::DTYPE,
+        if T::DTYPE == Dtype::F32 { " or --dtype f64" } else { "" }
+    );
     let entry = |name: &str, dtype, shape: Vec<usize>, numbers| Entry {
         name: name.into(),
         shape,

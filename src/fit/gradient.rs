@@ -73,6 +73,7 @@ pub fn fit<T: Scalar>(x: ArrayView2<T>, settings: &Settings) -> Result<Fit> {
         chosen,
         converged,
         completed: found.completed,
+        floored: None,
     })
 }
 

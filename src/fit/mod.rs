@@ -16,9 +16,9 @@ pub mod subspaces;
 
 use anyhow::{Result, ensure};
 use clap::ValueEnum;
-use ndarray::{Array1, Array2, ArrayView2, Axis, s};
+use ndarray::{Array1, Array2, ArrayView2, Axis, CowArray, Ix2, s};
 
-use crate::linalg::{cast, complete_basis, dot, leading_right_vectors, product};
+use crate::linalg::{cast, column_means, complete_basis, dot, leading_right_vectors, product, squared_norms};
 use crate::mixture::{Mixture, joined};
 use crate::random::{Purpose, row_rng};
 use crate::scalar::Scalar;
@@ -39,9 +39,9 @@ pub enum Solver {
 /// Where a fit of several components starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Init {
-    /// Subspaces through randomly chosen rows
+    /// Subspaces through rows drawn far from those before
     Random,
-    /// The first start from the spectrum of the rows' squared cosines, the others random
+    /// The first start from the spectrum of the rows' squared cosines, the others drawn
     Spectral,
 }
 
@@ -153,24 +153,125 @@ pub struct Fit {
     pub converged: bool,
     /// Per component: directions that the data did not determine, completed at random.
     pub completed: Vec<usize>,
+    /// Components whose noise the likelihood would have made smaller yet, and the noise
+    /// variance that they were kept at; of `em` with noise to be fitted.
+    pub floored: Option<(usize, f64)>,
 }
 
 /// Fits a mixture to the rows of `x`, (N, d).
 ///
 /// # Errors
-/// When the settings ask for what the data cannot give: r > d, K > N.
+/// When the settings ask for what the data cannot give: r > d, K > N; and when the data's
+/// variances are beyond f64.
 pub fn fit_mixture<T: Scalar>(x: ArrayView2<T>, settings: &Settings) -> Result<Fit> {
     settings.check()?;
     settings.check_data(x.nrows(), x.ncols())?;
     // Sums of whole arrays run in the order of memory.
     let x = x.as_standard_layout();
-    match settings.solver {
-        Solver::Pca => pca::fit(x.view(), settings),
-        Solver::Subspaces => subspaces::fit(x.view(), settings),
-        Solver::Em => em::fit(x.view(), settings),
-        Solver::Gradient => gradient::fit(x.view(), settings),
+    let unit = Unit::of(x.view(), settings);
+    let x = unit.applied(x);
+    let x = x.view();
+    let mut fit = match settings.solver {
+        Solver::Pca => pca::fit(x, settings),
+        Solver::Subspaces => subspaces::fit(x, settings),
+        Solver::Em => em::fit(x, settings),
+        Solver::Gradient => gradient::fit(x, settings),
+    }?;
+    unit.restore(&mut fit, settings)?;
+    Ok(fit)
+}
+
+/// The coordinates that a fit computes in: about the rows' mean where means are fitted, since
+/// a square far from the origin has no digits left for what varies; and in a power of 2, so
+/// that no digit changes, where squares or their products would leave the range of the type.
+struct Unit {
+    origin: Option<Array1<f64>>,
+    /// 2^this is the unit.
+    exponent: i32,
+}
+
+impl Unit {
+    /// Powers of 2 that need no other unit: sums of fourth powers are well within f32.
+    const PLAIN: i32 = 24;
+
+    fn of<T: Scalar>(x: ArrayView2<T>, settings: &Settings) -> Unit {
+        // Principal components of all rows centre them in f64 by themselves.
+        let origin = (settings.parts.means && settings.solver != Solver::Pca).then(|| column_means(x));
+        let largest = match &origin {
+            None => x.iter().fold(0.0f64, |m, v| m.max(v.wide().abs())),
+            Some(origin) => x
+                .outer_iter()
+                .flat_map(|row| row.into_iter().zip(origin).map(|(v, o)| (v.wide() - o).abs()))
+                .fold(0.0, f64::max),
+        };
+        let exponent = if largest > 0.0 && largest.is_finite() { largest.log2().round() as i32 } else { 0 };
+        Unit { origin, exponent: if exponent.abs() <= Unit::PLAIN { 0 } else { exponent } }
+    }
+
+    fn applied<'a, T: Scalar>(&self, x: CowArray<'a, T, Ix2>) -> CowArray<'a, T, Ix2> {
+        if self.origin.is_none() && self.exponent == 0 {
+            return x;
+        }
+        let mut y = x.into_owned();
+        for mut row in y.outer_iter_mut() {
+            for (j, v) in row.iter_mut().enumerate() {
+                let centred = v.wide() - self.origin.as_ref().map_or(0.0, |o| o[j]);
+                *v = T::of(scaled(centred, -self.exponent));
+            }
+        }
+        y.into()
+    }
+
+    /// The fit in the unit of the rows.
+    fn restore(&self, fit: &mut Fit, settings: &Settings) -> Result<()> {
+        let parts = settings.parts;
+        let variance = |v: f64| {
+            let restored = scaled(v, 2 * self.exponent);
+            ensure!(restored.is_finite(), TOO_LARGE);
+            // A variance that is nothing beside the largest number, 1 in this unit, may vanish.
+            ensure!(restored >= f64::MIN_POSITIVE || v < ROUNDING, TOO_SMALL);
+            Ok(restored)
+        };
+        for c in &mut fit.mixture.components {
+            c.mean.mapv_inplace(|v| scaled(v, self.exponent));
+            if let Some(origin) = &self.origin {
+                c.mean += origin;
+            }
+            if parts.variances {
+                c.variances = c.variances.iter().map(|&v| variance(v)).collect::<Result<_>>()?;
+            }
+            if parts.noise {
+                c.noise_variance = variance(c.noise_variance)?;
+            }
+        }
+        if let Some((_, floor)) = &mut fit.floored {
+            *floor = scaled(*floor, 2 * self.exponent);
+        }
+        for i in &mut fit.history {
+            // Energies; or a density, whose logarithm moves by d logarithms of the unit.
+            i.objective = match settings.solver {
+                Solver::Em => {
+                    let d = fit.mixture.components[0].mean.len() as f64;
+                    i.objective - d * self.exponent as f64 * std::f64::consts::LN_2
+                }
+                _ => scaled(i.objective, 2 * self.exponent),
+            };
+        }
+        Ok(())
     }
 }
+
+/// x·2ⁿ, by steps that are numbers themselves.
+fn scaled(x: f64, n: i32) -> f64 {
+    let half = n / 2;
+    x * 2f64.powi(half) * 2f64.powi(n - half)
+}
+
+/// Squares of this share of the largest number are rounding.
+const ROUNDING: f64 = f64::EPSILON * f64::EPSILON;
+
+const TOO_SMALL: &str = "numbers too small to fit (their squares are below f64); give them in another unit";
+const TOO_LARGE: &str = "numbers too large to fit (their squares are beyond f64); give them in another unit";
 
 /// Bases found by a solver, with every row's component: what [`finished`]
 /// makes a mixture of.
@@ -248,6 +349,92 @@ pub(crate) fn finished<T: Scalar>(x: ArrayView2<T>, found: &Found, parts: Parts)
         }
     }
     Ok(mixture)
+}
+
+/// What a fit of means and variances that are not fitted takes for granted, measured on the
+/// rows: zero means and unit variances on the subspaces.
+#[derive(Clone, Copy, Debug)]
+pub struct Assumptions {
+    /// Share of the rows' energy that their mean holds, ‖x̄‖² / mean ‖x‖²: 1/N of independent
+    /// rows without a mean.
+    pub mean_share: f64,
+    /// ‖x̄‖ and (mean ‖x‖²)^½.
+    pub mean_norm: f64,
+    pub norm: f64,
+    /// Mean variance on the subspaces, Σ_i ‖U_kᵀ(x_i − μ_k)‖² / Σ_i r_k with k the subspace
+    /// nearest to row i.
+    pub variance: f64,
+}
+
+impl Assumptions {
+    /// Measured on the rows of `x`, (N, d).
+    pub fn of<T: Scalar>(x: ArrayView2<T>, mixture: &Mixture) -> Assumptions {
+        let norm = (squared_norms(x).sum() / x.nrows().max(1) as f64).sqrt();
+        let mean = column_means(x);
+        let mean_norm = dot(mean.view(), mean.view()).sqrt();
+        let (mut energy, mut dimensions) = (0.0, 0);
+        for block in x.axis_chunks_iter(Axis(0), 1024) {
+            let rows = cast::<T, f64>(block);
+            // Of every row: what the nearest subspace leaves, and what it holds.
+            let mut nearest = vec![(f64::INFINITY, 0.0, 0); rows.nrows()];
+            for c in &mixture.components {
+                let centred = &rows - &c.mean;
+                let inside = squared_norms(product(centred.view(), c.basis.view()).view());
+                let all = squared_norms(centred.view());
+                for (best, (all, inside)) in nearest.iter_mut().zip(all.iter().zip(&inside)) {
+                    if all - inside < best.0 {
+                        *best = (all - inside, *inside, c.basis.ncols());
+                    }
+                }
+            }
+            energy += nearest.iter().map(|b| b.1).sum::<f64>();
+            dimensions += nearest.iter().map(|b| b.2).sum::<usize>();
+        }
+        Assumptions {
+            mean_share: if norm > 0.0 { (mean_norm / norm).powi(2) } else { 0.0 },
+            mean_norm,
+            norm,
+            variance: if dimensions > 0 { energy / dimensions as f64 } else { 0.0 },
+        }
+    }
+
+    /// What the rows contradict grossly of what was not fitted, in words with the numbers,
+    /// and the parts to fit. A mean is gross when it holds a quarter of the energy and ten
+    /// times what chance gives N rows; a variance when it is 4 times off, so that samples
+    /// would be less than half as large, or more than twice.
+    pub fn contradicted(&self, rows: usize, parts: Parts) -> Option<String> {
+        let mut said = Vec::new();
+        let mut missing = Vec::new();
+        if !parts.means && self.mean_share > (10.0 / rows as f64).max(0.25) {
+            said.push(format!(
+                "their mean has norm {:.3e} where their root mean square norm is {:.3e}, and the fit assumes mean 0",
+                self.mean_norm, self.norm
+            ));
+            missing.push("means");
+        }
+        if !parts.variances && !(0.25..=4.0).contains(&self.variance) {
+            said.push(format!(
+                "their variance on the fitted subspaces is {:.3e} on average, and the fit assumes 1",
+                self.variance
+            ));
+            missing.push("variances");
+        }
+        let fitted = [
+            (parts.means, "means"),
+            (parts.variances, "variances"),
+            (parts.weights, "weights"),
+            (parts.noise, "noise"),
+        ];
+        let fitted = fitted.into_iter().filter(|(fitted, _)| *fitted).map(|(_, name)| name);
+        let list: Vec<&str> = missing.into_iter().chain(fitted).collect();
+        (!said.is_empty()).then(|| {
+            format!(
+                "the rows are not what the fit assumes: {}; give --fit {}",
+                said.join("; "),
+                list.join(",")
+            )
+        })
+    }
 }
 
 /// Splits [U_1 … U_K] back into its parts.

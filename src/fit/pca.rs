@@ -4,8 +4,8 @@ use anyhow::{Result, ensure};
 use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 
-use super::{Fit, Found, Iteration, Settings, finished, leading_basis, rows_of};
-use crate::linalg::{accumulate, cast, symmetric_eigen};
+use super::{Fit, Found, Iteration, ROUNDING, Settings, TOO_SMALL, finished, leading_basis, rows_of};
+use crate::linalg::{accumulate, cast, symmetric_eigen, thin_svd};
 use crate::mixture::{Component, Mixture};
 use crate::scalar::Scalar;
 
@@ -27,6 +27,7 @@ pub fn fit<T: Scalar>(x: ArrayView2<T>, settings: &Settings) -> Result<Fit> {
         chosen: 0,
         converged: true,
         completed: found.completed,
+        floored: None,
     })
 }
 
@@ -42,6 +43,8 @@ pub struct Moments {
     /// The first row, subtracted throughout: a covariance does not lose the
     /// digits that a mean far from 0 would cost.
     shift: Option<Array1<f64>>,
+    /// The largest |x − s|.
+    largest: f64,
 }
 
 impl Moments {
@@ -53,7 +56,7 @@ impl Moments {
         ensure!(fits, "the covariance of rows of {dim} numbers does not fit in memory; fit shorter rows");
         gram.resize(dim * dim, 0.0);
         let gram = Array2::from_shape_vec((dim, dim), gram)?;
-        Ok(Moments { count: 0, sum: Array1::zeros(dim), gram, shift: None })
+        Ok(Moments { count: 0, sum: Array1::zeros(dim), gram, shift: None, largest: 0.0 })
     }
 
     /// Takes in a block of rows. The same rows in blocks of other sizes give
@@ -65,6 +68,7 @@ impl Moments {
         let mut rows = cast::<T, f64>(block);
         let shift = self.shift.get_or_insert_with(|| rows.row(0).to_owned());
         rows -= &*shift;
+        self.largest = rows.iter().fold(self.largest, |m, v| m.max(v.abs()));
         self.count += rows.nrows();
         self.sum += &rows.sum_axis(Axis(0));
         let rows = rows.view();
@@ -90,6 +94,8 @@ impl Moments {
             "--rank {}: must be 1 to {d}, the data's dimension",
             rank.unwrap_or(0)
         );
+        // Products of rounding may vanish, those of the numbers themselves may not.
+        ensure!(self.largest == 0.0 || self.largest.powi(2) * ROUNDING >= f64::MIN_POSITIVE, TOO_SMALL);
         let n = self.count as f64;
         let mean = self.sum / n;
         let mut covariance = self.gram / n;
@@ -99,10 +105,17 @@ impl Moments {
                 covariance[[j, i]] = covariance[[i, j]];
             }
         }
-        let (values, vectors) = symmetric_eigen(covariance.view())?;
-        // Eigenvalues below the rounding of the largest are zero: so many rows
-        // span no more dimensions.
-        let positive = values.iter().filter(|&&v| v > 1e-13 * values[0] && v > 0.0).count();
+        let (mut values, mut vectors) = symmetric_eigen(covariance.view())?;
+        let mut positive = above_rounding(&values);
+        let variances = covariance.diag();
+        let least = variances.iter().filter(|v| **v > 0.0).fold(f64::INFINITY, |m, v| m.min(*v));
+        if positive < d && least < UNEQUAL * values[0] {
+            let (axes, energies) = graded_eigen(covariance.view())?;
+            if energies.len() > positive {
+                positive = energies.len();
+                (values, vectors) = (energies, axes);
+            }
+        }
         let kept = rank.unwrap_or(d).min(positive).max(1);
         let rest: f64 = values.slice(s![kept..positive.max(kept)]).sum();
         let noise = if kept < d { rest / (d - kept) as f64 } else { 0.0 };
@@ -115,4 +128,32 @@ impl Moments {
         };
         Ok(Mixture { components: vec![gaussian] })
     }
+}
+
+/// Ratio of variances beyond which the eigenvalues of a covariance are looked for in units of
+/// its own.
+const UNEQUAL: f64 = 1e-10;
+
+/// How many eigenvalues, largest first, are more than rounding of the largest; the others are
+/// zero: so many rows span no more dimensions.
+fn above_rounding(values: &Array1<f64>) -> usize {
+    values.iter().filter(|&&v| v > 1e-13 * values[0] && v > 0.0).count()
+}
+
+/// Eigenvectors as columns and eigenvalues, largest first, of a covariance of columns in very
+/// different units: those of the correlations A are found to rounding, and with
+/// C = S A S = G Gᵀ, G = S V Λ^½, the singular values of G are the roots of C's eigenvalues,
+/// to the rounding of the largest root instead of the largest eigenvalue.
+fn graded_eigen(covariance: ArrayView2<f64>) -> Result<(Array2<f64>, Array1<f64>)> {
+    let unit = covariance.diag().mapv(f64::sqrt);
+    let correlation = Array2::from_shape_fn(covariance.raw_dim(), |(i, j)| {
+        let product = unit[i] * unit[j];
+        if product > 0.0 { covariance[[i, j]] / product } else { 0.0 }
+    });
+    let (values, vectors) = symmetric_eigen(correlation.view())?;
+    let rank = above_rounding(&values);
+    let factor =
+        Array2::from_shape_fn((rank, unit.len()), |(j, i)| unit[i] * vectors[[i, j]] * values[j].sqrt());
+    let (_, roots, axes) = thin_svd(factor.view())?;
+    Ok((axes, roots.mapv(|s| s * s)))
 }

@@ -2,9 +2,11 @@
 
 use anyhow::Result;
 use ndarray::{Array1, Array2, ArrayView2, Axis};
+use rand::Rng;
+use rayon::prelude::*;
 
 use super::{Init, Settings, leading_basis};
-use crate::linalg::{cast, dot, leading_right_vectors, product, symmetric_eigen};
+use crate::linalg::{cast, dot, leading_right_vectors, product, squared_norms, symmetric_eigen};
 use crate::mixture::joined;
 use crate::random::{Purpose, row_rng, uniform};
 use crate::scalar::Scalar;
@@ -13,60 +15,141 @@ use crate::scalar::Scalar;
 /// this number squared, whatever N is.
 const SPECTRAL_ROWS: usize = 1024;
 
+/// Rows that the other starts look at, and how many for every dimension of a subspace when
+/// these are many.
+const SPREAD_ROWS: usize = 2048;
+const SPREAD_ROWS_A_DIMENSION: usize = 8;
+
+/// Subspaces tried for every one that is taken.
+const CANDIDATES: usize = 4;
+
 /// The bases that restart `restart` begins with.
 pub fn bases<T: Scalar>(x: ArrayView2<T>, settings: &Settings, restart: usize) -> Result<Vec<Array2<f64>>> {
-    let groups = if settings.init == Init::Spectral && restart == 0 {
-        by_dimension(x, spectral_groups(x, settings.ranks.len())?, &settings.ranks)?
-    } else {
-        random_groups(x.nrows(), settings, restart)
-    };
-    let d = x.ncols();
+    if settings.init != Init::Spectral || restart > 0 {
+        return spread(x, settings, restart);
+    }
+    let mut rng = row_rng(settings.seed, Purpose::Restarts, restart as u64);
+    let groups = by_dimension(x, spectral_groups(x, settings.ranks.len(), &mut rng)?, &settings.ranks)?;
     let mut bases: Vec<Array2<f64>> = Vec::new();
     for (k, rows) in groups.iter().enumerate() {
-        let rows = cast::<T, f64>(x.select(Axis(0), rows).view());
-        let avoid = if settings.orthogonal {
-            joined(bases.iter().map(|b| b.view()), d)
-        } else {
-            Array2::zeros((d, 0))
-        };
-        // With joint orthogonality, what earlier components hold is not free.
-        let rows = &rows - &product(product(rows.view(), avoid.view()).view(), avoid.t());
-        let (basis, _) = leading_basis(rows.view(), settings.ranks[k], avoid.view(), settings.seed, k)?;
-        bases.push(basis);
+        let taken = taken(&bases, settings, x.ncols());
+        bases.push(leading(x.select(Axis(0), rows).view(), k, taken.view(), settings)?);
     }
     Ok(bases)
 }
 
-/// r_k rows for every component, drawn without replacement as far as they last.
-fn random_groups(n: usize, settings: &Settings, restart: usize) -> Vec<Vec<usize>> {
+/// With joint orthogonality, what is not free for the next basis: [U_1 U_2 …] so far.
+fn taken(bases: &[Array2<f64>], settings: &Settings, d: usize) -> Array2<f64> {
+    let held = if settings.orthogonal { bases } else { &[] };
+    joined(held.iter().map(|b| b.view()), d)
+}
+
+/// The leading directions of some rows, orthogonal to `taken`, as the basis of component `k`.
+fn leading<T: Scalar>(
+    rows: ArrayView2<T>,
+    k: usize,
+    taken: ArrayView2<f64>,
+    settings: &Settings,
+) -> Result<Array2<f64>> {
+    let rows = cast::<T, f64>(rows);
+    let rows = &rows - &product(product(rows.view(), taken).view(), taken.t());
+    Ok(leading_basis(rows.view(), settings.ranks[k], taken, settings.seed, k)?.0)
+}
+
+/// Subspaces drawn one after the other as k-means++ draws centres (Arthur and Vassilvitskii
+/// 2007): a row, with probability proportional to the energy that the subspaces before leave
+/// of it, and the leading directions of the rows most along it. Of a few such, the one that
+/// leaves least.
+fn spread<T: Scalar>(x: ArrayView2<T>, settings: &Settings, restart: usize) -> Result<Vec<Array2<f64>>> {
     let mut rng = row_rng(settings.seed, Purpose::Restarts, restart as u64);
-    let mut left: Vec<usize> = (0..n).collect();
-    settings
-        .ranks
-        .iter()
-        .map(|&r| {
-            (0..r.min(n))
-                .map(|_| {
-                    if left.is_empty() {
-                        left = (0..n).collect();
-                    }
-                    let i = (uniform(&mut rng) * left.len() as f64) as usize;
-                    left.swap_remove(i.min(left.len() - 1))
-                })
-                .collect()
-        })
-        .collect()
+    let ranks = &settings.ranks;
+    let components = ranks.len();
+    let wanted = SPREAD_ROWS.max(SPREAD_ROWS_A_DIMENSION * ranks.iter().sum::<usize>());
+    let x = x.select(Axis(0), &strata(x.nrows(), wanted, &mut rng));
+    let n = x.nrows();
+    let energies = squared_norms(x.view());
+    let mut left = energies.clone();
+    let mut bases = vec![Array2::zeros((x.ncols(), 0)); components];
+    // In any order, since ranks may differ.
+    let mut order: Vec<usize> = (0..components).collect();
+    for last in (1..components).rev() {
+        order.swap(last, below(last + 1, &mut rng));
+    }
+    for k in order {
+        // At most half of what a component has on average, or neighbours are of others.
+        let near = (n / (2 * components)).clamp(ranks[k], 2 * ranks[k]).min(n);
+        let taken = taken(&bases, settings, x.ncols());
+        let rows: Vec<usize> = (0..CANDIDATES).map(|_| drawn(&left, &mut rng)).collect();
+        let candidates: Vec<(Array2<f64>, Array1<f64>)> = rows
+            .into_par_iter()
+            .map(|row| {
+                let along = product(x.view(), x.row(row).insert_axis(Axis(1)));
+                let shares = Array1::from_shape_fn(n, |i| match energies[i] {
+                    0.0 => 0.0,
+                    e => (along[[i, 0]].wide() / e).powi(2) * left[i],
+                });
+                let basis =
+                    leading(x.select(Axis(0), &largest(&shares, near)).view(), k, taken.view(), settings)?;
+                let captured = squared_norms(product(x.view(), cast::<f64, T>(basis.view()).view()).view());
+                let leaves = Array1::from_shape_fn(n, |i| left[i].min(energies[i] - captured[i]).max(0.0));
+                Ok((basis, leaves))
+            })
+            .collect::<Result<_>>()?;
+        let best = candidates.into_iter().min_by(|a, b| a.1.sum().total_cmp(&b.1.sum()));
+        if let Some((basis, leaves)) = best {
+            (bases[k], left) = (basis, leaves);
+        }
+    }
+    Ok(bases)
+}
+
+/// An integer below `n`.
+fn below(n: usize, rng: &mut impl Rng) -> usize {
+    ((uniform(rng) * n as f64) as usize).min(n - 1)
+}
+
+/// At most `wanted` of `n` rows, one out of every stretch of the same length: evenly, but in
+/// step with no order that the rows may have.
+fn strata(n: usize, wanted: usize, rng: &mut impl Rng) -> Vec<usize> {
+    if n <= wanted {
+        return (0..n).collect();
+    }
+    let bound = |i: usize| i * n / wanted;
+    (0..wanted).map(|i| bound(i) + below(bound(i + 1) - bound(i), rng)).collect()
+}
+
+/// One row, with probability proportional to `shares`; any, if they are all 0.
+fn drawn(shares: &Array1<f64>, rng: &mut impl Rng) -> usize {
+    let total = shares.sum();
+    if total <= 0.0 {
+        return below(shares.len(), rng);
+    }
+    let mut until = uniform(rng) * total;
+    for (i, share) in shares.iter().enumerate() {
+        until -= share;
+        if until < 0.0 {
+            return i;
+        }
+    }
+    shares.len() - 1
+}
+
+/// Where the `count` largest are, in order of place.
+fn largest(values: &Array1<f64>, count: usize) -> Vec<usize> {
+    let mut places: Vec<usize> = (0..values.len()).collect();
+    if count < places.len() {
+        places.select_nth_unstable_by(count, |&a, &b| values[b].total_cmp(&values[a]).then(a.cmp(&b)));
+        places.truncate(count);
+    }
+    places.sort_unstable();
+    places
 }
 
 /// Rows grouped by the leading eigenvectors of their normalized squared
 /// cosines: rows of orthogonal subspaces fall apart exactly.
-fn spectral_groups<T: Scalar>(x: ArrayView2<T>, k: usize) -> Result<Vec<Vec<usize>>> {
+fn spectral_groups<T: Scalar>(x: ArrayView2<T>, k: usize, rng: &mut impl Rng) -> Result<Vec<Vec<usize>>> {
     let n = x.nrows();
-    let taken: Vec<usize> = if n <= SPECTRAL_ROWS {
-        (0..n).collect()
-    } else {
-        (0..SPECTRAL_ROWS).map(|i| i * n / SPECTRAL_ROWS).collect()
-    };
+    let taken = strata(n, SPECTRAL_ROWS, rng);
     let mut rows = cast::<T, f64>(x.select(Axis(0), &taken).view());
     for mut row in rows.outer_iter_mut() {
         let norm = dot(row.view(), row.view()).sqrt();

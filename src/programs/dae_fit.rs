@@ -283,6 +283,7 @@ impl Arguments {
                 if !fit.converged {
                     job.warn("the fit did not come to rest; give more --iterations (see --report)");
                 }
+                job.warn_of_fit(x.view(), &fit, settings.parts);
                 if let Some(report) = report {
                     write_report(report, &fit)?;
                 }

@@ -4,6 +4,7 @@ mod checkpoints;
 mod data;
 mod fig;
 mod figures;
+mod fitting;
 mod npy;
 mod pipelines;
 #[path = "../contracts/place.rs"]
