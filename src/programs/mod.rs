@@ -62,6 +62,7 @@ pub static PROGRAMS: &[Entry] = &[
         program::<table::pivot::Arguments>("pivot", &[Table], Table, &[Format, Rows]),
         program::<table::crossing::Arguments>("crossing", &[Table], Table, &[Format, Rows, Nan(Error)]),
         program::<table::slope::Arguments>("slope", &[Table], Table, &[Format, Rows, Nan(Error)]),
+        program::<table::sort::Arguments>("sort", &[Table], Table, &[Format, Rows]),
     ]),
     several::<fig::About>("fig", &[
         program::<fig::line::Arguments>("line", &[Table], Picture, &[Rows, Nan(Error)]),

@@ -1,16 +1,18 @@
 //! molrg-gen: draw from a mixture of low-rank Gaussians.
 
-use std::path::PathBuf;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 
 use crate::blocks::room;
 use crate::cli::{Job, Numbers, Program, Source, component_ranks, parse_list, usage};
 use crate::denoiser::Model;
 use crate::mixture::{Design, Mixture, Sampler, Spectrum};
 use crate::scalar::{Dtype, Scalar};
-use crate::stream::block_rows;
+use crate::stream::{ArrayWriter, Table, block_rows};
 use crate::with_dtype;
 use anyhow::{Result, bail, ensure};
 use clap::Args;
+use ndarray::Array2;
 
 /// Draw samples from a mixture of low-rank Gaussians.
 ///
@@ -58,7 +60,7 @@ pub struct Arguments {
     #[arg(long, value_name = "MODEL",
           conflicts_with_all = ["dim", "rank", "components", "weights", "spectrum", "noise_std", "angle", "mean_norm"])]
     from: Option<std::ffi::OsString>,
-    /// Write the component of each row there
+    /// Write the component of each row there: a table, or an array if the name ends in .npy
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
     /// Write the mixture there, as a model: the teacher
@@ -139,10 +141,7 @@ impl Arguments {
         let rows = job.selected(self.samples);
         let count = (rows.end - rows.start) as usize;
         let mut out = job.array::<T>(Some(count), &shape)?;
-        let mut labels = match &self.labels {
-            Some(path) => Some(job.side_table(path, &["row", "component"])?),
-            None => None,
-        };
+        let mut labels = self.labels.as_deref().map(|path| Labels::open(job, path, count)).transpose()?;
         let truth = match &self.truth {
             Some(path) => Some(job.side_output(path)?),
             None => None,
@@ -162,17 +161,46 @@ impl Arguments {
             |block| Ok(sampler.draw(block.rows)),
             |rows, (x, components)| {
                 out.write(x.view())?;
-                for (row, component) in rows.zip(components) {
-                    if let Some(labels) = &mut labels {
-                        labels.row(&[row.into(), component.into()])?;
-                    }
-                }
-                Ok(())
+                labels.as_mut().map_or(Ok(()), |labels| labels.write(rows, &components))
             },
         )?;
         if let Some(labels) = labels {
             labels.finish()?;
         }
         out.finish()
+    }
+}
+
+/// Where the component of each row goes.
+enum Labels {
+    Table(Table),
+    Array(ArrayWriter<f32>),
+}
+
+impl Labels {
+    fn open(job: &Job, path: &Path, count: usize) -> Result<Labels> {
+        if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("npy")) {
+            return Ok(Labels::Array(job.side_array(path, Some(count), &[])?));
+        }
+        Ok(Labels::Table(job.side_table(path, &["row", "component"])?))
+    }
+
+    fn write(&mut self, mut rows: Range<u64>, components: &[usize]) -> Result<()> {
+        match self {
+            Labels::Table(table) => {
+                rows.by_ref().zip(components).try_for_each(|(row, k)| table.row(&[row.into(), (*k).into()]))
+            }
+            Labels::Array(array) => {
+                let column = Array2::from_shape_fn((components.len(), 1), |(i, _)| components[i] as f32);
+                array.write(column.view())
+            }
+        }
+    }
+
+    fn finish(self) -> Result<()> {
+        match self {
+            Labels::Table(table) => table.finish(),
+            Labels::Array(array) => array.finish(),
+        }
     }
 }

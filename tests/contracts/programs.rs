@@ -202,6 +202,7 @@ pub const CALLS: &[Call] = &[
     call("table", "mean grid.csv --by rank --value success,mean_error"),
     call("table", "pivot grid.csv --key samples --value success --by rank"),
     call("table", "crossing grid.csv --x samples --y success --by rank --level 0.5"),
+    call("table", "sort grid.csv --by samples,rank --descending"),
     call("table", "slope grid.csv --x samples --y mean_error --by rank --log-x"),
 ];
 

@@ -212,6 +212,11 @@ fn skipping_starts_later_in_the_same_rows() {
     let draw = "molrg-gen -d 20 -r 3 -k 2 --seed 4 --noise-std 0.1";
     let longer = place.out(&format!("{draw} -n 400 --labels all.csv"));
     let later = place.out(&format!("{draw} -n 150 --skip 250 --labels some.csv"));
+    // An array where the name says so.
+    place.out(&format!("{draw} -n 400 --labels all.npy"));
+    let column =
+        place.text("table cat all.csv --columns component -f csv").split_once('\n').unwrap().1.to_string();
+    assert_eq!(place.text("npy cat all.npy -f csv"), column);
     assert!(data(&longer)[250 * 20 * 4..] == *data(&later));
     let (all, some) = (place.get("all.csv"), place.get("some.csv"));
     let lines = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();

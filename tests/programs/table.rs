@@ -38,6 +38,20 @@ fn tables() -> Place {
 }
 
 #[test]
+fn sort_puts_numbers_in_their_order_and_keeps_rows_that_agree() {
+    let place = Place::of("table");
+    place.put("t.csv", "kind,n\nmlp,240\nunet,60\nmlp,\nmlp,7e1\nunet,240\n");
+    let by_number = "kind,n\nunet,60\nmlp,7e1\nmlp,240\nunet,240\nmlp,\n";
+    assert_eq!(place.text("sort t.csv --by n"), by_number, "numbers, not text, and the empty field last");
+    let descending = "kind,n\nmlp,240\nunet,240\nmlp,7e1\nunet,60\nmlp,\n";
+    assert_eq!(place.text("sort t.csv --by n --descending"), descending);
+    let by_both = "kind,n\nmlp,7e1\nmlp,240\nmlp,\nunet,60\nunet,240\n";
+    assert_eq!(place.text("sort t.csv --by kind,n"), by_both);
+    fails(&place, 1, "sort t.csv --by m", &["t.csv", "'m'"]);
+    fails(&place, 2, "sort t.csv", &["--by"]);
+}
+
+#[test]
 fn cat_joins_by_name_and_keeps_fields_as_they_are() {
     let place = tables();
     let joined = "kind,samples,score\nmlp,16,0.10\nunet,16,1e-7\n\"a, b\",32,0.5\nmlp,64,\n";

@@ -6,6 +6,7 @@ pub mod r#let;
 pub mod mean;
 pub mod pivot;
 pub mod slope;
+pub mod sort;
 
 use std::collections::HashSet;
 
