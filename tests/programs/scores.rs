@@ -251,3 +251,27 @@ fn levels_are_those_of_the_grid_given() {
     }
     assert_eq!(sigmas.len(), 5);
 }
+
+/// docs/coverage.sh measures it; `make coverage` runs that.
+#[test]
+fn intervals_hold_as_documented() {
+    let table = include_str!("../../docs/coverage.csv");
+    let mut lines = table.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    assert_eq!(
+        lines.next().unwrap(),
+        ["quantity", "data", "skewness", "n", "trials", "covered", "warned", "held"]
+    );
+    let mut quantities = std::collections::BTreeSet::new();
+    for row in lines {
+        let number = |i: usize| row[i].parse::<f64>().unwrap();
+        quantities.insert(row[0]);
+        // From 200 rows on: covered, or warned of.
+        assert!(number(3) < 200.0 || number(7) >= 0.93, "{row:?}");
+        // Without the warnings, too, where squared distances are not very skew.
+        let mild = row[2].parse::<f64>().is_ok_and(|skewness| skewness < 7.0);
+        assert!(number(3) < 200.0 || !mild || number(5) >= 0.93, "{row:?}");
+    }
+    let printed =
+        ["bias_sq", "gen_error_sq", "gl", "gl_distance", "gl_ratio", "pfd", "pfd_relative", "rp", "variance"];
+    assert_eq!(quantities.into_iter().collect::<Vec<_>>(), printed);
+}
