@@ -430,7 +430,7 @@ impl<T: Scalar> Denoiser<T> for MixtureDenoiser<T> {
 impl<T: Scalar> Differentiable<T> for MixtureDenoiser<T> {
     fn jvp(&self, x: ArrayView1<T>, directions: ArrayView2<T>, sigma: f64) -> Result<Array2<T>> {
         let level = self.level(sigma);
-        let posterior = self.posterior(self.from_centre(x).view(), &level);
+        let posterior = self.posterior(self.seen(x).view(), &level);
         let basis = self.frame64.slice(s![.., ..self.centres.len()]);
         let v = cast::<T, f64>(directions);
         let mut along = product(v.view(), basis);
@@ -446,7 +446,7 @@ impl<T: Scalar> Differentiable<T> for MixtureDenoiser<T> {
     /// multiple of the identity: a problem of size Σr_k + K + 1, never d.
     fn spectrum(&self, x: ArrayView1<T>, sigma: f64, vectors: bool) -> Result<Singular> {
         let level = self.level(sigma);
-        let x = self.from_centre(x);
+        let x = self.seen(x);
         let posterior = self.posterior(x.view(), &level);
         let span = self.span()?;
         let d = self.mixture.dim();
@@ -481,7 +481,7 @@ impl<T: Scalar> Differentiable<T> for MixtureDenoiser<T> {
 
 impl<T: Scalar> MixtureDenoiser<T> {
     /// One point less the centre.
-    fn from_centre(&self, x: ArrayView1<T>) -> Array1<f64> {
+    fn seen(&self, x: ArrayView1<T>) -> Array1<f64> {
         let x = x.mapv(Scalar::wide);
         match &self.centre {
             Some(centre) => x - centre,
