@@ -10,10 +10,13 @@ fn on_grid<T: Scalar>(x: Array2<f64>) -> Array2<f64> {
     x.mapv(|v| (v / step::<T>()).round() * step::<T>())
 }
 
+/// A denoiser of a·(data + o), given a and o.
+type Moved<'a, T> = dyn Fn(f64, &Array2<f64>) -> Box<dyn Differentiable<T>> + 'a;
+
 /// Holds what a denoiser of a·(data + o) says of a·(x + o) to what one of the data says of x.
 fn moves<T: Scalar>(
     name: &str,
-    at: &dyn Fn(f64, &Array2<f64>) -> Box<dyn Differentiable<T>>,
+    at: &Moved<T>,
     plain: &dyn Differentiable<f64>,
     points: &dyn Fn(f64) -> Array2<f64>,
 ) {
