@@ -19,7 +19,7 @@ demo: build ## Watch failure turn into generalization (under two minutes)
 
 # In the profile of the programs: what is tested is what is installed, and nothing is compiled twice.
 test: ## Run all tests
-	$(CARGO) test --release --locked
+	$(CARGO) test --release --locked --lib --test '*'
 
 QEMU := apt-get install -qy --no-install-recommends qemu-user
 test-portable: ## Compare what other processors compute: without AVX-512, and of 2008 (root gets qemu-user by apt)
