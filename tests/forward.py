@@ -19,7 +19,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "python"))
 
-from molrg.models import denoised, generated, tensors_of
+from molrg.models import generated, load, tensors_of
 
 
 def save(path, metadata, tensors):
@@ -94,7 +94,7 @@ def compare(place, model, points):
         x = points + sigma * np.random.default_rng(2).normal(size=points.shape)
         np.save(place.path / "x.npy", x)
         theirs = place.array(f"dae-apply {model} x.npy --sigma {sigma} --dtype f64").reshape(len(x), -1)
-        worst = max(worst, error(denoised(place.path / model, x.reshape(len(x), -1), sigma), theirs))
+        worst = max(worst, error(load(place.path / model)(x.reshape(len(x), -1), sigma), theirs))
     return worst
 
 
