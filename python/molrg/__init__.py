@@ -10,9 +10,21 @@
 those frameworks; each imports its own where it is used.
 """
 
-from .arrays import read, write
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+from .arrays import blocks, read, write
 from .models import Model, load
 from .programs import Failed, executable, registry, run
 from .server import serve
 
-__all__ = ["Failed", "Model", "executable", "load", "read", "registry", "run", "serve", "write"]
+__all__ = ["Failed", "Model", "blocks", "executable", "load", "read", "registry", "run", "serve", "write"]
+
+
+def __getattr__(name: str) -> ModuleType:
+    # import molrg, then molrg.torch.serve: the framework comes with its first use.
+    if name in ("torch", "jax"):
+        return importlib.import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
