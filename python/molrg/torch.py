@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import warnings
 from pathlib import Path
 from typing import Callable, Sequence
 
@@ -154,7 +155,9 @@ class Products:
         return self._twice_backward(x, sigma, v)
 
     def _dual(self, x: torch.Tensor, sigma: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-        with torch.no_grad(), forward_ad.dual_level(), sdpa_kernel(SDPBackend.MATH):
+        with warnings.catch_warnings(), torch.no_grad(), forward_ad.dual_level(), sdpa_kernel(SDPBackend.MATH):
+            # PyTorch's own rules for dual numbers are written in what it calls deprecated.
+            warnings.simplefilter("ignore", FutureWarning)
             y = forward_ad.unpack_dual(self.net(forward_ad.make_dual(x, v), sigma))
             return torch.zeros_like(y.primal) if y.tangent is None else y.tangent
 

@@ -18,9 +18,13 @@ os.environ["PATH"] = f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}"
 PYTHON = sys.executable
 
 
+def has(module):
+    return importlib.util.find_spec(module) is not None
+
+
 def needs(*modules):
     """Skips a test where a module is missing, in a word."""
-    missing = [name for name in modules if importlib.util.find_spec(name) is None]
+    missing = [name for name in modules if not has(name)]
     return unittest.skipIf(missing, f"no {', '.join(missing)} here")
 
 
