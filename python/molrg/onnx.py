@@ -88,10 +88,11 @@ class Denoiser:
         x = np.moveaxis(x, -1, 1) if self.turned else x
         given = {self.x: self._typed(self.x, x), self.sigma: self._typed(self.sigma, self._levels(sigma))}
         for name, value in self.others.items():
-            sizes = self.inputs[name].shape
-            # Sizes that have no number yet are numbers of rows.
-            full = [size if isinstance(size, int) else len(x) for size in sizes]
-            given[name] = self._typed(name, np.broadcast_to(np.asarray(value), full))
+            # Sizes that have no number are numbers of rows; several numbers are those of a row.
+            full = [size if isinstance(size, int) else len(x) for size in self.inputs[name].shape]
+            value = np.asarray(value)
+            value = value.reshape(1, *full[1:]) if value.ndim else value
+            given[name] = self._typed(name, np.broadcast_to(value, full))
         y = self.session.run([self.output], given)[0]
         return np.moveaxis(y, 1, -1) if self.turned else y
 

@@ -12,6 +12,8 @@ PROGRAMS = Path(os.environ.get("PROGRAMS", ROOT / "target/release")).resolve()
 
 sys.path.insert(0, str(ROOT / "python"))
 os.environ["PYTHONPATH"] = str(ROOT / "python")
+# Many small processes: threads would wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["PATH"] = f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}"
 
 #: This Python, where a command says which.
