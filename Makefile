@@ -6,7 +6,7 @@ DESTDIR ?=
 PROGRAMS := $(filter-out molrg,$(notdir $(basename $(wildcard src/bin/*.rs))))
 RELEASE := target/release
 
-.PHONY: help build demo test test-portable test-numpy test-forward soak fuzz bench bench-kernels bench-growth lint deny cluster-test man completions docs install uninstall clean
+.PHONY: help build demo test test-portable test-numpy test-forward test-python wheel soak fuzz bench bench-kernels bench-growth lint deny cluster-test man completions docs install uninstall clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z.\/-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(filter Makefile %/figures.mk,$(MAKEFILE_LIST))
@@ -40,6 +40,28 @@ test-numpy: build $(NUMPY)/bin/python ## Exchange random arrays with NumPy
 
 test-forward: build $(NUMPY)/bin/python ## Compute the denoiser of every kind of model in NumPy, as docs/formats.md says
 	$(NUMPY)/bin/python tests/forward.py $(RELEASE)
+
+# With TORCH=1, a gigabyte of frameworks.
+PYTHON := target/python$(if $(TORCH),-torch)
+$(PYTHON)/installed:
+	python3 -m venv $(@D)
+	$(@D)/bin/pip install --quiet numpy safetensors \
+	    $(if $(TORCH),torch torchvision diffusers onnx onnxruntime jax pillow pandas polars)
+	touch $@
+
+test-python: build $(PYTHON)/installed ## Test the Python module, with NumPy alone [TORCH=1: PyTorch, diffusers, ONNX, JAX]
+	$(PYTHON)/bin/python -W ignore -m unittest discover tests/python
+
+# Linked by zig against the C library of 2014, so that it runs on any Linux since.
+WHEEL ?= --zig --compatibility manylinux2014
+target/maturin/bin/maturin:
+	python3 -m venv target/maturin
+	target/maturin/bin/pip install --quiet 'maturin[zig]>=1.7,<2'
+
+wheel: man target/maturin/bin/maturin ## Make a wheel of programs, man pages and the Python module in target/wheels [WHEEL=]
+	install -d python/molrg.data/data/share/man/man1
+	install -m 644 $(patsubst %,target/man/%.1,molrg $(PROGRAMS)) python/molrg.data/data/share/man/man1
+	PATH="$(CURDIR)/target/maturin/bin:$$PATH" maturin build --release --locked --out target/wheels $(WHEEL)
 
 TARGET ?= npy
 SECONDS ?= 600

@@ -7,6 +7,7 @@
 //! | `console about` | the same, numbers to [`ABOUT`]: they hang on a few rows, or on a training |
 //! | `sh` | run, and must succeed |
 //! | `python` | run where there is a NumPy |
+//! | `python torch` | not run: needs PyTorch; `tests/python/test_docs.py` runs those |
 //! | `bash` | not run: builds, clusters, what takes minutes |
 //!
 //! One shell runs a whole document, so that `cd` and `export` hold to its end.
@@ -101,7 +102,7 @@ fn steps(text: &str) -> Vec<Step> {
             "sh" => all.extend(commands(body).into_iter().map(unseen)),
             "python" => all
                 .push(unseen(format!("if [ -n \"$PYTHON\" ]; then \"$PYTHON\" - <<'END'\n{body}\nEND\nfi"))),
-            "bash" | "" | "text" => {}
+            "bash" | "" | "text" | "python torch" => {}
             other => panic!("a block of {other:?}, which is neither run nor known not to be"),
         }
     }
@@ -138,6 +139,7 @@ fn run(name: &str, steps: &[Step], python: Option<&Path>) -> Option<String> {
     let mut shell = Command::new("bash");
     shell.arg("-c").arg(&script).current_dir(clone.path());
     shell.env("PYTHON", python.unwrap_or(Path::new(""))).env_remove("OMP_NUM_THREADS");
+    shell.env("PYTHONPATH", root().join("python"));
     shell.status().unwrap();
     let read = |path: PathBuf| fs::read_to_string(path).unwrap_or_default();
     for (i, Step { command, shown }) in steps.iter().enumerate() {

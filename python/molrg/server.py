@@ -1,0 +1,147 @@
+"""A model as a program: it answers requests on standard input and output until its input ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import BinaryIO, Callable, Mapping, Sequence
+
+import numpy as np
+
+from . import frames
+
+#: D(x; σ) of rows: x (n, *item) and sigma (n) to (n, *item).
+Denoise = Callable[[np.ndarray, np.ndarray], np.ndarray]
+#: J v or Jᵀu: x (1, *item), v (m, *item) and sigma (1) to (m, *item), J the Jacobian of D(·; σ) at the one point x;
+#: or all with m rows, row by row.
+Product = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+#: Descriptors of rows: x (n, *item) to (n, q).
+Describe = Callable[[np.ndarray], np.ndarray]
+
+_TYPES = {"f32": np.float32, "f64": np.float64}
+
+
+def serve(
+    denoise: Denoise | None = None,
+    *,
+    shape: Sequence[int] | None = None,
+    jvp: Product | None = None,
+    vjp: Product | None = None,
+    describe: Describe | None = None,
+    batch: int = 64,
+    dtype: str = "f32",
+    name: str = "python",
+    sigma_min: float | None = None,
+    sigma_max: float | None = None,
+    sha256: str | None = None,
+) -> None:
+    """Serves a model until standard input ends: ``pf-sample "exec:python model.py" -n 1000``.
+
+    ``denoise(x, sigma)`` is the posterior mean E[x₀ | x₀ + σε = x] of a batch: x of shape (n, *shape), in the layout of
+    the data (images H, W, C) and of type ``dtype``; sigma of shape (n,), f64. ``jvp(x, v, sigma)`` and ``vjp(x, u,
+    sigma)`` give products with its Jacobian at one point x for the m rows of v; ``describe(x)`` gives descriptors, a row
+    for every row. ``batch`` is how many rows are sent at a time. What is printed meanwhile goes to standard error.
+    """
+    functions = {"denoise": denoise, "jvp": jvp, "vjp": vjp, "describe": describe}
+    functions = {op: function for op, function in functions.items() if function is not None}
+    if "denoise" not in functions and "describe" not in functions:
+        raise ValueError("nothing to serve: give denoise or describe")
+    if denoise is not None and shape is None:
+        raise ValueError("shape: give the shape of an item, as (28, 28, 1)")
+    if batch < 1:
+        raise ValueError(f"batch {batch}: is at least 1")
+    if dtype not in _TYPES:
+        raise ValueError(f"dtype {dtype!r}: is f32 or f64")
+    hello = {
+        "protocol": frames.PROTOCOL,
+        "can": " ".join(functions),
+        "batch": str(int(batch)),
+        "dtype": dtype,
+        "name": " ".join(name.split()),
+    }
+    if shape is not None:
+        hello["item_shape"] = ",".join(str(int(n)) for n in shape)
+    for key, value in (("sigma_min", sigma_min), ("sigma_max", sigma_max)):
+        if value is not None:
+            hello[key] = repr(float(value))
+    if sha256 is not None:
+        hello["sha256"] = sha256
+    source, sink = own_streams()
+    try:
+        answer_all(source, sink, functions, hello)
+    except frames.FrameError as error:
+        sys.exit(f"{hello['name']}: standard input: {error}; this is a model program: name it as exec:COMMAND")
+    except BrokenPipeError:
+        # Nobody listens any more; nor may Python fail when it flushes at its end.
+        os._exit(0)
+
+
+def refuse(reason: str) -> None:
+    """Answers the greeting with why nothing can be served, and ends."""
+    source, sink = own_streams()
+    if frames.read(source) is not None:
+        frames.write(sink, {"protocol": frames.PROTOCOL, "error": " ".join(reason.split())})
+    sys.exit(1)
+
+
+def own_streams() -> tuple[BinaryIO, BinaryIO]:
+    """Standard input and output for frames alone.
+
+    Whatever a library prints would be taken for a frame, so its standard output is our standard error; and what it
+    starts finds no requests to swallow.
+    """
+    sys.stdout.flush()
+    source, sink = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    return source, sink
+
+
+def answer_all(
+    source: BinaryIO, sink: BinaryIO, functions: Mapping[str, Callable], hello: Mapping[str, str]
+) -> None:
+    """The loop of :func:`serve`."""
+    greeting = frames.read(source)
+    if greeting is None:
+        return
+    if greeting[0].get("protocol") != frames.PROTOCOL:
+        frames.write(sink, {"protocol": frames.PROTOCOL, "error": f"speaks {frames.PROTOCOL}, not {greeting[0]}"})
+        return
+    frames.write(sink, hello)
+    while (request := frames.read(source)) is not None:
+        metadata, tensors = request
+        answer = {"id": metadata.get("id", "")}
+        try:
+            y = answered(functions, metadata.get("op", ""), tensors, _TYPES[hello["dtype"]])
+        except Exception as error:  # noqa: BLE001: whatever a model raises is its answer
+            text = " ".join(f"{type(error).__name__}: {error}".split())
+            frames.write(sink, {**answer, "error": text})
+        else:
+            frames.write(sink, answer, {"y": y})
+
+
+def answered(
+    functions: Mapping[str, Callable], op: str, tensors: Mapping[str, np.ndarray], dtype: type
+) -> np.ndarray:
+    """What a request asks for, of the shape that it has to have."""
+    function = functions.get(op)
+    if function is None:
+        raise ValueError(f"no {op!r}: this model can {' '.join(functions)}")
+    needs = {"describe": ["x"], "denoise": ["x", "sigma"]}.get(op, ["x", "v", "sigma"])
+    if missing := [name for name in needs if name not in tensors]:
+        raise ValueError(f"{op} without {' and '.join(missing)}")
+    given = [tensors[name] if name == "sigma" else tensors[name].astype(dtype, copy=False) for name in needs]
+    y = np.asarray(function(*given))
+    if y.dtype.kind not in "biuf":
+        raise ValueError(f"{op} gave {y.dtype}, not real numbers")
+    if op == "describe":
+        if y.shape[:1] != given[0].shape[:1]:
+            raise ValueError(f"describe gave {y.shape} for {len(given[0])} items")
+        return y.reshape(len(y), -1)
+    # A layout mistaken (N, C, H, W) has as many numbers: it is not to be reshaped into place.
+    shape = given[1].shape if op in ("jvp", "vjp") else given[0].shape
+    if y.shape != shape:
+        raise ValueError(f"{op} gave {y.shape} where {shape} is asked for")
+    return y
