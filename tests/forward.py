@@ -44,6 +44,7 @@ CASES = [
     ("mlp, consistency", "7", "--kind mlp --width 8 --depth 3 --loss consistency --sigma-range 0.01,50"),
     ("unet, grey", "4,6", "--kind unet --width 9 --loss vp"),
     ("unet", "8,4,3", "--kind unet --width 14 --mult 1,2,3 --blocks 2 --loss edm"),
+    ("mlp, sub-VP", "7", "--kind mlp --width 8 --depth 2 --loss subvp"),
     ("uvit", "6,4,3", "--kind uvit --width 13 --depth 5 --patch 2 --loss ve"),
     ("uvit, grey", "6,9", "--kind uvit --width 8 --depth 4 --patch 3 --loss edm"),
     ("uvit, one block", "4,4,1", "--kind uvit --width 6 --depth 1 --patch 1 --loss edm"),

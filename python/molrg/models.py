@@ -220,6 +220,8 @@ def coefficients(m, sigma):
         return data**2 / total**2, sigma * data / total, 1 / total
     if m["preconditioning"] == "vp":
         return 1, -sigma, 1 / (1 + sigma**2) ** 0.5
+    if m["preconditioning"] == "subvp":
+        return 1, -sigma, (1 + sigma**2 / 4) ** 0.5 - sigma / 2
     if m["preconditioning"] == "ve":
         return 1, sigma, 1
     above = sigma - float(m["sigma_min"])  # consistency
