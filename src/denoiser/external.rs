@@ -117,7 +117,7 @@ impl Hello {
         };
         let size = |key: &str, text: &str| {
             let size = text.trim().parse::<usize>().ok().filter(|n| *n > 0);
-            size.ok_or_else(|| improper(key, text, "a number of at least 1 is due"))
+            size.ok_or_else(|| improper(key, entry(key).unwrap_or(""), "a size is a number of at least 1"))
         };
         let can = entry("can").unwrap_or("").split_whitespace();
         let can = can.map(|name| {

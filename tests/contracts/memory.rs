@@ -92,3 +92,12 @@ fn npy_reading() {
     bounded("npy noise -d 64 -n {n} | npy cat - MANIFEST > /dev/null", 50_000, 300_000);
     bounded("npy diff <(npy noise -d 64 -n {n}) <(npy noise -d 64 -n {n}) MANIFEST", 50_000, 300_000);
 }
+
+#[test]
+fn pf_sample_of_a_program() {
+    bounded(
+        "pf-sample 'exec:dae-serve student.st' -n {n} --steps 2 --workers 2 MANIFEST > /dev/null",
+        20_000,
+        100_000,
+    );
+}
