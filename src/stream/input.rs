@@ -13,6 +13,7 @@ use super::bytes::{Bytes, Reader, Tap, widen};
 use super::header::{NPY_MAGIC, idx_kind};
 use super::images::Folder;
 use super::ledger::{Ledger, Note};
+use super::tensor;
 
 const STDIN: &str = "<stdin>";
 
@@ -151,6 +152,11 @@ impl Input {
     pub fn sha256_when_read(&self) -> impl Fn() -> Option<String> + use<> {
         let note = self.note.clone();
         move || note.sha256()
+    }
+
+    /// Whether it is a model, not other tensors in the same format.
+    pub fn is_model(&mut self) -> bool {
+        self.content == Content::Safetensors && tensor::is_model(&mut self.bytes)
     }
 
     /// What it holds.

@@ -1,6 +1,6 @@
 //! One tensor of a safetensors file, as an array.
 
-use std::io::Read;
+use std::io::{self, Cursor, Read, Seek};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use safetensors::Dtype;
@@ -29,8 +29,7 @@ pub(super) fn open(mut input: Input) -> Result<(Reader, Header)> {
     let mut header = Vec::new();
     reader.by_ref().take(length).read_to_end(&mut header).map_err(|e| anyhow!("cannot read: {e}"))?;
     let about: Option<Metadata> = serde_json::from_slice(&header).ok();
-    let format = about.as_ref().and_then(|about| about.metadata().as_ref()?.get("format"));
-    let foreign = format.is_none_or(|format| format != "molrg-model");
+    let foreign = about.as_ref().is_none_or(is_foreign);
     let (Some(about), true) = (about, foreign || key.is_some()) else {
         bail!("is a model, not samples; give it where a model is expected");
     };
@@ -80,4 +79,39 @@ pub(super) fn open(mut input: Input) -> Result<(Reader, Header)> {
     ensure!(skipped == start as u64, "truncated: it ends before tensor '{}'", one_line(&key));
     let bytes = Bytes::Stream(Box::new(reader.take(header.data_bytes())));
     Ok((Reader::new(bytes, note), header))
+}
+
+fn is_foreign(about: &Metadata) -> bool {
+    let format = about.metadata().as_ref().and_then(|metadata| metadata.get("format"));
+    format.is_none_or(|format| format != "molrg-model")
+}
+
+/// Whether a safetensors file is a model of these programs, or too damaged to tell. Leaves it at its start.
+pub(super) fn is_model(bytes: &mut Bytes) -> bool {
+    let start = match bytes {
+        Bytes::File(file) => {
+            let start = start_of(file);
+            // A file that does not go back is found cut short by whoever reads it.
+            let _ = file.rewind();
+            start
+        }
+        Bytes::Stream(stream) => {
+            let start = start_of(stream);
+            let rest = std::mem::replace(stream, Box::new(io::empty()));
+            *stream = Box::new(Cursor::new(start.clone()).chain(rest));
+            start
+        }
+    };
+    let about = start.get(8..).and_then(|header| serde_json::from_slice(header).ok());
+    !about.is_some_and(|about| is_foreign(&about))
+}
+
+/// The header with its length before it, as far as it goes; errors come again where the rest is read.
+fn start_of(reader: &mut impl Read) -> Vec<u8> {
+    let mut start = Vec::new();
+    let _ = reader.by_ref().take(8).read_to_end(&mut start);
+    if let Ok(length) = start.as_slice().try_into() {
+        let _ = reader.take(u64::from_le_bytes(length).min(MAX_HEADER)).read_to_end(&mut start);
+    }
+    start
 }

@@ -70,7 +70,7 @@ fn what_data_cannot_bear_is_an_error_of_the_run() {
         ("dae-fit whole.npy --kind molrg -r 9 -k 3 --orthogonal --solver gradient", &["--orthogonal", "27"]),
         ("dae-fit whole.npy --kind molrg -r 1 -k 301", &["301", "300"]),
         ("dae-fit whole.npy --kind molrg -r 1 -k 5 --rows ..4", &["5", "4"]),
-        ("pf-sample student.st --noise whole.npy --shape 5,5", &["whole.npy", "24"]),
+        ("pf-sample student.st --noise whole.npy --shape 5,5", &["whole.npy", "(2, 4, 3)", "--shape"]),
         ("pfd student.st truth.st --relative-to truth.st -n 10", &["--relative-to truth.st", "0"]),
     ] {
         fails(&place, 1, line, words);

@@ -625,6 +625,16 @@ fn info_tells_what_models_are() {
     assert!(sum.starts_with(lines[1][5]), "{sum}{text}");
     let piped = String::from_utf8(place.pipe(place.get("m.st"), "info")).unwrap();
     assert!(piped.ends_with(&format!("{}\n", lines[1][5])), "{piped}");
+    // Tensors of others are arrays.
+    let header = r#"{"a":{"dtype":"F32","shape":[2,1],"data_offsets":[0,8]}}"#;
+    let start = (header.len() as u64).to_le_bytes();
+    place.put("o.st", [&start[..], header.as_bytes(), &f4(&[1.0, 3.0])].concat());
+    assert!(place.text("info o.st").contains("\no.st,2x1,<f4,2,1,3,2,0,"));
+    assert!(
+        String::from_utf8(place.pipe(place.get("o.st"), "info"))
+            .unwrap()
+            .contains("<stdin>,2x1,<f4,2,1,3,2,0,")
+    );
     let line = place.fails(2, "info m.st s.npy");
     assert!(line.contains("s.npy: arrays and models"), "{line}");
 }

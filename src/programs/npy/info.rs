@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use crate::cli::{Job, Program, usage};
 use crate::denoiser::Model;
 use crate::scalar::Scalar;
-use crate::stream::{Content, Input, Rows, Table, Value, block_rows};
+use crate::stream::{Input, Rows, Table, Value, block_rows};
 use crate::with_dtype;
 use anyhow::{Result, anyhow};
 use clap::Args;
@@ -37,14 +37,14 @@ impl Program for Arguments {
     fn run(self, job: &Job) -> Result<()> {
         let (output, format) = job.table_output()?;
         let files = inputs(&self.files)?;
-        let first = job.hashed(files[0])?;
-        let models = first.content() == Content::Safetensors;
+        let mut first = job.hashed(files[0])?;
+        let models = first.is_model();
         let columns: &[&str] = if models { &MODEL_COLUMNS } else { &COLUMNS };
         let mut table = Table::new(output, format, columns)?;
         let mut first = Some(first);
         for file in files {
-            let input = first.take().map_or_else(|| job.hashed(file), Ok)?;
-            if (input.content() == Content::Safetensors) != models {
+            let mut input = first.take().map_or_else(|| job.hashed(file), Ok)?;
+            if input.is_model() != models {
                 return Err(usage(anyhow!("{}: arrays and models go in tables of their own", input.name())));
             }
             if models {

@@ -52,6 +52,7 @@ const SAMPLE_READERS: &[&str] = &[
     "npy diff whole.npy {} -o old",
     "npy stack whole.npy {} -o old",
     "npy images {} --shape 1,3 -o old",
+    "npy transpose {} --shape 1,3 --axes 0,2,1 -o old",
     "fig images {} --shape 1,3 -o old.svg",
 ];
 

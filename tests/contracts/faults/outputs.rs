@@ -265,8 +265,17 @@ fn a_closed_pipe_ends_a_program_quietly() {
 fn no_terminal_gets_binary() {
     let place = small();
     let before = place.files();
-    let binary =
-        ["molrg-gen", "dae-fit", "dae-apply", "pf-sample", "npy noise", "npy cat", "npy stack", "npy images"];
+    let binary = [
+        "molrg-gen",
+        "dae-fit",
+        "dae-apply",
+        "pf-sample",
+        "npy noise",
+        "npy cat",
+        "npy stack",
+        "npy images",
+        "npy transpose",
+    ];
     for line in printing_calls().iter().filter(|l| binary.contains(&command_of(l).as_str())) {
         let outside = Place::new();
         let (seen, err) = (outside.path("seen"), outside.path("err"));
