@@ -1,8 +1,8 @@
 """A descriptor of images as a program: python -m molrg.describe FILE --preset sscd|dinov2|raw
 
-FILE is TorchScript or ONNX: images (n, 3, H, W) to descriptors (n, q). The presets prepare images as the papers' code does, by
-Pillow, whose filters go over all pixels when an image gets smaller: RGB, squashed to the size, and ImageNet's mean and
-standard deviation taken out.
+FILE is TorchScript or ONNX: images (n, 3, H, W) to descriptors (n, q). The presets prepare images as the papers' code
+does, by Pillow, whose filters go over all pixels when an image gets smaller: RGB, squashed to the size, and ImageNet's
+mean and standard deviation taken out.
 
     sscd     320×320, bilinear (SSCD; RP counts similarities above 0.6)
     dinov2   224×224, bicubic (DINOv2)

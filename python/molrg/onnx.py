@@ -1,6 +1,7 @@
 """An ONNX denoiser as a model program: python -m molrg.onnx FILE --x NAME --sigma NAME
 
-Its output is D(x; σ), as EDM's preconditioned networks give it. ONNX has no derivatives: Jacobians by --jacobian differences.
+Its output is D(x; σ), as EDM's preconditioned networks give it. ONNX has no derivatives: Jacobians by --jacobian
+differences.
 """
 
 from __future__ import annotations
