@@ -1,8 +1,8 @@
 """A descriptor of images as a program: python -m molrg.describe FILE --preset sscd|dinov2|raw
 
-FILE is TorchScript or ONNX: images (n, 3, H, W) to descriptors (n, q). The presets prepare images as the papers' code does, by
-Pillow, whose filters go over all pixels when an image gets smaller: RGB, squashed to the size, and ImageNet's mean and
-standard deviation taken out.
+FILE is TorchScript or ONNX: images (n, 3, H, W) to descriptors (n, q). The presets prepare images as the papers' code
+does, by Pillow, whose filters go over all pixels when an image gets smaller: RGB, squashed to the size, and ImageNet's
+mean and standard deviation taken out.
 
     sscd     320×320, bilinear (SSCD; RP counts similarities above 0.6)
     dinov2   224×224, bicubic (DINOv2)
@@ -83,7 +83,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m molrg.describe", description=__doc__.partition(":")[0])
     parser.add_argument("file", metavar="FILE", help="TorchScript, or ONNX by its ending .onnx")
     parser.add_argument("--preset", choices=[*PRESETS, "raw"], required=True, help="how images are prepared")
-    parser.add_argument("--from", dest="values", metavar="LOW,HIGH", type=pair, default=(-1.0, 1.0), help="black and white (default: -1,1; --from=…)")
+    parser.add_argument(
+        "--from", dest="values", metavar="LOW,HIGH", type=pair, default=(-1.0, 1.0), help="black, white (default: -1,1)"
+    )
     parser.add_argument("--batch", type=int, default=32, help="images at a time (default: 32)")
     parser.add_argument("--device", help="default: the worker's GPU, or the processor")
     given = parser.parse_args(arguments)

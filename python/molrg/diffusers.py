@@ -1,9 +1,9 @@
 """A UNet2DModel of diffusers as a model program: python -m molrg.diffusers FOLDER
 
-FOLDER is what save_pretrained wrote: a pipeline (unet/ and scheduler/), or a network whose scheduler --scheduler names.
-With the scheduler's ᾱ_t, x_t = √ᾱ_t x̂ and σ_t = √((1 − ᾱ_t)/ᾱ_t), so x̂ = x₀ + σ_t ε. The network's ε, v or x₀ gives
-D(x̂; σ), at the t whose σ_t is σ: interpolated in ln σ between the steps (default), or the nearest step. Beyond the first and
-last step, t stays there.
+FOLDER is what save_pretrained wrote: a pipeline (unet/ and scheduler/), or a network whose scheduler --scheduler
+names. With the scheduler's ᾱ_t, x_t = √ᾱ_t x̂ and σ_t = √((1 − ᾱ_t)/ᾱ_t), so x̂ = x₀ + σ_t ε. The network's ε, v or x₀
+gives D(x̂; σ), at the t whose σ_t is σ: interpolated in ln σ between the steps (default), or the nearest step. Beyond
+the first and last step, t stays there.
 """
 
 from __future__ import annotations

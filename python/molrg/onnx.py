@@ -1,6 +1,7 @@
 """An ONNX denoiser as a model program: python -m molrg.onnx FILE --x NAME --sigma NAME
 
-Its output is D(x; σ), as EDM's preconditioned networks give it. ONNX has no derivatives: Jacobians by --jacobian differences.
+Its output is D(x; σ), as EDM's preconditioned networks give it. ONNX has no derivatives: Jacobians by --jacobian
+differences.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 from pathlib import Path
-from typing import Any, Callable, Mapping, Sequence
+from typing import Any, Mapping, Sequence
 
 import numpy as np
 import onnxruntime
@@ -135,9 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     session = session_of(given.file, given.threads, given.device)
     try:
-        denoise: Callable[[np.ndarray, np.ndarray], np.ndarray] = Denoiser(
-            session, given.x, given.sigma, dict(given.set), given.output, given.layout, given.shape
-        )
+        denoise = Denoiser(session, given.x, given.sigma, dict(given.set), given.output, given.layout, given.shape)
     except ValueError as error:
         raise SystemExit(f"{given.file}: {error}") from error
     wide = session.get_inputs()[0].type == "tensor(double)"

@@ -76,14 +76,6 @@ def serve(
         os._exit(0)
 
 
-def refuse(reason: str) -> None:
-    """Answers the greeting with why nothing can be served, and ends."""
-    source, sink = own_streams()
-    if frames.read(source) is not None:
-        frames.write(sink, {"protocol": frames.PROTOCOL, "error": " ".join(reason.split())})
-    sys.exit(1)
-
-
 def own_streams() -> tuple[BinaryIO, BinaryIO]:
     """Standard input and output for frames alone.
 

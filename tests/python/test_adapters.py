@@ -104,7 +104,8 @@ class Edm(Adapted):
             self.compare(model, lambda x, sigma: self.net(x, sigma, labels, force_fp32=True), x, sigma)
 
     def test_what_is_missing_is_named(self):
-        calls = {"--pythonpath DIR": [], "5 classes": [*self.project, "--class", "5"], "'loss'": [*self.project, "--key", "loss"]}
+        other = [*self.project, "--key", "loss"]
+        calls = {"--pythonpath DIR": [], "5 classes": [*self.project, "--class", "5"], "'loss'": other}
         for said, arguments in calls.items():
             done = place.run(*self.command, *arguments, check=False, input=b"")
             self.assertEqual(done.returncode, 1)
@@ -328,7 +329,8 @@ class Describe(Adapted):
         for preset, mode in (("sscd", "bilinear"), ("dinov2", "bicubic")):
             size = molrg.describe.PRESETS[preset][0]
             theirs = functional.resize(image, [size, size], functional.InterpolationMode(mode), antialias=True)
-            tensor = functional.normalize(functional.to_image(theirs).float() / 255, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+            mean, deviation = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+            tensor = functional.normalize(functional.to_image(theirs).float() / 255, mean, deviation)
             np.testing.assert_allclose(molrg.describe.prepared(x, preset)[0], tensor.numpy(), atol=1e-6)
 
 

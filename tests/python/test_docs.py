@@ -1,4 +1,4 @@
-"""docs/models.md and docs/python.md do what they say: their scripts are run, and what comes out is computed again, in torch."""
+"""docs/models.md and docs/python.md do what they say: scripts are run, and what comes out is computed again, in torch."""
 
 import os
 import re
