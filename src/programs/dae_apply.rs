@@ -2,6 +2,10 @@
 
 use std::ffi::OsString;
 
+use anyhow::{Result, ensure};
+use clap::{Args, ValueEnum};
+use ndarray::{Array2, ArrayView2, s};
+
 use crate::cli::{Block, Job, LevelArgs, Program, Source, usage};
 use crate::denoiser::{Denoiser, Model};
 use crate::flow::at_once;
@@ -10,9 +14,6 @@ use crate::scalar::Scalar;
 use crate::schedule::{Grid, Schedule};
 use crate::stream::{NanPolicy, Rows, same_items};
 use crate::with_dtype;
-use anyhow::{Result, ensure};
-use clap::{Args, ValueEnum};
-use ndarray::{Array2, ArrayView2, s};
 
 /// Apply a denoiser to points: E[x_0 | x̂ = point] at any noise level.
 ///

@@ -3,6 +3,9 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use anyhow::{Context, Result, bail, ensure};
+use clap::{Args, ValueEnum};
+
 use crate::cli::{
     Checkpoints, FitArgs, Job, NETWORK_REPORT, NetworkKind, Program, Samples, TrainingArgs, component_ranks,
     usage,
@@ -18,8 +21,6 @@ use crate::stream::tensors::Values;
 use crate::stream::{Layout, Rows};
 use crate::training;
 use crate::with_dtype;
-use anyhow::{Context, Result, bail, ensure};
-use clap::{Args, ValueEnum};
 
 /// Rows of one step of streamed moments: fixed, so that the bytes do not depend on how rows arrive.
 const MOMENT_ROWS: usize = 2048;

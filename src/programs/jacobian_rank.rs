@@ -3,6 +3,10 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use anyhow::{Result, ensure};
+use clap::{Args, ValueEnum};
+use ndarray::Array2;
+
 use crate::cli::{Block, JacobianArgs, Job, LevelArgs, Program, SamplerArgs, Source, array_format, usage};
 use crate::denoiser::Model;
 use crate::denoiser::external::Ability;
@@ -12,9 +16,6 @@ use crate::measure::numerical_rank::{Cell, Rank, Survey, with_levels};
 use crate::scalar::Scalar;
 use crate::stream::{ArrayWriter, Format, NanPolicy, Output, Rows, same_items};
 use crate::with_dtype;
-use anyhow::{Result, ensure};
-use clap::{Args, ValueEnum};
-use ndarray::Array2;
 
 /// Measure the numerical rank of a denoiser's Jacobian over noise levels.
 ///

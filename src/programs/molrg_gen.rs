@@ -3,6 +3,10 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use anyhow::{Result, bail, ensure};
+use clap::Args;
+use ndarray::Array2;
+
 use crate::blocks::room;
 use crate::cli::{Job, Numbers, Program, Source, component_ranks, parse_list, usage};
 use crate::denoiser::Model;
@@ -10,9 +14,6 @@ use crate::mixture::{Design, Mixture, Sampler, Spectrum};
 use crate::scalar::{Dtype, Scalar};
 use crate::stream::{ArrayWriter, Table, block_rows};
 use crate::with_dtype;
-use anyhow::{Result, bail, ensure};
-use clap::Args;
-use ndarray::Array2;
 
 /// Draw samples from a mixture of low-rank Gaussians.
 ///

@@ -169,7 +169,9 @@ impl Arguments {
         for model in [&model].into_iter().chain(&unconditional) {
             job.warn_of_levels(model, &plan.evaluated());
         }
-        job.warn_of_start(&model, &plan.sigmas);
+        if !self.encode {
+            job.warn_of_start(&model, &plan.sigmas);
+        }
         let item_shape = model.item_shape.clone();
         let model = model.into_denoiser::<T>()?;
         let unconditional = unconditional.map(Model::into_denoiser::<T>).transpose()?;

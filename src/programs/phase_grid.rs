@@ -1,12 +1,13 @@
 //! phase-grid: success of learning over a grid of ranks and sample counts.
 
+use anyhow::{Result, ensure};
+use clap::Args;
+
 use crate::blocks::room;
 use crate::cli::{FitArgs, Integers, Job, Numbers, Program, parse_list, usage};
 use crate::fit::{Settings, Solver};
 use crate::measure::phase::{Cell, Experiment};
 use crate::with_dtype;
-use anyhow::{Result, ensure};
-use clap::Args;
 
 /// Measure how often learning recovers planted subspaces, over ranks and sample counts.
 ///

@@ -2,11 +2,12 @@
 
 use std::ffi::OsString;
 
+use anyhow::Result;
+use clap::Args;
+
 use crate::cli::{Job, Program};
 use crate::measure::subspace_error::{largest, matched};
 use crate::stream::same_items;
-use anyhow::Result;
-use clap::Args;
 
 /// Measure how far fitted subspaces are from the true ones.
 ///

@@ -29,7 +29,10 @@ fn inputs_that_do_not_go_together_are_refused() {
         ("rp-score whole.npy narrow.npy", &["narrow.npy", "24", "5"]),
         ("rp-score whole.npy --train narrow.npy", &["narrow.npy", "24", "5"]),
         ("rp-score whole.npy whole.npy --fit narrow.npy --descriptor center", &["narrow.npy", "24", "5"]),
-        ("rp-score whole.npy --train whole.npy --reference narrow.npy", &["narrow.npy", "24", "5"]),
+        (
+            "rp-score whole.npy --train whole.npy --gl distance --reference narrow.npy",
+            &["narrow.npy", "24", "5"],
+        ),
         ("pfd whole.npy narrow.npy", &["narrow.npy", "24", "5"]),
         ("pfd student.st narrow.npy", &["narrow.npy", "24", "5"]),
         ("npy diff whole.npy narrow.npy", &["narrow.npy", "[2, 4, 3]", "[5]"]),

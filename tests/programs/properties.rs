@@ -34,7 +34,7 @@ fn made(place: &Place, line: &str) -> Array2<f64> {
 /// The table that a call writes. Scores of random rows measure nothing, and say so.
 #[track_caller]
 fn table(place: &Place, line: &str) -> Columns {
-    let text = place.run(line).warned(line);
+    let text = place.run(line).silent(line);
     place.put("table", text);
     Columns::read(Input::open(place.path("table").as_os_str(), &Ledger::off()).unwrap()).unwrap()
 }

@@ -1,9 +1,10 @@
 //! Values in cells: what heatmap and matrix have in common.
 
-use crate::cli::usage;
-use crate::draw::{Cells, Scale};
 use anyhow::{Result, anyhow, bail};
 use clap::Args;
+
+use crate::cli::usage;
+use crate::draw::{Cells, Scale};
 
 use super::page::parse_range;
 use super::panel::Split;

@@ -1,9 +1,10 @@
 //! fig heatmap: a rectangular grid of cells.
 
-use crate::cli::{Job, Program};
-use crate::draw::grid;
 use anyhow::Result;
 use clap::Args;
+
+use crate::cli::{Job, Program};
+use crate::draw::grid;
 
 use super::cells::CellArgs;
 use super::page::{PageArgs, Sheet};

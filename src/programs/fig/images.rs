@@ -2,11 +2,12 @@
 
 use std::ffi::{OsStr, OsString};
 
+use anyhow::{Result, anyhow, bail, ensure};
+use clap::Args;
+
 use crate::cli::{Job, Program, usage};
 use crate::draw::{Gallery, Image, images};
 use crate::stream::{Layout, block_rows};
-use anyhow::{Result, anyhow, bail, ensure};
-use clap::Args;
 
 use super::page::{Sheet, parse_range};
 

@@ -2,10 +2,11 @@
 
 use std::str::FromStr;
 
-use crate::cli::{Job, Program, usage};
-use crate::draw::{Chart, Guide, Level, Point, Scale, Series, Shade, Spread, line};
 use anyhow::{Result, anyhow, ensure};
 use clap::Args;
+
+use crate::cli::{Job, Program, usage};
+use crate::draw::{Chart, Guide, Level, Point, Scale, Series, Shade, Spread, line};
 
 use super::page::{PageArgs, Sheet, parse_range};
 use super::panel::Split;

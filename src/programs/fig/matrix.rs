@@ -1,9 +1,10 @@
 //! fig matrix: a square of values between things of one kind.
 
-use crate::cli::{Job, Program};
-use crate::draw::{grid, order};
 use anyhow::Result;
 use clap::Args;
+
+use crate::cli::{Job, Program};
+use crate::draw::{grid, order};
 
 use super::cells::CellArgs;
 use super::page::{PageArgs, Sheet};

@@ -2,11 +2,12 @@
 
 use std::io::Write;
 
+use anyhow::{Result, anyhow};
+use clap::Args;
+
 use crate::cli::{Job, parse_list, usage};
 use crate::draw::{Page, Picture};
 use crate::stream::Output;
-use anyhow::{Result, anyhow};
-use clap::Args;
 
 use super::panel::{PanelArgs, Split};
 use super::table::Table;

@@ -1,8 +1,9 @@
 //! Panels: a chart for each value of a column.
 
-use crate::draw::Panels;
 use anyhow::{Result, ensure};
 use clap::Args;
+
+use crate::draw::Panels;
 
 use super::table::Table;
 

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 
+use anyhow::{Result, ensure};
+use clap::Args;
+
 use crate::cli::Job;
 use crate::draw::{Scale, order};
 use crate::stream::{Columns, Filter, NanPolicy};
-use anyhow::{Result, ensure};
-use clap::Args;
 
 #[derive(Args)]
 pub struct TableArgs {

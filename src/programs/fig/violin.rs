@@ -1,9 +1,10 @@
 //! fig violin: distributions side by side.
 
-use crate::cli::{Job, Program};
-use crate::draw::{Group, Scale, Shape, Violins, violin};
 use anyhow::{Result, ensure};
 use clap::Args;
+
+use crate::cli::{Job, Program};
+use crate::draw::{Group, Scale, Shape, Violins, violin};
 
 use super::page::{PageArgs, Sheet};
 use super::table::TableArgs;

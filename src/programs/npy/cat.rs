@@ -3,13 +3,14 @@
 use std::ffi::OsString;
 use std::ops::Range;
 
+use anyhow::{Result, ensure};
+use clap::Args;
+use ndarray::s;
+
 use crate::cli::{Job, Program, Source};
 use crate::scalar::Scalar;
 use crate::stream::{Joined, RowRange, block_rows};
 use crate::with_dtype;
-use anyhow::{Result, ensure};
-use clap::Args;
-use ndarray::s;
 
 use super::inputs;
 

@@ -3,13 +3,14 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use anyhow::Result;
+use clap::Args;
+
 use crate::cli::{Job, Program};
 use crate::denoiser::Model;
 use crate::scalar::Scalar;
 use crate::stream::{Content, Input, Rows, block_rows};
 use crate::with_dtype;
-use anyhow::Result;
-use clap::Args;
 
 use super::{inputs, verify};
 

@@ -2,10 +2,11 @@
 
 use std::ffi::OsString;
 
-use crate::cli::{Job, Program, usage};
-use crate::stream::{Paired, block_rows};
 use anyhow::{Result, anyhow, bail, ensure};
 use clap::Args;
+
+use crate::cli::{Job, Program, usage};
+use crate::stream::{Paired, block_rows};
 
 use super::inputs;
 

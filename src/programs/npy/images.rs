@@ -2,13 +2,14 @@
 
 use std::ffi::OsString;
 
+use anyhow::{Result, bail, ensure};
+use clap::Args;
+use ndarray::{Array2, ArrayView1, ArrayViewMut1};
+
 use crate::cli::{Block, Job, Program, Source};
 use crate::scalar::Scalar;
 use crate::stream::{self, Rows, block_rows};
 use crate::with_dtype;
-use anyhow::{Result, bail, ensure};
-use clap::Args;
-use ndarray::{Array2, ArrayView1, ArrayViewMut1};
 
 /// Turn pixels into floats, with padding and pooling.
 ///

@@ -2,13 +2,14 @@
 
 use std::ffi::OsString;
 
+use anyhow::{Result, anyhow};
+use clap::Args;
+
 use crate::cli::{Job, Program, usage};
 use crate::denoiser::Model;
 use crate::scalar::Scalar;
 use crate::stream::{Input, Rows, Table, Value, block_rows};
 use crate::with_dtype;
-use anyhow::{Result, anyhow};
-use clap::Args;
 
 use super::inputs;
 

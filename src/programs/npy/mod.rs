@@ -12,9 +12,10 @@ mod verify;
 
 use std::ffi::{OsStr, OsString};
 
-use crate::cli::usage;
 use anyhow::{Result, anyhow};
 use clap::Args;
+
+use crate::cli::usage;
 
 /// Look at and rearrange arrays.
 ///

@@ -1,12 +1,13 @@
 //! npy noise: the latents a probability flow starts from, as a file.
 
+use anyhow::{Result, anyhow};
+use clap::Args;
+
 use crate::cli::{Job, Program, Source, usage};
 use crate::random::{Purpose, normal_rows};
 use crate::scalar::Scalar;
 use crate::stream::block_rows;
 use crate::with_dtype;
-use anyhow::{Result, anyhow};
-use clap::Args;
 
 /// Draw standard normal latents, exactly those that pf-sample starts from.
 ///

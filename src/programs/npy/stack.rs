@@ -2,12 +2,13 @@
 
 use std::ffi::OsString;
 
+use anyhow::{Result, anyhow, ensure};
+use clap::Args;
+
 use crate::cli::{Job, Program, usage};
 use crate::scalar::{Dtype, Scalar};
 use crate::stream::{Rows, block_rows};
 use crate::with_dtype;
-use anyhow::{Result, anyhow, ensure};
-use clap::Args;
 
 use super::inputs;
 

@@ -2,12 +2,13 @@
 
 use std::ffi::OsString;
 
+use anyhow::{Result, anyhow};
+use clap::Args;
+
 use crate::cli::{Job, Program, Source, usage};
 use crate::scalar::Scalar;
 use crate::stream::{Rows, block_rows};
 use crate::with_dtype;
-use anyhow::{Result, anyhow};
-use clap::Args;
 
 /// Put the axes of every item in another order.
 ///

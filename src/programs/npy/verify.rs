@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context, Result, bail, ensure};
+
 use crate::cli::{Job, Manifest};
 use crate::stream::{Content, Input, Ledger, NanPolicy, ReadOptions, Record, Rows, digest, manifest_beside};
-use anyhow::{Context, Result, bail, ensure};
 
 /// As manifests name standard output.
 const STDOUT: &str = "<stdout>";

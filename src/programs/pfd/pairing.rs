@@ -1,12 +1,13 @@
 //! Models and samples as blocks of paired rows.
 
+use anyhow::{Result, bail};
+use ndarray::Array2;
+
 use crate::cli::{Job, usage};
 use crate::denoiser::{Denoiser, Model};
 use crate::flow::Plan;
 use crate::scalar::Scalar;
 use crate::stream::{NanPolicy, Paired, Rows, block_rows};
-use anyhow::{Result, bail};
-use ndarray::Array2;
 
 /// Latents when nothing says how many.
 const DEFAULT_SAMPLES: usize = 10_000;

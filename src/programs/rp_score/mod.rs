@@ -1,9 +1,14 @@
 //! rp-score: reproducibility and generalization.
 
 mod scores;
+mod warnings;
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::{Args, ValueEnum};
+use ndarray::Array2;
 
 use crate::cli::{Job, Numbers, Program, parse_list, usage};
 use crate::fit::pca::Moments;
@@ -14,9 +19,6 @@ use crate::measure::reproducibility::Similarity;
 use crate::scalar::{Dtype, Scalar};
 use crate::stream::{NanPolicy, Paired, Rows, block_rows, same_items};
 use crate::with_dtype;
-use anyhow::{Context, Result, bail, ensure};
-use clap::{Args, ValueEnum};
-use ndarray::Array2;
 
 use scores::{PER_SAMPLE, Scores, Train};
 

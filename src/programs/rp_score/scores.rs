@@ -1,25 +1,22 @@
 //! The scores themselves: counts that grow as blocks of rows come in.
 
+use anyhow::{Context, Result, anyhow, ensure};
+use ndarray::Array2;
+
 use crate::cli::Job;
 use crate::measure::copies::{Known, paired_copies};
-use crate::measure::descriptor::{Choice, Descriptor};
+use crate::measure::descriptor::Descriptor;
 use crate::measure::generalization::{Best, Nearest, Training, check_scale, is_copy};
 use crate::measure::interval::{Amounts, Estimate};
 use crate::measure::reproducibility::{Reproducibility, Side};
 use crate::scalar::Scalar;
 use crate::stream::{Table, Value};
-use anyhow::{Context, Result, anyhow, ensure};
-use ndarray::Array2;
 
 use super::{Arguments, Form};
 
 /// Columns of --per-sample.
 pub const PER_SAMPLE: &[&str] =
     &["row", "score", "a", "b", "similarity", "nearest", "distance", "second_distance"];
-
-/// Above it the baseline of RP, below it that of GL says that a score measures little.
-const RP_BASELINE: f64 = 0.05;
-const GL_BASELINE: f64 = 0.8;
 
 /// A training set: its descriptors, and its rows as they are given.
 pub struct Train<T: Scalar> {
@@ -29,40 +26,40 @@ pub struct Train<T: Scalar> {
 
 /// Counts that grow as blocks come in.
 pub struct Scores<'a, T: Scalar> {
-    arguments: &'a Arguments,
-    threshold: f64,
+    pub(super) arguments: &'a Arguments,
+    pub(super) threshold: f64,
     unit: f64,
-    rows: u64,
+    pub(super) rows: u64,
     /// Number of the first row.
     first: u64,
-    pairs: Vec<Pair<T>>,
+    pub(super) pairs: Vec<Pair<T>>,
     /// Per input.
-    copied: Vec<Copied>,
+    pub(super) copied: Vec<Copied>,
     /// Distances of the reference samples to the nearest training row.
     pub reference: Amounts,
     per_sample: Option<Table>,
 }
 
 /// Inputs a < b.
-struct Pair<T: Scalar> {
-    a: usize,
-    b: usize,
-    score: Reproducibility<T>,
+pub(super) struct Pair<T: Scalar> {
+    pub a: usize,
+    pub b: usize,
+    pub score: Reproducibility<T>,
     /// Rows equal to the bit.
-    copies: u64,
+    pub copies: u64,
 }
 
 /// What samples have of a training set.
 #[derive(Clone, Default)]
-struct Copied {
+pub(super) struct Copied {
     /// Samples like a training row.
     alike: u64,
     /// Samples much nearer to one training row than to the next.
     copies: u64,
     /// Distances to the nearest.
-    distances: Amounts,
+    pub distances: Amounts,
     /// Samples that are a training row to the bit.
-    to_the_bit: u64,
+    pub to_the_bit: u64,
 }
 
 impl<'a, T: Scalar> Scores<'a, T> {
@@ -152,7 +149,7 @@ impl<'a, T: Scalar> Scores<'a, T> {
         Ok(all)
     }
 
-    fn wants(&self, form: Form) -> bool {
+    pub(super) fn wants(&self, form: Form) -> bool {
         self.arguments.gl.contains(&form)
     }
 
@@ -250,11 +247,11 @@ impl<'a, T: Scalar> Scores<'a, T> {
         table.finish()
     }
 
-    fn name(&self, i: usize) -> String {
+    pub(super) fn name(&self, i: usize) -> String {
         Arguments::label(&self.arguments.inputs[i])
     }
 
-    fn train(&self) -> String {
+    pub(super) fn train(&self) -> String {
         self.arguments.train.as_deref().map_or(String::new(), Arguments::label)
     }
 
@@ -278,80 +275,6 @@ impl<'a, T: Scalar> Scores<'a, T> {
                 train.described.nearest_of_others(&rows).iter().for_each(|n| distances.add(n.distance));
                 distances.over(&self.reference).filter(|ratio| ratio.n > 0).map(|ratio| ratio.value)
             }
-        }
-    }
-
-    fn warn(&self, job: &Job, baselines: &[Option<f64>]) {
-        let advice = match self.arguments.descriptor {
-            Choice::Pca(_) | Choice::Whiten(_) => "another number of axes, features of a network",
-            Choice::Program(_) => "--descriptor whiten:32, features of another network",
-            _ => "--descriptor whiten:32, features of a network",
-        };
-        let worst = self.pairs.iter().filter_map(|p| Some((p, p.score.baseline()?)));
-        if let Some((pair, baseline)) = worst.max_by(|a, b| a.1.total_cmp(&b.1))
-            && baseline > RP_BASELINE
-        {
-            job.warn(&format!(
-                "rows that do not belong together are alike, too: {baseline:.3} of rows i of {} and i+1 of {}; \
-                 compare by {advice}, or take another --threshold than {}",
-                self.name(pair.a),
-                self.name(pair.b),
-                self.threshold
-            ));
-        }
-        for (form, baseline) in self.arguments.gl.iter().zip(baselines) {
-            let Some(baseline) = baseline.filter(|b| *b < GL_BASELINE) else { continue };
-            let train = self.train();
-            job.warn(&match form {
-                Form::Similarity => format!(
-                    "rows of {train} count as copies of each other: left out in turn they score {baseline:.3}; \
-                     compare by {advice}, or take another --threshold than {}",
-                    self.threshold
-                ),
-                Form::Ratio => format!(
-                    "rows of {train} count as copies of each other: left out in turn they score {baseline:.3}; \
-                     compare by {advice}, or take another --ratio than {:.3}",
-                    self.arguments.ratio
-                ),
-                Form::Distance => format!(
-                    "rows of {train} are {baseline:.3} as far from each other as the rows of --reference from \
-                     them, where 1 is expected; give fresh samples of the same distribution, and leave out repeated rows"
-                ),
-            });
-        }
-        self.warn_of_copies(job);
-        if let Some((i, rows)) =
-            self.copied.iter().enumerate().find_map(|(i, c)| Some((i, c.distances.concentration()?)))
-            && self.wants(Form::Distance)
-        {
-            job.warn(&format!(
-                "{}: {rows} of {} rows carry half of the distance, so that its interval may well miss; give more rows",
-                self.name(i),
-                self.rows
-            ));
-        }
-    }
-
-    /// Rows that are equal to the bit.
-    fn warn_of_copies(&self, job: &Job) {
-        for pair in self.pairs.iter().filter(|pair| pair.copies > 0) {
-            job.warn(&format!(
-                "{} of {} rows of {} and {} are equal to the bit; score samples of models that were made apart",
-                pair.copies,
-                self.rows,
-                self.name(pair.a),
-                self.name(pair.b)
-            ));
-        }
-        for (i, copied) in self.copied.iter().enumerate().filter(|(_, copied)| copied.to_the_bit > 0) {
-            job.warn(&format!(
-                "{} of {} rows of {} are rows of {} to the bit, which a model that returns its training set makes, and a \
-                 seed used twice; if they are to be new, draw them with another --seed",
-                copied.to_the_bit,
-                self.rows,
-                self.name(i),
-                self.train()
-            ));
         }
     }
 }

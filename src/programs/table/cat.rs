@@ -4,10 +4,11 @@ use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
 use std::str::FromStr;
 
-use crate::cli::{Job, Program, usage};
-use crate::stream::{Filter, Table, Value};
 use anyhow::{Result, anyhow};
 use clap::Args;
+
+use crate::cli::{Job, Program, usage};
+use crate::stream::{Filter, Table, Value};
 
 use super::{distinct, distinct_flags, field};
 

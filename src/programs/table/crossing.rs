@@ -2,11 +2,12 @@
 
 use std::ffi::OsString;
 
+use anyhow::{Result, anyhow, bail};
+use clap::Args;
+
 use crate::cli::{Job, Program, usage};
 use crate::measure::curve::crossing;
 use crate::stream::Columns;
-use anyhow::{Result, anyhow, bail};
-use clap::Args;
 
 use super::{Point, distinct_flags, group_fields, indices};
 

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use clap::Args;
+
 use crate::cli::{Job, Program, usage};
 use crate::expression::{Expression, is_name};
 use crate::stream::{Columns, NanPolicy, Table, Value};
-use anyhow::{Context, Result, anyhow, bail, ensure};
-use clap::Args;
 
 use super::{distinct, distinct_flags, field};
 

@@ -2,11 +2,12 @@
 
 use std::ffi::OsString;
 
+use anyhow::{Result, bail};
+use clap::Args;
+
 use crate::cli::{Job, Program};
 use crate::measure::interval::Mean;
 use crate::stream::{Columns, NanPolicy};
-use anyhow::{Result, bail};
-use clap::Args;
 
 use super::{distinct_flags, group_fields, group_name, indices};
 

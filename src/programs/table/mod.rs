@@ -10,10 +10,11 @@ pub mod sort;
 
 use std::collections::HashSet;
 
-use crate::cli::{Job, usage};
-use crate::stream::{Columns, NanPolicy, Value};
 use anyhow::{Result, anyhow, ensure};
 use clap::Args;
+
+use crate::cli::{Job, usage};
+use crate::stream::{Columns, NanPolicy, Value};
 
 /// Rearrange and sum up tables.
 ///

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 
-use crate::cli::{Job, Program, usage};
-use crate::stream::{Table, Value};
 use anyhow::{Result, anyhow, bail};
 use clap::Args;
+
+use crate::cli::{Job, Program, usage};
+use crate::stream::{Table, Value};
 
 use super::{distinct, distinct_flags, field, group_fields, indices};
 

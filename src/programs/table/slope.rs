@@ -2,10 +2,11 @@
 
 use std::ffi::OsString;
 
-use crate::cli::{Job, Program};
-use crate::measure::curve::line;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
+
+use crate::cli::{Job, Program};
+use crate::measure::curve::line;
 
 use super::{Point, distinct_flags, group_fields, group_name, indices};
 

@@ -3,10 +3,11 @@
 use std::cmp::Ordering;
 use std::ffi::OsString;
 
-use crate::cli::{Job, Program};
-use crate::stream::{Columns, Table};
 use anyhow::Result;
 use clap::Args;
+
+use crate::cli::{Job, Program};
+use crate::stream::{Columns, Table};
 
 use super::{field, indices};
 

@@ -9,7 +9,7 @@ use std::process::Stdio;
 
 use molrg::stream::tensors::TensorFile;
 
-use super::super::place::Place;
+use super::super::place::{Place, only_warnings};
 use super::{
     EARLIER, MODEL_READERS, OLD, SAMPLE_READERS, SOUND, TABLE_READERS, fails, forget, small, to_stdout,
     unchanged,
@@ -370,7 +370,8 @@ fn names_need_not_be_text() {
             .args(&words[1..])
             .output()
             .unwrap();
-        assert_eq!((done.status.code(), done.stderr.as_slice()), (Some(0), &b""[..]), "{line}");
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.code() == Some(0) && only_warnings(&said), "{line}: {said}");
         // Tables name their inputs.
         let names_it = ["rp-score", "pfd", "npy info"].iter().any(|p| line.starts_with(p));
         let written = [".out", ".svg"].iter().find_map(|e| fs::read(place.path("").join(odd(e))).ok());

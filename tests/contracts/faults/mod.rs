@@ -79,6 +79,7 @@ const TABLE_READERS: &[&str] = &[
     "table let {} z=x*y+value -o old",
     "table mean {} --by key --value x,y,value -o old",
     "table pivot {} --key key --value value --by x -o old",
+    "table sort {} --by y,key -o old",
     "table crossing {} --x x --y value --by key --level 2 -o old",
     "table slope {} --x x --y value --by key -o old",
     "fig line {} --x x --y value --by key -o old.svg",

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
 use std::process::Stdio;
 
-use super::super::place::Place;
+use super::super::place::{Place, only_warnings};
 use super::{
     EARLIER, OLD, OUTPUTS, command_of, forget, refused, small, sound_calls, to_stdout, unchanged, writes,
 };
@@ -167,7 +167,8 @@ fn links_pipes_devices_and_the_input_itself_are_written_as_they_should() {
             .args(&words[1..])
             .output()
             .unwrap();
-        assert_eq!((done.status.code(), done.stderr.as_slice()), (Some(0), &b""[..]), "{line}");
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.code() == Some(0) && only_warnings(&said), "{line}: {said}");
         assert!(fs::read(&odd).unwrap() == expected, "{line}: not UTF-8");
         fs::remove_file(&odd).unwrap();
         forget(&place);
@@ -235,7 +236,11 @@ fn a_write_that_fails_at_any_byte_is_an_error() {
                 err: String::from_utf8(limited.stderr).unwrap(),
             };
             if limit == largest {
-                assert_eq!((done.code, done.err.as_str()), (Some(0), ""), "{line}: {limit} bytes");
+                assert!(
+                    done.code == Some(0) && only_warnings(&done.err),
+                    "{line}: {limit} bytes: {}",
+                    done.err
+                );
                 forget(&place);
                 continue;
             }
@@ -254,7 +259,8 @@ fn a_closed_pipe_ends_a_program_quietly() {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         drop(child.stdout.take());
         let done = child.wait_with_output().unwrap();
-        assert_eq!((done.status.code(), done.stderr.as_slice()), (Some(0), &b""[..]), "{line}");
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.code() == Some(0) && only_warnings(&said), "{line}: {said}");
         forget(&place);
         unchanged(&place, &before, &line);
     }

@@ -37,8 +37,14 @@ const LARGE: &[(&str, &str)] = &[
 const LARGEST: &[(&str, &str)] = &[("pf-sample gaussian.st", "the model's answer is not finite")];
 
 /// Whose squares are 0 in f64.
-const SMALL: &[(&str, &str)] =
-    &[("--kind mlp", "too large or small to train on"), ("--train {}", "too small to search in f64")];
+const SMALL: &[(&str, &str)] = &[
+    ("--kind mlp", "too large or small to train on"),
+    ("--train {}", "too small to search in f64"),
+    ("--solver em", "too small to fit"),
+    ("--kind gaussian", "too small to fit"),
+    ("--kind linear-vae", "too small to fit"),
+    ("--fit {}", "too small to fit"),
+];
 
 const LEAST: f64 = 5e-324;
 

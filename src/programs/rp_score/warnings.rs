@@ -1,0 +1,89 @@
+//! Where scores are unlikely to say what they seem to, with the reason as a number.
+
+use crate::cli::Job;
+use crate::measure::descriptor::Choice;
+use crate::scalar::Scalar;
+
+use super::Form;
+use super::scores::Scores;
+
+/// Above it the baseline of RP, below it that of GL says that a score measures little.
+const RP_BASELINE: f64 = 0.05;
+const GL_BASELINE: f64 = 0.8;
+
+impl<T: Scalar> Scores<'_, T> {
+    /// Says all that is to be said of the scores and their baselines.
+    pub(super) fn warn(&self, job: &Job, baselines: &[Option<f64>]) {
+        let advice = match self.arguments.descriptor {
+            Choice::Pca(_) | Choice::Whiten(_) => "another number of axes, features of a network",
+            Choice::Program(_) => "--descriptor whiten:32, features of another network",
+            _ => "--descriptor whiten:32, features of a network",
+        };
+        let worst = self.pairs.iter().filter_map(|p| Some((p, p.score.baseline()?)));
+        if let Some((pair, baseline)) = worst.max_by(|a, b| a.1.total_cmp(&b.1))
+            && baseline > RP_BASELINE
+        {
+            job.warn(&format!(
+                "rows that do not belong together are alike, too: {baseline:.3} of rows i of {} and i+1 of {}; \
+                 compare by {advice}, or take another --threshold than {}",
+                self.name(pair.a),
+                self.name(pair.b),
+                self.threshold
+            ));
+        }
+        for (form, baseline) in self.arguments.gl.iter().zip(baselines) {
+            let Some(baseline) = baseline.filter(|b| *b < GL_BASELINE) else { continue };
+            let train = self.train();
+            job.warn(&match form {
+                Form::Similarity => format!(
+                    "rows of {train} count as copies of each other: left out in turn they score {baseline:.3}; \
+                     compare by {advice}, or take another --threshold than {}",
+                    self.threshold
+                ),
+                Form::Ratio => format!(
+                    "rows of {train} count as copies of each other: left out in turn they score {baseline:.3}; \
+                     compare by {advice}, or take another --ratio than {:.3}",
+                    self.arguments.ratio
+                ),
+                Form::Distance => format!(
+                    "rows of {train} are {baseline:.3} as far from each other as the rows of --reference from \
+                     them, where 1 is expected; give fresh samples of the same distribution, and leave out repeated rows"
+                ),
+            });
+        }
+        self.warn_of_copies(job);
+        if let Some((i, rows)) =
+            self.copied.iter().enumerate().find_map(|(i, c)| Some((i, c.distances.concentration()?)))
+            && self.wants(Form::Distance)
+        {
+            job.warn(&format!(
+                "{}: {rows} of {} rows carry half of the distance, so that its interval may well miss; give more rows",
+                self.name(i),
+                self.rows
+            ));
+        }
+    }
+
+    /// Rows that are equal to the bit.
+    fn warn_of_copies(&self, job: &Job) {
+        for pair in self.pairs.iter().filter(|pair| pair.copies > 0) {
+            job.warn(&format!(
+                "{} of {} rows of {} and {} are equal to the bit; score samples of models that were made apart",
+                pair.copies,
+                self.rows,
+                self.name(pair.a),
+                self.name(pair.b)
+            ));
+        }
+        for (i, copied) in self.copied.iter().enumerate().filter(|(_, copied)| copied.to_the_bit > 0) {
+            job.warn(&format!(
+                "{} of {} rows of {} are rows of {} to the bit, which a model that returns its training set makes, and a \
+                 seed used twice; if they are to be new, draw them with another --seed",
+                copied.to_the_bit,
+                self.rows,
+                self.name(i),
+                self.train()
+            ));
+        }
+    }
+}
