@@ -6,7 +6,7 @@ DESTDIR ?=
 PROGRAMS := $(filter-out molrg,$(notdir $(basename $(wildcard src/bin/*.rs))))
 RELEASE := target/release
 
-.PHONY: help build demo test test-portable test-numpy test-forward test-python wheel soak fuzz bench bench-kernels bench-growth lint deny cluster-test man completions docs install uninstall clean
+.PHONY: help build demo test test-portable test-numpy test-forward test-python wheel soak fuzz bench bench-kernels bench-growth lint deny cluster-test man completions coverage docs install uninstall clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z.\/-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(filter Makefile %/figures.mk,$(MAKEFILE_LIST))
@@ -121,6 +121,10 @@ completions: build ## Write completions for bash, zsh and fish to target/complet
 	    $(RELEASE)/$$p --generate fish > target/completions/$$p.fish || exit 1; \
 	done
 	@echo "completions in target/completions"
+
+TRIALS ?= 1000
+coverage: build ## Simulate how often every interval holds, into docs/coverage.csv [TRIALS=1000]
+	PATH="$(CURDIR)/$(RELEASE):$$PATH" docs/coverage.sh docs/coverage.csv $(TRIALS)
 
 docs: build ## Write docs/programs.md from the registry and the help
 	$(RELEASE)/molrg --generate markdown > docs/programs.md
