@@ -48,4 +48,4 @@ class Client:
         self.said = self.process.stderr.read().decode()
         self.process.stdout.close()
         self.process.stderr.close()
-        self.code = self.process.wait(timeout=60)
+        self.code = self.process.wait(timeout=600)
