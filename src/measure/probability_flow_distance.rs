@@ -181,6 +181,12 @@ impl Shifted {
         self.apart.mean.sqrt()
     }
 
+    /// Whether a distance is no more than what the rounding of f32 makes of rows so far apart along a flow: 1e-5
+    /// of it, where its last digits are 1e-7 and a flow loses up to two.
+    pub fn is_rounding(&self, distance: f64) -> bool {
+        distance < 1e-5 * self.apart()
+    }
+
     /// The distances of rows that belong together and of rows that do not, where the former are not clearly
     /// nearer: by less than two standard errors, or a twentieth. From rows that are all the same every row is as
     /// far as its own.

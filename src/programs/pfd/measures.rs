@@ -130,7 +130,12 @@ impl<'a> Measures<'a> {
         }
         let squares: Vec<&Amounts> = match &self.quantities {
             Quantities::BiasVariance(m) => vec![m.errors()],
-            _ => self.distances().into_iter().map(|d| &d.squares).collect(),
+            // Of a distance that is rounding nobody reads an interval.
+            _ => {
+                let pairs = self.pairs.iter().zip(self.distances());
+                let told = pairs.filter(|((_, _, shifted), d)| !shifted.is_rounding(d.pfd().value));
+                told.map(|(_, d)| &d.squares).collect()
+            }
         };
         let concentrated = squares.iter().filter_map(|s| Some((s.n(), s.concentration()?)));
         if let Some((n, rows)) = concentrated.clone().next() {
