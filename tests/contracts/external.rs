@@ -307,7 +307,7 @@ fn every_fault_is_one_line_with_the_command_the_request_and_the_last_words() {
         ("no-id 4", &["request 4", "its answer has the id none"]),
         ("nan 5", &["request 5", "row 0 of its answer is not finite"]),
         ("error 3", &["request 3 (denoise of 16 rows): it answers: CUDA out of memory\\nTried to allocate"]),
-        ("integers 2", &["request 2", "I32, not F32 or F64"]),
+        ("integers 2", &["request 2", "tensor y is stored as I32"]),
         ("other 2", &["request 2", "no tensor y"]),
         ("more 2", &["request 2", "other tensors than y"]),
         ("cut 3", &["request 3", "not whole", "it last said: cut short"]),
