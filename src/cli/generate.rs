@@ -160,7 +160,7 @@ fn page(entry: &Entry, command: &Command, name: &str, heading: &str) -> String {
 fn type_of(parser: &ValueParser) -> &'static str {
     let of = parser.type_id();
     let is = |one: &ValueParser| one.type_id() == of;
-    if is(&clap::value_parser!(PathBuf).into()) || is(&clap::value_parser!(OsString).into()) {
+    if is(&clap::value_parser!(PathBuf)) || is(&clap::value_parser!(OsString)) {
         "path"
     } else if is(&clap::value_parser!(f64).into()) {
         "number"

@@ -256,6 +256,7 @@ impl Unit {
                 }
                 _ => scaled(i.objective, 2 * self.exponent),
             };
+            ensure!(i.objective.is_finite(), TOO_LARGE);
         }
         Ok(())
     }

@@ -337,7 +337,8 @@ impl LineByLine {
             let field = text.split(|&b| b == b',').next().unwrap_or(text).trim_ascii();
             let comment = text.starts_with(b"#") && !is_error_value(field);
             let ended = text.ends_with(b"\n") || text.ends_with(b"\r");
-            if !comment && !(ended && text.trim_ascii().is_empty()) {
+            let blank = ended && text.trim_ascii().is_empty();
+            if !(comment || blank) {
                 return Ok(());
             }
             while !ends_line(&self.ahead) && !self.reader.at_end()? {

@@ -58,7 +58,8 @@ fn value(call: &Call, argument: &Arg) -> Option<String> {
     }
     let choices = argument.get_possible_values();
     let default = argument.get_default_values().first().map(|v| v.to_string_lossy().into_owned());
-    if let Some(other) = choices.iter().find(|c| Some(c.get_name()) != default.as_deref()) {
+    // The last one: where help does not say which is the default, it is one of the first.
+    if let Some(other) = choices.iter().rev().find(|c| Some(c.get_name()) != default.as_deref()) {
         return Some(other.get_name().to_string());
     }
     if argument.get_value_hint() == ValueHint::AnyPath {

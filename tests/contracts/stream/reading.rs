@@ -288,7 +288,7 @@ fn rows_not_finite_can_be_dropped() {
     let (path, other) = (path.to_str().unwrap(), other.to_str().unwrap());
     let counts = [(format!("{path} and {other}"), 2), (path.to_string(), 2)];
     assert_eq!(options.left_out.counts(), counts);
-    let single: Array2<f32> = open(&path, &options).unwrap().read_all().unwrap();
+    let single: Array2<f32> = open(path, &options).unwrap().read_all().unwrap();
     assert_eq!(single.nrows(), 4);
 }
 

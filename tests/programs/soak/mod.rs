@@ -359,8 +359,9 @@ fn scores(round: &mut Round) {
         let copy = |x: &Vec<f64>| sorted(x)[0] < 0.5 * sorted(x)[1];
         expected.push(1.0 - share(x.iter().map(copy).collect()));
     }
+    let range = if similarity == "mae" { format!("--data-range={low},{high}") } else { String::new() };
     let line = format!(
-        "rp-score a.npy b.npy --similarity {similarity} --threshold={threshold} --data-range={low},{high} \
+        "rp-score a.npy b.npy --similarity {similarity} --threshold={threshold} {range} \
          --train train.npy --reference fresh.npy --gl similarity,distance,ratio --ratio 0.5"
     );
     let table = round.table(&line);
