@@ -34,7 +34,7 @@ use crate::with_dtype;
 #[command(after_help = "\
 Examples:
   $ molrg-gen -d 48 -r 6 -k 2 -n 10 --truth truth.st | npy info - && pf-sample exec:'dae-serve truth.st' -n 100 | npy info -
-  $ molrg-gen -d 48 -r 6 -k 2 -n 60 --noise-std 0.1 --truth truth.st | dae-fit --kind molrg -r 6 -k 2 | pfd - exec:'dae-serve truth.st' -n 2000 --seed 7")]
+  $ molrg-gen -d 48 -r 6 -k 2 -n 100 --truth truth.st | dae-apply exec:'dae-serve truth.st' - --sigma 0.5 | npy info -")]
 pub struct Arguments {
     /// The model file
     model: OsString,

@@ -23,11 +23,13 @@ pub struct Frames<R> {
     inner: BufReader<R>,
     /// Bytes that have been looked at and come next.
     ahead: Vec<u8>,
+    /// There was nothing left to read.
+    ended: bool,
 }
 
 impl<R: Read> Frames<R> {
     pub fn new(reader: R) -> Frames<R> {
-        Frames { inner: BufReader::with_capacity(BUFFER, reader), ahead: Vec::new() }
+        Frames { inner: BufReader::with_capacity(BUFFER, reader), ahead: Vec::new(), ended: false }
     }
 
     /// Hands what comes before the first frame to `pass`; says whether a frame comes at all. What could be the
@@ -84,6 +86,11 @@ impl<R: Read> Frames<R> {
         TensorFile::of(self, &header).context("a frame is not whole").map(Some)
     }
 
+    /// Whether the end has been seen, after a frame or within one.
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
     /// Bytes, and what has come with them, as an error shows them.
     fn shown(&self, bytes: &[u8]) -> String {
         let more = self.inner.buffer();
@@ -95,7 +102,9 @@ impl<R: Read> Frames<R> {
 impl<R: Read> Read for Frames<R> {
     fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
         if self.ahead.is_empty() {
-            return self.inner.read(buf);
+            let n = self.inner.read(buf)?;
+            self.ended |= n == 0 && !buf.is_empty();
+            return Ok(n);
         }
         let n = buf.len().min(self.ahead.len());
         buf[..n].copy_from_slice(&self.ahead[..n]);

@@ -325,7 +325,12 @@ fn read_answers(output: ChildStdout, line: &Line, worker: usize, child: &Running
         let frame = match frames.next_frame() {
             Ok(Some(frame)) => frame,
             Ok(None) => return line.fail(worker, child, &format!("it ended early{}", child.how())),
-            Err(e) => return line.fail(worker, child, &format!("{e:#}")),
+            Err(e) => {
+                if frames.has_ended() {
+                    child.wait(Instant::now() + TO_END / 4);
+                }
+                return line.fail(worker, child, &format!("{e:#}"));
+            }
         };
         let mut state = lock(&line.state);
         let expected = state.waiting[worker].front().map(|waiting| waiting.id.clone());
