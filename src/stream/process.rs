@@ -396,8 +396,6 @@ impl Running {
     /// "; it last said: …", once what it says has arrived.
     fn last_words(&self) -> String {
         let until = Instant::now() + TO_END / 4;
-        // One that closes its output ends as a rule, a moment later, and what it says may come after that.
-        self.wait(until);
         // What still runs may go on to speak; what has ended has said all.
         while self.status().is_some() && !lock(&self.words).ended && Instant::now() < until {
             thread::sleep(LOOK);
