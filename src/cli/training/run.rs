@@ -25,6 +25,9 @@ use crate::training::{Average, Batch, Loss, Settings, State, Trainer};
 /// Columns of the report of a trained network; the loss is the mean over the log's last interval.
 pub const NETWORK_REPORT: &[&str] = &["kind", "parameters", "steps", "loss"];
 
+/// Data wider than a quarter of the default σ_max are not covered by the noise that a flow starts from.
+const WIDEST: f64 = 20.0;
+
 /// What a network is trained on.
 pub struct Samples<T> {
     /// Of the input, for messages.
@@ -63,6 +66,13 @@ impl TrainingArgs {
             image_text(&item_shape),
             trainer.sigma_data,
         ));
+        let spread = trainer.sigma_data;
+        if spread > WIDEST {
+            job.warn(&format!(
+                "the data's standard deviation is {spread:.4}, more than a quarter of 80, the noise level at which flows \
+                 start, and losses draw few levels so high; scale the data to about 1 (npy images)"
+            ));
+        }
         let every = self.log_every.unwrap_or((settings.steps / 200).max(1));
         let mut run = Run { architecture, item_shape, record, log: Log::new(every) };
         if let Some(checkpoints) = checkpoints {

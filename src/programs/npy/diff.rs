@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use anyhow::{Result, anyhow, bail, ensure};
 use clap::Args;
 
-use crate::cli::{Job, Program, usage};
+use crate::cli::{Block, Job, Program, Source, usage};
 use crate::stream::{Paired, block_rows};
 
 use super::inputs;
@@ -49,12 +49,12 @@ impl Program for Arguments {
         }
         // What cannot be compared is infinitely far apart.
         let mut table = job.table(&COLUMNS)?.strict(false);
-        let mut pair = self.open(job)?;
-        let names = pair.names().join(" and ");
-        let found = self.compare(job, &mut pair)?;
+        let pair = self.open(job)?;
+        let (names, width) = (pair.names().join(" and "), pair.width());
+        let found = self.compare(job, pair)?;
         table.row(&[
             found.rows.into(),
-            pair.width().into(),
+            width.into(),
             found.differing.into(),
             found.max_abs.into(),
             found.max_rel.into(),
@@ -69,7 +69,7 @@ impl Program for Arguments {
                 "{names} differ: {} of {} numbers, most by {} in row {}, column {}; \
                  allow for it with --rtol or --atol, or look at that row with npy cat --rows",
                 found.differing,
-                found.rows * pair.width() as u64,
+                found.rows * width as u64,
                 found.max_abs,
                 found.row,
                 found.column
@@ -97,21 +97,20 @@ impl Arguments {
         Paired::new(rows)
     }
 
-    fn compare(&self, job: &Job, pair: &mut Paired) -> Result<Difference> {
+    fn compare(&self, job: &Job, pair: Paired) -> Result<Difference> {
         let mut found = Difference::default();
         let width = pair.width();
-        let mut progress = job.progress(pair.len().map(|n| n as u64), "rows");
-        while let Some(blocks) = pair.next_blocks::<f64>(block_rows(width))? {
+        let together = |block: Block<f64>| Ok(block.inputs);
+        job.each_block(Source::InStep(pair), block_rows(width), "rows", together, |rows, blocks| {
             let [a, b] = &blocks[..] else { bail!("bug: {} arrays compared", blocks.len()) };
             for (i, (&a, &b)) in a.iter().zip(b).enumerate() {
                 if !self.equal(a, b) {
-                    let row = job.shared.rows.start + found.rows + (i / width) as u64;
-                    found.add(a, b, row, i % width);
+                    found.add(a, b, rows.start + (i / width) as u64, i % width);
                 }
             }
             found.rows += a.nrows() as u64;
-            progress.advance(a.nrows());
-        }
+            Ok(())
+        })?;
         Ok(found)
     }
 

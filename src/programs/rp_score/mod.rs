@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use ndarray::Array2;
 
-use crate::cli::{Job, Numbers, Program, parse_list, usage};
+use crate::cli::{Block, Job, Numbers, Program, Source, parse_list, usage};
 use crate::fit::pca::Moments;
 use crate::measure::copies::Known;
 use crate::measure::descriptor::{Choice, Descriptor};
@@ -197,7 +197,7 @@ impl Arguments {
         &self,
         job: &Job,
         threshold: f64,
-        mut inputs: Paired,
+        inputs: Paired,
         item_shape: &[usize],
         [train, fit, reference]: [Option<Rows>; 3],
     ) -> Result<()> {
@@ -230,13 +230,14 @@ impl Arguments {
         };
         let unit = (self.data_range.0[1] - self.data_range.0[0]) / 255.0;
         let mut scores = Scores::new(self, threshold, unit, job.shared.rows.start, per_sample);
-        let mut progress = job.progress(inputs.len().map(|n| n as u64), "rows");
-        while let Some(blocks) = inputs.next_blocks::<T>(block_rows(inputs.width()))? {
-            let n = blocks[0].nrows();
-            scores.add(blocks, &descriptor, train.as_ref())?;
-            progress.advance(n);
-        }
-        drop(progress);
+        let most = block_rows(inputs.width());
+        job.each_block(
+            Source::InStep(inputs),
+            most,
+            "rows",
+            |block: Block<T>| Ok(block.inputs),
+            |_, blocks| scores.add(blocks, &descriptor, train.as_ref()),
+        )?;
         if let (Some(mut rows), Some(train)) = (reference, &train) {
             let name = rows.name().to_string();
             let mut first = 0;
