@@ -27,6 +27,7 @@
 //! | [`random`] | row-keyed random numbers, a promise |
 //! | [`linalg`] | products with fixed rounding; factorizations |
 //! | [`blocks`] | rows in fixed blocks over threads |
+//! | [`scalar`] | f32 and f64 as one type |
 //! | [`stream`] | arrays and tables in and out |
 //! | [`draw`] | pictures: layout, SVG, PNG |
 //! | [`cli`] | what programs share: flags, inputs and outputs, the loop over rows, exit codes |

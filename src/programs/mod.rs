@@ -32,7 +32,8 @@ use crate::cli::registry::{Entry, program, several};
 use crate::cli::run::{arguments, run};
 use crate::stream::NanPolicy::{Error, Pass};
 
-/// Name, what is read, what is written, and the shared flags taken besides those that all take.
+/// Name, what is read (one kind stands for any number of inputs), what is written, and the shared flags taken besides
+/// those that all take: [`Flag`](crate::cli::flags::Flag) says what each is for.
 #[rustfmt::skip]
 pub static PROGRAMS: &[Entry] = &[
     program::<molrg_gen::Arguments>("molrg-gen", &[Model], Samples, &[Format, Dtype, Seed, Rows, Shape]),
