@@ -152,7 +152,7 @@ def _flag(name: str, argument: dict[str, Any], value: Any, files: _Files) -> lis
         return [argument["flag"]] if value else []
     if value is None:
         return []
-    if isinstance(value, (list, tuple)) and argument["type"] == "path" and argument["several"]:
+    if isinstance(value, (list, tuple)) and argument["repeated"]:
         return [f"{argument['flag']}={_value(name, argument, one, files)}" for one in value]
     return [f"{argument['flag']}={_value(name, argument, value, files)}"]
 

@@ -83,6 +83,8 @@ fn argument(argument: &Arg) -> Value {
         "type": if switch { "switch" } else { type_of(argument.get_value_parser()) },
         "value": argument.get_value_names().and_then(|names| names.first()).map(ToString::to_string),
         "several": several,
+        // A flag for each value, rather than values with commas.
+        "repeated": several && argument.get_value_delimiter().is_none(),
         "required": argument.is_required_set(),
         "choices": choices,
         "default": if switch { None } else { defaults.first() },

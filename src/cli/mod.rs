@@ -20,7 +20,7 @@ pub mod run;
 mod sampling;
 mod training;
 
-pub use derivatives::JacobianArgs;
+pub use derivatives::{By, JacobianArgs};
 pub use ending::{Stopped, Usage, usage};
 pub use fitting::{FitArgs, component_ranks};
 pub use job::Job;

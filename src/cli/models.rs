@@ -10,8 +10,8 @@ use super::job::Job;
 use crate::denoiser::external::Ability;
 use crate::denoiser::{External, Model};
 use crate::scalar::Dtype;
-use crate::stream::Record;
 use crate::stream::process::Workers;
+use crate::stream::{NanPolicy, Record};
 
 /// COMMAND of `exec:COMMAND`.
 pub fn command_of(name: &OsStr) -> Option<&OsStr> {
@@ -67,6 +67,12 @@ impl Job {
         let name = name.to_string_lossy();
         if command.as_bytes().trim_ascii().is_empty() {
             bail!(Usage(format!("{name}: give a command, like exec:'python net.py'")));
+        }
+        if self.shared.nan == NanPolicy::Drop && !self.shared.rows.is_all() {
+            bail!(Usage(format!(
+                "--nan drop with --rows and {name}: rows of a program belong to batches by their number, which dropping \
+                 changes; drop them first with npy cat --nan drop"
+            )));
         }
         let external = External::meet(Workers::start(command, &name, self.shared.workers)?)?;
         let hello = &external.hello;

@@ -110,9 +110,6 @@ impl Job {
 
     /// Refuses to write a model to a terminal.
     pub fn model_output(&self) -> Result<Output> {
-        if self.shared.format.is_some() {
-            bail!(Usage("--format: the result is a model, which has one format; leave it out".into()));
-        }
         let output = self.output()?;
         if output.is_terminal() {
             bail!(Usage("refusing to write a model to a terminal; use --output FILE or a pipe".into()));

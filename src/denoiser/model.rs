@@ -17,6 +17,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use ndarray::{Array1, Array2, ArrayView2};
 
+use super::external::Ability;
 use super::network::Network;
 use super::{
     Denoiser, Differentiable, EmpiricalDenoiser, External, ExternalDenoiser, MixtureDenoiser, NetworkDenoiser,
@@ -201,6 +202,14 @@ impl Model {
     /// d.
     pub fn dim(&self) -> usize {
         self.item_shape.iter().product()
+    }
+
+    /// Whether it gives such answers: a program need not give all.
+    pub fn can(&self, ability: Ability) -> bool {
+        match &self.kind {
+            Kind::External(external) => external.hello.can.contains(&ability),
+            _ => ability != Ability::Describe,
+        }
     }
 
     /// The kind's name, as the file spells it.

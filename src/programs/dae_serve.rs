@@ -60,6 +60,11 @@ impl Program for Arguments {
                 self.model.display()
             )));
         }
+        if job.shared.output.is_some() {
+            return Err(usage(anyhow::anyhow!(
+                "--output: answers go to the program that asked, on standard output; leave it out"
+            )));
+        }
         let model = job.model_file(Some(&self.model))?;
         let mut out = job.output()?;
         let hello = Hello {

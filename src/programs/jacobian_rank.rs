@@ -7,7 +7,9 @@ use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 use ndarray::Array2;
 
-use crate::cli::{Block, JacobianArgs, Job, LevelArgs, Program, SamplerArgs, Source, array_format, usage};
+use crate::cli::{
+    Block, By, JacobianArgs, Job, LevelArgs, Program, SamplerArgs, Source, array_format, usage,
+};
 use crate::denoiser::Model;
 use crate::denoiser::external::Ability;
 use crate::flow::Plan;
@@ -165,8 +167,17 @@ impl Arguments {
         }
         let d = model.dim();
         let randomized = self.is_randomized(d);
-        // All singular values take products of one kind, a few take both.
-        let products: &[Ability] = if randomized { &[Ability::Jvp, Ability::Vjp] } else { &[Ability::Vjp] };
+        if randomized && self.jacobian.jacobian == By::Differences {
+            return Err(usage(anyhow::anyhow!(
+                "--jacobian differences: gives J v alone, and --method randomized takes Jᵀu too; give --method exact"
+            )));
+        }
+        // All singular values take products of one kind, whichever there is; a few take both.
+        let products: &[Ability] = match (randomized, model.can(Ability::Jvp) && !model.can(Ability::Vjp)) {
+            (true, _) => &[Ability::Jvp, Ability::Vjp],
+            (false, true) => &[Ability::Jvp],
+            (false, false) => &[Ability::Vjp],
+        };
         let jacobian = self.jacobian.of::<T>(model, products)?;
         let denoiser = jacobian.denoiser();
         let rows = match &points {

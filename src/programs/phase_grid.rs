@@ -106,6 +106,7 @@ impl Program for Arguments {
     fn run(self, job: &Job) -> Result<()> {
         let experiment = self.experiment(job.shared.seed).map_err(usage)?;
         self.fit.check(job, Some(self.solver))?;
+        job.only(self.solver == Solver::Gradient, &["--lr"], "it is for --solver gradient")?;
         let several = self.components.0.iter().any(|&k| k > 1);
         let why = "one component has no other";
         job.only(several, &["--angle", "--rank-step", "--weights"], why)?;

@@ -34,6 +34,9 @@ const TO_END: Duration = Duration::from_secs(2);
 /// Between two looks whether a program has ended.
 const LOOK: Duration = Duration::from_millis(2);
 
+/// Between two looks of a run's length.
+const LOOK_FOR_END: Duration = Duration::from_millis(100);
+
 /// Characters of a program's last words that a message repeats.
 const LAST_WORDS: usize = 300;
 
@@ -145,6 +148,8 @@ impl Workers {
         };
         let (writer, of_writer) = (line.clone(), child.clone());
         spawn("requests", Box::new(move || write_requests(input, to_write, &writer, worker, &of_writer)))?;
+        let watched = child.clone();
+        spawn("ending", Box::new(move || watched.end_group()))?;
         let of_reader = child.clone();
         spawn("answers", Box::new(move || read_answers(output, &line, worker, &of_reader)))?;
         spawn("errors", Box::new(move || child.pass_on(errors)))?;
@@ -416,6 +421,15 @@ impl Running {
         }
     }
 
+    /// Once it has ended, ends what it started and left behind: that may hold its output open, whose end is waited for.
+    fn end_group(&self) {
+        while self.status().is_none() {
+            thread::sleep(LOOK_FOR_END);
+        }
+        thread::sleep(TO_END / 4);
+        self.signal("KILL");
+    }
+
     fn status(&self) -> Option<ExitStatus> {
         lock(&self.child).try_wait().ok().flatten()
     }
@@ -467,9 +481,12 @@ impl Words {
     }
 }
 
-/// Ends those that have not ended.
+/// Ends those that have not ended, and what those left behind that have.
 fn end(children: &[Arc<Running>]) {
-    let mut left: Vec<&Arc<Running>> = children.iter().filter(|child| child.status().is_none()).collect();
+    let (mut left, ended): (Vec<&Arc<Running>>, Vec<_>) =
+        children.iter().partition(|child| child.status().is_none());
+    // What they started may go on without them.
+    ended.iter().for_each(|child| child.signal("TERM"));
     for signal in ["TERM", "KILL"] {
         left.iter().for_each(|child| child.signal(signal));
         let until = Instant::now() + TO_END;

@@ -73,11 +73,6 @@ pub struct Sheet {
 impl Sheet {
     /// Opened before the work, so that a bad path fails at once.
     pub fn open(job: &Job) -> Result<Sheet> {
-        if job.shared.format.is_some() {
-            return Err(usage(anyhow!(
-                "--format: fig writes pictures; end --output in .svg or .png instead"
-            )));
-        }
         let ending = job.shared.output.as_deref().and_then(|path| path.extension());
         let png = match ending.map(|e| e.to_string_lossy().to_lowercase()).as_deref() {
             None | Some("svg") => false,

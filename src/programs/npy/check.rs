@@ -40,17 +40,20 @@ pub struct Arguments {
 
 impl Program for Arguments {
     fn run(self, job: &Job) -> Result<()> {
+        let why = "files are compared whole with what --manifest says of them";
+        job.only(self.record.is_none(), &["--rows", "--nan", "--shape"], why)?;
         match &self.record {
             Some(manifest) if self.files.is_empty() => return verify::all(job, manifest),
             Some(manifest) => return verify::named(job, manifest, &self.files),
             None => {}
         }
         for file in inputs(&self.files)? {
-            let input = job.open(file)?;
+            let mut input = job.open(file)?;
             match input.content() {
-                Content::Safetensors => {
+                Content::Safetensors if input.is_model() => {
                     Model::read(input)?;
                 }
+                Content::Safetensors => read_through(job, input)?,
                 Content::Npz => input.each_member(|array| read_through(job, array))?,
                 Content::Npy | Content::Idx | Content::Csv | Content::Tensor => read_through(job, input)?,
             }

@@ -111,6 +111,11 @@ fn parse_share(text: &str) -> Result<f64, String> {
 }
 
 impl Arguments {
+    /// Whether similarities are compared with the threshold.
+    fn compares(&self) -> bool {
+        self.inputs.len() > 1 || self.gl.contains(&Form::Similarity)
+    }
+
     /// What the flags alone show to be wrong.
     fn check(&self, nan: NanPolicy) -> Result<f64> {
         ensure!(
@@ -133,7 +138,8 @@ impl Arguments {
             matches!(self.data_range.0[..], [lo, hi] if lo < hi),
             "--data-range: give two numbers LO,HI with LO < HI"
         );
-        let Some(threshold) = self.threshold.or(self.similarity.default_threshold()) else {
+        let unused = (!self.compares()).then_some(0.0);
+        let Some(threshold) = self.threshold.or(self.similarity.default_threshold()).or(unused) else {
             bail!("--similarity l2 has no published threshold; give --threshold");
         };
         ensure!(threshold.is_finite(), "--threshold {threshold}: must be finite");
@@ -149,6 +155,11 @@ impl Program for Arguments {
     fn run(self, job: &Job) -> Result<()> {
         let threshold = self.check(job.shared.nan).map_err(usage)?;
         let wants = |form| self.train.is_some() && self.gl.contains(&form);
+        job.only(
+            self.compares(),
+            &["--threshold"],
+            "no similarity is compared with it: --gl ratio and distance have none",
+        )?;
         job.only(self.similarity == Similarity::Mae, &["--data-range"], "it is for --similarity mae")?;
         job.only(wants(Form::Ratio), &["--ratio"], "it is for --gl ratio")?;
         job.only(wants(Form::Distance), &["--reference"], "it is for --gl distance")?;
