@@ -48,12 +48,11 @@ impl Program for Arguments {
             None => {}
         }
         for file in inputs(&self.files)? {
-            let mut input = job.open(file)?;
+            let input = job.open(file)?;
             match input.content() {
-                Content::Safetensors if input.is_model() => {
+                Content::Safetensors => {
                     Model::read(input)?;
                 }
-                Content::Safetensors => read_through(job, input)?,
                 Content::Npz => input.each_member(|array| read_through(job, array))?,
                 Content::Npy | Content::Idx | Content::Csv | Content::Tensor => read_through(job, input)?,
             }

@@ -155,11 +155,6 @@ impl Program for Arguments {
     fn run(self, job: &Job) -> Result<()> {
         let threshold = self.check(job.shared.nan).map_err(usage)?;
         let wants = |form| self.train.is_some() && self.gl.contains(&form);
-        job.only(
-            self.compares(),
-            &["--threshold"],
-            "no similarity is compared with it: --gl ratio and distance have none",
-        )?;
         job.only(self.similarity == Similarity::Mae, &["--data-range"], "it is for --similarity mae")?;
         job.only(wants(Form::Ratio), &["--ratio"], "it is for --gl ratio")?;
         job.only(wants(Form::Distance), &["--reference"], "it is for --gl distance")?;
