@@ -34,15 +34,15 @@ pub struct Arguments {
     /// Side of the squares to average over
     #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     pool: u16,
-    /// Pixel values that become the ends of --to
-    #[arg(long, value_name = "LO,HI", default_value = "0,255", value_parser = interval, allow_hyphen_values = true)]
-    from: Interval,
+    /// Pixel values that become the ends of --to (default: 0,255; arrays of floats stay as they are)
+    #[arg(long, value_name = "LO,HI", value_parser = interval, allow_hyphen_values = true)]
+    from: Option<Interval>,
     /// What they become
     #[arg(long, value_name = "LO,HI", default_value = "-1,1", value_parser = interval, allow_hyphen_values = true)]
     to: Interval,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 struct Interval {
     lo: f64,
     hi: f64,
@@ -67,6 +67,11 @@ impl Arguments {
     fn convert<T: Scalar>(&self, job: &Job, rows: Rows) -> Result<()> {
         let layout = Layout::new(rows.name(), rows.item_shape(), self.pad.into(), self.pool.into())?;
         let mut out = job.array::<T>(rows.len(), &layout.pooled_shape(rows.item_shape()))?;
+        let bytes = Interval { lo: 0.0, hi: 255.0 };
+        let floats = rows.source_dtype().contains('f');
+        let from = self.from.unwrap_or(if floats { self.to } else { bytes });
+        let name = rows.name().to_string();
+        let mut seen = Seen::default();
         let most = block_rows(rows.width().max(layout.pooled_len()));
         let pooled = |block: Block<f64>| {
             let pixels = block.first().unwrap_or_default();
@@ -74,16 +79,63 @@ impl Arguments {
             for (image, pixels) in images.outer_iter_mut().zip(pixels.outer_iter()) {
                 layout.pool(pixels, image);
             }
-            Ok(images.mapv(|v| T::of(self.map(v))))
+            Ok(images.mapv(|v| from.map(v, self.to)))
         };
-        job.each_block(Source::Stream(rows), most, "images", pooled, |_, images| out.write(images.view()))?;
+        job.each_block(Source::Stream(rows), most, "images", pooled, |_, images| {
+            images.iter().for_each(|v| seen.add(*v, self.to));
+            out.write(images.mapv(T::of).view())
+        })?;
+        if let Some(odd) = seen.odd(self.to) {
+            job.warn(&format!("{name}: {odd}; say by --from which pixel values are its ends"));
+        }
         out.finish()
     }
+}
 
-    /// In this order of operations, the ends map to the ends exactly.
-    fn map(&self, x: f64) -> f64 {
-        let Arguments { from, to, .. } = self;
-        to.lo + (x - from.lo) * (to.hi - to.lo) / (from.hi - from.lo)
+impl Interval {
+    /// Its ends become those of `to`: in this order of operations exactly. Onto itself nothing moves.
+    fn map(self, x: f64, to: Interval) -> f64 {
+        if self == to { x } else { to.lo + (x - self.lo) * (to.hi - to.lo) / (self.hi - self.lo) }
+    }
+}
+
+/// The range of what is written.
+struct Seen {
+    lo: f64,
+    hi: f64,
+    count: u64,
+    beyond: u64,
+}
+
+impl Default for Seen {
+    fn default() -> Seen {
+        Seen { lo: f64::INFINITY, hi: f64::NEG_INFINITY, count: 0, beyond: 0 }
+    }
+}
+
+impl Seen {
+    fn add(&mut self, v: f64, to: Interval) {
+        (self.lo, self.hi) = (self.lo.min(v), self.hi.max(v));
+        self.count += 1;
+        self.beyond += u64::from(v < to.lo.min(to.hi) || v > to.hi.max(to.lo));
+    }
+
+    /// Where a hundredth of the values lies beyond the interval, or all fill less than a hundredth of it.
+    fn odd(&self, to: Interval) -> Option<String> {
+        let width = (to.hi - to.lo).abs();
+        let share = self.beyond as f64 / self.count.max(1) as f64;
+        if share >= 0.01 {
+            let percent = 100.0 * share;
+            return Some(format!(
+                "{percent:.1} % of the values lie beyond {},{}, as far as {:.4} and {:.4}",
+                to.lo, to.hi, self.lo, self.hi
+            ));
+        }
+        let filled = (self.hi - self.lo) / width;
+        let thin = self.count > 0 && filled > 0.0 && filled < 0.01;
+        thin.then(|| {
+            format!("the values, {:.4} to {:.4}, fill {filled:.4} of {},{}", self.lo, self.hi, to.lo, to.hi)
+        })
     }
 }
 

@@ -58,9 +58,9 @@ pub struct Arguments {
     /// Threshold of being alike (default: 0.6 for cosine, 15 for mae)
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     threshold: Option<f64>,
-    /// Range of the data, of which mae counts 1/255
-    #[arg(long, value_name = "LO,HI", value_parser = parse_list, allow_hyphen_values = true, default_value = "-1,1")]
-    data_range: Numbers,
+    /// Range of the data, of which mae counts 1/255 (default: 0,255 for arrays of whole numbers, else -1,1)
+    #[arg(long, value_name = "LO,HI", value_parser = parse_list, allow_hyphen_values = true)]
+    data_range: Option<Numbers>,
     /// What is compared: none (rows as they are), center, pca:Q, whiten:Q, or exec:COMMAND for a program that
     /// describes them
     #[arg(long, default_value = "none")]
@@ -135,7 +135,7 @@ impl Arguments {
             "--gl distance: give --reference, fresh samples of the true distribution"
         );
         ensure!(
-            matches!(self.data_range.0[..], [lo, hi] if lo < hi),
+            self.data_range.as_ref().is_none_or(|range| matches!(range.0[..], [lo, hi] if lo < hi)),
             "--data-range: give two numbers LO,HI with LO < HI"
         );
         let unused = (!self.compares()).then_some(0.0);
@@ -193,8 +193,10 @@ impl Program for Arguments {
         }
         let dtypes: Vec<Dtype> = inputs.iter().chain(&train).map(Rows::dtype).collect();
         let shape = inputs[0].item_shape().to_vec();
+        let range = if whole_numbers(&inputs[0]) { 255.0 } else { 2.0 };
+        let unit = self.data_range.as_ref().map_or(range, |range| range.0[1] - range.0[0]) / 255.0;
         let inputs = Paired::new(inputs)?;
-        with_dtype!(job.dtype(&dtypes), T => self.score::<T>(job, threshold, inputs, &shape, [train, fit, reference]))
+        with_dtype!(job.dtype(&dtypes), T => self.score::<T>(job, [threshold, unit], inputs, &shape, [train, fit, reference]))
     }
 }
 
@@ -202,7 +204,7 @@ impl Arguments {
     fn score<T: Scalar>(
         &self,
         job: &Job,
-        threshold: f64,
+        [threshold, unit]: [f64; 2],
         inputs: Paired,
         item_shape: &[usize],
         [train, fit, reference]: [Option<Rows>; 3],
@@ -234,7 +236,6 @@ impl Arguments {
             }
             None => None,
         };
-        let unit = (self.data_range.0[1] - self.data_range.0[0]) / 255.0;
         let mut scores = Scores::new(self, threshold, unit, job.shared.rows.start, per_sample);
         let most = block_rows(inputs.width());
         job.each_block(
