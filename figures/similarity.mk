@@ -24,7 +24,7 @@ CELLS_similarity := $(SIMILARITY_MODELS:%=$(CELLS)/similarity/%)
 
 $(CELLS)/similarity/%.st: $(CELLS)/set/$(SIMILARITY_SET).npy
 	@mkdir -p $(@D)
-	dae-fit $< $(SIMILARITY_$*) --seed 1 --quiet -o $@
+	dae-fit $< $(SIMILARITY_$*) $(if $(findstring gaussian,$*),,--seed 1) --quiet -o $@
 
 # Without an ending, so that the table names models, not files.
 $(CELLS)/similarity/%: $(CELLS)/similarity/$$(patsubst unet24-euler,unet24,$$(patsubst unet24-dpm3,unet24,$$*)).st

@@ -34,7 +34,7 @@ pub struct Arguments {
     /// Side of the squares to average over
     #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     pool: u16,
-    /// Pixel values that become the ends of --to (default: 0,255; arrays of floats stay as they are)
+    /// Pixel values that become the ends of --to (default: 0,255 for arrays of whole numbers; others stay as they are)
     #[arg(long, value_name = "LO,HI", value_parser = interval, allow_hyphen_values = true)]
     from: Option<Interval>,
     /// What they become
@@ -68,8 +68,8 @@ impl Arguments {
         let layout = Layout::new(rows.name(), rows.item_shape(), self.pad.into(), self.pool.into())?;
         let mut out = job.array::<T>(rows.len(), &layout.pooled_shape(rows.item_shape()))?;
         let bytes = Interval { lo: 0.0, hi: 255.0 };
-        let floats = rows.source_dtype().contains('f');
-        let from = self.from.unwrap_or(if floats { self.to } else { bytes });
+        let whole = !rows.source_dtype().contains('f') && rows.source_dtype() != "csv";
+        let from = self.from.unwrap_or(if whole { bytes } else { self.to });
         let name = rows.name().to_string();
         let mut seen = Seen::default();
         let most = block_rows(rows.width().max(layout.pooled_len()));
