@@ -137,7 +137,7 @@ impl BiasVariance {
 }
 
 /// Rows looked at to tell whether pairing makes a difference.
-const LOOKED_AT: u64 = 1000;
+const LOOKED_AT: u64 = 500;
 
 /// Fewer tell nothing.
 const LEAST_LOOKED_AT: u64 = 10;

@@ -162,7 +162,7 @@ fn rows_that_are_not_paired_are_warned_of() {
     {
         let (values, err) = column(&place, &format!("pfd {wrong}"), "value");
         assert!(err.contains("pairing makes no difference") && err.contains("--seed"), "{wrong}: {err}");
-        // With both numbers, of the first thousand rows.
+        // With both numbers, of the first 500 rows.
         let word = |after: &str| err.split(after).nth(1).unwrap().trim().split([' ', ',']).next().unwrap();
         let apart: f64 = word(", but ").parse().unwrap();
         if !wrong.starts_with("--") {
