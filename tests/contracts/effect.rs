@@ -20,6 +20,7 @@ const UNSEEN: &[(&str, &str)] = &[
     ("dtype", "f32 may be the default"),
     ("shape", "the inputs say theirs; another is refused"),
     ("restarts", "a further start is no better"),
+    ("init", "all starts come to the same optimum"),
     ("iterations", "it has come to rest before"),
     ("tol", "no trial lies between"),
     ("checkpoint", "a directory"),

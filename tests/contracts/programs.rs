@@ -57,7 +57,7 @@ pub const CALLS: &[Call] = &[
     call("dae-fit", "train.npy --kind molrg -r 3 -k 2 --report report.csv"),
     call("dae-fit", "train.npy --kind molrg -r 3 -k 2 --solver subspaces --orthogonal --init random"),
     call("dae-fit", "train.npy --kind molrg -r 3 -k 2 --fit means,variances,weights,noise"),
-    call("dae-fit", "train.npy --kind molrg -r 3 -k 2 --solver em --fit variances,weights,noise"),
+    call("dae-fit", "train.npy --kind molrg -r 2 -k 2 --solver em --fit variances,weights,noise"),
     call("dae-fit", "train.npy --kind molrg -r 3 -k 2 --solver gradient --restarts 2 --iterations 400"),
     call(
         "dae-fit",
