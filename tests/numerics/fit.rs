@@ -314,7 +314,7 @@ fn held(x: &Array2<f64>, bases: &[Array2<f64>]) -> (Vec<usize>, f64) {
 /// The optimum beside the truth: labels and principal components in turn, from the planted bases.
 fn planted_optimum(x: &Array2<f64>, truth: &Mixture) -> f64 {
     let mut bases: Vec<Array2<f64>> = truth.components.iter().map(|c| c.basis.clone()).collect();
-    let (mut labels, mut objective) = held(x, &bases);
+    let mut labels = held(x, &bases).0;
     loop {
         for (k, basis) in bases.iter_mut().enumerate() {
             let mine: Vec<usize> = (0..labels.len()).filter(|&i| labels[i] == k).collect();
@@ -323,9 +323,9 @@ fn planted_optimum(x: &Array2<f64>, truth: &Mixture) -> f64 {
         }
         let next = held(x, &bases);
         if next.0 == labels {
-            return objective;
+            return next.1;
         }
-        (labels, objective) = next;
+        labels = next.0;
     }
 }
 
