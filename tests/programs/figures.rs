@@ -129,10 +129,8 @@ fn phase_of_several(figures: &Figures, name: &str) {
             // An optimum may be missed by all starts of a trial or two.
             _ if joint => assert!(success >= 0.75, "{row:?}"),
             // Several partitions fit r rows of each component exactly, so the objective does not say which is right.
-            // K-subspaces starts from pairs of rows that are alike, and so may start, and stay, at the right one.
-            0.0 if subspaces => {}
-            // At rank 2 two wrong pairs of four rows are about as likely as the right ones: 1/3.
-            0.0 => assert!(success <= 0.4, "{row:?}"),
+            // Fits start from rows that are alike, and so may start, and stay, at the right one.
+            0.0 => {}
             _ if subspaces => assert!(success >= 0.75, "{row:?}"),
             // Gradients from random starts find low ranks only.
             _ if rank == 2.0 => assert!(success >= 0.75, "{row:?}"),
