@@ -256,7 +256,6 @@ impl Unit {
                 }
                 _ => scaled(i.objective, 2 * self.exponent),
             };
-            ensure!(i.objective.is_finite(), TOO_LARGE);
         }
         Ok(())
     }

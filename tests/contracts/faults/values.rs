@@ -17,7 +17,7 @@ struct Data {
 
 /// Whose squares are beyond f64.
 const LARGE: &[(&str, &str)] = &[
-    ("--kind molrg", "too large to f"),
+    ("--kind molrg", "too large"),
     ("--kind gaussian", "too large to factorize"),
     ("--kind linear-vae", "too large to factorize"),
     ("--kind gan", "training has diverged"),
