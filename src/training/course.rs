@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 
 use super::Progress;
 
-/// Training whose loss is so many times that of D = 0, and of the first step, has diverged. A network that learns
+/// Training whose loss is so many times that of D = 0, and of the untrained network, has diverged. A network that learns
 /// slowly, or on data that its form does not suit, may begin far above D = 0 but not rise; one that diverges
 /// gains orders of magnitude; batches differ by less than that from each other.
 const DIVERGED: f64 = 10.0;
@@ -17,7 +17,7 @@ const LEAST: u64 = 20;
 /// The course of a training: means since it was last looked at.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Course {
-    /// Loss of the first step, before anything was learnt.
+    /// Loss of the network as it was drawn.
     untrained: f64,
     /// Sums of the loss and of that of D = 0, and the number of steps.
     sums: [f64; 3],
@@ -25,21 +25,17 @@ pub struct Course {
     last: Option<[f64; 2]>,
 }
 
-impl Default for Course {
-    fn default() -> Course {
-        Course { untrained: f64::INFINITY, sums: [0.0; 3], last: None }
-    }
-}
-
 impl Course {
+    /// Of a network with this loss before its first step.
+    pub fn new(untrained: f64) -> Course {
+        Course { untrained, sums: [0.0; 3], last: None }
+    }
+
     /// Takes in a step out of `steps`.
     ///
     /// # Errors
     /// When training has diverged.
     pub fn add(&mut self, done: &Progress, steps: u64) -> Result<()> {
-        if done.step == 1 {
-            self.untrained = done.loss;
-        }
         let [loss, trivial, count] = &mut self.sums;
         *loss += done.loss;
         *trivial += done.trivial;
@@ -52,14 +48,14 @@ impl Course {
         ensure!(
             loss <= DIVERGED * trivial.max(self.untrained),
             "step {}: training has diverged (mean loss {loss:.3e} of the last {count} steps, where a denoiser that \
-             always says 0 has {trivial:.3e} and the first step had {:.3e}); give a smaller --lr or a longer --warmup",
+             always says 0 has {trivial:.3e} and the untrained network {:.3e}); give a smaller --lr or a longer --warmup",
             done.step,
             self.untrained
         );
         Ok(())
     }
 
-    /// The last mean loss, that of D = 0 and that of the first step, where it is above both.
+    /// The last mean loss, that of D = 0 and that of the untrained network, where it is above both.
     pub fn has_risen(&self) -> Option<[f64; 3]> {
         let [loss, trivial] = self.last?;
         (loss > trivial.max(self.untrained)).then_some([loss, trivial, self.untrained])

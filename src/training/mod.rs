@@ -40,6 +40,9 @@ const SLICES: usize = 8;
 /// Parameters that one thread updates at a time.
 const CHUNK: usize = 1 << 14;
 
+/// Rows that the loss of the untrained network is the mean of, at least.
+const UNTRAINED_ROWS: usize = 128;
+
 /// c of the pseudo-Huber distance is this times √d (arXiv 2310.14189).
 const HUBER: f64 = 0.00054;
 
@@ -217,6 +220,23 @@ impl<T: Scalar> Trainer<T> {
             copies.saturating_mul(self.parameter_count()).saturating_mul(size),
             (at_once * self.rows_at_once()).saturating_mul(row),
         ]
+    }
+
+    /// The loss of the network as it is, before the first step: the mean over the first batches that together have
+    /// enough rows for one whose few largest losses carry it.
+    ///
+    /// # Errors
+    /// When the levels asked for make no grid.
+    pub fn untrained(&mut self) -> Result<f64> {
+        let levels = self.settings.loss.levels(0.0, self.sigma_data)?;
+        let batches = UNTRAINED_ROWS.div_ceil(self.batch()) as u64;
+        let mut sum = 0.0;
+        for step in 0..batches {
+            self.state.step = step;
+            sum += rayon::scope(|_| self.accumulate_gradient(&levels))[0];
+        }
+        self.state.step = 0;
+        Ok(sum / batches as f64)
     }
 
     /// One step.

@@ -29,7 +29,8 @@ impl Log {
             every,
             rows: Vec::new(),
             since: [0.0; 3],
-            course: Course::default(),
+            // Until the loss of the untrained network is known.
+            course: Course::new(f64::INFINITY),
             before: 0.0,
             started: Instant::now(),
         }
@@ -88,7 +89,8 @@ impl Log {
         let mut lines = text.lines();
         let [before, loss, norm, count, course @ ..] = &numbers(lines.next()?)?[..] else { return None };
         // Checkpoints of earlier versions end here; theirs is taken up where it goes on.
-        let course = <[f64; 4]>::try_from(course).map_or_else(|_| Course::default(), Course::from_numbers);
+        let course =
+            <[f64; 4]>::try_from(course).map_or_else(|_| Course::new(f64::INFINITY), Course::from_numbers);
         let rows = lines.map(|line| numbers(line)?.try_into().ok()).collect::<Option<_>>()?;
         Some(Log { before: *before, since: [*loss, *norm, *count], rows, course, ..Log::new(every) })
     }

@@ -20,7 +20,7 @@ use crate::network::Architecture;
 use crate::scalar::{Scalar, le_bytes};
 use crate::stream::tensors::Values;
 use crate::stream::{Table, image_text};
-use crate::training::{Average, Batch, Loss, Settings, State, Trainer};
+use crate::training::{Average, Batch, Course, Loss, Settings, State, Trainer};
 
 /// Columns of the report of a trained network; the loss is the mean over the log's last interval.
 pub const NETWORK_REPORT: &[&str] = &["kind", "parameters", "steps", "loss"];
@@ -108,6 +108,9 @@ impl TrainingArgs {
         let mut progress = job.progress(Some(steps.saturating_mul(batch as u64)), "examples");
         progress.advance((trainer.state.step as usize).saturating_mul(batch));
         let mut lines = job.lines(trainer.state.step);
+        if trainer.state.step == 0 {
+            run.log.course = Course::new(trainer.untrained()?);
+        }
         while trainer.state.step < steps {
             if let Some(checkpoints) = checkpoints
                 && checkpoints.stop.load(Ordering::Relaxed)
@@ -140,10 +143,10 @@ impl TrainingArgs {
                 checkpoints.write(run, trainer)?;
             }
         }
-        if let Some([loss, trivial, first]) = run.log.course.has_risen() {
+        if let Some([loss, trivial, untrained]) = run.log.course.has_risen() {
             job.warn(&format!(
                 "the mean loss of the last steps is {loss:.3}, where a denoiser that always says 0 has {trivial:.3} \
-                 and the first step had {first:.3}; give a smaller --lr or more --steps"
+                 and the untrained network {untrained:.3}; give a smaller --lr or more --steps"
             ));
         }
         Ok(())
