@@ -22,6 +22,7 @@
 //! | [`training`] | denoising losses, optimizers, averages; steps reproducible to the byte |
 //! | [`generator`] | latents in, samples out: linear VAE and GAN, for comparison |
 //! | [`fit`] | PCA, K-subspaces, EM, descent on the denoising loss |
+//! | [`geometry`] | watermarks in the spectrum of images, and what they must survive |
 //! | [`measure`] | RP, GL, PFD, bias and variance, numerical rank, subspace error |
 //! | [`expression`] | formulas over named numbers |
 //! | [`random`] | row-keyed random numbers, a promise |
@@ -41,6 +42,7 @@ pub mod expression;
 pub mod fit;
 pub mod flow;
 pub mod generator;
+pub mod geometry;
 pub mod linalg;
 pub mod measure;
 pub mod mixture;

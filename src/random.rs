@@ -59,6 +59,10 @@ pub enum Purpose {
     Bootstrap,
     /// Training rows that are left out in turn.
     LeftOut,
+    /// Values of a watermark's frequencies, one row per channel.
+    Watermark,
+    /// Noise that images meet on their way.
+    Attack,
 }
 
 impl Purpose {
@@ -80,6 +84,8 @@ impl Purpose {
             Purpose::Probes => "probes",
             Purpose::Bootstrap => "bootstrap",
             Purpose::LeftOut => "left-out",
+            Purpose::Watermark => "watermark",
+            Purpose::Attack => "attack",
         }
     }
 }

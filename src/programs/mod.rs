@@ -18,6 +18,7 @@ mod phase_grid;
 mod rp_score;
 mod subspace_error;
 mod table;
+mod watermark;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -71,6 +72,12 @@ pub static PROGRAMS: &[Entry] = &[
         program::<fig::violin::Arguments>("violin", &[Table], Picture, &[Rows, Nan(Error)]),
         program::<fig::matrix::Arguments>("matrix", &[Table], Picture, &[Rows, Nan(Error)]),
         program::<fig::images::Arguments>("images", &[Samples], Picture, &[Rows, Nan(Error), Shape]),
+    ]),
+    several::<watermark::About>("watermark", &[
+        program::<watermark::key::Arguments>("key", &[], Samples, &[Format, Seed, Shape]),
+        program::<watermark::embed::Arguments>("embed", &[Samples], Samples, &[Format, Dtype, Rows, Nan(Error), Shape]),
+        program::<watermark::detect::Arguments>("detect", &[Samples], Table, &[Format, Rows, Nan(Error), Shape]),
+        program::<watermark::attack::Arguments>("attack", &[Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape]),
     ]),
 ];
 

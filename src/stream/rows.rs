@@ -261,6 +261,11 @@ impl Rows {
         &self.source_dtype
     }
 
+    /// Whether whole numbers are stored, as pixels from 0 to 255 are.
+    pub fn are_whole(&self) -> bool {
+        !self.source_dtype.contains('f') && self.source_dtype != "csv"
+    }
+
     /// Shape of one row: `[d]` for a matrix, `[1]` for an array of one axis.
     pub fn item_shape(&self) -> &[usize] {
         &self.item_shape

@@ -180,7 +180,17 @@ fn blocks_of_odd_sizes_read_as_one() {
             assert_same(&outputs(&whole, &call.line()), &outputs(&split, &call.line()), &call.line());
             seen.insert(call.program);
         }
-        let readers = ["dae-apply", "dae-fit", "fig", "jacobian-rank", "npy", "pf-sample", "pfd", "rp-score"];
+        let readers = [
+            "dae-apply",
+            "dae-fit",
+            "fig",
+            "jacobian-rank",
+            "npy",
+            "pf-sample",
+            "pfd",
+            "rp-score",
+            "watermark",
+        ];
         assert_eq!(seen.into_iter().collect::<Vec<_>>(), readers, "every program that reads samples");
     }
 }

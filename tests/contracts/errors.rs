@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::faults::fails;
 use super::place::Place;
+use super::programs::{CALLS, Call, command_of, entries};
 
 /// A stocked place with outputs of earlier runs.
 fn with_outputs() -> Place {
@@ -241,6 +242,29 @@ fn wrong_calls_exit_2_and_name_the_flag() {
         ("npy stack", &["<FILE>"]),
     ] {
         fails(&place, 2, line, words);
+    }
+}
+
+/// Wherever it matters how the channels of images lie.
+#[test]
+fn images_with_channels_first_are_refused_with_both_ways_out() {
+    let place = with_outputs();
+    place.out("npy noise -n 4 -d 192 --shape 3,8,8 -o first.npy");
+    let images = |line: &str| !line.starts_with("dae-fit") || line.contains(" unet ");
+    for (name, entry) in entries() {
+        let command = entry.command();
+        if command.get_arguments().all(|argument| argument.get_long() != Some("layout")) {
+            continue;
+        }
+        let mut calls = CALLS.iter().map(Call::line).filter(|line| command_of(line) == name && images(line));
+        let line = calls.next().unwrap();
+        let input = line.split(' ').find(|word| word.ends_with(".npy")).unwrap();
+        fails(
+            &place,
+            1,
+            &line.replacen(input, "first.npy", 1),
+            &["first.npy", "--layout nchw", "--layout nhwc"],
+        );
     }
 }
 

@@ -194,6 +194,11 @@ pub const CALLS: &[Call] = &[
     call("npy", "check train.npy truth.st"),
     call("npy", "info train.npy noise.npy"),
     call("fig", "images a.npy --range=-4,4 --columns 12"),
+    call("watermark", "key --shape 6,5,3 --radius 1,2.5 --pattern random --band low --channel 2 --seed 3"),
+    rowwise("watermark", 120, &["-"], "embed a.npy --key key.npy --strength 2"),
+    rowwise("watermark", 120, &["-"], "detect a.npy --key key.npy --strength 2"),
+    rowwise("watermark", 120, &["-"], "attack a.npy --kind noise --strength 0.1"),
+    rowwise("watermark", 120, &["-"], "attack a.npy --kind jpeg --strength 50 --data-range=-4,4"),
     call("fig", "line grid.csv --x samples --y success --by rank --low ci_low --high ci_high"),
     call("fig", "heatmap grid.csv --x samples --y rank --value success"),
     call("fig", "violin grid.csv --x rank --y mean_error"),
@@ -228,6 +233,7 @@ impl Place {
             "pf-sample student.st -n 120 --seed 3 -o a.npy".into(),
             "pf-sample truth.st -n 120 --seed 3 -o b.npy".into(),
             format!("npy noise -n 120 -d 24 --seed 3 --shape 2,4,3 -o noise.npy --dtype {dtype}"),
+            "watermark key --shape 2,4,3 --radius 1.5 --seed 1 -o key.npy".into(),
         ] {
             place.out(&line);
         }

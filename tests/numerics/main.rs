@@ -5,6 +5,7 @@ mod differences;
 mod fit;
 mod flow;
 mod generator;
+mod geometry;
 mod linalg;
 mod measure;
 mod network;

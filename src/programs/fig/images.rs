@@ -118,8 +118,7 @@ impl Arguments {
                 rows.name()
             ),
         };
-        let whole = !rows.source_dtype().contains('f') && rows.source_dtype() != "csv";
-        let range = self.range.unwrap_or(if whole { (0.0, 255.0) } else { (-1.0, 1.0) });
+        let range = self.range.unwrap_or(if rows.are_whole() { (0.0, 255.0) } else { (-1.0, 1.0) });
         let mut images = Vec::new();
         while images.len() < most {
             let block = block_rows(rows.width()).min(most - images.len());

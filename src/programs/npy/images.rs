@@ -68,8 +68,7 @@ impl Arguments {
         let layout = Layout::new(rows.name(), rows.item_shape(), self.pad.into(), self.pool.into())?;
         let mut out = job.array::<T>(rows.len(), &layout.pooled_shape(rows.item_shape()))?;
         let bytes = Interval { lo: 0.0, hi: 255.0 };
-        let whole = !rows.source_dtype().contains('f') && rows.source_dtype() != "csv";
-        let from = self.from.unwrap_or(if whole { bytes } else { self.to });
+        let from = self.from.unwrap_or(if rows.are_whole() { bytes } else { self.to });
         let name = rows.name().to_string();
         let mut seen = Seen::default();
         let most = block_rows(rows.width().max(layout.pooled_len()));

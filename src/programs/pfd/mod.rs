@@ -1,7 +1,7 @@
 //! pfd: probability flow distance.
 
+mod inputs;
 mod measures;
-mod pairing;
 
 use std::ffi::OsString;
 
@@ -9,16 +9,15 @@ use anyhow::{Result, ensure};
 use clap::Args;
 use ndarray::Array2;
 
-use crate::cli::{Job, Program, SamplerArgs, usage};
-use crate::denoiser::Model;
+use crate::cli::{Block, Job, Program, SamplerArgs, usage};
 use crate::flow::Plan;
 use crate::measure::descriptor::{Choice, Descriptor};
 use crate::scalar::{Dtype, Scalar};
-use crate::stream::{Content, Rows, Table, same_items};
+use crate::stream::Table;
 use crate::with_dtype;
 
+use inputs::{Input, Pairing, same_data};
 use measures::Measures;
-use pairing::{Pairing, Source};
 
 /// Measure the probability flow distance between models or samples.
 ///
@@ -80,50 +79,11 @@ impl Program for Arguments {
         let names: Vec<&OsString> = self.inputs.iter().chain(&self.relative_to).collect();
         self.check().map_err(usage)?;
         job.wait_for_stdin(&names.iter().map(|n| Some(n.as_os_str())).collect::<Vec<_>>())?;
-        let mut sources = Vec::new();
-        for name in &names {
-            if let Some(model) = job.model_program(Some(name))? {
-                job.warn_of_levels(&model, &plan.evaluated());
-                sources.push(Source::Model(model));
-                continue;
-            }
-            let input = job.open(Some(name))?;
-            sources.push(match input.content() {
-                Content::Safetensors => Source::Model(Model::read_denoiser(input)?),
-                _ => {
-                    let options = job.read_options(job.shared.rows);
-                    Source::Samples(Box::new(Rows::from_input(input, &options)?))
-                }
-            });
-        }
-        let dim = |s: &Source| match s {
-            Source::Model(m) => m.dim(),
-            Source::Samples(r) => r.width(),
-        };
-        let shape = |s: &Source| match s {
-            Source::Model(m) => m.item_shape.clone(),
-            Source::Samples(r) => r.item_shape().to_vec(),
-        };
-        for (name, source) in names.iter().zip(&sources) {
-            ensure!(
-                dim(source) == dim(&sources[0]),
-                "{}: of dimension {}, but {} has {}; give models or samples of the same data",
-                name.to_string_lossy(),
-                dim(source),
-                names[0].to_string_lossy(),
-                dim(&sources[0])
-            );
-            let (first, other) = (names[0].to_string_lossy(), name.to_string_lossy());
-            same_items((&first, &shape(&sources[0])), (&other, &shape(source)))?;
-        }
-        let dtypes: Vec<Dtype> = sources
-            .iter()
-            .map(|s| match s {
-                Source::Model(m) => m.dtype,
-                Source::Samples(r) => r.dtype(),
-            })
-            .collect();
-        let (models, samples) = (sources.iter().any(Source::is_model), !sources.iter().all(Source::is_model));
+        let inputs: Vec<Input> =
+            names.iter().map(|name| Input::open(job, name, &plan)).collect::<Result<_>>()?;
+        same_data(&names, &inputs)?;
+        let dtypes: Vec<Dtype> = inputs.iter().map(Input::dtype).collect();
+        let (models, samples) = (inputs.iter().any(Input::is_model), !inputs.iter().all(Input::is_model));
         job.only(
             models,
             &SamplerArgs::FLAGS,
@@ -133,7 +93,7 @@ impl Program for Arguments {
         job.only(samples, &["--nan", "--shape"], "no samples are read")?;
         job.only(self.bias_variance, &["--unbiased"], "it is for --bias-variance")?;
         let table = job.table(&["metric", "a", "b", "value", "std_error", "ci_low", "ci_high", "n"])?;
-        with_dtype!(job.dtype(&dtypes), T => self.compare::<T>(job, &plan, sources, table))
+        with_dtype!(job.dtype(&dtypes), T => self.compare::<T>(job, &plan, inputs, table))
     }
 }
 
@@ -151,29 +111,27 @@ impl Arguments {
         Ok(())
     }
 
-    fn compare<T: Scalar>(&self, job: &Job, plan: &Plan, sources: Vec<Source>, table: Table) -> Result<()> {
-        let from_files = sources.iter().map(|s| matches!(s, Source::Samples(_))).collect();
-        let shape = sources.first().map_or(Vec::new(), Source::item_shape);
+    fn compare<T: Scalar>(&self, job: &Job, plan: &Plan, inputs: Vec<Input>, table: Table) -> Result<()> {
+        let from_files = inputs.iter().map(|input| !input.is_model()).collect();
+        let shape = inputs.first().map_or(Vec::new(), |input| input.item_shape().to_vec());
         let descriptor = match &self.descriptor {
             Choice::Program(command) => Descriptor::Program(job.descriptor_program(command)?, shape),
             _ => Descriptor::Raw,
         };
-        let mut pairing = Pairing::<T>::new(job, plan, sources, self.samples)?;
+        let (pairing, rows) = Pairing::<T>::new(job, plan, inputs, self.samples)?;
         let mut measures = Measures::new(self, from_files);
-        let mut progress = job.progress(pairing.count.map(|n| n as u64), "latents");
-        let mut first = job.shared.rows.start;
-        while let Some(blocks) = pairing.next()? {
-            for block in &blocks {
-                job.finite(block.view(), first)?;
-            }
-            let n = blocks[0].nrows();
-            let blocks: Vec<Array2<T>> =
-                blocks.into_iter().map(|block| descriptor.apply(block, first)).collect::<Result<_>>()?;
-            first += n as u64;
-            progress.advance(n);
-            measures.add(&blocks);
-        }
-        drop(progress);
+        let described = |block: Block<T>| {
+            let first = block.rows.start;
+            let of_each = |x: Array2<T>| {
+                job.finite(x.view(), first)?;
+                descriptor.apply(x, first)
+            };
+            pairing.rows(block)?.into_iter().map(of_each).collect::<Result<Vec<_>>>()
+        };
+        job.each_block(rows, pairing.block, "latents", described, |_, rows| {
+            measures.add(&rows);
+            Ok(())
+        })?;
         measures.write(table)?;
         measures.warn(job);
         Ok(())

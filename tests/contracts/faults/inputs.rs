@@ -479,6 +479,9 @@ fn no_rows_are_an_error_where_nothing_can_be_said_of_them() {
         "npy stack",
         "npy transpose",
         "pf-sample",
+        "watermark attack",
+        "watermark detect",
+        "watermark embed",
     ];
     assert_eq!(of_commands.iter().collect::<Vec<_>>(), expected, "{made:?}");
     for (line, shape) in [

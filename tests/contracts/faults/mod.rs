@@ -54,6 +54,9 @@ const SAMPLE_READERS: &[&str] = &[
     "npy images {} --shape 1,3 -o old",
     "npy transpose {} --shape 1,3 --axes 0,2,1 -o old",
     "fig images {} --shape 1,3 -o old.svg",
+    "watermark embed {} --shape 1,3 --key key.npy -o old",
+    "watermark detect {} --shape 1,3 --key key.npy -o old",
+    "watermark attack {} --shape 1,3 --kind blur --strength 1 -o old",
 ];
 
 /// Places of models in calls of every command that reads one.
@@ -94,11 +97,23 @@ const SOURCES: &[&str] = &[
     "molrg-gen -d 3 -r 1 -k 2 -n 9 -o old --labels side --truth third",
     "npy noise -d 3 -n 9 -o old",
     "phase-grid --dim 4 --ranks 1 --samples 1-3 --trials 2 --solver pca -o old",
+    "watermark key --shape 3,4 --radius 1 -o old",
+];
+
+/// Places of keys, three rows.
+const KEY_READERS: &[&str] = &[
+    "watermark embed whole.npy --shape 1,3 --key {} -o old",
+    "watermark detect whole.npy --shape 1,3 --key {} -o old",
 ];
 
 /// What stands at `{}` for a call that succeeds.
-const SOUND: [(&[&str], &str); 4] =
-    [(SAMPLE_READERS, "whole.npy"), (MODEL_READERS, "truth.st"), (TABLE_READERS, "table.csv"), (SOURCES, "")];
+const SOUND: [(&[&str], &str); 5] = [
+    (SAMPLE_READERS, "whole.npy"),
+    (MODEL_READERS, "truth.st"),
+    (TABLE_READERS, "table.csv"),
+    (SOURCES, ""),
+    (KEY_READERS, "key.npy"),
+];
 
 /// Flags of outputs.
 const OUTPUTS: &[&str] = &[
@@ -126,6 +141,7 @@ fn small() -> Place {
         "dae-fit whole.npy --kind empirical -o empirical.st",
         "dae-fit whole.npy --kind mlp --width 4 --depth 1 --steps 2 --batch 2 -q -o network.st",
         "dae-fit other.npy --kind linear-vae -r 3 -o vae.st",
+        "watermark key --shape 1,3 --radius 1 -o key.npy",
     ] {
         place.out(line);
     }

@@ -75,5 +75,8 @@ fn a_stopped_run_leaves_what_was_there() {
         unchanged(&place, &before, signal);
     }
     let stopped: std::collections::BTreeSet<String> = runs.iter().map(|(line, _)| command_of(line)).collect();
-    assert_eq!(stopped, super::commands());
+    let mut all = super::commands();
+    // A key is a few numbers, drawn before anything could stop it.
+    all.remove("watermark key");
+    assert_eq!(stopped, all);
 }

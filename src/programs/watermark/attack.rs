@@ -1,0 +1,72 @@
+//! watermark attack: what happens to images on their way.
+
+use std::ffi::OsString;
+
+use anyhow::{Result, anyhow};
+use clap::Args;
+use ndarray::Array2;
+
+use super::image_shape;
+use crate::cli::{Job, Numbers, Program, Source, usage};
+use crate::geometry::attack::{Attack, Kind};
+use crate::scalar::Scalar;
+use crate::stream::{Layout, Rows, block_rows};
+use crate::with_dtype;
+
+/// Do to images what happens to them on their way, without a network.
+///
+/// Blur and medians see the image mirrored at its edges. The noise of an image depends on the seed and its row alone.
+///
+/// Memory: a few blocks of images for each thread.
+#[derive(Args)]
+pub struct Arguments {
+    /// Images (default: standard input)
+    #[arg(value_name = "SAMPLES")]
+    samples: Option<OsString>,
+    /// What is done
+    #[arg(long, value_enum)]
+    kind: Kind,
+    /// How much of it, in the kind's own measure
+    #[arg(long, value_name = "S")]
+    strength: f64,
+    /// Black and white, for jpeg, drop and brightness (default: 0,255 for arrays of whole numbers, else -1,1)
+    #[arg(long, value_name = "LO,HI", value_parser = crate::cli::parse_list, allow_hyphen_values = true)]
+    data_range: Option<Numbers>,
+    /// How their numbers lie (default: channels last; what looks like channels first is refused)
+    #[arg(long, value_enum)]
+    layout: Option<Layout>,
+}
+
+impl Program for Arguments {
+    fn run(self, job: &Job) -> Result<()> {
+        let ranged = matches!(self.kind, Kind::Jpeg | Kind::Drop | Kind::Brightness);
+        job.only(ranged, &["--data-range"], "it is for jpeg, drop and brightness")?;
+        job.only(self.kind == Kind::Noise, &["--seed"], "nothing is drawn but for noise")?;
+        let range = self.data_range.map(|range| match range.0[..] {
+            [lo, hi] if lo < hi && (hi - lo).is_finite() => Ok([lo, hi]),
+            _ => Err(usage(anyhow!("--data-range: give two numbers LO,HI with LO < HI"))),
+        });
+        let range = range.transpose()?;
+        let rows = job.rows(self.samples.as_deref())?.images(self.layout)?;
+        let range = range.unwrap_or(if rows.are_whole() { [0.0, 255.0] } else { [-1.0, 1.0] });
+        let shape = image_shape(rows.name(), rows.item_shape())?;
+        let attack = Attack { kind: self.kind, strength: self.strength, shape, range };
+        attack.check().map_err(usage)?;
+        with_dtype!(job.dtype(&[rows.dtype()]), T => carry_out::<T>(job, rows, attack))
+    }
+}
+
+fn carry_out<T: Scalar>(job: &Job, rows: Rows, attack: Attack) -> Result<()> {
+    let out = job.array::<T>(rows.len(), rows.item_shape())?;
+    let most = block_rows(rows.width());
+    job.fill(Source::Stream(rows), most, "images", vec![out], |block| {
+        let numbers = block.rows.clone();
+        let mut images: Array2<T> = block.first().unwrap_or_default();
+        for (mut row, number) in images.outer_iter_mut().zip(numbers) {
+            let image: Vec<f64> = row.iter().map(|x| x.wide()).collect();
+            let attacked = attack.on(&image, job.shared.seed, number)?;
+            row.iter_mut().zip(attacked).for_each(|(x, new)| *x = T::of(new));
+        }
+        Ok(vec![images])
+    })
+}
