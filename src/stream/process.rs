@@ -40,6 +40,9 @@ const LOOK_FOR_END: Duration = Duration::from_millis(100);
 /// Characters of a program's last words that a message repeats.
 const LAST_WORDS: usize = 300;
 
+/// Bytes of a line that are held until it ends.
+const LONGEST_LINE: usize = 64 << 10;
+
 /// What is asked.
 pub struct Request {
     pub metadata: BTreeMap<String, String>,
@@ -257,6 +260,9 @@ impl Drop for Workers {
             children.iter().for_each(|child| child.wait(until));
         }
         end(&children);
+        // What they have said stands before what this program has to say of it.
+        let until = Instant::now() + TO_END / 4;
+        children.iter().for_each(|child| child.wait_for_words(until));
         lock(&RUNNING).retain(|running| !children.iter().any(|child| Arc::ptr_eq(child, running)));
     }
 }
@@ -319,7 +325,9 @@ fn write_requests(
 fn read_answers(output: ChildStdout, line: &Line, worker: usize, child: &Running) {
     let mut frames = Frames::new(output);
     // What it says before its first frame is said to people.
-    match frames.skip_greeting(|said| say(&child.greeting, said)) {
+    let greeted = frames.skip_greeting(|said| say(&child.greeting, said));
+    end_words(&child.greeting);
+    match greeted {
         Ok(true) => {}
         Ok(false) => {
             return line.fail(worker, child, &format!("it ended before its first frame{}", child.how()));
@@ -378,7 +386,9 @@ struct Running {
 /// What a program says to people.
 #[derive(Default)]
 struct Words {
+    /// The last whole line that is not blank.
     last: String,
+    /// What there is of the next.
     line: Vec<u8>,
     ended: bool,
 }
@@ -395,16 +405,19 @@ impl Running {
                 Err(_) => break,
             }
         }
-        lock(&self.words).ended = true;
+        end_words(&self.words);
+    }
+
+    /// Until all that it says on standard error is passed on; what still runs may go on to speak.
+    fn wait_for_words(&self, until: Instant) {
+        while self.status().is_some() && !lock(&self.words).ended && Instant::now() < until {
+            thread::sleep(LOOK);
+        }
     }
 
     /// "; it last said: …", once what it says has arrived.
     fn last_words(&self) -> String {
-        let until = Instant::now() + TO_END / 4;
-        // What still runs may go on to speak; what has ended has said all.
-        while self.status().is_some() && !lock(&self.words).ended && Instant::now() < until {
-            thread::sleep(LOOK);
-        }
+        self.wait_for_words(Instant::now() + TO_END / 4);
         let said = [&self.words, &self.greeting].map(|words| lock(words).last_line());
         match said.into_iter().find(|line| !line.is_empty()) {
             Some(line) => format!("; it last said: {line}"),
@@ -451,34 +464,53 @@ impl Running {
     }
 }
 
-/// Says it on standard error, and keeps the last line.
+/// Says it on standard error, by whole lines: no other line is to begin within one.
 fn say(words: &Mutex<Words>, said: &[u8]) {
+    let lines = lock(words).lines(said);
     // If standard error is gone there is nobody to tell.
-    let _ = io::stderr().write_all(said);
-    let mut words = lock(words);
-    for &byte in said {
-        if byte == b'\n' || byte == b'\r' {
-            words.end_line();
-        } else if words.line.len() < 4 * LAST_WORDS {
-            words.line.push(byte);
+    let _ = io::stderr().write_all(&lines);
+}
+
+/// Says what is left, which has no end of its own.
+fn end_words(words: &Mutex<Words>) {
+    let unended = !lock(words).line.is_empty();
+    if unended {
+        say(words, b"\n");
+    }
+    lock(words).ended = true;
+}
+
+/// What draws over itself ends its lines so.
+fn ends_line(byte: &u8) -> bool {
+    matches!(byte, b'\n' | b'\r')
+}
+
+impl Words {
+    /// The lines that are whole now.
+    fn lines(&mut self, said: &[u8]) -> Vec<u8> {
+        self.line.extend_from_slice(said);
+        let whole = self.line.iter().rposition(ends_line).map_or(0, |end| end + 1);
+        let too_long = self.line.len() - whole > LONGEST_LINE;
+        let rest = self.line.split_off(if too_long { self.line.len() } else { whole });
+        let lines = std::mem::replace(&mut self.line, rest);
+        if let Some(last) = lines.rsplit(ends_line).find(|line| !line.trim_ascii().is_empty()) {
+            self.last = shortened(last);
+        }
+        lines
+    }
+
+    /// The last that is not blank, ended or not.
+    fn last_line(&self) -> String {
+        match self.line.trim_ascii().is_empty() {
+            true => self.last.clone(),
+            false => shortened(&self.line),
         }
     }
 }
 
-impl Words {
-    /// The last that is not blank, ended or not.
-    fn last_line(&mut self) -> String {
-        self.end_line();
-        self.last.clone()
-    }
-
-    fn end_line(&mut self) {
-        let line = String::from_utf8_lossy(&self.line);
-        if !line.trim().is_empty() {
-            self.last = one_line(line.trim()).chars().take(LAST_WORDS).collect();
-        }
-        self.line.clear();
-    }
+/// A line as messages repeat it.
+fn shortened(line: &[u8]) -> String {
+    one_line(String::from_utf8_lossy(line).trim()).chars().take(LAST_WORDS).collect()
 }
 
 /// Ends those that have not ended, and what those left behind that have.
@@ -536,4 +568,28 @@ fn is_ignored(signal: i32) -> bool {
 /// A panic elsewhere leaves what is locked as good as it was.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_passed_on_by_whole_lines() {
+        let said = "Traceback:\n  at 3\r 50 %\r\n\n \nKeyError: é".as_bytes();
+        for cut in 0..=said.len() {
+            let mut words = Words::default();
+            let first = words.lines(&said[..cut]);
+            assert!(first.is_empty() || first.ends_with(b"\n") || first.ends_with(b"\r"), "{cut}");
+            let passed = [first, words.lines(&said[cut..])].concat();
+            assert_eq!(passed, said[..said.len() - "KeyError: é".len()]);
+            assert_eq!((words.last.as_str(), words.last_line().as_str()), ("50 %", "KeyError: é"));
+            assert_eq!(words.lines(b"\n"), "KeyError: é\n".as_bytes());
+            assert_eq!(words.last_line(), "KeyError: é");
+        }
+        // What never ends a line is not held for ever.
+        let mut words = Words::default();
+        let passed: usize = (0..100).map(|_| words.lines(&[b'#'; 4096]).len()).sum();
+        assert!(passed > 300 << 10 && words.line.len() <= LONGEST_LINE, "{passed}");
+    }
 }
