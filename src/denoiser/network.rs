@@ -8,6 +8,7 @@ use ndarray::{Array2, ArrayView1, ArrayView2, Axis, s};
 
 use super::{Denoiser, Differentiable};
 use crate::network::architecture::Architecture;
+use crate::network::batch::Shape;
 use crate::network::graph::Parameter;
 use crate::network::preconditioning::{Coefficients, Preconditioning, noise_input};
 use crate::network::{Graph, Tape};
@@ -158,6 +159,26 @@ impl<T: Scalar> NetworkDenoiser<T> {
             preconditioning: network.preconditioning,
             sigma_data: network.sigma_data,
         })
+    }
+
+    /// What it computes inside that has a name, from the data to the output, and the shape of a row's values.
+    pub fn layers(&self) -> impl Iterator<Item = (&str, Shape)> {
+        self.graph.hidden()
+    }
+
+    /// The values of a layer for every row of `x`, (n, places · channels), channels last; `None` where none has the name.
+    pub fn features(&self, x: ArrayView2<T>, sigma: f64, layer: &str) -> Option<Array2<T>> {
+        let (_, shape) = self.layers().find(|(name, _)| *name == layer)?;
+        let mut all = Array2::zeros((x.nrows(), shape.len()));
+        let mut tape = Tape::new();
+        let at_once = self.graph.rows_at_once();
+        for (x, mut all) in
+            x.axis_chunks_iter(Axis(0), at_once).zip(all.axis_chunks_iter_mut(Axis(0), at_once))
+        {
+            self.forward(x, sigma, &mut tape);
+            all.assign(&self.graph.values_of(layer, &tape)?.to_rows());
+        }
+        Some(all)
     }
 
     fn coefficients(&self, sigma: f64) -> Coefficients {

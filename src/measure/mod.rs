@@ -6,6 +6,7 @@
 //! * [`copies`]: rows that are equal to the bit;
 //! * [`descriptor`]: what is compared: raw rows, or their principal coordinates;
 //! * [`probability_flow_distance`]: PFD and its bias and variance (arXiv 2505.20123);
+//! * [`features`]: how unevenly hidden units share an image (arXiv 2512.20963);
 //! * [`numerical_rank`]: of a denoiser's Jacobian;
 //! * [`subspace_error`]: the distance of fitted subspaces from the planted ones
 //!   (arXiv 2409.02426);
@@ -16,6 +17,7 @@
 pub mod copies;
 pub mod curve;
 pub mod descriptor;
+pub mod features;
 pub mod generalization;
 pub mod interval;
 pub mod numerical_rank;

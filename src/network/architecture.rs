@@ -288,12 +288,19 @@ fn linear<T: Scalar>(d: usize, width: usize, depth: usize, tied: bool, condition
     if conditioned {
         h = g.gate(h);
     }
+    if depth > 1 {
+        g.call("layers.0", h);
+    }
     if tied {
         g.transposed(first, h);
         return g;
     }
     for layer in 1..depth {
-        h = g.matrix(&format!("layers.{layer}"), h, outputs(layer + 1)).0;
+        let name = format!("layers.{layer}");
+        h = g.matrix(&name, h, outputs(layer + 1)).0;
+        if layer + 1 < depth {
+            g.call(&name, h);
+        }
     }
     g
 }
@@ -305,6 +312,7 @@ fn two_layer<T: Scalar>(d: usize, width: usize, tied: bool, conditioned: bool) -
     if conditioned {
         h = g.gate(h);
     }
+    g.call("hidden", h);
     if tied {
         g.transposed(first, h);
     } else {
@@ -317,6 +325,7 @@ fn mlp<T: Scalar>(d: usize, width: usize, depth: usize) -> Graph<T> {
     let mut g = Graph::new(Shape::vector(d));
     let e = g.vector_embedding();
     let mut h = g.linear("in", DATA, width, 1.0);
+    g.call("in", h);
     for block in 0..depth {
         let name = |part: &str| format!("blocks.{block}.{part}");
         let normed = g.layer_norm(&name("norm"), h);
@@ -324,8 +333,10 @@ fn mlp<T: Scalar>(d: usize, width: usize, depth: usize) -> Graph<T> {
         let c = g.linear(&name("c"), e, width, 1.0);
         let inside = g.sum(a, c, 1.0);
         let active = g.silu(inside);
+        g.call(&name("active"), active);
         let b = g.linear(&name("b"), active, width, 1.0);
         h = g.sum(h, b, 1.0);
+        g.call(&format!("blocks.{block}"), h);
     }
     g.linear("out", h, d, 1.0);
     g
@@ -341,12 +352,14 @@ fn residual<T: Scalar>(g: &mut Graph<T>, name: &str, x: Node, e: Node, channels:
     let h = g.add(Shift, &[h, c], false);
     let normed = g.group_norm(&format!("{name}.norm1"), h);
     let active = g.silu(normed);
+    g.call(&format!("{name}.active"), active);
     let h = g.conv(&format!("{name}.conv1"), active, channels, 0.0);
     let straight = match g.shape(x).channels == channels {
         true => x,
         false => g.linear(&format!("{name}.skip"), x, channels, 1.0),
     };
-    g.sum(straight, h, 0.5_f64.sqrt())
+    let h = g.sum(straight, h, 0.5_f64.sqrt());
+    g.call(name, h)
 }
 
 /// (x + attention(norm(x))) / √2.
@@ -356,13 +369,15 @@ fn attended<T: Scalar>(g: &mut Graph<T>, name: &str, x: Node) -> Node {
     let qkv = g.linear(&format!("{name}.qkv"), normed, 3 * c, 1.0);
     let a = g.add(Attention, &[qkv], false);
     let a = g.linear(&format!("{name}.proj"), a, c, 0.0);
-    g.sum(x, a, 0.5_f64.sqrt())
+    let h = g.sum(x, a, 0.5_f64.sqrt());
+    g.call(name, h)
 }
 
 fn unet<T: Scalar>(shape: Shape, width: usize, mult: &[usize], blocks: usize) -> Graph<T> {
     let mut g = Graph::new(shape);
     let e = g.embedding(width - width % 2, 4 * width, 1.0, 1e-4);
     let mut h = g.conv("stem", DATA, width, 1.0);
+    g.call("stem", h);
     let mut skips = Vec::new();
     for (level, m) in mult.iter().enumerate() {
         if level > 0 {
@@ -403,8 +418,10 @@ fn transformer<T: Scalar>(g: &mut Graph<T>, name: &str, x: Node) -> Node {
     let normed = g.layer_norm(&format!("{name}.norm1"), h);
     let wide = g.linear(&format!("{name}.wide"), normed, 4 * c, 1.0);
     let active = g.silu(wide);
+    g.call(&format!("{name}.active"), active);
     let narrow = g.linear(&format!("{name}.narrow"), active, c, 1.0);
-    g.sum(h, narrow, 1.0)
+    let h = g.sum(h, narrow, 1.0);
+    g.call(name, h)
 }
 
 fn uvit<T: Scalar>(shape: Shape, width: usize, depth: usize, side: usize) -> Graph<T> {

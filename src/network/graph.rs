@@ -55,6 +55,8 @@ struct Place<T> {
 pub struct Graph<T> {
     places: Vec<Place<T>>,
     pub parameters: Vec<Parameter>,
+    /// Values inside that have a name.
+    hidden: Vec<(String, Node)>,
 }
 
 /// The values of all nodes for one batch, and what flows along with them.
@@ -81,7 +83,28 @@ impl<T: Scalar> Graph<T> {
     /// Of data of this shape and a noise level, so far without layers.
     pub fn new(data: Shape) -> Graph<T> {
         let input = |shape| Place { shape, layer: None, inputs: Vec::new(), learned: false };
-        Graph { places: vec![input(data), input(Shape::vector(1))], parameters: Vec::new() }
+        Graph {
+            places: vec![input(data), input(Shape::vector(1))],
+            parameters: Vec::new(),
+            hidden: Vec::new(),
+        }
+    }
+
+    /// Gives a node a name, by which its values can be asked for.
+    pub fn call(&mut self, name: &str, node: Node) -> Node {
+        self.hidden.push((name.to_string(), node));
+        node
+    }
+
+    /// The nodes that have names, from the data to the output, and the shape of a row's values.
+    pub fn hidden(&self) -> impl Iterator<Item = (&str, Shape)> {
+        self.hidden.iter().map(|(name, node)| (name.as_str(), self.places[*node].shape))
+    }
+
+    /// After `forward` with the same tape: the values of a node by its name.
+    pub fn values_of<'t>(&self, name: &str, tape: &'t Tape<T>) -> Option<&'t Batch<T>> {
+        let (_, node) = self.hidden.iter().find(|(other, _)| other == name)?;
+        tape.values.get(*node)
     }
 
     /// Adds a tensor of parameters.

@@ -6,6 +6,7 @@
 //! completions, `molrg --list`, `--generate json` and the tests of what all programs keep follow from it.
 
 mod dae_apply;
+mod dae_features;
 mod dae_fit;
 mod dae_serve;
 mod fig;
@@ -40,6 +41,7 @@ pub static PROGRAMS: &[Entry] = &[
     program::<molrg_gen::Arguments>("molrg-gen", &[Model], Samples, &[Format, Dtype, Seed, Rows, Shape]),
     program::<dae_fit::Arguments>("dae-fit", &[Samples], Model, &[Dtype, Seed, Rows, Nan(Error), Shape]),
     program::<dae_apply::Arguments>("dae-apply", &[Model, Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers]),
+    program::<dae_features::Arguments>("dae-features", &[Model, Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape]),
     program::<dae_serve::Arguments>("dae-serve", &[Model], Answers, &[]),
     program::<pf_sample::Arguments>("pf-sample", &[Model, Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers]),
     program::<rp_score::Arguments>("rp-score", &[Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers]),

@@ -182,6 +182,7 @@ fn blocks_of_odd_sizes_read_as_one() {
         }
         let readers = [
             "dae-apply",
+            "dae-features",
             "dae-fit",
             "fig",
             "jacobian-rank",

@@ -5,7 +5,7 @@ use clap::Args;
 
 use super::KeyArgs;
 use crate::cli::{Block, Job, Program, Source};
-use crate::stream::{Value, block_rows};
+use crate::stream::block_rows;
 
 /// Find marks: scores of every image, the larger the more likely one is marked.
 ///
@@ -34,13 +34,9 @@ impl Program for Arguments {
         };
         job.each_block(Source::Stream(rows), most, "images", scores, |rows, scores| {
             rows.zip(scores).try_for_each(|(row, s)| {
-                table.row(&[row.into(), s.distance.into(), or_empty(s.ratio), or_empty(s.p_value)])
+                table.row(&[row.into(), s.distance.into(), s.ratio.into(), s.p_value.into()])
             })
         })?;
         table.finish()
     }
-}
-
-fn or_empty(score: Option<f64>) -> Value {
-    score.map_or(Value::Text(String::new()), Value::from)
 }

@@ -471,6 +471,7 @@ fn no_rows_are_an_error_where_nothing_can_be_said_of_them() {
     let of_commands: std::collections::BTreeSet<String> = made.iter().map(|l| super::command_of(l)).collect();
     let expected = [
         "dae-apply",
+        "dae-features",
         "npy cat",
         "npy check",
         "npy diff",

@@ -54,6 +54,7 @@ const SAMPLE_READERS: &[&str] = &[
     "npy images {} --shape 1,3 -o old",
     "npy transpose {} --shape 1,3 --axes 0,2,1 -o old",
     "fig images {} --shape 1,3 -o old.svg",
+    "dae-features network.st {} --sigma 1 --layer in -o old",
     "watermark embed {} --shape 1,3 --key key.npy -o old",
     "watermark detect {} --shape 1,3 --key key.npy -o old",
     "watermark attack {} --shape 1,3 --kind blur --strength 1 -o old",
@@ -100,6 +101,9 @@ const SOURCES: &[&str] = &[
     "watermark key --shape 3,4 --radius 1 -o old",
 ];
 
+/// Places of networks.
+const NETWORK_READERS: &[&str] = &["dae-features {} whole.npy --sigma 1 --layer in -o old"];
+
 /// Places of keys, three rows.
 const KEY_READERS: &[&str] = &[
     "watermark embed whole.npy --shape 1,3 --key {} -o old",
@@ -107,12 +111,13 @@ const KEY_READERS: &[&str] = &[
 ];
 
 /// What stands at `{}` for a call that succeeds.
-const SOUND: [(&[&str], &str); 5] = [
+const SOUND: [(&[&str], &str); 6] = [
     (SAMPLE_READERS, "whole.npy"),
     (MODEL_READERS, "truth.st"),
     (TABLE_READERS, "table.csv"),
     (SOURCES, ""),
     (KEY_READERS, "key.npy"),
+    (NETWORK_READERS, "network.st"),
 ];
 
 /// Flags of outputs.

@@ -1,5 +1,6 @@
 //! Measures against closed forms, brute force, resampling and SciPy.
 
+mod features;
 mod generalization;
 mod interval;
 mod numerical_rank;
