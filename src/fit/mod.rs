@@ -6,6 +6,7 @@
 //! * [`subspaces`]: several components as subspace clustering (Theorem 3);
 //! * [`em`]: the mixture of probabilistic principal component analyzers;
 //! * [`gradient`]: descent on the denoising loss itself;
+//! * [`two_layer`]: the minimizers that theory constructs for networks of one hidden layer (arXiv 2512.20963);
 //! * [`start`]: where the iterations begin.
 
 pub mod em;
@@ -13,6 +14,7 @@ pub mod gradient;
 pub mod pca;
 pub mod start;
 pub mod subspaces;
+pub mod two_layer;
 
 use anyhow::{Result, ensure};
 use clap::ValueEnum;

@@ -1,6 +1,7 @@
 //! Training: what it converges to, that neither threads nor interruptions change
 //! a byte, losses, rates, averages, and the facts of the two-layer network.
 
+use molrg::fit::two_layer;
 use molrg::linalg::{orthonormalize, product, symmetric_eigen};
 use molrg::network::graph::{Graph, Tape};
 use molrg::network::{Architecture, Preconditioning};
@@ -535,4 +536,96 @@ fn a_course_is_judged_by_its_means() {
     assert_eq!(run(200.0, &|_| 200.0), (None, None));
     assert_eq!(run(3.0, &|_| 5.0), (None, Some([5.0, 2.0, 3.0])));
     assert_eq!(run(200.0, &|_| 2100.0).0, Some(40));
+}
+
+/// Rows about a centre of norm 5, `spread` in a few dimensions: cluster k of `clusters`, of which no two point the same way.
+fn clustered(n_k: usize, clusters: usize, d: usize, spread: f64) -> (Array2<f64>, Vec<usize>) {
+    // Corners of a simplex: cosines of −1/(K − 1).
+    let centre = |k: usize, j: usize| match j < clusters {
+        true => f64::from(u8::from(j == k)) - 1.0 / clusters as f64,
+        false => 0.0,
+    };
+    let norm = (1.0 - 1.0 / clusters as f64).sqrt();
+    let noise = normal::<f64>(11, n_k * clusters, 4);
+    let labels: Vec<usize> = (0..n_k * clusters).map(|i| i % clusters).collect();
+    let rows = Array2::from_shape_fn((n_k * clusters, d), |(i, j)| {
+        let around = if (d - 4..d).contains(&j) { spread * noise[[i, j - (d - 4)]] } else { 0.0 };
+        5.0 / norm * centre(labels[i], j) + around
+    });
+    (rows, labels)
+}
+
+/// ‖∂L/∂W‖ of the two-layer network at W for these rows, as training has it: the mean of 400 draws of noise.
+fn slope(x: &Array2<f64>, w: &Array2<f64>, sigma: f64, decay: f64) -> f64 {
+    // Gradient descent from W shows the gradient, to the rounding of W over the rate.
+    let rate = 1e-6;
+    let settings = Settings {
+        batch: Batch::All,
+        optimizer: Optimizer::Sgd,
+        momentum: 0.0,
+        rate: Rate { peak: rate, warmup: 0, floor: 1.0 },
+        decay,
+        ..settings(Loss::Fixed { sigma }, 400)
+    };
+    let network = Architecture::TwoLayer { width: w.ncols(), tied: true, conditioned: false };
+    let graph = network.graph::<f64>(&[x.ncols()]).unwrap();
+    let mut trainer = Trainer::new(graph, &[x.ncols()], x.clone(), settings).unwrap();
+    let start: Vec<f64> = w.iter().copied().collect();
+    let mut sum = vec![0.0; start.len()];
+    for _ in 0..400 {
+        trainer.state.parameters.copy_from_slice(&start);
+        trainer.step().unwrap();
+        for ((sum, p), q) in sum.iter_mut().zip(&start).zip(&trainer.state.parameters) {
+            *sum += (p - q) / rate / 400.0;
+        }
+    }
+    sum.iter().map(|g| g * g).sum::<f64>().sqrt()
+}
+
+/// At what the theory constructs, the loss of training has no slope but what 400 draws of noise leave; a tenth away it has.
+#[test]
+fn constructed_minimizers_are_at_rest() {
+    let (sigma, lambda, d) = (0.2, 0.001, 12);
+    let decay = 4.0 * lambda / d as f64;
+    let (images, _) = clustered(1, 5, d, 0.3);
+    let memorizing = two_layer::memorizing(images.view(), sigma, lambda, 8).unwrap();
+    let (rows, labels) = clustered(60, 3, d, 0.25);
+    let blocks = two_layer::blocks(rows.view(), &labels, &[5, 5, 5], sigma, lambda, 16).unwrap();
+    for (x, found) in [(images, memorizing), (rows, blocks)] {
+        assert_eq!((found.own, found.others), (1.0, 0.0));
+        let rest = slope(&x, &found.weights, sigma, decay);
+        let away = slope(&x, &(&found.weights * 1.1), sigma, decay);
+        assert!(rest < 0.03 * away, "{rest} and {away}");
+    }
+}
+
+/// Without decay the loss of stored rows is (1/n) Σ σ²‖x_i‖²/(σ² + ‖x_i‖²), less than σ², whatever d.
+#[test]
+fn stored_rows_lose_less_than_the_noise() {
+    let (sigma, d) = (0.2, 12);
+    let (x, _) = clustered(1, 5, d, 0.3);
+    let found = two_layer::memorizing(x.view(), sigma, 0.0, 5).unwrap();
+    let expected =
+        x.outer_iter().map(|r| r.dot(&r)).map(|s| sigma * sigma * s / (sigma * sigma + s)).sum::<f64>() / 5.0;
+    let (mut sum, draws) = (0.0, 4000);
+    for draw in 0..draws {
+        let noise = normal_rows::<f64>(draw, Purpose::PointNoise, 0..5, d);
+        let noisy = &x + &(noise * sigma);
+        let f = noisy.dot(&found.weights).mapv(|h| h.max(0.0)).dot(&found.weights.t());
+        sum += (&f - &x).mapv(|e| e * e).sum() / 5.0;
+    }
+    // One number a row with the variance of 2σ⁴: a relative error of √(2/20000) = 0.01, four of them.
+    assert!((sum / draws as f64 / expected - 1.0).abs() < 0.04, "{} and {expected}", sum / draws as f64);
+}
+
+#[test]
+fn what_no_minimizer_is_made_of_is_refused() {
+    let (x, labels) = clustered(4, 3, 8, 0.3);
+    let says = |found: anyhow::Result<two_layer::Constructed>, word: &str| {
+        let error = found.err().unwrap().to_string();
+        assert!(error.contains(word), "{error}");
+    };
+    says(two_layer::memorizing(x.view(), 0.2, 0.0, 11), "--width");
+    says(two_layer::memorizing(x.view(), 0.2, 100.0, 12), "--weight-decay");
+    says(two_layer::blocks(x.view(), &labels, &[5, 1, 1], 0.2, 0.0, 12), "cluster 0 has 4 rows");
 }
