@@ -655,10 +655,15 @@ fn images_take_a_layout() {
     place.out("transpose first.npy --axes 0,2,3,1 -o last.npy");
     place.out("transpose last.npy --axes 0,3,1,2 -o again.npy");
     assert!(place.text("diff first.npy again.npy").ends_with("1,48,0,0,0,0,0\n"));
-    for axes in ["1,0,2,3", "0,0,1,2", ""] {
-        place.fails(2, &format!("transpose first.npy --axes={axes}"));
+    // np.arange(48).reshape(1, 3, 4, 4).transpose(2, 1, 3, 0)
+    let turned: Vec<f32> = (0..48).map(|j| (j / 12 * 4 + j / 4 % 3 * 16 + j % 4) as f32).collect();
+    let array = place.out("transpose first.npy --axes 2,1,3,0");
+    let expected = [header("<f4", "4, 3, 4, 1").into_bytes(), f4(&turned)];
+    assert_eq!([parts(&array).0.into_bytes(), parts(&array).1.to_vec()], expected);
+    for axes in ["0,0,1,2", "1,0,2,3 --rows ..1"] {
+        place.fails(2, &format!("transpose first.npy --axes {axes}"));
     }
-    for axes in ["0,1,2", "0,1,2,2", "0,1,2,4"] {
+    for axes in ["0,1,2", "0,1,2,2", "0,1,2,4", "1,0", "1,0,2,2", "3,2,1,4"] {
         assert!(
             place.fails(1, &format!("transpose first.npy --axes {axes}")).contains("name each of them once")
         );
