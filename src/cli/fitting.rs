@@ -5,7 +5,7 @@ use clap::Args;
 use ndarray::ArrayView2;
 
 use super::Job;
-use crate::fit::{Assumptions, Fit, Init, Parts, Settings, Solver, Weighting};
+use crate::fit::{Assumptions, Fit, Init, Settings, Solver, Weighting};
 use crate::scalar::Scalar;
 
 #[derive(Args, Clone, Debug)]
@@ -17,7 +17,7 @@ pub struct FitArgs {
     /// Starts, of which the best is kept; subspaces and em cut those early that fall behind
     #[arg(long, default_value_t = 10)]
     pub restarts: usize,
-    /// Where to start
+    /// Where to start; without joint orthogonality, uniform starts seldom find subspaces of higher rank
     #[arg(long, value_enum, default_value = "spectral")]
     pub init: Init,
     /// Weights over components in the loss of gradient
@@ -64,12 +64,14 @@ impl FitArgs {
 impl Job {
     /// Warns where the rows contradict what a fit takes for granted, and where noise was
     /// kept from vanishing.
-    pub fn warn_of_fit<T: Scalar>(&self, x: ArrayView2<T>, fit: &Fit, parts: Parts) {
-        if let Some(contradiction) = Assumptions::of(x, &fit.mixture).contradicted(x.nrows(), parts) {
+    pub fn warn_of_fit<T: Scalar>(&self, x: ArrayView2<T>, fit: &Fit, settings: &Settings) {
+        let found = Assumptions::of(x, &fit.mixture);
+        if let Some(contradiction) = found.contradicted(x.nrows(), settings.parts, settings.through_origin())
+        {
             self.warn(&contradiction);
         }
-        if let Some((count, floor)) = fit.floored {
-            let of = fit.mixture.components.len();
+        if let Some((components, floor)) = &fit.floored {
+            let (count, of) = (components.len(), fit.mixture.components.len());
             self.warn(&format!(
                 "{count} of {of} components leave no noise, for which the likelihood has no maximum: theirs is kept at \
                  {floor:.3e}; give a smaller --rank or --components, or leave noise out of --fit"

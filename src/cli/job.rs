@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Result, bail};
@@ -17,8 +18,11 @@ use super::flags::{DtypeFlag, Shared};
 use super::progress::{Lines, Progress};
 use crate::denoiser::Model;
 use crate::denoiser::model::Kind;
+use crate::measure::scale::Scale;
 use crate::scalar::{Dtype, Scalar};
-use crate::stream::{Columns, Described, Held, Input, Ledger, LeftOut, ReadOptions, RowRange, Rows};
+use crate::stream::{
+    Columns, Described, Held, Input, Ledger, LeftOut, NanPolicy, ReadOptions, RowRange, Rows,
+};
 
 /// One run of a program: its shared flags, and the doors to its inputs and outputs.
 pub struct Job {
@@ -37,6 +41,8 @@ pub struct Job {
     pub(super) places: Mutex<Vec<PathBuf>>,
     /// Rows that --nan drop has left out so far.
     left_out: LeftOut,
+    /// Whether rows are known by their number, so that none may be left out.
+    numbered: AtomicBool,
     /// "Usage: …", on one line.
     usage: String,
 }
@@ -62,6 +68,7 @@ impl Job {
             held: Held::default(),
             places: Mutex::default(),
             left_out: LeftOut::default(),
+            numbered: AtomicBool::new(false),
             usage,
         }
     }
@@ -185,6 +192,7 @@ impl Job {
             rows,
             nan: self.shared.nan,
             item_shape: self.shared.shape.as_ref().map(|s| s.0.clone()),
+            numbered: self.numbered.load(Ordering::Relaxed),
             left_out: self.left_out.clone(),
             described: self.describes_inputs(),
         }
@@ -205,7 +213,7 @@ impl Job {
     }
 
     /// Lines about work of which `from` units are done.
-    pub(super) fn lines(&self, from: u64) -> Option<Lines> {
+    pub fn lines(&self, from: u64) -> Option<Lines> {
         Lines::new(self.shared.quiet, from)
     }
 
@@ -266,6 +274,36 @@ impl Job {
              about 1 (npy images)"
         ));
         true
+    }
+
+    /// Warns of samples, each with a name and where its numbers lie, that are not on the scale of the first.
+    pub fn warn_of_scales<'a>(
+        &self,
+        first: (String, &Scale),
+        others: impl Iterator<Item = (String, &'a Scale)>,
+    ) {
+        let apart: Vec<_> = others.filter(|(_, scale)| scale.is_apart(first.1)).collect();
+        if let [(name, scale), more @ ..] = &apart[..] {
+            let others = if more.is_empty() { String::new() } else { format!(" (and {} more)", more.len()) };
+            self.warn(&format!(
+                "{} has numbers {}, but {name} {scale}{others}: on different scales nothing is alike; bring them to one \
+                 (npy images)",
+                first.0, first.1
+            ));
+        }
+    }
+
+    /// Refuses --nan drop where rows are known by their number (`flag` says so, and `why`), and has no message
+    /// advise it.
+    ///
+    /// # Errors
+    /// A usage error that names both.
+    pub fn numbered(&self, known: bool, flag: &str, why: &str) -> Result<()> {
+        if known && self.shared.nan == NanPolicy::Drop {
+            bail!(Usage(format!("{flag} with --nan drop: {why}; correct such rows instead")));
+        }
+        self.numbered.fetch_or(known, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Says of every input how many rows --nan drop took from it.

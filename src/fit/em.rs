@@ -55,7 +55,7 @@ pub fn fit<T: Scalar>(x: ArrayView2<T>, settings: &Settings) -> Result<Fit> {
         // A component on the floor holds its few rows exactly, which is likely without bound:
         // such starts come after all others. Stable, so that of equals the earlier is kept.
         climbs.sort_by(|a, b| {
-            let floored = data.floored(&a.mixture).cmp(&data.floored(&b.mixture));
+            let floored = data.floored(&a.mixture).len().cmp(&data.floored(&b.mixture).len());
             floored.then(b.likelihood.total_cmp(&a.likelihood))
         });
         climbs.truncate(climbs.len().div_ceil(2));
@@ -90,7 +90,7 @@ pub fn fit<T: Scalar>(x: ArrayView2<T>, settings: &Settings) -> Result<Fit> {
         chosen: climb.restart,
         converged: climb.rests,
         completed: climb.completed,
-        floored: (parts.noise && floored > 0).then_some((floored, data.floor)),
+        floored: (parts.noise && !floored.is_empty()).then_some((floored, data.floor)),
     })
 }
 
@@ -152,10 +152,11 @@ impl Data<'_> {
         Ok(())
     }
 
-    /// How many components' noise sits on the floor.
-    fn floored(&self, mixture: &Mixture) -> usize {
+    /// The components whose noise sits on the floor.
+    fn floored(&self, mixture: &Mixture) -> Vec<usize> {
         let d = self.x.ncols();
-        mixture.components.iter().filter(|c| c.basis.ncols() < d && c.noise_variance <= self.floor).count()
+        let sits = |c: &Component| c.basis.ncols() < d && c.noise_variance <= self.floor;
+        (0..mixture.components.len()).filter(|&k| sits(&mixture.components[k])).collect()
     }
 }
 

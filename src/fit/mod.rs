@@ -43,6 +43,8 @@ pub enum Solver {
 pub enum Init {
     /// Subspaces through rows drawn far from those before
     Random,
+    /// Subspaces drawn uniformly, which know nothing of the rows
+    Uniform,
     /// The first start from the spectrum of the rows' squared cosines, the others drawn
     Spectral,
 }
@@ -101,6 +103,11 @@ impl Settings {
         }
     }
 
+    /// Whether its subspaces go through the origin, whatever the parts are.
+    pub fn through_origin(&self) -> bool {
+        self.orthogonal || self.solver == Solver::Gradient
+    }
+
     /// Refuses what no data could be fitted with.
     pub fn check(&self) -> Result<()> {
         let k = self.ranks.len();
@@ -157,7 +164,7 @@ pub struct Fit {
     pub completed: Vec<usize>,
     /// Components whose noise the likelihood would have made smaller yet, and the noise
     /// variance that they were kept at; of `em` with noise to be fitted.
-    pub floored: Option<(usize, f64)>,
+    pub floored: Option<(Vec<usize>, f64)>,
 }
 
 /// Fits a mixture to the rows of `x`, (N, d).
@@ -404,7 +411,10 @@ impl Assumptions {
     /// and the parts to fit. A mean is gross when it holds a quarter of the energy and ten
     /// times what chance gives N rows; a variance when it is 4 times off, so that samples
     /// would be less than half as large, or more than twice.
-    pub fn contradicted(&self, rows: usize, parts: Parts) -> Option<String> {
+    ///
+    /// Fits of subspaces through the origin have no means: where `through_origin` says that this was one, another
+    /// solver is named.
+    pub fn contradicted(&self, rows: usize, parts: Parts, through_origin: bool) -> Option<String> {
         let mut said = Vec::new();
         let mut missing = Vec::new();
         if !parts.means && self.mean_share > (10.0 / rows as f64).max(0.25) {
@@ -429,9 +439,13 @@ impl Assumptions {
         ];
         let fitted = fitted.into_iter().filter(|(fitted, _)| *fitted).map(|(_, name)| name);
         let list: Vec<&str> = missing.into_iter().chain(fitted).collect();
+        let how = match through_origin && list.contains(&"means") {
+            true => "--solver subspaces or em, without --orthogonal, with ",
+            false => "",
+        };
         (!said.is_empty()).then(|| {
             format!(
-                "the rows are not what the fit assumes: {}; give --fit {}",
+                "the rows are not what the fit assumes: {}; give {how}--fit {}",
                 said.join("; "),
                 list.join(",")
             )

@@ -6,9 +6,11 @@ use rand::Rng;
 use rayon::prelude::*;
 
 use super::{Init, Settings, leading_basis};
-use crate::linalg::{cast, dot, leading_right_vectors, product, squared_norms, symmetric_eigen};
+use crate::linalg::{
+    cast, dot, leading_right_vectors, orthonormalize, product, squared_norms, symmetric_eigen,
+};
 use crate::mixture::joined;
-use crate::random::{Purpose, row_rng, uniform};
+use crate::random::{Purpose, row_rng, standard_normals, uniform};
 use crate::scalar::Scalar;
 
 /// Rows whose pairwise cosines the spectral start looks at: the affinity is
@@ -25,10 +27,12 @@ const CANDIDATES: usize = 4;
 
 /// The bases that restart `restart` begins with.
 pub fn bases<T: Scalar>(x: ArrayView2<T>, settings: &Settings, restart: usize) -> Result<Vec<Array2<f64>>> {
-    if settings.init != Init::Spectral || restart > 0 {
-        return spread(x, settings, restart);
-    }
     let mut rng = row_rng(settings.seed, Purpose::Restarts, restart as u64);
+    match settings.init {
+        Init::Uniform => return uniformly(x.ncols(), settings, &mut rng),
+        Init::Spectral if restart == 0 => {}
+        Init::Spectral | Init::Random => return spread(x, settings, &mut rng),
+    }
     let groups = by_dimension(x, spectral_groups(x, settings.ranks.len(), &mut rng)?, &settings.ranks)?;
     let mut bases: Vec<Array2<f64>> = Vec::new();
     for (k, rows) in groups.iter().enumerate() {
@@ -56,16 +60,28 @@ fn leading<T: Scalar>(
     Ok(leading_basis(rows.view(), settings.ranks[k], taken, settings.seed, k)?.0)
 }
 
+/// Subspaces drawn uniformly: the spans of normal matrices, as the paper's experiments start (arXiv 2409.02426), each
+/// orthogonal to those before where all are to be.
+fn uniformly(d: usize, settings: &Settings, rng: &mut impl Rng) -> Result<Vec<Array2<f64>>> {
+    let mut bases: Vec<Array2<f64>> = Vec::new();
+    for &rank in &settings.ranks {
+        let taken = taken(&bases, settings, d);
+        let drawn = Array2::from_shape_vec((d, rank), standard_normals::<f64>(rng, d * rank))?;
+        let free = &drawn - &product(taken.view(), product(taken.t(), drawn.view()).view());
+        bases.push(orthonormalize(free.view()));
+    }
+    Ok(bases)
+}
+
 /// Subspaces drawn one after the other as k-means++ draws centres (Arthur and Vassilvitskii
 /// 2007): a row, with probability proportional to the energy that the subspaces before leave
 /// of it, and the leading directions of the rows most along it. Of a few such, the one that
 /// leaves least.
-fn spread<T: Scalar>(x: ArrayView2<T>, settings: &Settings, restart: usize) -> Result<Vec<Array2<f64>>> {
-    let mut rng = row_rng(settings.seed, Purpose::Restarts, restart as u64);
+fn spread<T: Scalar>(x: ArrayView2<T>, settings: &Settings, rng: &mut impl Rng) -> Result<Vec<Array2<f64>>> {
     let ranks = &settings.ranks;
     let components = ranks.len();
     let wanted = SPREAD_ROWS.max(SPREAD_ROWS_A_DIMENSION * ranks.iter().sum::<usize>());
-    let x = x.select(Axis(0), &strata(x.nrows(), wanted, &mut rng));
+    let x = x.select(Axis(0), &strata(x.nrows(), wanted, rng));
     let n = x.nrows();
     let energies = squared_norms(x.view());
     let mut left = energies.clone();
@@ -73,13 +89,13 @@ fn spread<T: Scalar>(x: ArrayView2<T>, settings: &Settings, restart: usize) -> R
     // In any order, since ranks may differ.
     let mut order: Vec<usize> = (0..components).collect();
     for last in (1..components).rev() {
-        order.swap(last, below(last + 1, &mut rng));
+        order.swap(last, below(last + 1, rng));
     }
     for k in order {
         // At most half of what a component has on average, or neighbours are of others.
         let near = (n / (2 * components)).clamp(ranks[k], 2 * ranks[k]).min(n);
         let taken = taken(&bases, settings, x.ncols());
-        let rows: Vec<usize> = (0..CANDIDATES).map(|_| drawn(&left, &mut rng)).collect();
+        let rows: Vec<usize> = (0..CANDIDATES).map(|_| drawn(&left, rng)).collect();
         let candidates: Vec<(Array2<f64>, Array1<f64>)> = rows
             .into_par_iter()
             .map(|row| {

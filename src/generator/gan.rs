@@ -7,14 +7,36 @@ use ndarray::{Array2, Axis};
 use rayon::prelude::*;
 
 use super::Decoder;
+use crate::linalg::squared_norms;
 use crate::network::{Graph, Tape};
 use crate::random::{Purpose, fill_normal, step_rng, uniform};
 use crate::scalar::Scalar;
+use crate::training::course::Yardstick;
 use crate::training::optimizer::Step;
-use crate::training::{Average, Optimizer, Rate};
+use crate::training::{Average, Course, Optimizer, Rate};
 
 /// β₁ of Adam for both: as each changes what the other should do, past gradients mislead.
 const MOMENTUM: f64 = 0.0;
+
+/// Rows that the values of untrained networks are means of, at least.
+const UNTRAINED_ROWS: usize = 128;
+
+/// ⟨(½ − 1)²⟩ + ⟨½²⟩: what a critic loses that knows nothing.
+const UNDECIDED: f64 = 0.5;
+
+static CRITIC: Yardstick = Yardstick {
+    measured: "mean loss of the critic",
+    trivial: "a critic that always says 1/2",
+    untrained: "the untrained one",
+    remedy: "give a smaller --lr",
+};
+
+static GENERATOR: Yardstick = Yardstick {
+    measured: "mean square of what is generated",
+    trivial: "the data's",
+    untrained: "that of the untrained generator",
+    remedy: "give a smaller --lr",
+};
 
 /// How to train.
 #[derive(Clone, Debug)]
@@ -58,21 +80,32 @@ impl<T: Scalar> Player<T> {
     }
 }
 
-/// The generator's parameters, averaged over the last steps. `seen` is told the
-/// step, the critic's loss and the generator's.
+/// A trained generator.
+pub struct Trained<T> {
+    /// Averaged over the last steps.
+    pub parameters: Vec<T>,
+    /// Mean squares of what was generated in the last share of the steps, and of the data.
+    pub mean_squares: [f64; 2],
+}
+
+/// Trains a generator. `seen` is told the step, the critic's loss and the generator's.
 ///
 /// # Errors
-/// When there are no rows, or training diverges.
+/// When there are no rows, or training diverges: when losses or parameters are no numbers any more, the critic loses
+/// far more than one that knows nothing, or what is generated is far larger than the data.
 pub fn train<T: Scalar>(
     data: &Array2<T>,
     settings: &Settings,
     mut seen: impl FnMut(u64, f64, f64),
-) -> Result<Vec<T>> {
+) -> Result<Trained<T>> {
     ensure!(data.nrows() > 0, "no rows to train on; give samples");
     let mut generator = Player::new(settings.generator.graph(), settings.seed, Purpose::Parameters);
     let mut critic = Player::new(settings.critic.graph(), settings.seed, Purpose::Critic);
     let mut average = generator.parameters.clone();
     let (mut making, mut judging) = (Tape::new(), Tape::new());
+    let of_data = mean_square(data);
+    let [loss, square] = untrained(data, settings, &generator, &critic);
+    let (mut judged, mut made_so_far) = (Course::of(&CRITIC, loss), Course::of(&GENERATOR, square));
     for number in 1..=settings.steps {
         let (real, latents) = draw(data, settings, number - 1);
         let made = generator.forward(&latents, &mut making);
@@ -94,11 +127,39 @@ pub fn train<T: Scalar>(
             critics.is_finite() && generators.is_finite() && moved,
             "step {number}: training has diverged (losses {critics} and {generators}); give a smaller --lr"
         );
+        judged.take(number, settings.steps, [critics, UNDECIDED])?;
+        made_so_far.take(number, settings.steps, [mean_square(&made), of_data])?;
         let keep = T::of(settings.average.kept(number));
         average.iter_mut().zip(&generator.parameters).for_each(|(a, &p)| *a = p + keep * (*a - p));
         seen(number, critics, generators);
     }
-    Ok(average)
+    // The last step is looked at, and there is one.
+    let mean_squares = made_so_far.last().unwrap_or([of_data; 2]);
+    Ok(Trained { parameters: average, mean_squares })
+}
+
+/// The critic's loss and the mean square of what is generated, before the first step.
+fn untrained<T: Scalar>(
+    data: &Array2<T>,
+    settings: &Settings,
+    generator: &Player<T>,
+    critic: &Player<T>,
+) -> [f64; 2] {
+    let batches = UNTRAINED_ROWS.div_ceil(settings.batch) as u64;
+    let mut sums = [0.0; 2];
+    for step in 0..batches {
+        let (real, latents) = draw(data, settings, step);
+        let made = generator.forward(&latents, &mut Tape::new());
+        for (x, target) in [(&real, 1.0), (&made, 0.0)] {
+            sums[0] += squares(critic.forward(x, &mut Tape::new()), target).0;
+        }
+        sums[1] += mean_square(&made);
+    }
+    sums.map(|sum| sum / batches as f64)
+}
+
+fn mean_square<T: Scalar>(x: &Array2<T>) -> f64 {
+    squared_norms(x.view()).sum() / x.len() as f64
 }
 
 /// ⟨(c − target)²⟩ and its derivative by every c.

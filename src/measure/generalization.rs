@@ -66,7 +66,7 @@ pub fn check_scale<T: Scalar>(x: ArrayView2<T>) -> Result<()> {
     let most = most::<T>();
     ensure!(
         !x.iter().any(|x| x.is_nan()),
-        "a number is NaN, which is near to nothing; leave such rows out with --nan drop, or correct them"
+        "a number is NaN, which is near to nothing; correct such rows, or leave them out with npy cat --nan drop"
     );
     ensure!(
         x.iter().all(|x| x.wide().abs() <= most),

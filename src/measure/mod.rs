@@ -12,6 +12,7 @@
 //!   (arXiv 2409.02426);
 //! * [`phase`]: success of learning over ranks and sample counts;
 //! * [`curve`]: where measured curves cross a level, and lines through them;
+//! * [`scale`]: whether samples are on one scale;
 //! * [`interval`]: standard errors and confidence intervals.
 
 pub mod copies;
@@ -24,4 +25,5 @@ pub mod numerical_rank;
 pub mod phase;
 pub mod probability_flow_distance;
 pub mod reproducibility;
+pub mod scale;
 pub mod subspace_error;

@@ -11,6 +11,9 @@ use crate::linalg::{cast, complete_basis, orthonormalize, product, thin_svd};
 use crate::random::{Purpose, normal_rows, row_rng, standard_normals};
 use crate::scalar::Scalar;
 
+/// A rank whose s_{r+1}/s_r is above it hangs on the threshold: singular values are alike on both of its sides.
+pub const HANGS: f64 = 0.95;
+
 /// How many singular values it takes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rank {
@@ -44,6 +47,12 @@ pub fn numerical_rank(singular: &[f64], total: f64, threshold: f64) -> Rank {
     // Of nothing, all; and NaN stays NaN.
     let energy = if total == 0.0 { 1.0 } else { (held / total).clamp(0.0, 1.0) };
     Rank { rank, energy, gap }
+}
+
+/// The ranks where twice and where half as much of the energy may be left out as by `threshold`.
+pub fn ranks_about(singular: &[f64], total: f64, threshold: f64) -> [usize; 2] {
+    let left_out = 1.0 - threshold;
+    [2.0, 0.5].map(|factor| numerical_rank(singular, total, (1.0 - factor * left_out).max(0.0)).rank)
 }
 
 /// More directions than asked for that the randomized factorization carries.
@@ -122,6 +131,8 @@ pub struct Survey<'a, T: Scalar> {
 /// The result at one point and level.
 pub struct Cell {
     pub rank: Rank,
+    /// Where it hangs on the threshold, [`ranks_about`] it.
+    pub about: Option<[usize; 2]>,
     /// The leading singular values, as many as the survey keeps.
     pub values: Vec<f64>,
     /// Their right singular vectors, one after the other.
@@ -190,7 +201,9 @@ impl<T: Scalar> Survey<'_, T> {
         let vectors =
             leading_vectors(&singular, self.vectors, &mut row_rng(self.seed, Purpose::Completion, row));
         let vectors = vectors.t().iter().copied().collect();
-        Ok(Cell { rank: numerical_rank(&all, total, self.threshold), values, vectors })
+        let rank = numerical_rank(&all, total, self.threshold);
+        let about = (rank.gap > HANGS).then(|| ranks_about(&all, total, self.threshold));
+        Ok(Cell { rank, about, values, vectors })
     }
 }
 

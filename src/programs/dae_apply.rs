@@ -6,13 +6,13 @@ use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 use ndarray::{Array2, ArrayView2, s};
 
-use crate::cli::{Block, Job, LevelArgs, Program, Source, usage};
+use crate::cli::{Block, Job, LevelArgs, Program, Source};
 use crate::denoiser::{Denoiser, Model};
 use crate::flow::at_once;
 use crate::random::{Purpose, normal_rows};
 use crate::scalar::Scalar;
 use crate::schedule::{Grid, Schedule};
-use crate::stream::{NanPolicy, Rows, same_items};
+use crate::stream::{Rows, same_items};
 use crate::with_dtype;
 
 /// Apply a denoiser to points: E[x_0 | x̂ = point] at any noise level.
@@ -84,11 +84,7 @@ impl Program for Arguments {
         let sigmas = self.levels.sigmas(&Grid { schedule: self.schedule, ..Grid::default() })?;
         job.only(self.levels.time.is_some(), &["--schedule"], "it is for --time")?;
         job.only(self.add_noise, &["--seed"], "nothing is drawn without --add-noise")?;
-        if self.add_noise && job.shared.nan == NanPolicy::Drop {
-            return Err(usage(anyhow::anyhow!(
-                "--add-noise with --nan drop: noise belongs to rows by their number"
-            )));
-        }
+        job.numbered(self.add_noise, "--add-noise", "noise belongs to rows by their number")?;
         job.wait_for_stdin(&[Some(&self.model), self.points.as_deref()])?;
         let model = job.model(Some(&self.model))?;
         let rows = job.rows(self.points.as_deref())?;

@@ -62,9 +62,7 @@ fn level(text: &str) -> Result<f64, String> {
 
 impl Program for Arguments {
     fn run(self, job: &Job) -> Result<()> {
-        if self.add_noise && job.shared.nan == NanPolicy::Drop {
-            return Err(usage(anyhow!("--add-noise with --nan drop: noise belongs to rows by their number")));
-        }
+        job.numbered(self.add_noise, "--add-noise", "noise belongs to rows by their number")?;
         job.only(self.add_noise, &["--seed"], "nothing is drawn without --add-noise")?;
         let name = self.model.to_string_lossy();
         let points = (!self.layers).then_some(self.points.as_deref());

@@ -18,12 +18,16 @@ use crate::generator::{gan, linear_vae};
 use crate::network::Architecture;
 use crate::scalar::Scalar;
 use crate::stream::tensors::Values;
-use crate::stream::{Layout, Rows};
+use crate::stream::{Layout, Rows, Value};
 use crate::training;
 use crate::with_dtype;
 
 /// Rows of one step of streamed moments: fixed, so that the bytes do not depend on how rows arrive.
 const MOMENT_ROWS: usize = 2048;
+
+/// Mean squares of generated samples over the data's that are not told: outside, they are half as large, or twice.
+const MADE_LEAST: f64 = 0.25;
+const MADE_MOST: f64 = 4.0;
 
 /// Fit a denoising autoencoder to samples.
 ///
@@ -57,8 +61,9 @@ pub struct Arguments {
     /// How images lie, for unet and uvit (default: channels last; what looks like channels first is refused)
     #[arg(long, value_enum)]
     layout: Option<Layout>,
-    /// Write how the fit went: the objective per iteration, restarts, convergence; of a network one row:
-    /// kind, parameters, steps, and the mean loss of the last interval of --log-every
+    /// Write how the fit went: the objective per iteration, restarts, convergence, directions completed at random,
+    /// components on the noise's floor (from 0; empty: none) and that floor; of a network one row: kind, parameters,
+    /// steps, and the mean loss of the last interval of --log-every
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
 }
@@ -149,10 +154,10 @@ impl MixtureArgs {
             ("--orthogonal", self.how.orthogonal),
             ("--fit", !self.fit.is_empty()),
             ("--rank", !kind.has_rank() && !self.rank.is_empty()),
-            ("--lr", kind.network().is_none() && kind != Kind::Gan && self.how.lr.is_some()),
         ];
         for (flag, given) in unused {
-            ensure!(!given, "{flag}: is for --kind molrg; leave it out");
+            let what = if flag == "--rank" { "molrg, gaussian, linear-vae and gan" } else { "molrg" };
+            ensure!(!given, "{flag}: is for --kind {what}; leave it out");
         }
         Ok(())
     }
@@ -174,7 +179,7 @@ impl MixtureArgs {
         };
         settings.check()?;
         ensure!(
-            !(settings.parts.means && (settings.orthogonal || settings.solver == Solver::Gradient)),
+            !(settings.parts.means && settings.through_origin()),
             "--fit means: gradient and --orthogonal fit subspaces through the origin; leave out means or use \
              subspaces or em without --orthogonal"
         );
@@ -284,7 +289,7 @@ impl Arguments {
                 if !fit.converged {
                     job.warn("the fit did not come to rest; give more --iterations (see --report)");
                 }
-                job.warn_of_fit(x.view(), &fit, settings.parts);
+                job.warn_of_fit(x.view(), &fit, &settings);
                 if let Some(report) = report {
                     write_report(report, &fit)?;
                 }
@@ -305,12 +310,23 @@ impl Arguments {
             Task::Gan(latent) => {
                 let x = rows.read_all::<T>()?;
                 let settings = self.training.gan(latent, x.ncols(), self.mixture.how.lr, job.shared.seed)?;
-                let mut progress = job.progress(Some(settings.steps), "steps");
-                let parameters = gan::train(&x, &settings, |_, critic, generator| {
-                    progress.say(format!("steps, losses {critic:.3} and {generator:.3},"));
+                let (mut progress, mut lines) = (job.progress(Some(settings.steps), "steps"), job.lines(0));
+                let trained = gan::train(&x, &settings, |step, critic, generator| {
+                    let losses = format!("losses {critic:.3} and {generator:.3}");
                     progress.advance(1);
+                    if let Some(left) = lines.as_mut().and_then(|lines| lines.left(step, settings.steps)) {
+                        job.note(&format!("step {step} of {}, {losses}, {left} left", settings.steps));
+                    }
+                    progress.say(format!("steps, {losses},"));
                 });
-                let parameters = Values::new(parameters.map_err(context)?);
+                let gan::Trained { parameters, mean_squares: [made, data] } = trained.map_err(context)?;
+                if !(MADE_LEAST..=MADE_MOST).contains(&(made / data)) {
+                    job.warn(&format!(
+                        "what is generated has a mean square of {made:.3e} where the data have {data:.3e}; give a smaller \
+                         --lr or more --steps, or scale the data to about 1"
+                    ));
+                }
+                let parameters = Values::new(parameters);
                 ModelKind::Generator(Generative { name: "gan", decoder: settings.generator, parameters })
             }
             Task::Network(architecture, settings) => {
@@ -338,20 +354,35 @@ fn moments<T: Scalar>(mut rows: Rows) -> Result<Moments> {
     Ok(moments)
 }
 
-const REPORT: &[&str] = &["restart", "iteration", "objective", "chosen", "converged", "completed"];
+const REPORT: &[&str] =
+    &["restart", "iteration", "objective", "chosen", "converged", "completed", "floored", "noise_floor"];
 
 /// The report of a fit in closed form: one row, at rest.
 fn report_exact(table: Option<crate::stream::Table>) -> Result<()> {
     let Some(mut table) = table else { return Ok(()) };
-    let nothing = crate::stream::Value::Text(String::new());
-    table.row(&[0usize.into(), 0usize.into(), nothing, true.into(), true.into(), 0usize.into()])?;
+    let nothing = || Value::Text(String::new());
+    table.row(&[
+        0usize.into(),
+        0usize.into(),
+        nothing(),
+        true.into(),
+        true.into(),
+        0usize.into(),
+        nothing(),
+        nothing(),
+    ])?;
     table.finish()
 }
 
-/// One row per iteration; `converged` and `completed` (directions the data left open) speak of the chosen
-/// restart as a whole.
+/// One row per iteration; `converged`, `completed` (directions the data left open) and what follows (the components
+/// whose noise the variance floor kept from vanishing, and that floor) speak of the chosen restart as a whole.
 fn write_report(mut table: crate::stream::Table, fit: &Fit) -> Result<()> {
     let completed: usize = fit.completed.iter().sum();
+    let (floored, floor) = match &fit.floored {
+        Some((components, floor)) => (components.clone(), Some(*floor)),
+        None => (Vec::new(), None),
+    };
+    let floored = floored.iter().map(usize::to_string).collect::<Vec<_>>().join(" ");
     for i in &fit.history {
         table.row(&[
             i.restart.into(),
@@ -360,6 +391,8 @@ fn write_report(mut table: crate::stream::Table, fit: &Fit) -> Result<()> {
             (i.restart == fit.chosen).into(),
             fit.converged.into(),
             completed.into(),
+            floored.as_str().into(),
+            floor.into(),
         ])?;
     }
     table.finish()

@@ -16,7 +16,7 @@ use crate::flow::Plan;
 use crate::measure::interval::Mean;
 use crate::measure::numerical_rank::{Cell, Rank, Survey, with_levels};
 use crate::scalar::Scalar;
-use crate::stream::{ArrayWriter, Format, NanPolicy, Output, Rows, same_items};
+use crate::stream::{ArrayWriter, Format, Output, Rows, same_items};
 use crate::with_dtype;
 
 /// Measure the numerical rank of a denoiser's Jacobian over noise levels.
@@ -24,7 +24,8 @@ use crate::with_dtype;
 /// The rank is the smallest r whose leading singular values hold √Σ s² above eta of the whole, strictly.
 /// Points lie along the probability flow from --samples latents, at every level asked for (levels that the
 /// sampler's grid lacks are added to it), or are those of --points, with noise of the level if --add-noise.
-/// rank_ratio is the mean rank over d; gap is s_(r+1)/s_r, near 1 where a rank hangs on the threshold.
+/// rank_ratio is the mean rank over d; gap is s_(r+1)/s_r, near 1 where a rank hangs on the threshold: above 0.95 a
+/// warning has the ranks that other thresholds give.
 ///
 /// Memory: the model; with --spectrum or --basis, what they write.
 #[derive(Args)]
@@ -90,11 +91,8 @@ const DEFAULT_BASIS: usize = 16;
 impl Program for Arguments {
     fn run(self, job: &Job) -> Result<()> {
         let levels = self.levels.sigmas(&self.sampler.grid())?;
-        if self.add_noise && job.shared.nan == NanPolicy::Drop {
-            return Err(usage(anyhow::anyhow!(
-                "--add-noise with --nan drop: noise belongs to rows by their number"
-            )));
-        }
+        job.numbered(self.add_noise, "--add-noise", "noise belongs to rows by their number")?;
+        job.numbered(self.per_sample, "--per-sample", "rows would lose their numbers")?;
         let plan = with_levels(self.sampler.plan(job)?, &levels);
         let threshold = self.threshold().map_err(usage)?;
         match &self.points {
@@ -237,6 +235,7 @@ impl Arguments {
                 "{short} ranks are only bounds: the singular values found do not reach the threshold; raise --top"
             ));
         }
+        warn_of_hanging(job, &columns, levels);
         if self.per_sample {
             // Sample by sample, so that the tables of --rows join to the whole.
             for (sample, column) in rows.zip(&columns) {
@@ -271,6 +270,23 @@ impl Arguments {
             ])?;
         }
         table.finish()
+    }
+}
+
+/// Says where ranks stand between singular values that are alike, with the one that another threshold changes most.
+fn warn_of_hanging(job: &Job, columns: &[Vec<Cell>], levels: &[f64]) {
+    let cells = || columns.iter().flat_map(|column| column.iter().zip(levels));
+    let hanging = cells().filter_map(|(cell, level)| Some((cell.rank, cell.about?, level)));
+    let count = hanging.clone().count();
+    // Of equals the first.
+    let worst = hanging.rev().max_by_key(|(_, [low, high], _)| high - low);
+    if let Some((Rank { rank, gap, .. }, [low, high], level)) = worst {
+        job.warn(&format!(
+            "{count} of {} ranks hang on the threshold, since singular values are alike there: at sigma {level} rank {rank}, \
+             where s_(r+1) is {gap:.3} of s_r, would be {low} if twice as much energy might be left out, {high} if half as \
+             much; give ranks at several --eta, or look at --spectrum",
+            cells().count()
+        ));
     }
 }
 

@@ -123,7 +123,7 @@ pub fn any(revision: &'static str) -> ExitCode {
         return run(program, &arguments, revision);
     }
     match arguments.get(1).and_then(|name| name.to_str()) {
-        Some("--list") => end("molrg", list()),
+        Some("--list") if arguments.len() == 2 => end("molrg", list()),
         Some(name) if find(name).is_some() => {
             find(name).map_or(ExitCode::FAILURE, |program| run(program, &arguments[1..], revision))
         }

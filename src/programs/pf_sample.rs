@@ -15,7 +15,7 @@ use crate::flow::{Plan, Trajectory, Work, at_most, at_once};
 use crate::generator::Generator;
 use crate::random::{Purpose, normal_rows};
 use crate::scalar::{Dtype, Scalar};
-use crate::stream::{NanPolicy, Rows, same_items};
+use crate::stream::{Rows, same_items};
 use crate::with_dtype;
 
 /// Sample a model by the probability flow dx/dσ = (x − D(x; σ))/σ.
@@ -112,9 +112,8 @@ impl Arguments {
     fn plan(&self, job: &Job) -> Result<Plan> {
         let plan = self.sampler.plan(job)?;
         job.only(self.noise.is_none() || plan.churn.is_some(), &["--seed"], "nothing is drawn with --noise")?;
-        if plan.churn.is_some() && self.noise.is_some() && job.shared.nan == NanPolicy::Drop {
-            return Err(usage(anyhow!("--churn with --nan drop: noise belongs to rows by their number")));
-        }
+        let numbered = plan.churn.is_some() && self.noise.is_some();
+        job.numbered(numbered, "--churn", "noise belongs to rows by their number")?;
         // Clap does not ask for --noise where --samples excludes it.
         if self.encode && self.noise.is_none() {
             return Err(usage(anyhow!("--encode: give the data to encode by --noise FILE")));

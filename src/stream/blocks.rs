@@ -238,7 +238,7 @@ fn walk(file: &mut File) -> Option<u64> {
     (position == length).then_some(rows)
 }
 
-pub(super) fn shape_text(shape: &[usize]) -> String {
+pub fn shape_text(shape: &[usize]) -> String {
     tuple(&shape.iter().map(|&n| n as u64).collect::<Vec<_>>())
 }
 

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use super::input::printable;
 use super::items::image_text;
+use crate::blocks::room;
 
 /// Images that are no png but would be missed.
 const OTHERS: [&str; 9] = ["jpg", "jpeg", "gif", "bmp", "webp", "tif", "tiff", "ppm", "pgm"];
@@ -98,11 +99,16 @@ impl Image {
     /// Grey or colours, of 8 bits: fewer and palettes are spread out, 16 are rounded.
     fn read(file: &Path) -> Result<Image> {
         let reader = File::open(file).map_err(|e| anyhow!("{}: cannot open: {e}", name_of(file)))?;
-        decode(BufReader::new(reader)).map_err(|e| anyhow!("{}: {e}", name_of(file)))
+        let length = reader.metadata().map_err(|e| anyhow!("{}: cannot read: {e}", name_of(file)))?.len();
+        decode(BufReader::new(reader), length).map_err(|e| anyhow!("{}: {e}", name_of(file)))
     }
 }
 
-fn decode(reader: BufReader<File>) -> Result<Image> {
+/// Bytes that one compressed byte stands for at most (RFC 1951: 258 for the two bits of a repetition and its
+/// distance).
+const DEFLATED: u128 = 1032;
+
+fn decode(reader: BufReader<File>, length: u64) -> Result<Image> {
     let damaged = |e: png::DecodingError| anyhow!("damaged png: {e}");
     let mut decoder = png::Decoder::new(reader);
     decoder.set_transformations(png::Transformations::EXPAND);
@@ -111,10 +117,17 @@ fn decode(reader: BufReader<File>) -> Result<Image> {
         reader.info().animation_control.is_none(),
         "is an animation; give its frames as images of their own"
     );
+    // What a file of a few bytes claims is not taken before it is seen to be possible.
+    let info = reader.info();
+    ensure!(
+        info.raw_row_length() as u128 * u128::from(info.height) <= u128::from(length) * DEFLATED,
+        "damaged png: it claims {}×{} pixels, more than {length} bytes can hold",
+        info.height,
+        info.width
+    );
     let size = reader.output_buffer_size().context("is larger than any memory")?;
-    let mut bytes = Vec::new();
-    bytes.try_reserve_exact(size).map_err(|_| anyhow!("does not fit in memory"))?;
-    bytes.resize(size, 0);
+    room(&[size.div_ceil(size_of::<f64>())], "its pixels")?;
+    let mut bytes = vec![0; size];
     let frame = reader.next_frame(&mut bytes).map_err(damaged)?;
     bytes.truncate(frame.buffer_size());
     if frame.bit_depth == png::BitDepth::Sixteen {

@@ -124,11 +124,7 @@ impl Input {
     }
 
     fn sniffed(name: String, start: &[u8], bytes: Bytes, key: Option<String>, note: Note) -> Result<Input> {
-        ensure!(
-            !start.is_empty(),
-            "{name}: is empty: a csv of no rows, which does not say how wide they are (npy does), or left behind by a \
-             program that failed"
-        );
+        ensure!(!start.is_empty(), "{name}: is empty: {}", why_empty(&name));
         let content = sniff(start).with_context(|| format!("{name}: {}", foreign(start)))?;
         let content = match (&key, content) {
             (Some(_), Content::Safetensors) => Content::Tensor,
@@ -205,6 +201,47 @@ impl Input {
         }
         Ok(())
     }
+
+    /// Hands over each tensor of a safetensors file, as an input of its own.
+    ///
+    /// # Errors
+    /// A damaged file, or one without tensors; what `take` returns.
+    pub fn each_tensor(self, mut take: impl FnMut(Input) -> Result<()>) -> Result<()> {
+        let Input { name, bytes, note, .. } = self;
+        let mut file = seekable(bytes, &name, &note)?;
+        let again = |file: &mut File| file.rewind().map_err(|e| anyhow!("{name}: cannot read: {e}"));
+        again(&mut file)?;
+        let keys = tensor::names(&mut file).map_err(|e| anyhow!("{name}: {e}"))?;
+        ensure!(!keys.is_empty(), "{name}: holds no tensors");
+        for key in keys {
+            again(&mut file)?;
+            let same = file.try_clone().map_err(|e| anyhow!("{name}: cannot open: {e}"))?;
+            take(Input {
+                name: format!("{name}:{}", one_line(&key)),
+                content: Content::Tensor,
+                bytes: Bytes::File(same),
+                key: Some(key),
+                note: note.of_content(),
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// The file behind an input, which it is read from more than once; of a stream, a copy of it without a name.
+fn seekable(bytes: Bytes, name: &str, note: &Note) -> Result<File> {
+    match bytes {
+        Bytes::File(file) => {
+            note.skip();
+            Ok(file)
+        }
+        Bytes::Stream(mut stream) => {
+            let spool_failed = |e| spool_failed(name, e);
+            let mut spool = tempfile::tempfile().map_err(spool_failed)?;
+            io::copy(&mut stream, &mut spool).map_err(spool_failed)?;
+            Ok(spool)
+        }
+    }
 }
 
 /// An opened npz archive.
@@ -223,18 +260,7 @@ struct Archive {
 impl Archive {
     fn open(input: Input) -> Result<Archive> {
         let Input { name, bytes, key: asked, note, .. } = input;
-        let file = match bytes {
-            Bytes::File(file) => {
-                note.skip();
-                file
-            }
-            Bytes::Stream(mut stream) => {
-                let spool_failed = |e| spool_failed(&name, e);
-                let mut spool = tempfile::tempfile().map_err(spool_failed)?;
-                io::copy(&mut stream, &mut spool).map_err(spool_failed)?;
-                spool
-            }
-        };
+        let file = seekable(bytes, &name, &note)?;
         let zip = ZipArchive::new(BufReader::new(file)).map_err(|e| damaged(&name, e))?;
         Ok(Archive { name, zip, asked, note })
     }
@@ -336,6 +362,19 @@ fn foreign(start: &[u8]) -> String {
             .into();
     }
     "is not an array, table or model this reads; give npy, npz, IDX, csv or safetensors".into()
+}
+
+/// What an input of no bytes may be. Of the formats that are read, csv alone has nothing to say of no rows.
+fn why_empty(name: &str) -> &'static str {
+    let ending = Path::new(name).extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
+    match ending.as_deref() {
+        Some("npy" | "npz" | "gz" | "st" | "safetensors") => {
+            "left behind by a program that failed, or not written yet; make it again"
+        }
+        _ => {
+            "a csv of no rows, which does not say how wide they are (npy does), or left behind by a program that failed"
+        }
+    }
 }
 
 fn spool_failed(name: &str, error: io::Error) -> anyhow::Error {

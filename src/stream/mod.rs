@@ -32,6 +32,7 @@ mod tensor;
 pub mod tensors;
 
 pub use array::ArrayWriter;
+pub use blocks::shape_text;
 pub use bytes::read_full;
 pub use columns::{Columns, Filter};
 pub use input::{Content, Input};

@@ -46,6 +46,8 @@ pub struct ReadOptions {
     pub nan: NanPolicy,
     /// Shape of one row, where rows are stored flat.
     pub item_shape: Option<Vec<usize>>,
+    /// Rows belong to something by their number, so that none may be dropped: it is not advised.
+    pub numbered: bool,
     /// Where it is counted how many rows were left out.
     pub left_out: LeftOut,
     /// Who is told what an input is taken to be.
@@ -59,7 +61,7 @@ pub struct LeftOut(Arc<Mutex<Vec<(String, u64)>>>);
 
 impl LeftOut {
     /// So many more rows of an input, or of inputs that are read in lockstep.
-    pub(super) fn add(&self, name: &str, rows: u64) {
+    pub fn add(&self, name: &str, rows: u64) {
         if rows == 0 {
             return;
         }
@@ -110,6 +112,7 @@ pub struct Rows {
     /// Rows of the whole input, when known.
     total: Option<u64>,
     dropped: u64,
+    numbered: bool,
     pub(super) left_out: LeftOut,
     /// Until it has been told.
     described: Option<Described>,
@@ -217,6 +220,7 @@ impl Rows {
             position: 0,
             total,
             dropped: 0,
+            numbered: options.numbered,
             left_out: options.left_out.clone(),
             described: options.described.clone(),
             turn: None,
@@ -248,6 +252,11 @@ impl Rows {
     /// As shown in messages.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// As [`ReadOptions::numbered`] has them.
+    pub fn numbered(self) -> Rows {
+        Rows { numbered: true, ..self }
     }
 
     /// The type to compute in: `f32` where it holds every stored value exactly
@@ -501,9 +510,13 @@ impl Rows {
         let least = if counted { "" } else { "at least " };
         anyhow!(
             "{}: row {row}, column {column}: is {value}{rounded}; {least}{count} {} not finite; \
-             leave such rows out with --nan drop, or correct them",
+             {}",
             self.name,
             if count == 1 { "number is" } else { "numbers are" },
+            match self.numbered {
+                true => "correct them: rows belong together by their numbers, so that none may be left out",
+                false => "leave such rows out with --nan drop, or correct them",
+            },
         )
     }
 }

@@ -1,5 +1,6 @@
 //! One tensor of a safetensors file, as an array.
 
+use std::fs::File;
 use std::io::{self, Cursor, Read, Seek};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
@@ -22,17 +23,11 @@ const MAX_HEADER: u64 = 1 << 24;
 pub(super) fn open(mut input: Input) -> Result<(Reader, Header)> {
     let (key, name, note) = (input.key.take(), input.name.clone(), input.note.of_content());
     let mut reader = input.into_buffered();
-    let mut length = [0; 8];
-    reader.read_exact(&mut length).map_err(|e| anyhow!("cannot read its first 8 bytes: {e}"))?;
-    let length = u64::from_le_bytes(length);
-    ensure!(length <= MAX_HEADER, "damaged: its header claims {length} bytes");
-    let mut header = Vec::new();
-    reader.by_ref().take(length).read_to_end(&mut header).map_err(|e| anyhow!("cannot read: {e}"))?;
-    let about: Option<Metadata> = serde_json::from_slice(&header).ok();
-    let foreign = about.as_ref().is_none_or(is_foreign);
-    let (Some(about), true) = (about, foreign || key.is_some()) else {
-        bail!("is a model, not samples; give it where a model is expected");
-    };
+    let (about, _) = read_header(&mut reader)?;
+    ensure!(
+        is_foreign(&about) || key.is_some(),
+        "is a model, not samples; give it where a model is expected"
+    );
     let mut tensors: Vec<String> = about.tensors().into_keys().collect();
     tensors.sort();
     let listed: Vec<&str> = tensors.iter().take(LISTED_KEYS).map(String::as_str).collect();
@@ -79,6 +74,35 @@ pub(super) fn open(mut input: Input) -> Result<(Reader, Header)> {
     ensure!(skipped == start as u64, "truncated: it ends before tensor '{}'", one_line(&key));
     let bytes = Bytes::Stream(Box::new(reader.take(header.data_bytes())));
     Ok((Reader::new(bytes, note), header))
+}
+
+/// What the header says, and its length with the 8 bytes before it.
+fn read_header(reader: &mut impl Read) -> Result<(Metadata, u64)> {
+    let mut length = [0; 8];
+    reader.read_exact(&mut length).map_err(|e| anyhow!("cannot read its first 8 bytes: {e}"))?;
+    let length = u64::from_le_bytes(length);
+    ensure!(length <= MAX_HEADER, "damaged: its header claims {length} bytes");
+    let mut header = Vec::new();
+    reader.take(length).read_to_end(&mut header).map_err(|e| anyhow!("cannot read: {e}"))?;
+    ensure!(header.len() as u64 == length, "truncated: it ends within its header");
+    let about = serde_json::from_slice(&header);
+    Ok((about.map_err(|e| anyhow!("damaged safetensors: its header cannot be read: {e}"))?, 8 + length))
+}
+
+/// The names of all tensors, in the order of their bytes.
+///
+/// # Errors
+/// A damaged header; a file that is longer or shorter than its tensors.
+pub(super) fn names(file: &mut File) -> Result<Vec<String>> {
+    let (about, start) = read_header(file)?;
+    let mut tensors: Vec<_> =
+        about.tensors().into_iter().map(|(name, info)| (info.data_offsets, name)).collect();
+    tensors.sort();
+    let end = start + tensors.last().map_or(0, |((_, end), _)| *end as u64);
+    let length = file.metadata().map_err(|e| anyhow!("cannot read: {e}"))?.len();
+    ensure!(length >= end, "truncated: it has {length} of {end} bytes");
+    ensure!(length == end, "damaged: {} bytes follow its last tensor", length - end);
+    Ok(tensors.into_iter().map(|(_, name)| name).collect())
 }
 
 fn is_foreign(about: &Metadata) -> bool {

@@ -93,7 +93,7 @@ fn a_gan_learns_the_distribution_and_does_not_reproduce() {
             average: Average::Relative { share: 0.1 },
             seed,
         };
-        (generator, gan::train(&data, &settings, |_, _, _| {}).unwrap())
+        (generator, gan::train(&data, &settings, |_, _, _| {}).unwrap().parameters)
     });
     let exact = covariance(&data);
     for samples in &samples {

@@ -34,6 +34,56 @@ fn noise_at_its_floor_is_told() {
     let told = said(&place, &format!("{fit} --fit noise"));
     assert!(told.contains("2 of 2 components") && told.contains("e-7"), "{told}");
     assert_eq!(said(&place, fit), "");
+    // The report says which, and where the floor is.
+    let last = |line: &str| {
+        place.out(&format!("{line} --report fit.csv -q"));
+        let text = String::from_utf8(place.get("fit.csv")).unwrap();
+        assert!(
+            text.starts_with("restart,iteration,objective,chosen,converged,completed,floored,noise_floor\n")
+        );
+        let last = text.lines().last().unwrap();
+        last.splitn(7, ',').last().unwrap().to_string()
+    };
+    let floored = last(&format!("{fit} --fit noise"));
+    let floor = floored.strip_prefix("0 1,").and_then(|floor| floor.parse::<f64>().ok());
+    assert!(floor.is_some_and(|floor| told.contains(&format!("{floor:.3e}"))), "{floored}");
+    assert_eq!(last(fit), ",");
+    assert_eq!(last("dae-fit x.npy --kind gaussian -o m.st"), ",");
+}
+
+/// No message advises what is refused then.
+#[test]
+fn advice_can_be_taken() {
+    let place = Place::new();
+    place.out(&format!("npy cat {DIGITS} --rows ..300 -o x.npy"));
+    for how in ["--solver gradient --iterations 20 --restarts 2", "--solver subspaces --orthogonal"] {
+        let fit = format!("dae-fit x.npy --kind molrg -k 2 -r 3 {how} -o m.st -q");
+        let told = said(&place, &fit);
+        assert!(
+            told.contains("give --solver subspaces or em, without --orthogonal, with --fit means,var"),
+            "{told}"
+        );
+    }
+    said(&place, "dae-fit x.npy --kind molrg -k 2 -r 3 --solver subspaces --fit means,variances -o m.st");
+    for kind in ["linear-vae -r 2", "gaussian", "empirical", "molrg -k 2 -r 2"] {
+        let told = place.fails(2, &format!("dae-fit x.npy --kind {kind} --lr 0.1 -o m.st"));
+        assert!(told.contains("--lr: ") && told.contains("networks, gan and --solver gradient"), "{told}");
+    }
+    let told = place.fails(2, "dae-fit x.npy --kind mlp -r 2 -o m.st");
+    assert!(told.contains("--rank: is for --kind molrg, gaussian, linear-vae and gan"), "{told}");
+}
+
+#[test]
+fn a_gan_that_diverges_ends() {
+    let place = Place::new();
+    place.out("molrg-gen -d 6 -r 2 -k 1 -n 200 -o x.npy");
+    let gan = "dae-fit x.npy --kind gan -r 2 --width 16 -o m.st -q --batch 64";
+    let told = place.fails(1, &format!("{gan} --steps 500 --lr 30"));
+    assert!(told.contains("training has diverged") && told.contains("smaller --lr"), "{told}");
+    assert_eq!(said(&place, &format!("{gan} --steps 800 --lr 0.002")), "");
+    // Far from the data, and told.
+    let told = said(&place, &format!("{gan} --steps 5 --lr 1e-5"));
+    assert!(told.contains("what is generated has a mean square of"), "{told}");
 }
 
 #[test]

@@ -335,6 +335,69 @@ fn check_stops_at_the_first_that_is_damaged() {
 }
 
 #[test]
+fn check_reads_every_tensor_of_other_programs() {
+    let place = Place::of("npy");
+    place.bash("molrg-gen -d 6 -r 2 -k 2 -n 1 --truth m.st -o s.npy").silent("molrg-gen");
+    let model = place.get("m.st");
+    let at = model.windows(11).position(|w| w == b"molrg-model").unwrap();
+    let foreign = [&model[..at], b"other-model", &model[at + 11..]].concat();
+    place.put("f.st", &foreign);
+    assert_eq!(place.text("check f.st"), "");
+    assert!(place.pipe(foreign.clone(), "check").is_empty());
+    let last = foreign.len() - 8;
+    place.put("nan.st", [&foreign[..last], &f64::NAN.to_le_bytes()[..]].concat());
+    assert_eq!(place.text("check nan.st"), "");
+    // Its last tensor is noise_variance, (2).
+    let line = place.fails(1, "check nan.st --nan error");
+    assert!(line.contains("nan.st:noise_variance: row 1, column 0: is nan"), "{line}");
+    for (bytes, reason) in [
+        (&foreign[..last], "truncated: it has"),
+        (&[&foreign[..], b"x"].concat()[..], "damaged: 1 bytes follow its last tensor"),
+    ] {
+        place.put("bad.st", bytes);
+        let line = place.fails(1, "check bad.st");
+        assert!(line.contains("bad.st") && line.contains(reason), "{line}");
+    }
+    // Damaged within its header, it is called neither a model nor samples.
+    place.put("bad.st", [&foreign[..20], b"\0", &foreign[21..]].concat());
+    for command in ["check", "cat", "info"] {
+        let line = place.fails(1, &format!("{command} bad.st"));
+        assert!(line.contains("damaged") && !line.contains("is a model"), "{line}");
+    }
+}
+
+#[test]
+fn rows_keep_their_numbers_where_some_are_dropped() {
+    let place = Place::of("npy");
+    place.put("a.csv", "0,1\nnan,2\n4,5\n6,7\n");
+    place.put("b.csv", "0,1\n1,2\n4,5\n6,9\n");
+    let done = place.run("diff a.csv b.csv --nan drop");
+    assert_eq!(done.code, Some(1));
+    let table = String::from_utf8(done.out).unwrap();
+    assert_eq!(table.lines().nth(1), Some("3,2,1,2,0.2222222222222222,3,1"));
+    assert!(
+        done.err.contains("in row 3, column 1") && done.err.contains("1 row with non-finite"),
+        "{}",
+        done.err
+    );
+    place.put("b.csv", "0,1\n1,2\n4,5\n6,7\n");
+    assert_eq!(place.text("diff a.csv b.csv --nan drop").lines().nth(1), Some("3,2,0,0,0,0,0"));
+}
+
+#[test]
+fn an_empty_file_is_told_by_its_ending() {
+    let place = Place::of("npy");
+    for (name, words) in
+        [("e.npy", "left behind"), ("e.st", "left behind"), ("e.csv", "csv of no rows"), ("e", "csv of")]
+    {
+        place.put(name, "");
+        let line = place.fails(1, &format!("info {name}"));
+        assert!(line.contains(&format!("{name}: is empty: ")) && line.contains(words), "{line}");
+        assert_eq!(line.contains("csv"), words.contains("csv"), "{line}");
+    }
+}
+
+#[test]
 fn diff_of_equal_arrays_is_zero() {
     let place = Place::of("npy");
     let values = [1.0, f32::NAN, f32::INFINITY, f32::NEG_INFINITY];

@@ -146,6 +146,54 @@ fn copies_to_the_bit_are_counted() {
     assert_eq!(err.lines().count(), 1, "{err}");
 }
 
+/// By the numbers themselves, whatever type they are stored in.
+#[test]
+fn samples_on_other_scales_are_warned_of() {
+    let place = halves();
+    // The same digits, 0 to 16, as bytes, as text, and on the scales that images come in.
+    place.out("npy images a.npy --from 0,16 --to 0,255 -o bytes.npy");
+    place.out("npy images a.npy --from 0,16 --to=-1,1 -o signed.npy");
+    place.out("npy images a.npy --from 0,16 --to 0,1 -o unit.npy");
+    place.out("npy cat a.npy -f csv -o a.csv");
+    place.out("npy cat b.npy --dtype f64 -o wide.npy");
+    let told = |line: &str| column(&place, line, "value").1.contains("on different scales nothing is alike");
+    for (a, b) in
+        [("bytes", "signed"), ("unit", "signed"), ("signed", "unit"), ("bytes", "unit"), ("a", "signed")]
+    {
+        for line in [
+            format!("rp-score {a}.npy {b}.npy"),
+            format!("rp-score {a}.npy --train {b}.npy --threshold 0.9"),
+            format!("rp-score {a}.npy --train {a}.npy --gl distance --reference {b}.npy"),
+            format!("rp-score {a}.npy --train {a}.npy --descriptor whiten:16 --fit {b}.npy"),
+            format!("pfd {a}.npy {b}.npy"),
+        ] {
+            assert!(told(&line), "{line}");
+        }
+    }
+    for line in [
+        "rp-score a.csv b.npy",
+        "rp-score a.csv --train b.npy --threshold 0.9",
+        "rp-score wide.npy --train a.npy --threshold 0.9",
+        "rp-score wide.npy --train a.csv --gl distance --reference b.npy",
+        "pfd a.csv b.npy",
+        // So few rows say nothing of a scale.
+        "pfd signed.npy bytes.npy --rows ..7",
+    ] {
+        assert!(!told(line), "{line}");
+    }
+    let said = column(&place, "rp-score bytes.npy signed.npy", "value").1;
+    assert!(said.contains("bytes.npy has numbers from 0.0 to 255.0, mean "), "{said}");
+    assert!(said.contains("but signed.npy from -1.0 to 1.0"), "{said}");
+    // mae counts shares of a range.
+    let mae = |line: &str| column(&place, line, "value").1.contains("mae counts 1/255 of ");
+    assert!(
+        mae("rp-score a.csv b.npy --similarity mae")
+            && mae("rp-score unit.npy --train a.npy --similarity mae --gl ratio,similarity") == false
+    );
+    assert!(!mae("rp-score signed.npy signed.npy --similarity mae"));
+    assert!(!mae("rp-score a.csv b.npy --similarity mae --data-range 0,16"));
+}
+
 #[test]
 fn rows_that_are_not_paired_are_warned_of() {
     let place = Place::new();

@@ -17,7 +17,7 @@ use super::{inputs, verify};
 /// Read arrays and models to their ends, and fail at the first that is damaged.
 ///
 /// Prints nothing when all are whole. Otherwise exits 1 with a line that says which is damaged, and
-/// how. Every array of an npz archive is read. With --nan error, numbers that are not finite are
+/// how. Every array of an npz archive is read, and every tensor of a safetensors file. With --nan error, numbers that are not finite are
 /// damage too.
 ///
 /// With --manifest, files of any kind are compared with what that record of a run says of them: shape,
@@ -30,7 +30,7 @@ use super::{inputs, verify};
 /// Memory: a block of rows; of a model, the whole.
 #[derive(Args)]
 pub struct Arguments {
-    /// Files to check: npy, npz, IDX, csv or models (default: standard input; with --manifest, all of its files)
+    /// Files to check: npy, npz, IDX, csv, safetensors or models (default: standard input; with --manifest, all of its files)
     #[arg(value_name = "FILE")]
     files: Vec<OsString>,
     /// Compare with what this record of a run says of the files
@@ -48,11 +48,12 @@ impl Program for Arguments {
             None => {}
         }
         for file in inputs(&self.files)? {
-            let input = job.open(file)?;
+            let mut input = job.open(file)?;
             match input.content() {
-                Content::Safetensors => {
+                Content::Safetensors if input.is_model() => {
                     Model::read(input)?;
                 }
+                Content::Safetensors => input.each_tensor(|tensor| read_through(job, tensor))?,
                 Content::Npz => input.each_member(|array| read_through(job, array))?,
                 Content::Npy | Content::Idx | Content::Csv | Content::Tensor => read_through(job, input)?,
             }

@@ -6,7 +6,7 @@ use anyhow::{Result, anyhow, bail, ensure};
 use clap::Args;
 
 use crate::cli::{Block, Job, Program, Source, usage};
-use crate::stream::{Paired, block_rows};
+use crate::stream::{NanPolicy, Paired, ReadOptions, Rows, block_rows, same_items, shape_text};
 
 use super::inputs;
 
@@ -81,34 +81,51 @@ impl Program for Arguments {
 
 impl Arguments {
     fn open(&self, job: &Job) -> Result<Paired> {
+        // What --nan drop leaves out is known here, so that rows keep the numbers that they have in the files.
+        let options = ReadOptions { nan: NanPolicy::Pass, ..job.read_options(job.shared.rows) };
+        let options = if self.drops(job) { options } else { job.read_options(job.shared.rows) };
+        let names = [self.a.clone(), self.b.clone()];
         let rows: Result<Vec<_>> =
-            inputs(&[self.a.clone(), self.b.clone()])?.into_iter().map(|file| job.rows(file)).collect();
+            inputs(&names)?.into_iter().map(|file| Rows::from_input(job.open(file)?, &options)).collect();
         let rows = rows?;
         if let [a, b] = &rows[..] {
+            same_items((a.name(), a.item_shape()), (b.name(), b.item_shape()))?;
             ensure!(
                 a.item_shape() == b.item_shape(),
-                "{} and {}: items of shape {:?} and {:?} cannot be compared; give arrays of equal shape, or --shape for rows of csv",
+                "{} and {}: items of shape {} and {} cannot be compared; give arrays of equal shape, or --shape for rows \
+                 of csv",
                 a.name(),
                 b.name(),
-                a.item_shape(),
-                b.item_shape()
+                shape_text(a.item_shape()),
+                shape_text(b.item_shape())
             );
         }
         Paired::new(rows)
     }
 
+    fn drops(&self, job: &Job) -> bool {
+        job.shared.nan == NanPolicy::Drop
+    }
+
     fn compare(&self, job: &Job, pair: Paired) -> Result<Difference> {
         let mut found = Difference::default();
-        let width = pair.width();
+        let (width, names) = (pair.width(), pair.names().join(" and "));
+        let left_out = job.read_options(job.shared.rows).left_out;
         let together = |block: Block<f64>| Ok(block.inputs);
         job.each_block(Source::InStep(pair), block_rows(width), "rows", together, |rows, blocks| {
             let [a, b] = &blocks[..] else { bail!("bug: {} arrays compared", blocks.len()) };
-            for (i, (&a, &b)) in a.iter().zip(b).enumerate() {
-                if !self.equal(a, b) {
-                    found.add(a, b, rows.start + (i / width) as u64, i % width);
+            for (row, (a, b)) in rows.zip(a.outer_iter().zip(b.outer_iter())) {
+                if self.drops(job) && !a.iter().chain(b).all(|v| v.is_finite()) {
+                    left_out.add(&names, 1);
+                    continue;
                 }
+                for (column, (&a, &b)) in a.iter().zip(b).enumerate() {
+                    if !self.equal(a, b) {
+                        found.add(a, b, row, column);
+                    }
+                }
+                found.rows += 1;
             }
-            found.rows += a.nrows() as u64;
             Ok(())
         })?;
         Ok(found)

@@ -9,7 +9,7 @@ use crate::cli::{Block, Job, Source, usage};
 use crate::denoiser::{Denoiser, Model};
 use crate::flow::Plan;
 use crate::scalar::{Dtype, Scalar};
-use crate::stream::{Content, NanPolicy, Paired, Rows, block_rows, same_items};
+use crate::stream::{Content, Paired, Rows, block_rows, same_items};
 
 /// Latents when nothing says how many.
 const DEFAULT_SAMPLES: usize = 10_000;
@@ -111,9 +111,12 @@ impl<'a, T: Scalar> Pairing<'a, T> {
             }
         }
         let (any_model, any_file) = (models.iter().any(Option::is_some), !files.is_empty());
-        let wrong = if any_model && any_file && job.shared.nan == NanPolicy::Drop {
-            Some("--nan drop: dropping rows of samples would lose their pairing with the models' latents")
-        } else if any_model && any_file && samples.is_some() {
+        let mixed = any_model && any_file;
+        job.numbered(mixed, "samples and models", "rows of samples belong to latents by their number")?;
+        if mixed {
+            files = files.into_iter().map(Rows::numbered).collect();
+        }
+        let wrong = if mixed && samples.is_some() {
             Some(
                 "--samples with samples among the inputs: models run from as many latents as they have rows; leave it out",
             )

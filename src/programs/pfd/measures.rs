@@ -6,6 +6,7 @@ use ndarray::{Array2, ArrayView2};
 use crate::cli::Job;
 use crate::measure::interval::{Amounts, Estimate};
 use crate::measure::probability_flow_distance::{BiasVariance, Distance, Relative, Shifted};
+use crate::measure::scale::{Look, Scale};
 use crate::scalar::Scalar;
 use crate::stream::Table;
 
@@ -17,6 +18,8 @@ pub struct Measures<'a> {
     /// Whether an input's rows are as a file has them, not from our latents.
     from_files: Vec<bool>,
     pairs: Vec<(usize, usize, Shifted)>,
+    /// Of every input, where its numbers lie.
+    scales: Vec<Scale>,
     quantities: Quantities,
 }
 
@@ -39,7 +42,13 @@ impl<'a> Measures<'a> {
         } else {
             Quantities::Distances(vec![Distance::default(); pairs.len()])
         };
-        Measures { arguments, from_files, pairs, quantities }
+        let scales = vec![Scale::default(); from_files.len()];
+        Measures { arguments, from_files, pairs, scales, quantities }
+    }
+
+    /// Takes in rows of every input, as they are before they are described.
+    pub fn look_at(&mut self, looked_at: Vec<Vec<Look>>) {
+        self.scales.iter_mut().zip(looked_at).for_each(|(scale, rows)| scale.take(rows));
     }
 
     pub fn add<T: Scalar>(&mut self, blocks: &[Array2<T>]) {
@@ -115,6 +124,8 @@ impl<'a> Measures<'a> {
     /// Where the numbers are unlikely to say what they seem to: once of a kind.
     pub fn warn(&self, job: &Job) {
         let name = |i: &usize| self.arguments.name(*i);
+        let scales = |i: usize| (name(&i), &self.scales[i]);
+        job.warn_of_scales(scales(0), (1..self.scales.len()).map(scales));
         let more = if self.from_files.contains(&true) { "give more rows" } else { "give more latents (-n)" };
         let unpaired = self.pairs.iter().filter(|(a, b, _)| self.from_files[*a] || self.from_files[*b]);
         let unpaired = unpaired.filter_map(|(a, b, shifted)| Some((a, b, shifted.without_effect()?)));

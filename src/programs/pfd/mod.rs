@@ -12,6 +12,7 @@ use ndarray::Array2;
 use crate::cli::{Block, Job, Program, SamplerArgs, usage};
 use crate::flow::Plan;
 use crate::measure::descriptor::{Choice, Descriptor};
+use crate::measure::scale::look;
 use crate::scalar::{Dtype, Scalar};
 use crate::stream::Table;
 use crate::with_dtype;
@@ -124,11 +125,12 @@ impl Arguments {
             let first = block.rows.start;
             let of_each = |x: Array2<T>| {
                 job.finite(x.view(), first)?;
-                descriptor.apply(x, first)
+                Ok((look(x.view()), descriptor.apply(x, first)?))
             };
-            pairing.rows(block)?.into_iter().map(of_each).collect::<Result<Vec<_>>>()
+            pairing.rows(block)?.into_iter().map(of_each).collect::<Result<(Vec<_>, Vec<_>)>>()
         };
-        job.each_block(rows, pairing.block, "latents", described, |_, rows| {
+        job.each_block(rows, pairing.block, "latents", described, |_, (looked_at, rows)| {
+            measures.look_at(looked_at);
             measures.add(&rows);
             Ok(())
         })?;

@@ -16,8 +16,9 @@ use crate::measure::copies::Known;
 use crate::measure::descriptor::{Choice, Descriptor};
 use crate::measure::generalization::{Training, check_scale};
 use crate::measure::reproducibility::Similarity;
+use crate::measure::scale::Scale;
 use crate::scalar::{Dtype, Scalar};
-use crate::stream::{NanPolicy, Paired, Rows, block_rows, same_items};
+use crate::stream::{Paired, Rows, block_rows, same_items};
 use crate::with_dtype;
 
 use scores::{PER_SAMPLE, Scores, Train};
@@ -117,7 +118,7 @@ impl Arguments {
     }
 
     /// What the flags alone show to be wrong.
-    fn check(&self, nan: NanPolicy) -> Result<f64> {
+    fn check(&self) -> Result<f64> {
         ensure!(
             self.inputs.len() >= 2 || self.train.is_some(),
             "one input has nothing to be compared with; give a second, or --train"
@@ -125,10 +126,6 @@ impl Arguments {
         ensure!(
             !self.descriptor.is_fitted() || self.fit.is_some() || self.train.is_some(),
             "--descriptor: its mean and axes come from data; give --fit or --train"
-        );
-        ensure!(
-            self.per_sample.is_none() || nan != NanPolicy::Drop,
-            "--per-sample with --nan drop: rows would lose their numbers"
         );
         ensure!(
             !self.gl.contains(&Form::Distance) || self.reference.is_some(),
@@ -153,7 +150,8 @@ impl Arguments {
 
 impl Program for Arguments {
     fn run(self, job: &Job) -> Result<()> {
-        let threshold = self.check(job.shared.nan).map_err(usage)?;
+        let threshold = self.check().map_err(usage)?;
+        job.numbered(self.per_sample.is_some(), "--per-sample", "rows would lose their numbers")?;
         let wants = |form| self.train.is_some() && self.gl.contains(&form);
         job.only(self.similarity == Similarity::Mae, &["--data-range"], "it is for --similarity mae")?;
         job.only(wants(Form::Ratio), &["--ratio"], "it is for --gl ratio")?;
@@ -178,25 +176,13 @@ impl Program for Arguments {
             );
             same_items((other.name(), other.item_shape()), (inputs[0].name(), inputs[0].item_shape()))?;
         }
-        // A training set in pixels beside samples in −1 to 1 makes every sample new.
-        let whole_numbers = |r: &Rows| !r.source_dtype().contains('f') && r.source_dtype() != "csv";
-        for other in [&train, &reference].into_iter().flatten() {
-            if whole_numbers(other) != whole_numbers(&inputs[0]) {
-                job.warn(&format!(
-                    "{} and {} are stored as {} and {}; make sure that they are on the same scale",
-                    other.name(),
-                    inputs[0].name(),
-                    other.source_dtype(),
-                    inputs[0].source_dtype()
-                ));
-            }
-        }
         let dtypes: Vec<Dtype> = inputs.iter().chain(&train).map(Rows::dtype).collect();
         let shape = inputs[0].item_shape().to_vec();
-        let range = if whole_numbers(&inputs[0]) { 255.0 } else { 2.0 };
-        let unit = self.data_range.as_ref().map_or(range, |range| range.0[1] - range.0[0]) / 255.0;
+        let whole_numbers = !inputs[0].source_dtype().contains('f') && inputs[0].source_dtype() != "csv";
+        let assumed = if whole_numbers { [0.0, 255.0] } else { [-1.0, 1.0] };
+        let range = self.data_range.as_ref().map_or(assumed, |range| [range.0[0], range.0[1]]);
         let inputs = Paired::new(inputs)?;
-        with_dtype!(job.dtype(&dtypes), T => self.score::<T>(job, [threshold, unit], inputs, &shape, [train, fit, reference]))
+        with_dtype!(job.dtype(&dtypes), T => self.score::<T>(job, threshold, range, inputs, &shape, [train, fit, reference]))
     }
 }
 
@@ -204,7 +190,8 @@ impl Arguments {
     fn score<T: Scalar>(
         &self,
         job: &Job,
-        [threshold, unit]: [f64; 2],
+        threshold: f64,
+        range: [f64; 2],
         inputs: Paired,
         item_shape: &[usize],
         [train, fit, reference]: [Option<Rows>; 3],
@@ -222,11 +209,15 @@ impl Arguments {
             }
             None => None,
         };
+        let mut others = Vec::new();
+        if let Some((name, x)) = &train {
+            others.push((name.clone(), Scale::of(x.view())));
+        }
         let descriptor = match &self.descriptor {
             Choice::Program(command) => {
                 Descriptor::Program(job.descriptor_program(command)?, item_shape.to_vec())
             }
-            _ => self.fitted_descriptor(fit, train.as_ref().map(|(_, x)| x))?,
+            _ => self.fitted_descriptor(fit, train.as_ref().map(|(_, x)| x), &mut others)?,
         };
         let train = match train {
             Some((name, x)) => {
@@ -236,7 +227,7 @@ impl Arguments {
             }
             None => None,
         };
-        let mut scores = Scores::new(self, threshold, unit, job.shared.rows.start, per_sample);
+        let mut scores = Scores::new(self, threshold, range, job.shared.rows.start, per_sample);
         let most = block_rows(inputs.width());
         job.each_block(
             Source::InStep(inputs),
@@ -247,9 +238,10 @@ impl Arguments {
         )?;
         if let (Some(mut rows), Some(train)) = (reference, &train) {
             let name = rows.name().to_string();
-            let mut first = 0;
+            let (mut first, mut scale) = (0, Scale::default());
             while let Some(x) = rows.next_block::<T>(block_rows(rows.width()))? {
                 let n = x.nrows() as u64;
+                scale.add(x.view());
                 let x = descriptor.apply(x, first)?;
                 first += n;
                 check_scale(x.view()).with_context(|| name.clone())?;
@@ -258,8 +250,9 @@ impl Arguments {
                 }
             }
             ensure!(scores.reference.n() > 0, "{name}: no rows; --reference needs fresh samples");
+            others.push((name, scale));
         }
-        scores.write(job, table, train.as_ref())
+        scores.write(job, table, train.as_ref(), &others)
     }
 
     /// The descriptor fitted to --fit, or else to the training set.
@@ -267,6 +260,7 @@ impl Arguments {
         &self,
         fit: Option<Rows>,
         train: Option<&Array2<T>>,
+        others: &mut Vec<(String, Scale)>,
     ) -> Result<Descriptor> {
         if self.descriptor == Choice::Raw {
             return Ok(Descriptor::Raw);
@@ -279,9 +273,12 @@ impl Arguments {
         let mut moments = Moments::new(width).with_context(|| name.clone())?;
         match (fit, train) {
             (Some(mut rows), _) => {
+                let mut scale = Scale::default();
                 while let Some(block) = rows.next_block::<T>(MOMENT_ROWS)? {
+                    scale.add(block.view());
                     moments.add(block.view());
                 }
+                others.push((name.clone(), scale));
             }
             (None, Some(train)) => {
                 for block in train.axis_chunks_iter(ndarray::Axis(0), MOMENT_ROWS) {

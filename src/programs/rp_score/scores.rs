@@ -9,6 +9,7 @@ use crate::measure::descriptor::Descriptor;
 use crate::measure::generalization::{Best, Nearest, Training, check_scale, is_copy};
 use crate::measure::interval::{Amounts, Estimate};
 use crate::measure::reproducibility::{Reproducibility, Side};
+use crate::measure::scale::Scale;
 use crate::scalar::Scalar;
 use crate::stream::{Table, Value};
 
@@ -28,6 +29,8 @@ pub struct Train<T: Scalar> {
 pub struct Scores<'a, T: Scalar> {
     pub(super) arguments: &'a Arguments,
     pub(super) threshold: f64,
+    /// Of the data, of which mae counts 1/255.
+    pub(super) range: [f64; 2],
     unit: f64,
     pub(super) rows: u64,
     /// Number of the first row.
@@ -35,6 +38,8 @@ pub struct Scores<'a, T: Scalar> {
     pub(super) pairs: Vec<Pair<T>>,
     /// Per input.
     pub(super) copied: Vec<Copied>,
+    /// Of every input, where its numbers lie.
+    pub(super) scales: Vec<Scale>,
     /// Distances of the reference samples to the nearest training row.
     pub reference: Amounts,
     per_sample: Option<Table>,
@@ -66,11 +71,12 @@ impl<'a, T: Scalar> Scores<'a, T> {
     pub fn new(
         arguments: &'a Arguments,
         threshold: f64,
-        unit: f64,
+        range: [f64; 2],
         first: u64,
         per_sample: Option<Table>,
     ) -> Self {
         let m = arguments.inputs.len();
+        let unit = (range[1] - range[0]) / 255.0;
         let pair = |a, b| Pair {
             a,
             b,
@@ -80,11 +86,13 @@ impl<'a, T: Scalar> Scores<'a, T> {
         Scores {
             arguments,
             threshold,
+            range,
             unit,
             rows: 0,
             first,
             pairs: (0..m).flat_map(|a| (a + 1..m).map(move |b| pair(a, b))).collect(),
             copied: vec![Copied::default(); m],
+            scales: vec![Scale::default(); m],
             reference: Amounts::default(),
             per_sample,
         }
@@ -97,6 +105,9 @@ impl<'a, T: Scalar> Scores<'a, T> {
         descriptor: &Descriptor,
         train: Option<&Train<T>>,
     ) -> Result<()> {
+        for (scale, block) in self.scales.iter_mut().zip(&blocks) {
+            scale.add(block.view());
+        }
         for pair in &mut self.pairs {
             pair.copies += paired_copies(blocks[pair.a].view(), blocks[pair.b].view());
         }
@@ -186,8 +197,15 @@ impl<'a, T: Scalar> Scores<'a, T> {
         Ok(())
     }
 
-    /// Writes the table of scores, and warns where they measure little.
-    pub fn write(self, job: &Job, mut table: Table, train: Option<&Train<T>>) -> Result<()> {
+    /// Writes the table of scores, and warns where they measure little; `others` are what the inputs are compared
+    /// with, and where its numbers lie.
+    pub fn write(
+        self,
+        job: &Job,
+        mut table: Table,
+        train: Option<&Train<T>>,
+        others: &[(String, Scale)],
+    ) -> Result<()> {
         ensure!(
             self.rows > 0,
             "{}: no rows to score; give samples",
@@ -240,6 +258,7 @@ impl<'a, T: Scalar> Scores<'a, T> {
                 row(score, self.name(i), self.train(), estimate, threshold, baseline)?;
             }
         }
+        self.warn_of_scales(job, others);
         self.warn(job, &baselines);
         if let Some(per_sample) = self.per_sample {
             per_sample.finish()?;

@@ -2,6 +2,8 @@
 
 use crate::cli::Job;
 use crate::measure::descriptor::Choice;
+use crate::measure::reproducibility::Similarity;
+use crate::measure::scale::Scale;
 use crate::scalar::Scalar;
 
 use super::Form;
@@ -64,11 +66,37 @@ impl<T: Scalar> Scores<'_, T> {
         }
     }
 
+    /// Numbers of one file in another range than those of the first: whatever they show, they are not alike.
+    pub(super) fn warn_of_scales(&self, job: &Job, others: &[(String, Scale)]) {
+        let inputs = (1..self.scales.len()).map(|i| (self.name(i), &self.scales[i]));
+        let others = inputs.chain(others.iter().map(|(name, scale)| (name.clone(), scale)));
+        job.warn_of_scales((self.name(0), &self.scales[0]), others);
+        let arguments = self.arguments;
+        if arguments.similarity == Similarity::Mae
+            && arguments.data_range.is_none()
+            && arguments.compares()
+            && self.scales[0].misfits(self.range)
+        {
+            let [low, high] = self.range;
+            job.warn(&format!(
+                "{} has numbers {}, and mae counts 1/255 of {low} to {high}; give their --data-range",
+                self.name(0),
+                self.scales[0]
+            ));
+        }
+    }
+
     /// Rows that are equal to the bit.
     fn warn_of_copies(&self, job: &Job) {
         for pair in self.pairs.iter().filter(|pair| pair.copies > 0) {
+            let both = self.copied[pair.a].to_the_bit.min(self.copied[pair.b].to_the_bit);
+            let why = match both >= pair.copies {
+                true => "models that return the training set make them, or one file or seed used twice",
+                false => "one file or seed used twice makes them",
+            };
             job.warn(&format!(
-                "{} of {} rows of {} and {} are equal to the bit; score samples of models that were made apart",
+                "{} of {} rows of {} and {} are equal to the bit, as {why}; for rp, give samples of models that were made \
+                 apart",
                 pair.copies,
                 self.rows,
                 self.name(pair.a),

@@ -1,0 +1,121 @@
+//! Whether two sets of samples are on one scale: bytes beside −1 … 1 make any two of them differ.
+
+use std::fmt;
+
+use ndarray::{ArrayView1, ArrayView2};
+use rayon::prelude::*;
+
+use super::interval::Mean;
+use crate::scalar::Scalar;
+
+/// Rows of each below which nothing is said.
+const LEAST_ROWS: u64 = 8;
+
+/// Standard deviations this many times apart are of two scales.
+const APART: f64 = 4.0;
+
+/// So are means that are this share of the larger standard deviation apart, as those of 0 … 1 and −1 … 1 are for
+/// all but the brightest images, and this many standard errors.
+const SHIFTED: f64 = 0.7;
+const STANDARD_ERRORS: f64 = 5.0;
+
+/// Of a row: mean, mean square about it, least and largest.
+pub type Look = [f64; 4];
+
+/// Looks at every row, on all threads.
+pub fn look<T: Scalar>(x: ArrayView2<T>) -> Vec<Look> {
+    (0..x.nrows()).into_par_iter().map(|i| of_row(x.row(i))).collect()
+}
+
+/// Where the numbers of some rows lie.
+#[derive(Clone, Debug, Default)]
+pub struct Scale {
+    /// Of the rows' own means.
+    means: Mean,
+    /// Of the mean squares about them.
+    within: Mean,
+    bounds: Option<[f64; 2]>,
+}
+
+impl Scale {
+    pub fn of<T: Scalar>(x: ArrayView2<T>) -> Scale {
+        let mut scale = Scale::default();
+        scale.add(x);
+        scale
+    }
+
+    /// Takes in rows, those left out that hold a number which is not finite.
+    pub fn add<T: Scalar>(&mut self, x: ArrayView2<T>) {
+        self.take(look(x));
+    }
+
+    /// Takes in rows that were looked at, in order.
+    pub fn take(&mut self, rows: Vec<Look>) {
+        for [mean, square, low, high] in rows.into_iter().filter(|row| row.iter().all(|v| v.is_finite())) {
+            self.means.add(mean);
+            self.within.add(square);
+            let [least, most] = self.bounds.unwrap_or([low, high]);
+            self.bounds = Some([least.min(low), most.max(high)]);
+        }
+    }
+
+    /// The smallest number and the largest; of no rows, none.
+    pub fn bounds(&self) -> Option<[f64; 2]> {
+        self.bounds
+    }
+
+    /// Standard deviation of all numbers.
+    fn deviation(&self) -> f64 {
+        let n = self.means.n as f64;
+        (self.within.mean + self.means.variance() * (n - 1.0) / n).sqrt()
+    }
+
+    /// Whether they do not suit a range: lie beyond by a quarter of it, or fill no hundredth of it.
+    pub fn misfits(&self, [low, high]: [f64; 2]) -> bool {
+        let width = high - low;
+        self.bounds.is_some_and(|[least, most]| {
+            least < low - width / 4.0 || most > high + width / 4.0 || most - least < width / 100.0
+        })
+    }
+
+    /// Whether they are on a scale of their own.
+    pub fn is_apart(&self, other: &Scale) -> bool {
+        let deviations = [self.deviation(), other.deviation()];
+        let (small, large) = (deviations[0].min(deviations[1]), deviations[0].max(deviations[1]));
+        // What does not vary has no scale.
+        if self.means.n.min(other.means.n) < LEAST_ROWS || small <= 0.0 {
+            return false;
+        }
+        let shift = (self.means.mean - other.means.mean).abs();
+        let error = [self, other].iter().map(|s| s.means.variance() / s.means.n as f64).sum::<f64>().sqrt();
+        large > APART * small || shift > (SHIFTED * large).max(STANDARD_ERRORS * error)
+    }
+}
+
+/// "from 0.0 to 255.0, mean 72.9, standard deviation 89.9".
+impl fmt::Display for Scale {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [low, high] = self.bounds.unwrap_or([f64::NAN; 2]).map(short);
+        let (mean, deviation) = (short(self.means.mean), short(self.deviation()));
+        write!(f, "from {low:?} to {high:?}, mean {mean:?}, standard deviation {deviation:?}")
+    }
+}
+
+/// To three digits.
+fn short(x: f64) -> f64 {
+    format!("{x:.2e}").parse().unwrap_or(x)
+}
+
+fn of_row<T: Scalar>(row: ArrayView1<T>) -> Look {
+    let n = row.len() as f64;
+    let (mut sum, mut low, mut high) = (0.0, f64::INFINITY, f64::NEG_INFINITY);
+    for v in row {
+        let v = v.wide();
+        sum += v;
+        low = low.min(v);
+        high = high.max(v);
+    }
+    let mean = sum / n;
+    let square = row.iter().map(|v| (v.wide() - mean).powi(2)).sum::<f64>() / n;
+    [mean, square, low, high]
+}
