@@ -6,11 +6,11 @@
     make bench MISSING=1            only what has no row yet: goes on with a stopped run
 
 Each round times a job here and then in its rival, so that both meet the same
-machine; `ratio` is the median over rounds of the rival's time over ours. Ours is
+machine; `ratio` is the median over rounds of the faster rival's time over ours. Ours is
 the wall time of the whole program, from start to exit, reading its files and
 writing its result included. A rival (peers/) reads the same files and does the
 same work; its start and imports are not counted, nor is writing a result that is
-only compared. A second library besides the named rival takes one turn.
+only compared. Of two rivals the slower one takes one turn.
 
 Every result is compared with the rival's; a difference beyond the tolerance ends
 the run with exit code 1. `floor` is the time that the job's operations take at the
@@ -64,7 +64,7 @@ class Job:
     # Where the rival's version is, and what it is told.
     peer: str = ""
     settings: dict = field(default_factory=dict)
-    # The rivals, the one that `target` speaks of first.
+    # The rivals: the first takes a turn every round, another goes on where it is the faster.
     rivals: tuple = ()
     target: float | None = None
     # A file to the arguments that make it; made once.
@@ -227,8 +227,7 @@ class Bench:
         turns, failures = {name: [] for name in competitors}, []
         for number in range(self.rounds or job.rounds):
             for name, competitor in competitors.items():
-                once = name in job.rivals[1:]
-                if (once and number > 0) or (number > 0 and not turns[name]):
+                if number > 0 and (not turns[name] or self.is_slower(job, turns, name)):
                     continue
                 try:
                     turns[name].append(competitor.turn())
@@ -237,6 +236,12 @@ class Bench:
                         raise
                     failures.append(f"{name}: {error}")
         return turns, failures
+
+    @staticmethod
+    def is_slower(job, turns, name):
+        """Whether this is another rival than the first, and took longer than it in the first round."""
+        first = turns[job.rivals[0]] if name in job.rivals[1:] else []
+        return bool(first) and turns[name][0]["seconds"] > first[0]["seconds"]
 
     def run(self, job):
         self.prepare(job)
@@ -260,9 +265,10 @@ class Bench:
                 row[name] = f"{median(name):.4g}"
         promises = []
 
-        if job.rivals and turns.get(job.rivals[0]):
-            row["rival"] = job.rivals[0]
-            pairs = zip(turns["ours"], turns[job.rivals[0]])
+        rivals = [name for name in job.rivals if turns.get(name)]
+        if rivals:
+            row["rival"] = min(rivals, key=median)
+            pairs = zip(turns["ours"], turns[row["rival"]])
             ratio = statistics.median(rival["seconds"] / ours["seconds"] for ours, rival in pairs)
             row["ratio"] = f"{ratio:.2f}"
             if job.target:

@@ -10,15 +10,15 @@ PHASE_SOLVER_pca := PCA
 PHASE_SOLVER_subspaces := K-subspaces
 PHASE_SOLVER_gradient := Gradient
 
-# With the joint constraint, the spectral start and some random ones. Without, random starts only: the spectral one
-# finds the planted subspaces even where others explain the rows as well. K-subspaces take so little time that
-# hundreds of starts make up for their many local optima.
+# With the joint constraint, the spectral start and some spread ones. Without, uniform starts, which know nothing of the
+# rows: the others find the planted subspaces even where others explain the rows as well. K-subspaces take so little
+# time that hundreds of starts make up for their many local optima.
 PHASE_FLAGS_pca :=
 PHASE_FLAGS_gradient :=
 PHASE_FLAGS_subspaces-joint := --orthogonal --restarts 30
 PHASE_FLAGS_gradient-joint := --orthogonal --restarts 30 --iterations 400
-PHASE_FLAGS_subspaces-free := --init random --restarts $(call small,200,1000)
-PHASE_FLAGS_gradient-free := --init random --restarts 20 --iterations 300
+PHASE_FLAGS_subspaces-free := --init uniform --restarts $(call small,200,1000)
+PHASE_FLAGS_gradient-free := --init uniform --restarts 20 --iterations 300
 
 phase_kind = $(call field,solver)$(if $(call field,bases),-$(call field,bases))
 phase_panel = $(PHASE_SOLVER_$(call field,solver))$(if $(call field,bases),$(comma) $(PHASE_BASES_$(call field,bases)))
@@ -36,7 +36,7 @@ phase_cells = $(foreach solver,$2,$(foreach rank,$(or $(PHASE_RANKS_$(solver)-$1
 PHASE_HEATMAP = fig heatmap $< --panel panel --x samples --y rank --value success --range 0,1 \
     --x-label 'rows of each component' --y-label rank --no-numbers
 
-# Without the constraint, random starts seldom find subspaces of higher rank, the fewer the more components.
+# Without the constraint, uniform starts seldom find subspaces of higher rank, the fewer the more components.
 PHASE_RANKS_gradient-basesfree-2 := $(call small,2 4,2 3 4 5)
 PHASE_RANKS_gradient-basesfree-3 := $(call small,2,2 3)
 PHASE_RANKS_subspaces-basesfree-2 := $(call small,2 4,2 3 4 5 6)

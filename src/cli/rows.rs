@@ -67,8 +67,8 @@ impl<T: Scalar> Block<T> {
 
 impl Job {
     /// The loop over rows: `work` is done on blocks of at most `most` rows on all threads, and `take` sees its
-    /// results in order, with the numbers of the rows. Shows progress in `what`. A row's result must not depend on the block around it: then neither threads nor blocks change a
-    /// byte.
+    /// results in order, with the numbers of the rows. Shows progress in `what`. A row's result must not depend on
+    /// the block around it: then neither threads nor blocks change a byte.
     ///
     /// # Errors
     /// The first, in the order of rows, of the source, `work` or `take`.

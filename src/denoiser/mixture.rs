@@ -163,10 +163,10 @@ impl<T: Scalar> MixtureDenoiser<T> {
         level
     }
 
-    /// The log weights of a row, less ½‖x‖²/(δ_0+σ²), which all share. `p` is
-    /// the row's product with the frame, of which `centres` are those of the means, `distance(k)` is ‖x−μ_k‖² less something
-    /// that all share and that `norm` (‖x‖² less the same) shares too. Returns the
-    /// sum of magnitudes over the largest's coordinates, which its rounding is a share of.
+    /// The log weights of a row, less ½‖x‖²/(δ_0+σ²), which all share. `p` is the row's product with the frame, of
+    /// which `centres` are those of the means, `distance(k)` is ‖x−μ_k‖² less something that all share and that
+    /// `norm` (‖x‖² less the same) shares too. Returns the sum of magnitudes over the largest's coordinates, which
+    /// its rounding is a share of.
     fn log_weights<P: Scalar>(
         &self,
         level: &Level,

@@ -115,8 +115,8 @@ fn difference(a: &[f64], b: &[f64]) -> f64 {
 }
 
 /// Programs whose numbers, in f32, differ by rounding and what a flow makes of it: at most 3.2e-5 was measured,
-/// where data are encoded, from the smallest noise level to the largest. Training amplifies (7.7e-4 after five steps), and the distance
-/// of two equal models is rounding itself, so those are only printed.
+/// where data are encoded, from the smallest noise level to the largest. Training amplifies (7.7e-4 after five steps),
+/// and the distance of two equal models is rounding itself, so those are only printed.
 const BOUNDED: [&str; 4] = ["molrg-gen", "dae-apply", "pf-sample", "rp-score"];
 const BOUND: f64 = 1e-4;
 

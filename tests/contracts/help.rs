@@ -180,6 +180,14 @@ fn the_page_of_the_programs_is_what_help_says() {
 }
 
 #[test]
+fn a_list_takes_nothing_more() {
+    let place = Place::new();
+    assert_eq!(place.text("molrg --list").lines().count(), PROGRAMS.len());
+    assert!(place.fails(2, "molrg --list extra").contains("'extra'"));
+    place.fails(2, "molrg --list --nonsense");
+}
+
+#[test]
 fn the_overview_lists_every_program() {
     let man = Place::new().text("molrg --generate man");
     for program in PROGRAMS {

@@ -3,14 +3,14 @@
 use molrg::denoiser::Model;
 use molrg::fit::gradient::softmax_loss;
 use molrg::fit::pca::Moments;
-use molrg::fit::{Assumptions, Fit, Init, Parts, Settings, Solver, Weighting, fit_mixture};
+use molrg::fit::{Assumptions, Fit, Init, Parts, Settings, Solver, Weighting, fit_mixture, start};
 use molrg::linalg::{cast, orthonormalize, thin_svd};
 use molrg::measure::phase::{Cell, Experiment};
 use molrg::measure::subspace_error::{between, largest, matched};
 use molrg::mixture::{Component, Design, Mixture, Sampler, Spectrum};
 use molrg::random::{Purpose, normal_rows};
 use molrg::scalar::{Dtype, Scalar};
-use ndarray::{Array1, Array2, ArrayView2, Axis, s};
+use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
 use serde_json::Value;
 
 fn draw<T: Scalar>(mixture: &Mixture, seed: u64, n: u64) -> (Array2<T>, Vec<usize>) {
@@ -252,6 +252,51 @@ fn subspaces_under_noise_reach_the_labels_own_svd() {
         assert!(apart < 0.01, "{apart}");
         // Noise of 0.05 in 27 dimensions over 300 rows: √(2·3·27/300)·0.05 = 0.037.
         assert!(m.error < 2.0 * 0.037, "{}", m.error);
+    }
+}
+
+/// Frames that the rows have no say in, uniform (so that their projections have mean r/d), together orthonormal where
+/// the fit is, and others for every start.
+#[test]
+fn uniform_starts_know_nothing_of_the_rows() {
+    let (d, ranks) = (10, vec![2, 3]);
+    for orthogonal in [false, true] {
+        let settings = Settings { init: Init::Uniform, orthogonal, ..Settings::new(ranks.clone()) };
+        let normal = |seed, n| normal_rows::<f64>(seed, Purpose::Noise, 0..n, d);
+        let rows = [normal(1, 40), normal(2, 7) * 1e3];
+        let mut mean = Array2::<f64>::zeros((d, d));
+        let starts = 4000;
+        for restart in 0..starts {
+            let bases = start::bases(rows[0].view(), &settings, restart).unwrap();
+            if restart < 20 {
+                assert_eq!(bases, start::bases(rows[1].view(), &settings, restart).unwrap());
+                let joint = concatenate![Axis(1), bases[0], bases[1]];
+                let gram = joint.t().dot(&joint);
+                let each = |k: std::ops::Range<usize>| {
+                    (gram.slice(s![k.clone(), k.clone()]).to_owned() - Array2::<f64>::eye(k.len()))
+                        .mapv(f64::abs)
+                        .sum()
+                };
+                // Rounding of products of d numbers.
+                assert!(each(0..2) < 1e-13 && each(2..5) < 1e-13);
+                assert_eq!(each(0..5) < 1e-13, orthogonal);
+            }
+            mean = mean + bases[1].dot(&bases[1].t()) / starts as f64;
+        }
+        // Entries of a projection scatter by less than ½, their mean over 4000 by less than 0.008; five times that.
+        let off = (mean - Array2::<f64>::eye(d) * 0.3).mapv(f64::abs).iter().fold(0.0, |a: f64, &b| a.max(b));
+        assert!(off < 0.04, "orthogonal {orthogonal}: {off}");
+    }
+    // And what they lead to is a fit: of separate subspaces, the planted one.
+    let truth = Design { noise_std: 0.1, ..Design::molrg(16, 2, 2) }.plant(3).unwrap();
+    let x = draw::<f64>(&truth, 4, 120).0;
+    for solver in [Solver::Subspaces, Solver::Em, Solver::Gradient] {
+        let parts = Parts { noise: solver == Solver::Em, ..Parts::default() };
+        let settings = Settings { init: Init::Uniform, solver, parts, ..Settings::new(vec![2; 2]) };
+        let fit = fit_mixture(x.view(), &settings).unwrap();
+        let error = error(&fit, &truth);
+        // Noise of variance .01 turns the basis of 60 rows by √(2·2·14·.01/60) = .1, and √2 are right angles.
+        assert!(error < 0.3, "{solver:?}: {error}");
     }
 }
 
@@ -567,8 +612,8 @@ fn noise_is_kept_from_vanishing_by_a_share_of_the_variance_about_the_mean() {
         let moved = &x + offset;
         let settings = Settings { solver: Solver::Em, parts: everything(means), ..Settings::new(vec![2; 2]) };
         let fit = fit_mixture(moved.view(), &settings).unwrap();
-        let (count, floor) = fit.floored.unwrap();
-        assert_eq!(count, 2, "rows without noise leave none");
+        let (components, floor) = fit.floored.unwrap();
+        assert_eq!(components, [0, 1], "rows without noise leave none");
         // The rounding of the moved rows, 1e-13, beside a variance of 1/6.
         assert!((floor / (1e-6 * variance) - 1.0).abs() < 1e-10, "offset {offset}: {floor}");
         assert!(fit.mixture.components.iter().all(|c| c.noise_variance == floor));
@@ -805,7 +850,8 @@ fn rows_that_contradict_what_is_assumed_are_told_with_numbers() {
         for seed in 0..20 {
             let x = draw::<f32>(&truth, seed, n).0;
             let fit = fit_mixture(x.view(), &Settings::new(vec![r; k])).unwrap();
-            let told = Assumptions::of(x.view(), &fit.mixture).contradicted(x.nrows(), Parts::default());
+            let told =
+                Assumptions::of(x.view(), &fit.mixture).contradicted(x.nrows(), Parts::default(), false);
             assert_eq!(told, None, "r {r}, K {k}, N {n}, seed {seed}");
         }
     }
@@ -824,11 +870,15 @@ fn rows_that_contradict_what_is_assumed_are_told_with_numbers() {
     assert!((found.mean_share / (mean.dot(&mean) / energy) - 1.0).abs() < 1e-12);
     let inside = x.dot(&fit.mixture.components[0].basis).mapv(|v| v * v).sum() / 1500.0;
     assert!((found.variance / inside - 1.0).abs() < 1e-12);
-    let told = found.contradicted(500, settings.parts).unwrap();
+    let told = found.contradicted(500, settings.parts, false).unwrap();
     assert!(told.ends_with("give --fit means,variances,weights") && !told.contains('\n'), "{told}");
     assert!(told.contains(&format!("{:.3e}", found.mean_norm)) && told.contains(&format!("{inside:.3e}")));
+    let told = found.contradicted(500, settings.parts, true).unwrap();
+    assert!(told.ends_with(
+        "; give --solver subspaces or em, without --orthogonal, with --fit means,variances,weights"
+    ));
     // Fitted, there is nothing to contradict.
-    assert_eq!(found.contradicted(500, everything(true)), None);
+    assert_eq!(found.contradicted(500, everything(true), true), None);
     // With means, the variance is about them: 4 in two dimensions of three is within the bounds.
     let means = Settings { parts: Parts { means: true, ..Parts::default() }, ..Settings::new(vec![3]) };
     let fit = fit_mixture(x.view(), &means).unwrap();

@@ -116,7 +116,7 @@ fn phase_k1(figures: &Figures) {
     }
 }
 
-/// With the joint constraint at N_k = r. Without it, not yet there, and K-subspaces one row later.
+/// With the joint constraint at N_k = r. Without it, not yet there from rank 4 on, and K-subspaces one row later.
 fn phase_of_several(figures: &Figures, name: &str) {
     let table = figures.table(name);
     let mut seen = BTreeSet::new();
@@ -128,11 +128,13 @@ fn phase_of_several(figures: &Figures, name: &str) {
             ..0.0 => assert_eq!(success, 0.0, "{row:?}"),
             // An optimum may be missed by all starts of a trial or two.
             _ if joint => assert!(success >= 0.75, "{row:?}"),
-            // Several partitions fit r rows of each component exactly, so the objective does not say which is right.
-            // Fits start from rows that are alike, and so may start, and stay, at the right one.
+            // Any partition into r rows each fits exactly, so the objective does not say which is right. From uniform
+            // starts the first that is found is the right one less often than 1 in 3 from rank 4 on; of rank 2, where
+            // there are few, mostly.
+            0.0 if rank >= 4.0 => assert!(success <= 0.4, "{row:?}"),
             0.0 => {}
             _ if subspaces => assert!(success >= 0.75, "{row:?}"),
-            // Gradients from random starts find low ranks only.
+            // Gradients from uniform starts find low ranks only.
             _ if rank == 2.0 => assert!(success >= 0.75, "{row:?}"),
             _ => {}
         }

@@ -82,6 +82,7 @@ fn a_gan_that_diverges_ends() {
     assert!(told.contains("training has diverged") && told.contains("smaller --lr"), "{told}");
     assert_eq!(said(&place, &format!("{gan} --steps 800 --lr 0.002")), "");
     // Far from the data, and told.
+    place.out("molrg-gen -d 6 -r 2 -k 1 -n 200 --spectrum 400,400 -o x.npy");
     let told = said(&place, &format!("{gan} --steps 5 --lr 1e-5"));
     assert!(told.contains("what is generated has a mean square of"), "{told}");
 }

@@ -235,6 +235,25 @@ fn pfd_takes_many_inputs() {
     assert_eq!(rows.len(), 3);
 }
 
+/// A rank between singular values that are alike is a count of the threshold, not of dimensions.
+#[test]
+fn ranks_that_hang_on_the_threshold_are_warned_of() {
+    let place = Place::new();
+    place.out("molrg-gen -d 60 -r 60 -k 1 -n 5 --dtype f64 --truth full.st -o x.npy");
+    place.out("molrg-gen -d 60 -r 6 -k 1 -n 5 --dtype f64 --truth low.st -o x.npy");
+    // All 60 singular values are 1/(1 + σ²): 59 of them hold more than 0.9801, 58 do not; 60 hold more than 0.99005.
+    let (rank, said) = column(&place, "jacobian-rank full.st --sigma 0.5,1 -n 3", "rank_mean");
+    assert_eq!(rank, ["59", "59"]);
+    let told = "6 of 6 ranks hang on the threshold, since singular values are alike there: at sigma 0.5 rank 59, where \
+                s_(r+1) is 1.000 of s_r, would be 58 if twice as much energy might be left out, 60 if half as much";
+    assert!(said.contains(told), "{said}");
+    // The column of the table that says the same.
+    let (gap, _) = column(&place, "jacobian-rank full.st --sigma 0.5 -n 1 --per-sample", "gap");
+    assert!((gap[0].parse::<f64>().unwrap() - 1.0).abs() < 1e-9, "{gap:?}");
+    let (rank, said) = column(&place, "jacobian-rank low.st --sigma 0.5,1 -n 3", "rank_mean");
+    assert_eq!((rank, said.as_str()), (vec!["6".to_string(), "6".to_string()], ""));
+}
+
 #[test]
 fn of_one_row_there_is_no_interval() {
     let place = Place::new();

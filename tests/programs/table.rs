@@ -341,7 +341,8 @@ fn crossing_goes_group_by_group() {
 /// import random
 /// getcontext().prec = 50
 /// random.seed(11)
-/// points = [(round(x, 3), round(3 * x ** -0.7 * random.lognormvariate(0, 0.2), 4)) for x in (random.uniform(1, 50) for _ in range(9))]
+/// xs = (random.uniform(1, 50) for _ in range(9))
+/// points = [(round(x, 3), round(3 * x ** -0.7 * random.lognormvariate(0, 0.2), 4)) for x in xs]
 /// xs, ys = ([D(repr(p[i])) for p in points] for i in (0, 1))
 /// def fit(u, v):
 ///     n = len(u); a, b = sum(u) / n, sum(v) / n

@@ -17,9 +17,10 @@ use clap::Args;
 /// The ending of --output decides: .png is PNG, .svg or none is SVG, and so is standard output; for PDF,
 /// turn the SVG into it (rsvg-convert -f pdf -o a.pdf a.svg, or inkscape a.svg -o a.pdf), which keeps lines
 /// and letters. The same input gives the same bytes. Long names are cut, and whole in the SVG where the
-/// pointer rests on them; a legend takes at most a quarter of the width. The picture shows only what the input says: rows are drawn as they are, and
-/// nothing is averaged or fitted. Tables are csv with the names of their columns in the first line; an
-/// empty field is undefined and left blank, and --nan says what to do with a number that is not finite.
+/// pointer rests on them; a legend takes at most a quarter of the width. The picture shows only what the
+/// input says: rows are drawn as they are, and nothing is averaged or fitted. Tables are csv with the names
+/// of their columns in the first line; an empty field is undefined and left blank, and --nan says what to do
+/// with a number that is not finite.
 ///
 /// Memory: the table, or the images drawn, and the picture.
 #[derive(Args)]

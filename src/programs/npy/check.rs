@@ -17,8 +17,8 @@ use super::{inputs, verify};
 /// Read arrays and models to their ends, and fail at the first that is damaged.
 ///
 /// Prints nothing when all are whole. Otherwise exits 1 with a line that says which is damaged, and
-/// how. Every array of an npz archive is read, and every tensor of a safetensors file. With --nan error, numbers that are not finite are
-/// damage too.
+/// how. Every array of an npz archive is read, and every tensor of a safetensors file. With --nan error,
+/// numbers that are not finite are damage too.
 ///
 /// With --manifest, files of any kind are compared with what that record of a run says of them: shape,
 /// type, number of bytes, SHA-256. Without FILE these are all outputs of the run, and those of its inputs
@@ -30,7 +30,8 @@ use super::{inputs, verify};
 /// Memory: a block of rows; of a model, the whole.
 #[derive(Args)]
 pub struct Arguments {
-    /// Files to check: npy, npz, IDX, csv, safetensors or models (default: standard input; with --manifest, all of its files)
+    /// Files to check: npy, npz, IDX, csv, safetensors or models (default: standard input; with --manifest, all of
+    /// its files)
     #[arg(value_name = "FILE")]
     files: Vec<OsString>,
     /// Compare with what this record of a run says of the files

@@ -71,6 +71,13 @@ fn a_folder_of_png_files_is_an_array_sorted_by_name() {
     }
 }
 
+/// Of ISO 3309, as a png's chunks carry it.
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg()))
+    })
+}
+
 #[test]
 fn a_folder_whose_images_make_no_array_is_refused() {
     use png::{BitDepth::Eight, ColorType};
@@ -85,6 +92,22 @@ fn a_folder_whose_images_make_no_array_is_refused() {
     let bytes = fs::read(file("a.png")).unwrap();
     fs::write(file("b.png"), &bytes[..bytes.len() / 2]).unwrap();
     says(read(dir.path(), &pass()), &["b.png: damaged png"]);
+    // No memory is taken for what so few bytes cannot hold: 2^31 − 1 pixels by as many.
+    let mut claims = bytes.clone();
+    claims[16..24].copy_from_slice(&[0x7f, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff]);
+    let checksum = crc32(&claims[12..29]);
+    claims[29..33].copy_from_slice(&checksum.to_be_bytes());
+    fs::write(file("b.png"), &claims).unwrap();
+    let words = format!(
+        "b.png: damaged png: it claims 2147483647×2147483647 pixels, more than {} bytes",
+        bytes.len()
+    );
+    says(read(dir.path(), &pass()), &[&words]);
+    // What compresses well is read.
+    let flat = TempDir::new().unwrap();
+    png(&flat.path().join("a.png"), ColorType::Grayscale, Eight, (4000, 4000), &vec![0; 16_000_000]);
+    assert!(fs::metadata(flat.path().join("a.png")).unwrap().len() < 160_000);
+    assert_eq!(open(flat.path(), &pass()).unwrap().item_shape(), [4000, 4000, 1]);
     fs::write(file("b.png"), bytes).unwrap();
     assert_eq!(read(dir.path(), &pass()).unwrap().nrows(), 2);
     fs::write(file("c.jpg"), "").unwrap();

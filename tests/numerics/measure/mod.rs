@@ -17,7 +17,7 @@ use molrg::measure::copies::{Known, paired_copies};
 use molrg::measure::descriptor::{Choice, Descriptor};
 use molrg::measure::generalization::{Nearest, Training, is_copy};
 use molrg::measure::interval::{Amounts, Estimate, Joint, Mean};
-use molrg::measure::numerical_rank::{Survey, numerical_rank, randomized};
+use molrg::measure::numerical_rank::{Survey, numerical_rank, randomized, ranks_about};
 use molrg::measure::phase::{Cell, Experiment};
 use molrg::measure::probability_flow_distance::{BiasVariance, Distance, Relative, Shifted};
 use molrg::measure::reproducibility::{Reproducibility, Side, Similarity, cosine};

@@ -15,6 +15,9 @@ fn numerical_rank_by_its_definition() {
     assert_eq!(numerical_rank(&[1.0; 4], 4.0, 0.75f64.next_down()).rank, 3);
     let half = numerical_rank(&[3.0, 4.0, 0.0], 25.0, 0.3);
     assert_eq!((half.rank, half.energy, half.gap), (1, 9.0 / 25.0, 4.0 / 3.0));
+    // Of 100 equal values with 0.0398, or 0.00995, left out: 97 hold 0.97 of 0.9602, 100 more than 0.99005.
+    assert_eq!(ranks_about(&[1.0; 100], 100.0, eta2), [97, 100]);
+    assert_eq!(ranks_about(&[3.0, 4.0, 0.0], 25.0, 0.3), [1, 2]);
     assert_eq!(numerical_rank(&[0.0; 5], 0.0, eta2).rank, 0);
     assert_eq!(numerical_rank(&[], 0.0, eta2).rank, 0);
     // With more energy outside the list than it takes, the list is not enough.

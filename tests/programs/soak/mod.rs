@@ -1,6 +1,6 @@
-//! Random pipelines from random but valid flags, each compared with the slow, independent path: the same few hundred every
-//! time; `make soak SECONDS=3600` goes on for longer. A failure prints its seed: SOAK_SEED=… repeats that round alone.
-//! Peak memory of every kind of pipeline is kept, and printed every minute.
+//! Random pipelines from random but valid flags, each compared with the slow, independent path: the same few hundred
+//! every time; `make soak SECONDS=3600` goes on for longer. A failure prints its seed: SOAK_SEED=… repeats that round
+//! alone. Peak memory of every kind of pipeline is kept, and printed every minute.
 
 // Sums by index, as on paper.
 #![allow(clippy::needless_range_loop)]
