@@ -60,7 +60,7 @@ fn leading<T: Scalar>(
     Ok(leading_basis(rows.view(), settings.ranks[k], taken, settings.seed, k)?.0)
 }
 
-/// Subspaces drawn uniformly: the spans of normal matrices, as the paper's experiments start (arXiv 2409.02426), each
+/// Subspaces drawn uniformly, whatever the rows are: the spans of normal matrices, each
 /// orthogonal to those before where all are to be.
 fn uniformly(d: usize, settings: &Settings, rng: &mut impl Rng) -> Result<Vec<Array2<f64>>> {
     let mut bases: Vec<Array2<f64>> = Vec::new();

@@ -57,7 +57,8 @@ pub struct Arguments {
     /// Norm of the components' means, in random directions
     #[arg(long, value_name = "M", default_value_t = 0.0)]
     mean_norm: f64,
-    /// Draw from this mixture instead of a new one
+    /// Draw from this mixture instead of a new one; with the seed of the samples that were drawn with it, these
+    /// come again (other rows: another --seed, or --skip)
     #[arg(long, value_name = "MODEL",
           conflicts_with_all = ["dim", "rank", "components", "weights", "spectrum", "noise_std", "angle", "mean_norm"])]
     from: Option<std::ffi::OsString>,

@@ -48,7 +48,7 @@ fn pipelines_do_not_race_for_a_file_that_an_earlier_part_writes() {
             "pf-sample truth.st --encode --noise -",
             "pfd truth.st -",
             "pfd - truth.st",
-            "jacobian-rank truth.st --points - --rows ..5 --sigma 1",
+            "jacobian-rank truth.st --points - --rows ..5 --sigma 0.1",
             "dae-fit --kind molrg -r 6 -k 2 --restarts 1 -q | subspace-error truth.st -",
             "dae-fit --kind molrg -r 6 -k 2 --restarts 1 -q | subspace-error - truth.st",
         ] {

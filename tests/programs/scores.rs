@@ -188,7 +188,7 @@ fn samples_on_other_scales_are_warned_of() {
     let mae = |line: &str| column(&place, line, "value").1.contains("mae counts 1/255 of ");
     assert!(
         mae("rp-score a.csv b.npy --similarity mae")
-            && mae("rp-score unit.npy --train a.npy --similarity mae --gl ratio,similarity") == false
+            && !mae("rp-score unit.npy --train a.npy --similarity mae --gl ratio,similarity")
     );
     assert!(!mae("rp-score signed.npy signed.npy --similarity mae"));
     assert!(!mae("rp-score a.csv b.npy --similarity mae --data-range 0,16"));
