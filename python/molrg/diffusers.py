@@ -51,11 +51,14 @@ class Denoiser(torch.nn.Module):
         low, high = grid[above - 1], grid[above]
         return (above - 1 + ((log - low) / (high - low)).clamp(0, 1)).to(sigma.dtype)
 
-    def forward(self, x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
-        labels = None if self.label is None else torch.full((len(x),), self.label, device=x.device)
+    def forward(
+        self, x: torch.Tensor, sigma: torch.Tensor, class_labels: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        if class_labels is None and self.label is not None:
+            class_labels = torch.full((len(x),), self.label, device=x.device)
         s = sigma[:, None, None, None]
         root = (1 + s**2) ** 0.5  # 1/√ᾱ
-        f = self.net(x / root, self.steps(sigma), class_labels=labels, return_dict=False)[0]
+        f = self.net(x / root, self.steps(sigma), class_labels=class_labels, return_dict=False)[0]
         # Networks that also learn the variance have it in further channels.
         f = f[:, : x.shape[1]]
         if self.prediction == "epsilon":
@@ -104,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("folder", metavar="FOLDER", help="what save_pretrained wrote")
     parser.add_argument("--scheduler", metavar="DIR", help="the scheduler's folder (default: in or beside the network's)")
     parser.add_argument("--timestep", choices=["continuous", "nearest"], default="continuous", help="t(σ) between steps")
-    parser.add_argument("--class", dest="label", type=int, help="the class to condition on (default: none)")
+    parser.add_argument("--class", dest="label", type=int, help="the class of all rows (default: what the programs ask for with their --class, or none)")
     parser.add_argument("--batch", type=int, default=64, help="rows at a time (default: 64)")
     parser.add_argument("--device", help="default: the worker's GPU, or the processor")
     given = parser.parse_args(arguments)
@@ -113,6 +116,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if size is None:
         raise SystemExit(f"{given.folder}: its configuration has no sample_size")
     height, width = (size, size) if isinstance(size, int) else size
+    classes = denoiser.net.config.get("num_class_embeds")
+    if given.label is not None and not 0 <= given.label < (classes or 0):
+        raise SystemExit(f"--class {given.label}: {given.folder} has {classes or 0} classes, numbered from 0")
     lowest, highest = denoiser.log_sigmas[[0, -1]].exp().tolist()
     serve(
         denoiser,
@@ -124,6 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sigma_min=lowest,
         sigma_max=highest,
         sha256=digest(given.folder),
+        classes=classes if given.label is None else None,
     )
 
 

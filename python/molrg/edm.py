@@ -20,9 +20,10 @@ from .torch import serve
 
 
 class Denoiser(torch.nn.Module):
-    """``net(x, σ, labels)`` of a snapshot, always in the arithmetic of its parameters."""
+    """``net(x, σ, labels)`` of a snapshot, always in the arithmetic of its parameters; ``label`` is the class of all
+    rows of which none is asked for."""
 
-    def __init__(self, net: torch.nn.Module, label: int | None):
+    def __init__(self, net: torch.nn.Module, label: int | None = None):
         super().__init__()
         self.net, self.label = net, label
         parameters = inspect.signature(net.forward).parameters.values()
@@ -31,11 +32,14 @@ class Denoiser(torch.nn.Module):
         # Snapshots of ImageNet compute in f16 otherwise.
         self.precise = {"force_fp32": True} if named else {}
 
-    def forward(self, x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self, x: torch.Tensor, sigma: torch.Tensor, class_labels: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        if class_labels is None and self.label is not None:
+            class_labels = torch.full((len(x),), self.label, device=x.device)
         labels = None
-        if self.label is not None:
-            labels = torch.zeros(len(x), self.net.label_dim, dtype=x.dtype, device=x.device)
-            labels[:, self.label] = 1
+        if class_labels is not None:
+            labels = torch.nn.functional.one_hot(class_labels, self.net.label_dim).to(x.dtype)
         return self.net(x, sigma, labels, **self.precise)
 
 
@@ -61,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("network", metavar="NETWORK.pkl")
     parser.add_argument("--pythonpath", metavar="DIR", help="a clone of the project whose code the snapshot needs")
     parser.add_argument("--key", default="ema", help="which network of the snapshot (default: ema)")
-    parser.add_argument("--class", dest="label", type=int, help="the class to condition on (default: none)")
+    parser.add_argument("--class", dest="label", type=int, help="the class of all rows (default: what the programs ask for with their --class, or none)")
     parser.add_argument("--batch", type=int, default=64, help="rows at a time (default: 64)")
     parser.add_argument("--device", help="default: the worker's GPU, or the processor")
     given = parser.parse_args(arguments)
@@ -82,6 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sigma_min=getattr(net, "sigma_min", None) or None,
         sigma_max=highest if highest < float("inf") else None,
         sha256=sha256,
+        classes=classes if classes and given.label is None else None,
     )
 
 

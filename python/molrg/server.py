@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from typing import BinaryIO, Callable, Mapping, Sequence
@@ -10,11 +11,11 @@ import numpy as np
 
 from . import frames
 
-#: D(x; σ) of rows: x (n, *item) and sigma (n) to (n, *item).
-Denoise = Callable[[np.ndarray, np.ndarray], np.ndarray]
+#: D(x; σ) of rows: x (n, *item) and sigma (n) to (n, *item); of classes, class_labels (n) too.
+Denoise = Callable[..., np.ndarray]
 #: J v or Jᵀu: x (1, *item), v (m, *item) and sigma (1) to (m, *item), J the Jacobian of D(·; σ) at the one point x;
-#: or all with m rows, row by row.
-Product = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+#: or all with m rows, row by row; of classes, class_labels as sigma too.
+Product = Callable[..., np.ndarray]
 #: Descriptors of rows: x (n, *item) to (n, q).
 Describe = Callable[[np.ndarray], np.ndarray]
 
@@ -34,6 +35,7 @@ def serve(
     sigma_min: float | None = None,
     sigma_max: float | None = None,
     sha256: str | None = None,
+    classes: int | None = None,
 ) -> None:
     """Serves a model until standard input ends: ``pf-sample "exec:python model.py" -n 1000``.
 
@@ -41,6 +43,9 @@ def serve(
     the data (images H, W, C) and of type ``dtype``; sigma of shape (n,), f64. ``jvp(x, v, sigma)`` and ``vjp(x, u,
     sigma)`` give products with its Jacobian at one point x for the m rows of v; ``describe(x)`` gives descriptors, a row
     for every row. ``batch`` is how many rows are sent at a time. What is printed meanwhile goes to standard error.
+
+    With ``classes``, their number, ``--class C`` may be asked for, and functions take ``class_labels`` too: whole numbers
+    from 0, of the shape of sigma, or None where no class was asked for.
     """
     functions = {"denoise": denoise, "jvp": jvp, "vjp": vjp, "describe": describe}
     functions = {op: function for op, function in functions.items() if function is not None}
@@ -52,6 +57,10 @@ def serve(
         raise ValueError(f"batch {batch}: is at least 1")
     if dtype not in _TYPES:
         raise ValueError(f"dtype {dtype!r}: is f32 or f64")
+    if classes is not None:
+        for op in ("denoise", "jvp", "vjp"):
+            if op in functions and not _takes_labels(functions[op]):
+                raise ValueError(f"classes: {op} takes no class_labels")
     hello = {
         "protocol": frames.PROTOCOL,
         "can": " ".join(functions),
@@ -66,6 +75,8 @@ def serve(
             hello[key] = repr(float(value))
     if sha256 is not None:
         hello["sha256"] = sha256
+    if classes is not None:
+        hello["classes"] = str(int(classes))
     source, sink = own_streams()
     try:
         answer_all(source, sink, functions, hello)
@@ -74,6 +85,11 @@ def serve(
     except BrokenPipeError:
         # Nobody listens any more; nor may Python fail when it flushes at its end.
         os._exit(0)
+
+
+def _takes_labels(function: Callable) -> bool:
+    parameters = inspect.signature(function).parameters.values()
+    return any(one.name == "class_labels" or one.kind is one.VAR_KEYWORD for one in parameters)
 
 
 def own_streams() -> tuple[BinaryIO, BinaryIO]:
@@ -106,7 +122,7 @@ def answer_all(
         metadata, tensors = request
         answer = {"id": metadata.get("id", "")}
         try:
-            y = answered(functions, metadata.get("op", ""), tensors, _TYPES[hello["dtype"]])
+            y = answered(functions, metadata.get("op", ""), tensors, _TYPES[hello["dtype"]], "classes" in hello)
         except Exception as error:  # noqa: BLE001: whatever a model raises is its answer
             text = " ".join(f"{type(error).__name__}: {error}".split())
             frames.write(sink, {**answer, "error": text})
@@ -115,7 +131,7 @@ def answer_all(
 
 
 def answered(
-    functions: Mapping[str, Callable], op: str, tensors: Mapping[str, np.ndarray], dtype: type
+    functions: Mapping[str, Callable], op: str, tensors: Mapping[str, np.ndarray], dtype: type, classes: bool
 ) -> np.ndarray:
     """What a request asks for, of the shape that it has to have."""
     function = functions.get(op)
@@ -125,7 +141,12 @@ def answered(
     if missing := [name for name in needs if name not in tensors]:
         raise ValueError(f"{op} without {' and '.join(missing)}")
     given = [tensors[name] if name == "sigma" else tensors[name].astype(dtype, copy=False) for name in needs]
-    y = np.asarray(function(*given))
+    if "class" in tensors and not classes:
+        raise ValueError("asked for a class, and this model has none")
+    labels = {}
+    if classes and op != "describe":
+        labels["class_labels"] = tensors["class"].astype(np.int64) if "class" in tensors else None
+    y = np.asarray(function(*given, **labels))
     if y.dtype.kind not in "biuf":
         raise ValueError(f"{op} gave {y.dtype}, not real numbers")
     if op == "describe":

@@ -15,8 +15,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from . import models, server
 
-#: D(x; σ) of a batch, σ of shape (n,).
-Net = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+#: D(x; σ) of a batch, σ of shape (n,); of a class, with class_labels (n) too.
+Net = Callable[..., torch.Tensor]
 
 _TYPES = {"f32": torch.float32, "f64": torch.float64}
 
@@ -51,12 +51,14 @@ def serve(
     sigma_min: float | None = None,
     sigma_max: float | None = None,
     sha256: str | None = None,
+    classes: int | None = None,
 ) -> None:
     """Serves ``net(x, sigma)``, the denoiser D(x; σ) of a batch, σ of shape (n,); see :func:`molrg.serve`.
 
     ``shape`` is that of an item as data have it, (H, W, C) for images; with ``layout="nchw"`` the network sees
     (n, C, H, W). ``device`` defaults to the worker's own GPU where there is one (worker i takes number i of them).
-    ``sha256`` defaults to that of the parameters.
+    ``sha256`` defaults to that of the parameters. With ``classes``, their number, a class that is asked for goes to
+    ``net(x, sigma, class_labels=…)``, a tensor of whole numbers (n,).
     """
     # Ten bits of mantissa, the default of convolutions, are too few for Jacobians; and kernels that are tried out, or
     # that add in any order, give other numbers every time.
@@ -76,6 +78,7 @@ def serve(
         sigma_min=sigma_min,
         sigma_max=sigma_max,
         sha256=sha256,
+        classes=classes,
     )
 
 
@@ -112,60 +115,69 @@ def functions_of(
     def tensor(x: np.ndarray) -> torch.Tensor:
         return torch.tensor(x, device=device, dtype=kind)
 
-    def denoised(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
-        return lay.outwards(net(lay.inwards(x), sigma))
+    def denoised(class_labels: np.ndarray | None, m: int) -> Net:
+        """D of m rows, which are of these classes."""
+        labels = {}
+        if class_labels is not None:
+            labels["class_labels"] = torch.tensor(class_labels, device=device).expand(m)
+        return lambda x, sigma: lay.outwards(net(lay.inwards(x), sigma, **labels))
 
-    def denoise(x: np.ndarray, sigma: np.ndarray) -> np.ndarray:
+    def denoise(x: np.ndarray, sigma: np.ndarray, class_labels: np.ndarray | None = None) -> np.ndarray:
         with torch.no_grad():
-            return denoised(tensor(x), tensor(sigma)).cpu().numpy()
+            return denoised(class_labels, len(x))(tensor(x), tensor(sigma)).cpu().numpy()
 
     def points(x: np.ndarray, sigma: np.ndarray, m: int) -> tuple[torch.Tensor, torch.Tensor]:
         # A row for every direction, so that each is computed as if alone.
         return tensor(x).expand(m, *x.shape[1:]).contiguous(), tensor(sigma).expand(m).contiguous()
 
-    product = Products(denoised)
-    return {
-        "denoise": denoise,
-        "jvp": lambda x, v, sigma: product.forward(*points(x, sigma, len(v)), tensor(v)).cpu().numpy(),
-        "vjp": lambda x, u, sigma: product.backward(*points(x, sigma, len(u)), tensor(u)).cpu().numpy(),
-    }
+    product = Products()
+
+    def jvp(x: np.ndarray, v: np.ndarray, sigma: np.ndarray, class_labels: np.ndarray | None = None) -> np.ndarray:
+        net = denoised(class_labels, len(v))
+        return product.forward(net, *points(x, sigma, len(v)), tensor(v)).cpu().numpy()
+
+    def vjp(x: np.ndarray, u: np.ndarray, sigma: np.ndarray, class_labels: np.ndarray | None = None) -> np.ndarray:
+        net = denoised(class_labels, len(u))
+        return product.backward(net, *points(x, sigma, len(u)), tensor(u)).cpu().numpy()
+
+    return {"denoise": denoise, "jvp": jvp, "vjp": vjp}
 
 
 class Products:
     """J v and Jᵀu of every row, J = ∂D(x; σ)/∂x. By autograd itself: whatever trains can be differentiated."""
 
-    def __init__(self, net: Net):
-        self.net, self.dual = net, True
+    def __init__(self) -> None:
+        self.dual = True
 
-    def backward(self, x: torch.Tensor, sigma: torch.Tensor, u: torch.Tensor) -> torch.Tensor:
+    def backward(self, net: Net, x: torch.Tensor, sigma: torch.Tensor, u: torch.Tensor) -> torch.Tensor:
         with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
             x = x.requires_grad_()
-            y = self.net(x, sigma)
+            y = net(x, sigma)
             return torch.autograd.grad(y, x, u)[0]
 
-    def forward(self, x: torch.Tensor, sigma: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+    def forward(self, net: Net, x: torch.Tensor, sigma: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         if self.dual:
             try:
-                return self._dual(x, sigma, v)
+                return self._dual(net, x, sigma, v)
             except (NotImplementedError, RuntimeError) as error:
                 if isinstance(error, torch.cuda.OutOfMemoryError):
                     raise
                 # Some operation has no rule for dual numbers: functions written with a backward alone, as EDM's attention.
                 self.dual = False
-        return self._twice_backward(x, sigma, v)
+        return self._twice_backward(net, x, sigma, v)
 
-    def _dual(self, x: torch.Tensor, sigma: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+    def _dual(self, net: Net, x: torch.Tensor, sigma: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         with warnings.catch_warnings(), torch.no_grad(), forward_ad.dual_level(), sdpa_kernel(SDPBackend.MATH):
             # PyTorch's own rules for dual numbers are written in what it calls deprecated.
             warnings.simplefilter("ignore", FutureWarning)
-            y = forward_ad.unpack_dual(self.net(forward_ad.make_dual(x, v), sigma))
+            y = forward_ad.unpack_dual(net(forward_ad.make_dual(x, v), sigma))
             return torch.zeros_like(y.primal) if y.tangent is None else y.tangent
 
-    def _twice_backward(self, x: torch.Tensor, sigma: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+    def _twice_backward(self, net: Net, x: torch.Tensor, sigma: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         # Jᵀu is linear in u, and its derivative there, transposed, is J.
         with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
             x = x.requires_grad_()
-            y = self.net(x, sigma)
+            y = net(x, sigma)
             u = torch.zeros_like(y, requires_grad=True)
             (pulled,) = torch.autograd.grad(y, x, u, create_graph=True)
             return torch.autograd.grad(pulled, u, v)[0]

@@ -25,6 +25,8 @@ pub enum Flag {
     Shape,
     /// `--workers`, where a model may be a program.
     Workers,
+    /// `--class`, where a denoiser may be a program.
+    Class,
 }
 
 /// What the shared flags say; of those that a program does not take, the default.
@@ -39,6 +41,7 @@ pub struct Shared {
     pub nan: NanPolicy,
     pub shape: Option<Shape>,
     pub workers: usize,
+    pub class: Option<usize>,
     pub manifest: Option<PathBuf>,
     pub manifest_host: bool,
     pub quiet: bool,
@@ -108,6 +111,11 @@ impl Flag {
             .value_name("N")
             .value_parser(value_parser!(u16).range(1..=1024))
             .default_value("1"),
+            Flag::Class => {
+                flag("class", "Ask models that are programs, exec:COMMAND, for this of their classes, from 0")
+                    .value_name("C")
+                    .value_parser(value_parser!(u32))
+            }
         }
     }
 }
@@ -166,6 +174,7 @@ impl Shared {
             nan: given(matches, "nan").unwrap_or_default(),
             shape: given(matches, "shape"),
             workers: given::<u16>(matches, "workers").map_or(1, usize::from),
+            class: given::<u32>(matches, "class").map(|class| class as usize),
             manifest: given(matches, "manifest"),
             manifest_host: given(matches, "manifest-host").unwrap_or_default(),
             quiet: given(matches, "quiet").unwrap_or_default(),

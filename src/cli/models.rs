@@ -5,9 +5,10 @@ use std::os::unix::ffi::OsStrExt;
 
 use anyhow::{Result, bail};
 
-use super::ending::Usage;
+use super::ending::{Usage, usage};
 use super::job::Job;
 use crate::denoiser::external::Ability;
+use crate::denoiser::model::Kind;
 use crate::denoiser::{External, Model};
 use crate::scalar::Dtype;
 use crate::stream::process::Workers;
@@ -24,6 +25,14 @@ impl Job {
         match self.model_program(name)? {
             Some(model) => Ok(model),
             None => Model::read_denoiser(self.open(name)?),
+        }
+    }
+
+    /// A model with a denoiser that is asked without `--class`.
+    pub fn unconditional_model(&self, name: &OsStr) -> Result<Model> {
+        match self.denoiser_program(Some(name))? {
+            Some(external) => Ok(Model::external(external)),
+            None => Model::read_denoiser(self.open(Some(name))?),
         }
     }
 
@@ -46,14 +55,29 @@ impl Job {
         Model::read_denoiser(self.open(name)?)
     }
 
-    /// The model that a program is, where the name is `exec:COMMAND`.
+    /// The model that a program is, where the name is `exec:COMMAND`; of `--class`, where that is given.
     pub fn model_program(&self, name: Option<&OsStr>) -> Result<Option<Model>> {
+        let external = self.denoiser_program(name)?;
+        let of_class = |external: External| match self.shared.class {
+            Some(class) => external.of_class(class).map_err(usage),
+            None => Ok(external),
+        };
+        Ok(external.map(of_class).transpose()?.map(Model::external))
+    }
+
+    /// Refuses `--class` where none of the models can be asked for it.
+    pub fn class_is_for<'m>(&self, models: impl IntoIterator<Item = &'m Model>) -> Result<()> {
+        let asked = models.into_iter().any(|model| matches!(model.kind, Kind::External(_)));
+        self.only(asked, &["--class"], "only a model that is a program, exec:COMMAND, is asked for a class")
+    }
+
+    fn denoiser_program(&self, name: Option<&OsStr>) -> Result<Option<External>> {
         let Some((name, command)) = name.and_then(|name| Some((name, command_of(name)?))) else {
             return Ok(None);
         };
         let external = self.external(name, command)?;
         external.needs(&[Ability::Denoise])?;
-        Ok(Some(Model::external(external)))
+        Ok(Some(external))
     }
 
     /// The descriptor that a program is.

@@ -160,7 +160,12 @@ impl Hello {
 pub struct External {
     pub hello: Hello,
     workers: Workers,
+    /// Which of its classes it is asked for; nothing leaves it the choice.
+    class: Option<usize>,
 }
+
+/// Name, shape and numbers of a tensor of a request.
+type Part = (&'static str, Vec<usize>, Values);
 
 /// Some rows of the work in a batch.
 struct Piece {
@@ -230,7 +235,29 @@ impl External {
             met = Some(hello);
         }
         let hello = met.ok_or_else(|| anyhow!("{}: there are no workers", workers.name()))?;
-        Ok(External { hello, workers })
+        Ok(External { hello, workers, class: None })
+    }
+
+    /// The same, asked for the denoiser of a class, from 0.
+    ///
+    /// # Errors
+    /// When it has no classes, or not so many.
+    pub fn of_class(self, class: usize) -> Result<External> {
+        match self.hello.classes {
+            Some(n) if class < n => Ok(External { class: Some(class), ..self }),
+            Some(n) => bail!("{}: --class {class}: it has {n} classes, numbered from 0", self.name()),
+            None => bail!(
+                "{}: --class {class}: it announces no classes; leave --class out, or serve it with classes=…",
+                self.name()
+            ),
+        }
+    }
+
+    /// σ of n rows, and their class if they are of one.
+    fn conditions(&self, sigma: f64, n: usize) -> Vec<Part> {
+        let of_all = |name, value| (name, vec![n], Values::F64(vec![value; n]));
+        let class = self.class.map(|class| of_all("class", class as f64));
+        [Some(of_all("sigma", sigma)), class].into_iter().flatten().collect()
     }
 
     /// As messages call it.
@@ -285,7 +312,7 @@ impl External {
         rows: ArrayView2<T>,
         item_shape: &[usize],
         pieces: &[Piece],
-        more: impl Fn(usize) -> Vec<(&'static str, Vec<usize>, Values)>,
+        more: impl Fn(usize) -> Vec<Part>,
         mut take: impl FnMut(&Piece, &Ticket, Array2<T>) -> Result<()>,
     ) -> Result<()> {
         self.needs(&[ability])?;
@@ -338,10 +365,8 @@ impl External {
     ) -> Result<Array2<T>> {
         // One after the other: pieces are in order.
         let (mut all, mut width) = (Vec::new(), None);
-        let sigma = |n: usize| {
-            sigma.map(|sigma| ("sigma", vec![n], Values::F64(vec![sigma; n]))).into_iter().collect()
-        };
-        self.ask(ability, x, item_shape, pieces, sigma, |piece, ticket, answer| {
+        let conditions = |n: usize| sigma.map_or(Vec::new(), |sigma| self.conditions(sigma, n));
+        self.ask(ability, x, item_shape, pieces, conditions, |piece, ticket, answer| {
             let kept = answer.slice(s![piece.place..piece.place + piece.rows.len(), ..]);
             let rows = x.slice(s![piece.rows.clone(), ..]);
             self.finite(ticket, kept, |row| rows.row(row).iter().all(|v| v.is_finite()))?;
@@ -417,7 +442,8 @@ impl<T: Scalar> ExternalDenoiser<T> {
         let mut all = Array2::zeros(v.raw_dim());
         let point = || {
             let shape = [&[1], &self.item_shape[..]].concat();
-            vec![("x", shape, Values::new(x.to_vec())), ("sigma", vec![1], Values::F64(vec![sigma]))]
+            let x = ("x", shape, Values::new(x.to_vec()));
+            [vec![x], self.external.conditions(sigma, 1)].concat()
         };
         let finite = |row: ArrayView1<T>| row.iter().all(|v| v.is_finite());
         let pieces = in_turn(v.nrows(), self.external.hello.batch);

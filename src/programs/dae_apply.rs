@@ -87,6 +87,7 @@ impl Program for Arguments {
         job.numbered(self.add_noise, "--add-noise", "noise belongs to rows by their number")?;
         job.wait_for_stdin(&[Some(&self.model), self.points.as_deref()])?;
         let model = job.model(Some(&self.model))?;
+        job.class_is_for([&model])?;
         let rows = job.rows(self.points.as_deref())?;
         ensure!(
             rows.width() == model.dim(),

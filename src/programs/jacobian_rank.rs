@@ -100,6 +100,7 @@ impl Program for Arguments {
             None => job.wait_for_stdin(&[self.model.as_deref()])?,
         }
         let model = job.model(self.model.as_deref())?;
+        job.class_is_for([&model])?;
         let points = self.points.as_deref().map(|p| job.rows(Some(p))).transpose()?;
         let mut dtypes = vec![model.dtype];
         if let Some(points) = &points {

@@ -28,7 +28,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use crate::cli::ending::end;
-use crate::cli::flags::Flag::{Dtype, Format, Nan, Rows, Seed, Shape, Workers};
+use crate::cli::flags::Flag::{Class, Dtype, Format, Nan, Rows, Seed, Shape, Workers};
 use crate::cli::registry::Content::{Answers, Model, Picture, Samples, Table, Verdict};
 use crate::cli::registry::{Entry, program, several};
 use crate::cli::run::{arguments, run};
@@ -40,13 +40,13 @@ use crate::stream::NanPolicy::{Error, Pass};
 pub static PROGRAMS: &[Entry] = &[
     program::<molrg_gen::Arguments>("molrg-gen", &[Model], Samples, &[Format, Dtype, Seed, Rows, Shape]),
     program::<dae_fit::Arguments>("dae-fit", &[Samples], Model, &[Dtype, Seed, Rows, Nan(Error), Shape]),
-    program::<dae_apply::Arguments>("dae-apply", &[Model, Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers]),
+    program::<dae_apply::Arguments>("dae-apply", &[Model, Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
     program::<dae_features::Arguments>("dae-features", &[Model, Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape]),
     program::<dae_serve::Arguments>("dae-serve", &[Model], Answers, &[]),
-    program::<pf_sample::Arguments>("pf-sample", &[Model, Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers]),
+    program::<pf_sample::Arguments>("pf-sample", &[Model, Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
     program::<rp_score::Arguments>("rp-score", &[Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers]),
-    program::<pfd::Arguments>("pfd", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers]),
-    program::<jacobian_rank::Arguments>("jacobian-rank", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers]),
+    program::<pfd::Arguments>("pfd", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
+    program::<jacobian_rank::Arguments>("jacobian-rank", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
     program::<subspace_error::Arguments>("subspace-error", &[Model], Table, &[Format, Rows]),
     program::<phase_grid::Arguments>("phase-grid", &[], Table, &[Format, Dtype, Seed, Rows]),
     several::<npy::About>("npy", &[

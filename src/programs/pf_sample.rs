@@ -47,7 +47,7 @@ pub struct Arguments {
     /// Guidance weight W: D = D_u + W (D − D_u), D_u that of --unconditional
     #[arg(long, value_name = "W", requires = "unconditional")]
     guidance: Option<f64>,
-    /// The unconditional model
+    /// The unconditional model, which is asked without --class
     #[arg(long, value_name = "MODEL", requires = "guidance")]
     unconditional: Option<OsString>,
     /// Write all points on the way there, (N, levels, item)
@@ -64,7 +64,9 @@ impl Program for Arguments {
         let others = self.noise.iter().chain(&self.unconditional).map(|n| Some(n.as_os_str()));
         job.wait_for_stdin(&[vec![self.model.as_deref()], others.collect()].concat())?;
         let model = job.any_model(self.model.as_deref())?;
-        let unconditional = self.unconditional.as_deref().map(|name| job.model(Some(name))).transpose()?;
+        job.class_is_for([&model])?;
+        let unconditional =
+            self.unconditional.as_deref().map(|name| job.unconditional_model(name)).transpose()?;
         if let Some(other) = &unconditional {
             ensure!(
                 other.dim() == model.dim(),

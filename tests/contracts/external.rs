@@ -398,6 +398,14 @@ fn every_program_that_takes_a_model_has_the_faults() {
         (2, format!("subspace-error {program} truth.st -o old")),
         (2, "pf-sample exec: -n 5 -o old".to_string()),
         (2, "pf-sample student.st -n 5 --workers 2 -o old".to_string()),
+        (2, format!("dae-apply {program} test.npy --sigma 1 --nan drop --rows 5.. -o old")),
+        (2, format!("rp-score a.npy --train train.npy --descriptor {program} --nan drop --rows 5.. -o old")),
+        (2, "dae-serve student.st -o old".to_string()),
+        (
+            2,
+            "jacobian-rank network.st --sigma 1 -n 2 --method randomized --jacobian differences -o old"
+                .to_string(),
+        ),
         (2, format!("pf-sample {program} -n 5 --workers 0 -o old")),
         (1, format!("dae-fit {program} --kind gaussian -o old")),
     ] {
@@ -490,6 +498,97 @@ fn a_stopped_run_leaves_no_program_behind() {
         assert_eq!(String::from_utf8_lossy(&done.stderr), "", "{line}, {signal}");
         faulty.nothing_left(&format!("{line}, {signal}"));
     }
+}
+
+#[test]
+fn a_class_is_asked_of_programs_that_have_some() {
+    let faulty = Faulty::new();
+    let Some(program) = python("serving.py classes 0") else { return };
+    let place = &faulty.place;
+    let x = numbers(&place.get("test.npy"));
+    // D = class·x, and −x without a class.
+    for (class, factor) in [("", -1.0), ("--class 1", 1.0), ("--class 2", 2.0)] {
+        let line = format!("dae-apply {program} test.npy --sigma 1 {class}");
+        let expected: Vec<f32> = x.iter().map(|x| factor * x).collect();
+        assert_eq!(numbers(&place.out(&line)), expected, "{line}");
+        assert_eq!(
+            numbers(&place.out(&format!("{line} --rows 5..60 --workers 2"))),
+            expected[5 * 24..60 * 24]
+        );
+        for by in ["--method exact", "--method randomized --top 3", "--jacobian differences"] {
+            let line =
+                format!("jacobian-rank {program} --sigma 1 --points test.npy --rows ..2 {by} {class} -q");
+            place.out(&format!("{line} --spectrum values.npy"));
+            let values = numbers_f64(&place.get("values.npy"));
+            // Differences in f32 have three digits.
+            let of_it = |v: &f64| (v - f64::from(factor.abs())).abs() <= 1e-2;
+            assert!(values.len() >= 6 && values.iter().all(of_it), "{line}: {values:?}");
+        }
+        fs::remove_file(place.path("values.npy")).unwrap();
+    }
+    // D = D_u + W (D − D_u), and D_u is asked without a class: −x + W (2x + x) is x, D of class 1.
+    let guided =
+        format!("pf-sample {program} --unconditional {program} --guidance W -n 20 --steps 3 --class");
+    let alone = place.out(&format!("pf-sample {program} -n 20 --steps 3 --class 1"));
+    assert!(place.out(&format!("{} 1", guided.replace('W', "1"))) == alone);
+    assert!(place.out(&format!("{} 0", guided.replace('W', "2"))) == alone);
+    // Other models of a run have none.
+    let distance = |class: &str| place.text(&format!("pfd {program} student.st -n 40 --steps 3 {class}"));
+    assert_ne!(distance("--class 1"), distance("--class 2"));
+    faulty.started();
+    faulty.nothing_left("classes");
+    let plain = python("serving.py none 0").unwrap();
+    for (line, words) in [
+        (format!("pf-sample {plain} -n 5 -o old --class 1"), "announces no classes"),
+        (format!("pfd {program} {plain} -n 5 -o old --class 1"), "announces no classes"),
+        (format!("pf-sample {program} -n 5 -o old --class 3"), "it has 3 classes, numbered from 0"),
+        (format!("pf-sample {program} -n 5 -o old --class -1"), "--class"),
+        ("pf-sample student.st -n 5 -o old --class 1".to_string(), "--class: has no effect here"),
+        (
+            format!("pf-sample student.st --guidance 2 --unconditional {program} -n 5 -o old --class 1"),
+            "--class: has no effect here",
+        ),
+        (format!("pfd a.npy b.npy --descriptor {program} -o old --class 1"), "--class: has no effect here"),
+    ] {
+        let said = faulty.place.fails(2, &line);
+        assert!(said.contains(words), "{line}: {said}");
+        faulty.nothing_left(&line);
+    }
+}
+
+/// What has products with its Jacobian alone, and none with the transpose, has its singular values and right vectors.
+#[test]
+fn a_model_that_can_only_jvp_has_a_spectrum() {
+    let faulty = Faulty::new();
+    let Some(program) = python("serving.py turns 0") else { return };
+    let place = &faulty.place;
+    let line = format!("jacobian-rank {program} --sigma 1 --points test.npy --rows ..2 --per-sample");
+    place.out(&format!("{line} --spectrum values.npy --basis vectors.npy --top 24"));
+    let (values, vectors) = (numbers_f64(&place.get("values.npy")), numbers_f64(&place.get("vectors.npy")));
+    assert_eq!((values.len(), vectors.len()), (2 * 24, 2 * 24 * 24));
+    for (i, value) in values.iter().enumerate() {
+        // The i-th is 24 − i, the factor of the number at 24 − i, which is the last but i, and stands after it.
+        let (largest, right) = ((24 - i % 24) as f64, (24 - i % 24) % 24);
+        assert!((value - largest).abs() < 1e-12, "{i}: {value}");
+        let vector = &vectors[24 * i..24 * (i + 1)];
+        assert!((vector[right].abs() - 1.0).abs() < 1e-12, "{i}: {vector:?}");
+    }
+    for name in ["values.npy", "vectors.npy"] {
+        fs::remove_file(place.path(name)).unwrap();
+    }
+    let line = format!("{line} --method randomized -o old");
+    let said = said(&place.run(&line), &line);
+    assert!(said.contains("cannot vjp") && said.contains("--jacobian differences"), "{said}");
+    faulty.nothing_left("a model that can only jvp");
+}
+
+/// The numbers of an array of f32.
+fn numbers(npy: &[u8]) -> Vec<f32> {
+    npy[128..].as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
+}
+
+fn numbers_f64(npy: &[u8]) -> Vec<f64> {
+    npy[128..].as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect()
 }
 
 #[test]

@@ -97,7 +97,7 @@ fn man_pages_and_completions_come_from_the_same_definitions() {
 
 /// Those of all programs, and those that some take.
 const ALL: [&str; 5] = ["output", "threads", "manifest", "quiet", "help"];
-const SOME: [&str; 7] = ["format", "dtype", "seed", "rows", "nan", "shape", "workers"];
+const SOME: [&str; 8] = ["format", "dtype", "seed", "rows", "nan", "shape", "workers", "class"];
 
 #[test]
 fn every_flag_has_a_text_and_shared_flags_are_those_of_the_registry() {

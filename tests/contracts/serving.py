@@ -1,6 +1,7 @@
 """A program that is a model, in every way that one can fail: python3 serving.py FAULT K.
 
-It multiplies by 1 (its denoiser is the identity), and does FAULT at its K-th request, or before it greets.
+It multiplies by 1 (its denoiser is the identity), and does FAULT at its K-th request, or before it greets. Some are no
+faults but other models: "classes" multiplies by the class that is asked for, "turns" by a matrix.
 """
 
 import json
@@ -74,6 +75,8 @@ said.update(
         "shapeless": {"item_shape": "2,4,x"},
         "narrow": {"sigma_max": "10"},
         "workers": {"name": os.environ["MOLRG_WORKER"]},
+        "classes": {"classes": "3", "can": "denoise jvp vjp"},
+        "turns": {"can": "denoise jvp"},
         "cannot-load": {"error": "no network in this folder"},
     }.get(fault, {})
 )
@@ -84,9 +87,21 @@ while True:
     asked += 1
     # Rows are the second frame's, so that batches of another shape show.
     shape, values, dtype = tensors["v" if "v" in tensors else "x"]
-    assert shape[0] in (2, 16), shape
+    assert shape[0] in (2, 16) or "v" in tensors, shape
     rows, size = shape[0], len(values) // shape[0]
     metadata = {"id": metadata["id"]}
+    if fault in ("classes", "turns"):
+        number = "f" if dtype == "F32" else "d"
+        numbers = struct.unpack(f"<{len(values) // struct.calcsize(number)}{number}", values)
+        d = len(numbers) // rows
+        if fault == "classes":
+            # By the class of the row, and by -1 where there is none.
+            of_rows = struct.unpack(f"<{tensors['x'][0][0]}d", tensors["class"][1]) if "class" in tensors else [-1.0]
+            numbers = [of_rows[i // d % len(of_rows)] * x for i, x in enumerate(numbers)]
+        else:
+            # A matrix that is not symmetric: number i is i + 1 times the one after it, the last of them the first.
+            numbers = [(i % d + 1) * numbers[i - i % d + (i + 1) % d] for i in range(len(numbers))]
+        values = struct.pack(f"<{len(numbers)}{number}", *numbers)
     if fault == "late":
         time.sleep(0.1)
     if asked == at:

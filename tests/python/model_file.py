@@ -23,6 +23,11 @@ def denoise(x, sigma):
     return denoise_rows(x, sigma)
 
 
+def of_class(x, sigma, class_labels=None):
+    assert class_labels is None or class_labels.dtype == np.int64
+    return denoise_rows(x, sigma) * (1 if class_labels is None else 2 + class_labels[:, None])
+
+
 def denoise_rows(x, sigma):
     return (variances / (variances + sigma[:, None] ** 2)) * x
 
@@ -31,5 +36,13 @@ def product(x, v, sigma):
     return denoise_rows(v, np.broadcast_to(sigma, len(v)))
 
 
+def product_of_class(x, v, sigma, class_labels=None):
+    return of_class(v, np.broadcast_to(sigma, len(v)), class_labels)
+
+
 print("a greeting")
+if mode == "classes":
+    molrg.serve(of_class, shape=(6,), jvp=product_of_class, batch=8, dtype="f64", classes=3)
+if mode == "classless":
+    molrg.serve(denoise, shape=(6,), classes=3)
 molrg.serve(denoise, shape=(6,), jvp=product, vjp=product, batch=8, dtype="f64", name="a Gaussian", sigma_max=80)

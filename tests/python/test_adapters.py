@@ -53,13 +53,14 @@ class Adapted(unittest.TestCase):
     def points(self, n, *item):
         return self.rng.normal(size=(n, *item)).astype("f4"), np.exp(self.rng.normal(size=n))
 
-    def compare(self, model, net, x, sigma, derivatives=True):
-        """D and its slopes against ``net(x, sigma)`` of channels first, f64 tensors of f32 numbers."""
+    def compare(self, model, net, x, sigma, derivatives=True, **asked):
+        """D and its slopes against ``net(x, sigma)`` of channels first, f64 tensors of f32 numbers; what else is
+        ``asked`` goes into the requests."""
         inwards = lambda x: torch.tensor(np.moveaxis(x, -1, 1))  # noqa: E731
         outwards = lambda y: np.moveaxis(y.detach().double().numpy(), 1, -1)  # noqa: E731
         levels = torch.tensor(sigma, dtype=torch.float32)
         np.testing.assert_allclose(
-            model.ask("denoise", x=x, sigma=sigma), outwards(net(inwards(x), levels)), **CLOSE
+            model.ask("denoise", x=x, sigma=sigma, **asked), outwards(net(inwards(x), levels)), **CLOSE
         )
         if not derivatives:
             return
@@ -67,9 +68,9 @@ class Adapted(unittest.TestCase):
         # Fused attention has no rule for dual numbers.
         with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
             jvp = torch.func.jvp(lambda x: net(x, levels), (inwards(x),), (inwards(v),))[1]
-        np.testing.assert_allclose(model.ask("jvp", x=x, sigma=sigma, v=v), outwards(jvp), **CLOSE)
+        np.testing.assert_allclose(model.ask("jvp", x=x, sigma=sigma, v=v, **asked), outwards(jvp), **CLOSE)
         vjp = torch.func.vjp(lambda x: net(x, levels), inwards(x))[1](inwards(v))[0]
-        np.testing.assert_allclose(model.ask("vjp", x=x, sigma=sigma, v=v), outwards(vjp), **CLOSE)
+        np.testing.assert_allclose(model.ask("vjp", x=x, sigma=sigma, v=v, **asked), outwards(vjp), **CLOSE)
 
 
 @place.needs("torch")
@@ -105,6 +106,12 @@ class Edm(Adapted):
         with Client([*self.command, *self.project, "--class", "2"]) as model:
             labels = torch.eye(5)[[2, 2, 2]]
             self.compare(model, lambda x, sigma: self.net(x, sigma, labels, force_fp32=True), x, sigma)
+            self.assertNotIn("classes", model.hello)
+        with Client([*self.command, *self.project]) as model:
+            self.assertEqual(model.hello["classes"], "5")
+            labels = torch.eye(5)[[4, 0, 2]]
+            direct = lambda x, sigma: self.net(x, sigma, labels, force_fp32=True)  # noqa: E731
+            self.compare(model, direct, x, sigma, **{"class": np.array([4.0, 0, 2])})
 
     def test_what_is_missing_is_named(self):
         other = [*self.project, "--key", "loss"]
@@ -132,6 +139,7 @@ class Diffusers(Adapted):
             down_block_types=("DownBlock2D", "AttnDownBlock2D"),
             up_block_types=("AttnUpBlock2D", "UpBlock2D"),
             attention_head_dim=4,
+            num_class_embeds=settings.pop("num_class_embeds", None),
         ).eval()
         noise = getattr(diffusers, scheduler)(**settings)
         folder = self.folder / "pipeline"
@@ -139,10 +147,10 @@ class Diffusers(Adapted):
         noise.save_pretrained(folder / "scheduler")
         return net, noise, folder
 
-    def at_a_step(self, net, noise, t, x, prediction):
+    def at_a_step(self, net, noise, t, x, prediction, labels=None):
         """x₀ by the scheduler's own equations: x_t = √ᾱ x₀ + √(1 − ᾱ) ε."""
         bar = noise.alphas_cumprod[t]
-        f = net(bar.sqrt() * x, t).sample[:, :3]
+        f = net(bar.sqrt() * x, t, class_labels=labels).sample[:, :3]
         if prediction == "epsilon":
             return (bar.sqrt() * x - (1 - bar).sqrt() * f) / bar.sqrt()
         if prediction == "v_prediction":
@@ -168,6 +176,24 @@ class Diffusers(Adapted):
                         prediction = settings["prediction_type"]
                         direct = lambda x, _: self.at_a_step(net, noise, t, x, prediction)  # noqa: B023, E731
                         self.compare(model, direct, x * np.float32(1 + sigma[0]), sigma, derivatives=t == 250)
+
+    def test_classes(self):
+        net, noise, folder = self.saved("DDPMScheduler", num_class_embeds=4)
+        command = [place.PYTHON, "-m", "molrg.diffusers", str(folder), "--device", "cpu"]
+        x, _ = self.points(2, 8, 8, 3)
+        bar = noise.alphas_cumprod[300].double()
+        sigma = np.full(2, float(((1 - bar) / bar).sqrt()))
+        x *= np.float32(1 + sigma[0])
+        for arguments, labels in (["--class", "3"], [3, 3]), ([], [1, 3]):
+            direct = lambda x, _: self.at_a_step(net, noise, 300, x, "epsilon", torch.tensor(labels))  # noqa: B023, E731
+            asked = {} if arguments else {"class": np.array(labels, "f8")}
+            with Client([*command, *arguments]) as model:
+                self.assertEqual(model.hello.get("classes"), None if arguments else "4")
+                self.compare(model, direct, x, sigma, **asked)
+        with Client(command) as model, self.assertRaisesRegex(RuntimeError, "class_labels"):
+            model.ask("denoise", x=x, sigma=sigma)
+        done = place.run(*command, "--class", "4", check=False, input=b"")
+        self.assertIn(b"4 classes", done.stderr.splitlines()[-1])
 
     def test_steps_of_levels(self):
         import diffusers
@@ -357,6 +383,26 @@ class Jax(Adapted):
                 np.testing.assert_allclose(model.ask(op, x=x, sigma=sigma, v=v), v * slope * shrink, **close)
                 one = model.ask(op, x=x[:1], sigma=sigma[:1], v=v)
                 np.testing.assert_allclose(one, v * slope[0] * shrink[0], **close)
+
+    def test_classes(self):
+        script = self.folder / "model.py"
+        script.write_text(
+            "import molrg.jax\n"
+            "def denoise(x, sigma, class_labels=None):\n"
+            "    return x * (1 if class_labels is None else 2 + class_labels[:, None])\n"
+            "molrg.jax.serve(denoise, shape=(6,), classes=3)\n"
+        )
+        x, sigma = self.points(4, 6)
+        labels = np.array([2.0, 0, 1, 2])
+        with Client([place.PYTHON, str(script)]) as model:
+            self.assertEqual(model.hello["classes"], "3")
+            np.testing.assert_array_equal(model.ask("denoise", x=x, sigma=sigma), x)
+            asked = {"x": x, "sigma": sigma, "class": labels}
+            np.testing.assert_array_equal(model.ask("denoise", **asked), x * (2 + labels[:, None]))
+            for op in ("jvp", "vjp"):
+                np.testing.assert_array_equal(model.ask(op, v=x, **asked), x * (2 + labels[:, None]))
+                one = {"x": x[:1], "sigma": sigma[:1], "class": labels[:1]}
+                np.testing.assert_array_equal(model.ask(op, v=x, **one), 4 * x)
 
 
 if __name__ == "__main__":

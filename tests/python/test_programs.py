@@ -54,6 +54,24 @@ class Programs(unittest.TestCase):
         latents = 80 * np.random.default_rng(3).normal(size=(7, 12))
         self.assertEqual(molrg.run("pf-sample", self.truth, noise=latents).shape, (7, 12))
 
+    def test_flags_with_several_values(self):
+        """Repeated where the program has them so, joined by commas else."""
+        grid = self.folder / "grid.csv"
+        molrg.run("phase-grid", dim=12, ranks=[2, 3], samples="2-5", trials=2, solver="pca", output=grid)
+        rows = molrg.run(
+            "table cat", grid, filter=["samples=2", "samples=4"], with_=["b=1", "a=x"], columns=["rank", "n=samples"]
+        )
+        self.assertEqual([list(row) for row in rows], [["b", "a", "rank", "n"]] * 4)
+        expected = [("1", "x", rank, n) for rank in (2, 3) for n in (2, 4)]
+        self.assertEqual([(str(row["b"]), row["a"], row["rank"], row["n"]) for row in rows], expected)
+        # One alone, as text or as a list.
+        one = molrg.run("table cat", grid, filter="samples=4")
+        self.assertEqual(one, molrg.run("table cat", grid, filter=["samples=4"]))
+        self.assertEqual({row["samples"] for row in one}, {4})
+        self.assertEqual(molrg.run("molrg-gen", d=9, rank=[2, 3], n=4).shape, (4, 9))
+        score = molrg.run("rp-score", self.samples, train=self.samples[:30], gl=["similarity", "ratio"])
+        self.assertEqual(len(score), 2)
+
     def test_output_files_and_other_formats(self):
         path = self.folder / "x.npy"
         self.assertIsNone(molrg.run("pf-sample", self.truth, n=3, o=path))

@@ -71,6 +71,22 @@ class Server(unittest.TestCase):
             self.assertEqual(y.shape, self.x.shape)
         self.assertEqual(model.code, 0)
 
+    def test_classes(self):
+        labels = np.arange(8) % 3
+        with self.client("classes") as model:
+            self.assertEqual(model.hello["classes"], "3")
+            given = {"x": self.x, "sigma": self.sigma}
+            y = model.ask("denoise", **given, **{"class": labels.astype("f8")})
+            np.testing.assert_array_equal(y, self.shrunk * self.x * (2 + labels[:, None]))
+            np.testing.assert_array_equal(model.ask("denoise", **given), self.shrunk * self.x)
+            one = {"x": self.x[:1], "sigma": self.sigma[:1], "class": np.array([2.0])}
+            np.testing.assert_array_equal(model.ask("jvp", **one, v=self.x), self.shrunk[0] * self.x * 4)
+        self.assertEqual(model.code, 0)
+        with self.client("plain") as model, self.assertRaisesRegex(RuntimeError, "this model has none"):
+            model.ask("denoise", x=self.x, sigma=self.sigma, **{"class": np.zeros(8)})
+        done = subprocess.run([place.PYTHON, str(MODEL), "classless"], input=b"", capture_output=True)
+        self.assertIn(b"classes: denoise takes no class_labels", done.stderr)
+
     def test_a_wrong_shape_is_not_put_into_place(self):
         with self.client("turns") as model, self.assertRaisesRegex(RuntimeError, r"\(6, 8\) where \(8, 6\)"):
             model.ask("denoise", x=self.x, sigma=self.sigma)
@@ -121,6 +137,14 @@ class ThroughPrograms(unittest.TestCase):
             flowed = molrg.run("pf-sample", command, noise=latents, steps=400, dtype="f64", workers=workers)
             # Heun's method, of second order: 400 steps leave some 1e-5.
             np.testing.assert_allclose(flowed, exact, rtol=1e-4)
+
+    def test_a_class_is_asked_for(self):
+        command = f"exec:{place.PYTHON} {MODEL} classes"
+        x = np.random.default_rng(6).normal(size=(21, 6))
+        plain = molrg.run("dae-apply", command, x, sigma=0.5)
+        np.testing.assert_array_equal(molrg.run("dae-apply", command, x, sigma=0.5, class_=2), 4 * plain)
+        with self.assertRaisesRegex(molrg.Failed, "3 classes"):
+            molrg.run("dae-apply", command, x, sigma=0.5, class_=3)
 
 
 def _greeting(protocol=frames.PROTOCOL):

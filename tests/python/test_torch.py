@@ -94,6 +94,18 @@ class Functions(unittest.TestCase):
         # Sums of 360 products in f32.
         self.assertAlmostEqual(forward, backward, delta=1e-4 * np.abs(u * self.v).sum())
 
+    def test_classes(self):
+        net = lambda x, sigma, class_labels=None: x * (1 if class_labels is None else 2 + class_labels[:, None])  # noqa: E731
+        ours = molrg.torch.functions_of(net, shape=(3,), dtype="f64", device="cpu")
+        x, v, labels = self.x[:, 0, 0], self.v[:, 0, 0], np.array([2, 0, 1, 0, 2])
+        np.testing.assert_array_equal(ours["denoise"](x, self.sigma), x)
+        scaled = 2 + labels[:, None]
+        np.testing.assert_array_equal(ours["denoise"](x, self.sigma, class_labels=labels), scaled * x)
+        for product in ("jvp", "vjp"):
+            np.testing.assert_array_equal(ours[product](x, v, self.sigma, class_labels=labels), scaled * v)
+            one = ours[product](x[:1], v, self.sigma[:1], class_labels=labels[:1])
+            np.testing.assert_array_equal(one, 4 * v)
+
     def test_a_constant_has_no_slope(self):
         ours = molrg.torch.functions_of(lambda x, sigma: 0 * x.detach() + 1, shape=(4, 6, 3), dtype="f64")
         np.testing.assert_array_equal(ours["jvp"](self.x[:1], self.v, self.sigma[:1]), 0 * self.v)

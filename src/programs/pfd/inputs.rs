@@ -33,8 +33,15 @@ impl Input {
         })
     }
 
+    pub fn model(&self) -> Option<&Model> {
+        match self {
+            Input::Model(model) => Some(model),
+            Input::Samples(_) => None,
+        }
+    }
+
     pub fn is_model(&self) -> bool {
-        matches!(self, Input::Model(_))
+        self.model().is_some()
     }
 
     fn dim(&self) -> usize {

@@ -82,6 +82,7 @@ impl Program for Arguments {
         job.wait_for_stdin(&names.iter().map(|n| Some(n.as_os_str())).collect::<Vec<_>>())?;
         let inputs: Vec<Input> =
             names.iter().map(|name| Input::open(job, name, &plan)).collect::<Result<_>>()?;
+        job.class_is_for(inputs.iter().filter_map(Input::model))?;
         same_data(&names, &inputs)?;
         let dtypes: Vec<Dtype> = inputs.iter().map(Input::dtype).collect();
         let (models, samples) = (inputs.iter().any(Input::is_model), !inputs.iter().all(Input::is_model));
