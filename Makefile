@@ -41,12 +41,13 @@ test-numpy: build $(NUMPY)/bin/python ## Exchange random arrays with NumPy
 test-forward: build $(NUMPY)/bin/python ## Compute the denoiser of every kind of model in NumPy, as docs/formats.md says
 	$(NUMPY)/bin/python tests/forward.py $(RELEASE)
 
-# With TORCH=1, a gigabyte of frameworks.
+# With TORCH=1, some gigabytes of frameworks, and a network that others trained, which would bring onnxruntime anew.
 PYTHON := target/python$(if $(TORCH),-torch)
 $(PYTHON)/installed:
 	python3 -m venv $(@D)
 	$(@D)/bin/pip install --quiet numpy safetensors \
 	    $(if $(TORCH),torch torchvision diffusers onnx onnxruntime jax pillow pandas polars)
+	$(if $(TORCH),$(@D)/bin/pip install --quiet --no-deps adaptive-terrain-diffusion)
 	touch $@
 
 test-python: build $(PYTHON)/installed ## Test the Python module, with NumPy alone [TORCH=1: PyTorch, diffusers, ONNX, JAX]

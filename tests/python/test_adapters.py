@@ -393,7 +393,7 @@ class Jax(Adapted):
             "molrg.jax.serve(denoise, shape=(6,), classes=3)\n"
         )
         x, sigma = self.points(4, 6)
-        labels = np.array([2.0, 0, 1, 2])
+        labels = np.array([2, 0, 1, 2], "f4")
         with Client([place.PYTHON, str(script)]) as model:
             self.assertEqual(model.hello["classes"], "3")
             np.testing.assert_array_equal(model.ask("denoise", x=x, sigma=sigma), x)
