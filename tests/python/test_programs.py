@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import shutil
 import subprocess
 import tempfile
 import unittest
@@ -130,6 +131,36 @@ class Programs(unittest.TestCase):
     def test_every_program_has_a_script_in_the_wheel(self):
         scripts = {path.name for path in (place.ROOT / "python/molrg.data/scripts").iterdir()}
         self.assertEqual(scripts, {name.split()[0] for name in molrg.registry()})
+
+    def test_scripts_of_the_wheel_find_the_executable(self):
+        """Beside them, whichever way they are called."""
+        bin, links = self.folder / "a bin", self.folder / "links"
+        bin.mkdir()
+        links.mkdir()
+        shutil.copy(molrg.executable(), bin / "molrg")
+        for name in ("pfd", "npy"):
+            script = bin / name
+            shutil.copy(place.ROOT / "python/molrg.data/scripts" / name, script)
+            (links / name).symlink_to(script)
+            (links / f"{name}-2").symlink_to(name)
+            version = place.run(molrg.executable(), name, "--version").stdout
+            on_path = lambda path: {"PATH": f"{path}:/usr/bin:/bin"}  # noqa: E731
+            calls = [
+                (script, None, None),
+                (links / name, None, None),
+                (links / f"{name}-2", None, None),
+                (name, on_path(bin), None),
+                (name, on_path(links), None),
+                (f"./{name}", None, bin),
+                (f"links/{name}", None, self.folder),
+            ]
+            for command, env, cwd in calls:
+                shell = ["sh", "-c", f'"{command}" --version']
+                self.assertEqual(place.run(*shell, env=env, cwd=cwd).stdout, version, command)
+            # As dash calls what it finds in an empty part of PATH.
+            self.assertEqual(place.run("sh", name, "--version", cwd=bin).stdout, version)
+            arguments = place.run("sh", "-c", f'"{links / name}" "--no such  flag"', check=False).stderr
+            self.assertIn(b"'--no such  flag'", arguments)
 
 
 class Importing(unittest.TestCase):
