@@ -348,19 +348,25 @@ class Describe(Adapted):
 
     @place.needs("torchvision")
     def test_resizing_is_torchvisions(self):
+        """Of natural patches, which get larger, and of all of them side by side, which get smaller."""
         import torchvision.transforms.v2.functional as functional
         from PIL import Image
 
         import molrg.describe
 
-        x = self.rng.uniform(-1, 1, size=(1, 32, 48, 3))
-        image = Image.fromarray(molrg.describe.as_bytes(x, -1, 1)[0].copy())
+        patches = np.load(place.ROOT / "testdata/natural_patches_500.npz")["x"]
+        photograph = patches.reshape(20, 25, 32, 32, 3).swapaxes(1, 2).reshape(640, 800, 3)
         for preset, mode in (("sscd", "bilinear"), ("dinov2", "bicubic")):
             size = molrg.describe.PRESETS[preset][0]
-            theirs = functional.resize(image, [size, size], functional.InterpolationMode(mode), antialias=True)
-            mean, deviation = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
-            tensor = functional.normalize(functional.to_image(theirs).float() / 255, mean, deviation)
-            np.testing.assert_allclose(molrg.describe.prepared(x, preset)[0], tensor.numpy(), atol=1e-6)
+            for pixels in (*patches[:500:50], photograph):
+                image = functional.resize(
+                    Image.fromarray(pixels), [size, size], functional.InterpolationMode(mode), antialias=True
+                )
+                mean, deviation = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+                tensor = functional.normalize(functional.to_image(image).float() / 255, mean, deviation)
+                # What programs see: from −1 to 1, f32.
+                x = pixels[None] / np.float32(127.5) - 1
+                np.testing.assert_allclose(molrg.describe.prepared(x, preset)[0], tensor.numpy(), atol=1e-6)
 
 
 @place.needs("jax")
