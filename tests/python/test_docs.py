@@ -89,7 +89,7 @@ class Models(Page):
     def test_ranks_are_those_of_torch_func(self):
         points = np.load(self.folder / "train.npy")[:6].astype("f8")
         rows = molrg.run(
-            "jacobian-rank", self.command, points=points, sigma=[0.1, 0.3, 1], per_sample=True, dtype="f64", top=16
+            "jacobian-rank", self.command, points=points, sigma=[0.1, 0.3, 1], per_sample=True, dtype="f64"
         )
         self.assertEqual(len(rows), 18)
         for row in rows:
