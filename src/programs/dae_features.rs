@@ -14,7 +14,7 @@ use crate::measure::features::{Pool, Unevenness};
 use crate::random::{Purpose, normal_rows};
 use crate::scalar::Scalar;
 use crate::schedule::SIGMAS;
-use crate::stream::{NanPolicy, Rows, same_items};
+use crate::stream::{Rows, same_items};
 use crate::with_dtype;
 
 /// Look at what a network computes inside: the values of a layer for every point.

@@ -449,7 +449,7 @@ fn chunks<T>(list: &mut [T], count: usize) -> Vec<&mut [T]> {
 }
 
 /// Standard deviation of all numbers of the data.
-fn deviation<T: Scalar>(data: ArrayView2<T>) -> f64 {
+pub fn deviation<T: Scalar>(data: ArrayView2<T>) -> f64 {
     let count = data.len() as f64;
     let ones = Array1::ones(data.ncols());
     let mean = data.outer_iter().map(|row| dot(row, ones.view())).sum::<f64>() / count;

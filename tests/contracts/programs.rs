@@ -55,6 +55,14 @@ pub const CALLS: &[Call] = &[
     rowwise("molrg-gen", 300, &["-"], "-n 300 -d 24 -r 3 -k 2 --angle 30 --spectrum power:1 --skip 11"),
     rowwise("molrg-gen", 300, &["-", "labels.csv"], "-n 300 --from truth.st --balanced --labels labels.csv"),
     call("dae-fit", "train.npy --kind molrg -r 3 -k 2 --report report.csv"),
+    call(
+        "dae-fit",
+        "train.npy --kind two-layer --solver memorizing --sigma 0.2 --width 320 --weight-decay 1e-6",
+    ),
+    call(
+        "dae-fit",
+        "train.npy --kind two-layer --solver blocks --sigma 0.2 --width 9 -r 4,3 --labels labels.npy",
+    ),
     call("dae-fit", "train.npy --kind molrg -r 3 -k 2 --solver subspaces --orthogonal --init random"),
     call("dae-fit", "train.npy --kind molrg -r 3 -k 2 --fit means,variances,weights,noise"),
     call("dae-fit", "train.npy --kind molrg -r 2 -k 2 --solver em --fit variances,weights,noise"),
@@ -237,6 +245,7 @@ impl Place {
             "pf-sample truth.st -n 120 --seed 3 -o b.npy".into(),
             format!("npy noise -n 120 -d 24 --seed 3 --shape 2,4,3 -o noise.npy --dtype {dtype}"),
             "watermark key --shape 2,4,3 --radius 1.5 --seed 1 -o key.npy".into(),
+            "molrg-gen --from truth.st -n 300 --seed 1 --labels labels.npy -o /dev/null".into(),
         ] {
             place.out(&line);
         }

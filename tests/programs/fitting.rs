@@ -104,3 +104,39 @@ fn variances_below_the_type_are_refused() {
         place.out(&format!("dae-fit small.csv {fit} --dtype f64 -o m.st"));
     }
 }
+
+/// Networks of one hidden layer that are written down: of rows that point away from each other they return what they
+/// have stored, of others they say how far they are from what the theory takes.
+#[test]
+fn constructed_networks_store_rows_or_say_why_not() {
+    let place = Place::new();
+    // Corners of a simplex of norm 4, and their opposite directions as further coordinates.
+    place.put("rows.csv", "4,0,0,-2\n-1.5,3.7,0,-1\n-1.5,-1.9,3.2,-1\n-1,-1.8,-3.2,3\n");
+    let fit = "dae-fit rows.csv --kind two-layer --sigma 0.1 --dtype f64";
+    place.out(&format!("{fit} --solver memorizing --width 6 -o stored.st"));
+    let returned = place.text("dae-apply stored.st rows.csv --sigma 0.1 -f csv");
+    let rows = place.text("npy cat rows.csv --dtype f64 -f csv");
+    let numbers = |text: &str| -> Vec<f64> {
+        text.split([',', '\n']).filter(|t| !t.is_empty()).map(|t| t.parse().unwrap()).collect()
+    };
+    for (a, b) in numbers(&returned).iter().zip(numbers(&rows)) {
+        // ‖x‖²/(‖x‖² + σ²) of each row comes back: 0.01 of norms from 16 on.
+        assert!((a - b).abs() < 1e-3 * 4.0, "{a} and {b}");
+    }
+    place.out("npy noise -n 30 -d 8 --seed 1 -o alike.npy");
+    let done = place.run("dae-fit alike.npy --kind two-layer --solver memorizing --sigma 0.1 -o none.st");
+    assert!(done.code == Some(0) && done.err.contains("units answer to 100.0 % of the rows of their own"));
+    place.put("labels.csv", "0\n1\n1\n0\n");
+    place.out(&format!("{fit} --solver blocks --width 6 -r 1,2 --labels labels.csv -o blocks.st"));
+    for (flags, word) in [
+        ("--solver memorizing --width 3", "--width 3"),
+        ("--solver memorizing --steps 5", "--steps"),
+        ("--solver memorizing --labels labels.csv -r 1", "--labels"),
+        ("--solver blocks --width 6", "--labels and --rank"),
+        ("--solver blocks --width 6 -r 1,2,1 --labels labels.csv", "3 ranks for 2 labels"),
+        ("--solver em", "--solver"),
+    ] {
+        let done = place.run(&format!("{fit} {flags} -o none.st"));
+        assert!(done.code != Some(0) && done.err.contains(word), "{flags}: {}", done.err);
+    }
+}

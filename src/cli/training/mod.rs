@@ -6,7 +6,7 @@ pub mod run;
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::{Args, ValueEnum};
 
 use checkpoints::Checkpoints;
@@ -315,6 +315,32 @@ impl TrainingArgs {
         let image = matches!(kind, NetworkKind::Unet | NetworkKind::Uvit);
         ensure!(!settings.flip || image, "--flip: is for images (unet, uvit)");
         Ok(settings)
+    }
+
+    /// Units, noise level and weight decay of a two-layer network that is written down, not trained.
+    ///
+    /// # Errors
+    /// Without a noise level; on flags of training.
+    pub fn constructed(&self) -> Result<(usize, f64, f64)> {
+        let unused = TrainingArgs {
+            width: None,
+            tied: false,
+            loss: None,
+            sigma: None,
+            weight_decay: None,
+            ..self.clone()
+        };
+        unused.check_unused().map_err(|e| anyhow!("--solver memorizing and blocks train nothing: {e}"))?;
+        ensure!(
+            matches!(self.loss, None | Some(LossKind::Fixed)),
+            "--loss: the constructed networks are for one noise level, fixed; leave it out"
+        );
+        let sigma =
+            self.sigma.context("--sigma: the constructed networks are for one noise level; give it")?;
+        ensure!(SIGMAS.contains(&sigma), "--sigma {sigma}: must be from 1e-18 to 1e18");
+        let decay = self.weight_decay.unwrap_or(0.0);
+        ensure!(decay >= 0.0 && decay.is_finite(), "--weight-decay {decay}: must be finite and not negative");
+        Ok((self.width.unwrap_or(128), sigma, decay))
     }
 
     /// How a GAN is trained, `lr` being the flag of that name; linear with --depth 0.

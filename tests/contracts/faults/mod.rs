@@ -101,6 +101,10 @@ const SOURCES: &[&str] = &[
     "watermark key --shape 3,4 --radius 1 -o old",
 ];
 
+/// Places of labels, one of two clusters a row.
+const LABEL_READERS: &[&str] =
+    &["dae-fit whole.npy --kind two-layer --solver blocks --sigma 1 -r 1 --width 4 --labels {} -o old"];
+
 /// Places of networks.
 const NETWORK_READERS: &[&str] = &["dae-features {} whole.npy --sigma 1 --layer in -o old"];
 
@@ -111,13 +115,14 @@ const KEY_READERS: &[&str] = &[
 ];
 
 /// What stands at `{}` for a call that succeeds.
-const SOUND: [(&[&str], &str); 6] = [
+const SOUND: [(&[&str], &str); 7] = [
     (SAMPLE_READERS, "whole.npy"),
     (MODEL_READERS, "truth.st"),
     (TABLE_READERS, "table.csv"),
     (SOURCES, ""),
     (KEY_READERS, "key.npy"),
     (NETWORK_READERS, "network.st"),
+    (LABEL_READERS, "labels.npy"),
 ];
 
 /// Flags of outputs.
@@ -147,6 +152,7 @@ fn small() -> Place {
         "dae-fit whole.npy --kind mlp --width 4 --depth 1 --steps 2 --batch 2 -q -o network.st",
         "dae-fit other.npy --kind linear-vae -r 3 -o vae.st",
         "watermark key --shape 1,3 --radius 1 -o key.npy",
+        "molrg-gen --from truth.st -n 4 --seed 2 --labels labels.npy -o /dev/null",
     ] {
         place.out(line);
     }

@@ -98,10 +98,7 @@ fn a_folder_whose_images_make_no_array_is_refused() {
     let checksum = crc32(&claims[12..29]);
     claims[29..33].copy_from_slice(&checksum.to_be_bytes());
     fs::write(file("b.png"), &claims).unwrap();
-    let words = format!(
-        "b.png: damaged png: it claims 20000×20000 pixels, more than {} bytes",
-        bytes.len()
-    );
+    let words = format!("b.png: damaged png: it claims 20000×20000 pixels, more than {} bytes", bytes.len());
     says(read(dir.path(), &pass()), &[&words]);
     // What compresses well is read.
     let flat = TempDir::new().unwrap();

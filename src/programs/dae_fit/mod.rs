@@ -1,33 +1,36 @@
 //! dae-fit: fit a denoising autoencoder.
 
+mod constructed;
+mod generators;
+mod mixture;
+mod report;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 
-use crate::cli::{
-    Checkpoints, FitArgs, Job, NETWORK_REPORT, NetworkKind, Program, Samples, TrainingArgs, component_ranks,
-    usage,
-};
+use constructed::Construction;
+use generators::train_gan;
+use mixture::{How, MixtureArgs};
+use report::{REPORT, report_exact, write_report};
+
+use crate::cli::{Checkpoints, Job, NETWORK_REPORT, NetworkKind, Program, Samples, TrainingArgs, usage};
 use crate::denoiser::Model;
 use crate::denoiser::model::{Generative, Kind as ModelKind, Points};
 use crate::fit::pca::Moments;
-use crate::fit::{Fit, Parts, Settings, Solver, fit_mixture};
-use crate::generator::{gan, linear_vae};
+use crate::fit::{Settings, Solver, fit_mixture};
+use crate::generator::linear_vae;
 use crate::network::Architecture;
 use crate::scalar::Scalar;
 use crate::stream::tensors::Values;
-use crate::stream::{Layout, Rows, Value};
+use crate::stream::{Layout, Rows};
 use crate::training;
 use crate::with_dtype;
 
 /// Rows of one step of streamed moments: fixed, so that the bytes do not depend on how rows arrive.
 const MOMENT_ROWS: usize = 2048;
-
-/// Mean squares of generated samples over the data's that are not told: outside, they are half as large, or twice.
-const MADE_LEAST: f64 = 0.25;
-const MADE_MOST: f64 = 4.0;
 
 /// Fit a denoising autoencoder to samples.
 ///
@@ -39,6 +42,9 @@ const MADE_MOST: f64 = 4.0;
 /// linear, two-layer, mlp, unet, uvit: networks, trained on D(x; σ) = c_skip x + c_out F(c_in x; ¼ ln σ) in the
 /// form that their --loss is published with. The same seed trains the same bytes at any number of threads and
 /// however often it was stopped. linear-vae, gan: generators, which have no denoiser; pf-sample draws from them.
+///
+/// With --solver memorizing or blocks, two-layer is not trained: it is the minimizer that theory constructs for the rows at
+/// --sigma and --weight-decay (arXiv 2512.20963), tied.
 ///
 /// Memory: molrg (two or three times for several components) and empirical hold the samples; gaussian and
 /// linear-vae stream them and hold d²; networks hold the samples, the parameters with their gradients (8 of them for
@@ -58,6 +64,9 @@ pub struct Arguments {
     mixture: MixtureArgs,
     #[command(flatten)]
     training: TrainingArgs,
+    /// For --solver blocks: the cluster of every row, a whole number from 0 each (npy or csv)
+    #[arg(long, value_name = "FILE")]
+    labels: Option<OsString>,
     /// How images lie, for unet and uvit (default: channels last; what looks like channels first is refused)
     #[arg(long, value_enum)]
     layout: Option<Layout>,
@@ -116,82 +125,13 @@ impl Kind {
     }
 }
 
-#[derive(clap::Args)]
-#[command(next_help_heading = "Mixture")]
-struct MixtureArgs {
-    /// Rank of every component, or a list of one rank each (gaussian: eigenvalues to keep, default all;
-    /// what the others hold is spread evenly as noise)
-    #[arg(short, long, value_name = "r", value_delimiter = ',')]
-    rank: Vec<usize>,
-    /// Number of components (default: as many as ranks)
-    #[arg(short = 'k', long, value_name = "K")]
-    components: Option<usize>,
-    /// Solver (default: pca for one component, subspaces for several)
-    #[arg(long, value_enum)]
-    solver: Option<Solver>,
-    /// What to fit besides the bases: means, variances, weights, noise
-    /// (default: none, that is zero means, unit variances, equal weights, no noise)
-    #[arg(long, value_name = "LIST", value_enum, value_delimiter = ',')]
-    fit: Vec<Part>,
-    #[command(flatten)]
-    how: FitArgs,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Part {
-    Means,
-    Variances,
-    Weights,
-    Noise,
-}
-
-impl MixtureArgs {
-    /// Refuses flags that have no meaning for the other kinds.
-    fn check_unused(&self, kind: Kind) -> Result<()> {
-        let unused = [
-            ("--components", self.components.is_some()),
-            ("--solver", self.solver.is_some()),
-            ("--orthogonal", self.how.orthogonal),
-            ("--fit", !self.fit.is_empty()),
-            ("--rank", !kind.has_rank() && !self.rank.is_empty()),
-        ];
-        for (flag, given) in unused {
-            let what = if flag == "--rank" { "molrg, gaussian, linear-vae and gan" } else { "molrg" };
-            ensure!(!given, "{flag}: is for --kind {what}; leave it out");
-        }
-        Ok(())
-    }
-
-    fn settings(&self, seed: u64) -> Result<Settings> {
-        ensure!(!self.rank.is_empty(), "--rank: --kind molrg needs the rank of its components");
-        let has = |part| self.fit.contains(&part);
-        let defaults = self.how.settings(component_ranks(&self.rank, self.components)?);
-        let settings = Settings {
-            solver: self.solver.unwrap_or(defaults.solver),
-            parts: Parts {
-                means: has(Part::Means),
-                variances: has(Part::Variances),
-                weights: has(Part::Weights),
-                noise: has(Part::Noise),
-            },
-            seed,
-            ..defaults
-        };
-        settings.check()?;
-        ensure!(
-            !(settings.parts.means && settings.through_origin()),
-            "--fit means: gradient and --orthogonal fit subspaces through the origin; leave out means or use \
-             subspaces or em without --orthogonal"
-        );
-        Ok(settings)
-    }
-}
-
 impl Program for Arguments {
     fn run(self, job: &Job) -> Result<()> {
         // Wrong flags and bad paths first, data after.
         let task = self.task(job.shared.seed).map_err(usage)?;
         self.check_effect(job, &task)?;
+        let labels = self.labels.as_deref().map(Some);
+        job.wait_for_stdin(&[self.samples.as_deref()].into_iter().chain(labels).collect::<Vec<_>>())?;
         let checkpoints = self.training.checkpoints()?;
         let mut output = job.model_output()?;
         let mut rows = job.rows(self.samples.as_deref())?;
@@ -212,6 +152,7 @@ enum Task {
     Empirical,
     LinearVae(usize),
     Gan(usize),
+    Constructed(Construction),
     Network(Architecture, training::Settings),
 }
 
@@ -249,6 +190,19 @@ impl Arguments {
                 _ => Task::Gaussian(rank()?),
             });
         };
+        if let Some(how) = self.mixture.solver {
+            let (units, sigma, weight_decay) = self.training.constructed()?;
+            ensure!(
+                (how == How::Blocks) == (self.labels.is_some() && !self.mixture.rank.is_empty()),
+                "--solver blocks: needs --labels and --rank; no other takes them"
+            );
+            ensure!(
+                self.report.is_none(),
+                "--report: is not for networks that are not trained; leave it out"
+            );
+            let ranks = (how == How::Blocks).then(|| self.mixture.rank.clone());
+            return Ok(Task::Constructed(Construction { units, sigma, weight_decay, ranks }));
+        }
         let settings = self.training.settings(kind, self.mixture.how.lr, seed)?;
         Ok(Task::Network(self.training.architecture(kind)?, settings))
     }
@@ -266,7 +220,9 @@ impl Arguments {
             &["--lr"],
             "it is for what is learned by steps: networks, gan and --solver gradient",
         )?;
-        let exact = matches!(task, Task::Gaussian(_) | Task::Empirical);
+        let exact = matches!(task, Task::Gaussian(_) | Task::Empirical | Task::Constructed(_));
+        let clustered = self.mixture.solver == Some(How::Blocks);
+        job.only(clustered, &["--labels"], "it is for --solver blocks")?;
         job.only(!exact, &["--seed"], "nothing is drawn for this kind")
     }
 
@@ -310,24 +266,14 @@ impl Arguments {
             Task::Gan(latent) => {
                 let x = rows.read_all::<T>()?;
                 let settings = self.training.gan(latent, x.ncols(), self.mixture.how.lr, job.shared.seed)?;
-                let (mut progress, mut lines) = (job.progress(Some(settings.steps), "steps"), job.lines(0));
-                let trained = gan::train(&x, &settings, |step, critic, generator| {
-                    let losses = format!("losses {critic:.3} and {generator:.3}");
-                    progress.advance(1);
-                    if let Some(left) = lines.as_mut().and_then(|lines| lines.left(step, settings.steps)) {
-                        job.note(&format!("step {step} of {}, {losses}, {left} left", settings.steps));
-                    }
-                    progress.say(format!("steps, {losses},"));
-                });
-                let gan::Trained { parameters, mean_squares: [made, data] } = trained.map_err(context)?;
-                if !(MADE_LEAST..=MADE_MOST).contains(&(made / data)) {
-                    job.warn(&format!(
-                        "what is generated has a mean square of {made:.3e} where the data have {data:.3e}; give a smaller \
-                         --lr or more --steps, or scale the data to about 1"
-                    ));
-                }
-                let parameters = Values::new(parameters);
-                ModelKind::Generator(Generative { name: "gan", decoder: settings.generator, parameters })
+                ModelKind::Generator(train_gan(job, &x, settings).map_err(context)?)
+            }
+            Task::Constructed(construction) => {
+                let x = rows.read_all::<T>()?;
+                let labels =
+                    self.labels.as_deref().map(|labels| job.labels(labels, x.nrows())).transpose()?;
+                let network = construction.network(job, x.view(), labels.as_deref()).map_err(context)?;
+                ModelKind::Network(Box::new(network))
             }
             Task::Network(architecture, settings) => {
                 let samples = Samples { name, item_shape, rows: rows.read_all::<T>()? };
@@ -352,48 +298,4 @@ fn moments<T: Scalar>(mut rows: Rows) -> Result<Moments> {
         moments.add(block.view());
     }
     Ok(moments)
-}
-
-const REPORT: &[&str] =
-    &["restart", "iteration", "objective", "chosen", "converged", "completed", "floored", "noise_floor"];
-
-/// The report of a fit in closed form: one row, at rest.
-fn report_exact(table: Option<crate::stream::Table>) -> Result<()> {
-    let Some(mut table) = table else { return Ok(()) };
-    let nothing = || Value::Text(String::new());
-    table.row(&[
-        0usize.into(),
-        0usize.into(),
-        nothing(),
-        true.into(),
-        true.into(),
-        0usize.into(),
-        nothing(),
-        nothing(),
-    ])?;
-    table.finish()
-}
-
-/// One row per iteration; `converged`, `completed` (directions the data left open) and what follows (the components
-/// whose noise the variance floor kept from vanishing, and that floor) speak of the chosen restart as a whole.
-fn write_report(mut table: crate::stream::Table, fit: &Fit) -> Result<()> {
-    let completed: usize = fit.completed.iter().sum();
-    let (floored, floor) = match &fit.floored {
-        Some((components, floor)) => (components.clone(), Some(*floor)),
-        None => (Vec::new(), None),
-    };
-    let floored = floored.iter().map(usize::to_string).collect::<Vec<_>>().join(" ");
-    for i in &fit.history {
-        table.row(&[
-            i.restart.into(),
-            i.iteration.into(),
-            i.objective.into(),
-            (i.restart == fit.chosen).into(),
-            fit.converged.into(),
-            completed.into(),
-            floored.as_str().into(),
-            floor.into(),
-        ])?;
-    }
-    table.finish()
 }
