@@ -36,7 +36,7 @@ fn inputs_that_do_not_go_together_are_refused() {
         ),
         ("pfd whole.npy narrow.npy", &["narrow.npy", "24", "5"]),
         ("pfd student.st narrow.npy", &["narrow.npy", "24", "5"]),
-        ("npy diff whole.npy narrow.npy", &["narrow.npy", "[2, 4, 3]", "[5]"]),
+        ("npy diff whole.npy narrow.npy", &["narrow.npy", "(2, 4, 3)", "(5"]),
         ("npy cat whole.npy narrow.npy", &["narrow.npy", "5"]),
         ("npy stack whole.npy narrow.npy", &["narrow.npy", "5"]),
         ("rp-score whole.npy short.npy", &["short.npy", "300 and 299 rows do not pair"]),
