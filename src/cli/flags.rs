@@ -113,7 +113,7 @@ impl Flag {
             .default_value("1"),
             Flag::Class => {
                 flag("class", "Ask models that are programs, exec:COMMAND, for this of their classes, from 0")
-                    .value_name("C")
+                    .value_name("I")
                     .value_parser(value_parser!(u32))
             }
         }

@@ -61,7 +61,7 @@ pub const CALLS: &[Call] = &[
     ),
     call(
         "dae-fit",
-        "train.npy --kind two-layer --solver blocks --sigma 0.2 --width 9 -r 4,3 --labels labels.npy",
+        "train.npy --kind two-layer --solver blocks --sigma 0.2 --width 9 -r 3,2 --labels labels.npy",
     ),
     call("dae-fit", "train.npy --kind molrg -r 3 -k 2 --solver subspaces --orthogonal --init random"),
     call("dae-fit", "train.npy --kind molrg -r 3 -k 2 --fit means,variances,weights,noise"),

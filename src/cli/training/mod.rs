@@ -322,14 +322,8 @@ impl TrainingArgs {
     /// # Errors
     /// Without a noise level; on flags of training.
     pub fn constructed(&self) -> Result<(usize, f64, f64)> {
-        let unused = TrainingArgs {
-            width: None,
-            tied: false,
-            loss: None,
-            sigma: None,
-            weight_decay: None,
-            ..self.clone()
-        };
+        let unused =
+            TrainingArgs { width: None, loss: None, sigma: None, weight_decay: None, ..self.clone() };
         unused.check_unused().map_err(|e| anyhow!("--solver memorizing and blocks train nothing: {e}"))?;
         ensure!(
             matches!(self.loss, None | Some(LossKind::Fixed)),

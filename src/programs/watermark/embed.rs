@@ -1,6 +1,6 @@
 //! watermark embed: mark images.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Args;
 
 use super::KeyArgs;
@@ -35,12 +35,16 @@ fn embed<T: Scalar>(job: &Job, rows: Rows, mark: &Watermark) -> Result<()> {
     job.fill(Source::Stream(rows), most, "images", vec![out], |block| {
         let first = block.rows.start;
         let mut images = block.first().unwrap_or_default();
-        for mut row in images.outer_iter_mut() {
+        for (i, mut row) in images.outer_iter_mut().enumerate() {
             let mut image: Vec<f64> = row.iter().map(|x| x.wide()).collect();
             mark.embed(&mut image);
+            ensure!(
+                image.iter().all(|x| T::of(*x).is_finite()),
+                "row {}: its numbers are too large to mark; give them in another unit",
+                first + i as u64
+            );
             row.iter_mut().zip(image).for_each(|(x, marked)| *x = T::of(marked));
         }
-        job.finite(images.view(), first)?;
         Ok(vec![images])
     })
 }

@@ -29,12 +29,16 @@ const LARGE: &[(&str, &str)] = &[
     ("--reference {}", "too large to search in f64"),
     ("pfd", "value would be NaN: the numbers are too large"),
     ("jacobian-rank", "too large to factorize"),
+    ("watermark detect", "the numbers are too large"),
     // They become f32.
     ("npy images", "would hold numbers that are not finite"),
 ];
 
 /// Whose doubles are beyond f64.
-const LARGEST: &[(&str, &str)] = &[("pf-sample gaussian.st", "the model's answer is not finite")];
+const LARGEST: &[(&str, &str)] = &[
+    ("pf-sample gaussian.st", "the model's answer is not finite"),
+    ("watermark embed", "too large to mark"),
+];
 
 /// Whose squares are 0 in f64.
 const SMALL: &[(&str, &str)] = &[
