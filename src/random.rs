@@ -41,7 +41,7 @@ pub enum Purpose {
     Latents,
     /// Noise added to points before they are denoised.
     PointNoise,
-    /// Noise injected by the stochastic sampler, in the order of its steps.
+    /// Noise injected by the stochastic sampler, by the noise level (the bits of its f64 as the step) and row.
     Churn,
     /// Starting points of a fit, one row per restart.
     Restarts,

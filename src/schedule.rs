@@ -8,6 +8,11 @@
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 
+/// Two levels that differ by rounding are one.
+pub fn same_level(a: f64, b: f64) -> bool {
+    (a - b).abs() <= 1e-9 * b
+}
+
 /// α_t, β_t as functions of a time t.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Schedule {

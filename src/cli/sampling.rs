@@ -108,8 +108,9 @@ impl SamplerArgs {
         if !(self.churn >= 0.0 && self.churn_noise >= 0.0) {
             return Err(usage(anyhow::anyhow!("--churn and --churn-noise must not be negative")));
         }
+        let positive = sigmas.iter().filter(|s| **s > 0.0).count();
         let churn = (self.churn > 0.0).then_some(Churn {
-            strength: self.churn,
+            gamma: Churn::gamma(self.churn, positive),
             min: self.churn_min,
             max: self.churn_max,
             noise: self.churn_noise,

@@ -13,12 +13,12 @@ use std::ops::Range;
 use anyhow::{Result, ensure};
 use clap::ValueEnum;
 use ndarray::{Array2, ArrayView2, Axis};
-use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use crate::denoiser::{Counted, Denoiser, Reduced};
-use crate::random::{Purpose, fill_normal, normal_rows, row_rng};
+use crate::random::{Purpose, fill_normal, normal_rows, step_rng};
 use crate::scalar::Scalar;
+use crate::schedule::same_level;
 use solvers::{Drift, RungeKutta45};
 
 /// The integrators.
@@ -45,14 +45,37 @@ pub enum Solver {
 /// EDM's stochasticity: noise added before the steps at σ in [min, max].
 #[derive(Clone, Copy, Debug)]
 pub struct Churn {
-    /// S_churn; 0 is the deterministic flow.
-    pub strength: f64,
+    /// γ, the share of σ that noise adds to the level; 0 is the deterministic flow.
+    pub gamma: f64,
     /// S_min.
     pub min: f64,
     /// S_max.
     pub max: f64,
     /// S_noise, the standard deviation of what is added.
     pub noise: f64,
+}
+
+impl Churn {
+    /// γ = min(S_churn/N, √2 − 1) on a grid of N positive levels.
+    pub fn gamma(strength: f64, levels: usize) -> f64 {
+        (strength / levels as f64).min(std::f64::consts::SQRT_2 - 1.0)
+    }
+
+    /// Raises the noise level from σ to σ̂ = σ(1+γ) by adding noise; returns σ̂. The noise belongs to the row, by its
+    /// number, and to σ itself, so that a flow has the same in one run and in parts.
+    fn inject<T: Scalar>(&self, sigma: f64, x: &mut Array2<T>, first_row: u64, seed: u64) -> f64 {
+        if self.gamma <= 0.0 || sigma < self.min || sigma > self.max {
+            return sigma;
+        }
+        let raised = sigma * (1.0 + self.gamma);
+        let std = T::of((raised * raised - sigma * sigma).sqrt() * self.noise);
+        let mut z = vec![T::zero(); x.ncols()];
+        for (mut row, i) in x.outer_iter_mut().zip(first_row..) {
+            fill_normal(&mut step_rng(seed, Purpose::Churn, sigma.to_bits(), i), &mut z);
+            row.iter_mut().zip(&z).for_each(|(x, z)| *x += std * *z);
+        }
+        raised
+    }
 }
 
 /// How to integrate: the noise levels, the solver and its settings.
@@ -91,6 +114,38 @@ impl Plan {
         self.sigmas.retain(|s| *s > 0.0);
         ensure!(self.sigmas.len() >= 2, "--encode: needs at least two positive noise levels");
         self.sigmas.reverse();
+        Ok(self)
+    }
+
+    /// The part of the flow from one level to another, of which either may be left out. A level that the grid lacks
+    /// is added to it, and may lie beyond its ends; one that differs from a level of the grid by rounding is that.
+    ///
+    /// A flow in two parts gives the bytes of the whole at a level of the grid, if its steps know nothing of those
+    /// before: dpmpp2m starts anew, with a step of order 1, and so does rk45, with the length of its steps; and if it
+    /// is computed in all d dimensions, since those of [`Reduced`] are entered anew, to rounding.
+    ///
+    /// # Errors
+    /// When the flow would run the other way.
+    pub fn part(mut self, from: Option<f64>, until: Option<f64>) -> Result<Plan> {
+        let (Some(&first), Some(&last)) = (self.sigmas.first(), self.sigmas.last()) else { return Ok(self) };
+        let own = |level: f64| self.sigmas.iter().copied().find(|s| same_level(*s, level)).unwrap_or(level);
+        let (start, end) = (from.map_or(first, own), until.map_or(last, own));
+        // How far along the flow a level is.
+        let along = |level: f64| if last > first { level } else { -level };
+        ensure!(
+            along(start) <= along(end),
+            "{}: the flow would go from noise level {start} to {end}, and it goes {}; give a level that it meets",
+            match (from, until) {
+                (Some(from), None) => format!("--from {from}"),
+                (_, until) => format!("--until {}", until.unwrap_or(end)),
+            },
+            if last > first { "up" } else { "down" }
+        );
+        let between = |level: &f64| along(start) < along(*level) && along(*level) < along(end);
+        let mut sigmas = vec![start];
+        sigmas.extend(self.sigmas.iter().copied().filter(between));
+        sigmas.extend((end != start).then_some(end));
+        self.sigmas = sigmas;
         Ok(self)
     }
 
@@ -178,17 +233,13 @@ impl Plan {
         let drift = Drift { denoiser: &counted, first: (!one_by_one).then_some(first_row) };
         let mut work = Work::default();
         let rows = x.nrows() as u64;
-        let mut noise: Vec<ChaCha8Rng> = match self.churn {
-            Some(_) => (0..rows).map(|i| row_rng(seed, Purpose::Churn, first_row + i)).collect(),
-            None => Vec::new(),
-        };
         let mut multistep = None;
         let mut adaptive = RungeKutta45::new(self.rtol, self.atol, x.nrows());
         for (step, pair) in self.sigmas.windows(2).enumerate() {
             let (mut from, to) = (pair[0], pair[1]);
             visit(step, from, x.view())?;
             if let Some(churn) = self.churn {
-                from = self.inject(churn, from, x, &mut noise);
+                from = churn.inject(from, x, first_row, seed);
             }
             if to == 0.0 {
                 // The one step that ends at 0 is D itself for every solver.
@@ -236,24 +287,6 @@ impl Plan {
             })
             .collect::<Result<()>>()?;
         Ok(x)
-    }
-
-    /// Raises the noise level from σ to σ̂ = σ(1+γ) by adding noise; returns σ̂.
-    fn inject<T: Scalar>(&self, churn: Churn, sigma: f64, x: &mut Array2<T>, rngs: &mut [ChaCha8Rng]) -> f64 {
-        if churn.strength <= 0.0 || sigma < churn.min || sigma > churn.max {
-            return sigma;
-        }
-        // EDM divides by the number of positive levels.
-        let positive = self.sigmas.iter().filter(|s| **s > 0.0).count();
-        let gamma = (churn.strength / positive as f64).min(std::f64::consts::SQRT_2 - 1.0);
-        let raised = sigma * (1.0 + gamma);
-        let std = T::of((raised * raised - sigma * sigma).sqrt() * churn.noise);
-        let mut z = vec![T::zero(); x.ncols()];
-        for (mut row, rng) in x.outer_iter_mut().zip(rngs) {
-            fill_normal(rng, &mut z);
-            row.iter_mut().zip(&z).for_each(|(x, z)| *x += std * *z);
-        }
-        raised
     }
 
     /// Latents ε of the given rows, scaled to the first level: x = σ_0 ε.

@@ -10,6 +10,7 @@ use crate::flow::Plan;
 use crate::linalg::{cast, complete_basis, orthonormalize, product, thin_svd};
 use crate::random::{Purpose, normal_rows, row_rng, standard_normals};
 use crate::scalar::Scalar;
+use crate::schedule::same_level;
 
 /// A rank whose s_{r+1}/s_r is above it hangs on the threshold: singular values are alike on both of its sides.
 pub const HANGS: f64 = 0.95;
@@ -148,11 +149,6 @@ pub fn with_levels(mut plan: Plan, levels: &[f64]) -> Plan {
     }
     plan.sigmas.sort_by(|a, b| b.total_cmp(a));
     plan
-}
-
-/// Two levels that differ by rounding are one.
-fn same_level(a: f64, b: f64) -> bool {
-    (a - b).abs() <= 1e-9 * b
 }
 
 impl<T: Scalar> Survey<'_, T> {

@@ -15,6 +15,7 @@ use crate::flow::{Plan, Trajectory, Work, at_most, at_once};
 use crate::generator::Generator;
 use crate::random::{Purpose, normal_rows};
 use crate::scalar::{Dtype, Scalar};
+use crate::schedule::SIGMAS;
 use crate::stream::{Rows, same_items};
 use crate::with_dtype;
 
@@ -24,24 +25,36 @@ use crate::with_dtype;
 /// the same curve. Row i depends only on the seed and i, so models sampled from the same seed, or from the
 /// same --noise file, are paired row by row.
 ///
+/// --until ends the flow at a noise level and writes the points there, and --from goes on from such points, so that a
+/// flow may change its model, or its points, on the way. In two parts that meet at a level of its grid a flow gives the
+/// bytes of the whole, but for two solvers, whose steps depend on those before, so that they start anew (dpmpp2m with a
+/// step of order 1, rk45 with the length of its steps), and for mixtures that flow in the fewer dimensions that they
+/// span, where the parts agree with the whole to rounding. Noise of --churn belongs to the row and the noise level.
+///
 /// Memory: the model and a few blocks of rows, whatever N is.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   $ molrg-gen -d 48 -r 6 -k 2 -n 1200 | dae-fit --kind molrg -r 6 -k 2 | pf-sample -n 1000 --seed 3 | npy info -
-  $ molrg-gen -d 48 -r 6 -k 2 -n 10 --truth truth.st | pf-sample truth.st --encode --noise - | pf-sample truth.st --noise - | npy info -")]
+  $ molrg-gen -d 48 -r 6 -k 2 -n 10 --truth truth.st | pf-sample truth.st --encode --noise - --until 5 | pf-sample truth.st --from 5 --noise - | npy info -")]
 pub struct Arguments {
     /// The model: a file, or exec:COMMAND for a program that is one (default: standard input)
     model: Option<OsString>,
     /// Number of samples
     #[arg(short = 'n', long, value_name = "N", required_unless_present = "noise")]
     samples: Option<usize>,
-    /// Start from these latents instead; with --encode, the data to encode
+    /// Start from these latents instead; with --encode, the data to encode; with --from, points at that noise level
     #[arg(long, visible_alias = "data", value_name = "FILE", conflicts_with = "samples")]
     noise: Option<OsString>,
     /// Run the flow backwards, from data to latents
     #[arg(long, requires = "noise")]
     encode: bool,
+    /// End at this noise level, and write the points there; it is added to the grid, where that lacks it
+    #[arg(long, value_name = "SIGMA", allow_negative_numbers = true)]
+    until: Option<f64>,
+    /// Start at this noise level, from --noise FILE as points there, which are not scaled; it is added to the grid
+    #[arg(long, value_name = "SIGMA", allow_negative_numbers = true, requires = "noise")]
+    from: Option<f64>,
     #[command(flatten)]
     sampler: SamplerArgs,
     /// Guidance weight W: D = D_u + W (D − D_u), D_u that of --unconditional
@@ -123,16 +136,28 @@ impl Arguments {
         if let Some(weight) = self.guidance.filter(|w| !w.is_finite()) {
             return Err(usage(anyhow!("--guidance {weight}: must be finite")));
         }
-        if self.encode { plan.reversed().map_err(usage) } else { Ok(plan) }
+        for (flag, level) in [("--from", self.from), ("--until", self.until)] {
+            let end = flag == "--until" && !self.encode && level == Some(0.0);
+            if let Some(level) = level.filter(|level| !end && !SIGMAS.contains(level)) {
+                return Err(usage(anyhow!(
+                    "{flag} {level}: a noise level must be positive, between 1e-18 and 1e18"
+                )));
+            }
+        }
+        let plan = if self.encode { plan.reversed().map_err(usage)? } else { plan };
+        plan.part(self.from, self.until).map_err(usage)
     }
 
     fn check_no_flow(&self, job: &Job, generator: &Generative) -> Result<()> {
         job.only(false, &SamplerArgs::FLAGS, "a generator has no flow")?;
-        let flow =
-            self.encode || self.guidance.is_some() || self.trajectory.is_some() || self.report.is_some();
+        let flow = self.encode
+            || self.until.or(self.from).or(self.guidance).is_some()
+            || self.trajectory.is_some()
+            || self.report.is_some();
         ensure!(
             !flow,
-            "{}: is a model of kind {}, which has no flow; leave out --encode, --guidance, --trajectory and --report",
+            "{}: is a model of kind {}, which has no flow; leave out --encode, --until, --from, --guidance, --trajectory \
+             and --report",
             self.model.as_deref().unwrap_or(OsStr::new("-")).display(),
             generator.name
         );
@@ -170,7 +195,7 @@ impl Arguments {
         for model in [&model].into_iter().chain(&unconditional) {
             job.warn_of_levels(model, &plan.evaluated());
         }
-        if !self.encode {
+        if !self.encode && self.from.is_none() {
             job.warn_of_start(&model, &plan.sigmas);
         }
         let item_shape = model.item_shape.clone();
@@ -195,15 +220,15 @@ impl Arguments {
         let done = Mutex::new((0, Work::default()));
         job.fill(source, most, "samples", outputs, |block| {
             let rows = block.rows.clone();
-            // Latents are scaled to the first level; data to encode are taken as they are.
+            // Latents are scaled to the first level; points, and data to encode, are taken as they are.
             let mut x = match block.first() {
-                Some(x) if self.encode => x,
+                Some(x) if self.encode || self.from.is_some() => x,
                 Some(latents) => latents * T::of(plan.sigmas[0]),
                 None => plan.start(job.shared.seed, rows.clone(), dim),
             };
             let trajectory = self.trajectory.is_some().then(|| Trajectory::new(x.nrows(), levels, dim));
             let (work, trajectory) = plan.carry(denoiser, &mut x, rows.start, job.shared.seed, trajectory)?;
-            if self.encode {
+            if self.encode && self.until.is_none() {
                 x *= T::of(1.0 / plan.sigmas[levels - 1]);
             }
             job.finite(x.view(), rows.start)?;

@@ -137,6 +137,19 @@ pub const CALLS: &[Call] = &[
     rowwise("pf-sample", 200, &["-"], "gaussian.st --encode --noise test.npy --solver rk45 --rtol 1e-3"),
     rowwise("pf-sample", 120, &["-"], "student.st --noise noise.npy --churn 10"),
     rowwise("pf-sample", 100, &["-"], "network.st -n 100 --steps 5"),
+    rowwise(
+        "pf-sample",
+        100,
+        &["-", "path.npy"],
+        "student.st -n 100 --until 5 --churn 20 --trajectory path.npy",
+    ),
+    rowwise("pf-sample", 200, &["-"], "network.st --noise test.npy --from 2 --until 0.1 --steps 6"),
+    rowwise(
+        "pf-sample",
+        200,
+        &["-"],
+        "network.st --encode --noise test.npy --from 0.5 --until 3 --solver euler",
+    ),
     rowwise("pf-sample", 300, &["-"], "vae.st -n 300"),
     rowwise(
         "rp-score",

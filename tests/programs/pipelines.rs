@@ -512,3 +512,65 @@ fn a_u_net_on_real_images_goes_through_all_programs() {
     let (noisy, clear) = (number(&ranks[0], "rank_mean"), number(&ranks[1], "rank_mean"));
     assert!(noisy < clear && clear <= 64.0, "{ranks:?}");
 }
+
+/// A flow may be cut at a level of its grid: the parts give the bytes of the whole, through files, pipes and shards.
+#[test]
+fn flows_in_parts_are_the_whole() {
+    let place = Place::new();
+    place.out("molrg-gen -d 24 -r 4 -k 3 --noise-std 0.1 -n 60 --truth truth.st -o data.npy");
+    place.out("dae-fit data.npy --kind mlp --quiet --width 12 --depth 1 --steps 30 --batch 32 -o network.st");
+    // A level with fewer digits than its own, and one as it is.
+    let edm = ("--steps 10", "9.72320135526");
+    for (flags, (grid, level)) in [
+        ("truth.st", edm),
+        ("network.st", edm),
+        ("truth.st --solver dpm3", ("--sigmas 80,20,5,1,0.2,0", "5")),
+        ("truth.st --churn 30", edm),
+        ("truth.st --guidance 2 --unconditional network.st", edm),
+        ("exec:'dae-serve --batch 7 network.st'", edm),
+    ] {
+        let flow = format!("pf-sample {flags} {grid}");
+        let (first, second) =
+            (format!("{flow} -n 60 --until {level}"), format!("{flow} --from {level} --noise at.npy"));
+        sh(
+            &place,
+            &format!(
+                "{flow} -n 60 --trajectory path.npy --report whole.csv -o whole.npy
+                 {first} --trajectory first.npy --report first.csv -o at.npy
+                 {second} --trajectory second.npy --report second.csv | cmp - whole.npy
+                 for rows in ..13 13..40 40..; do {first} --rows $rows; done | npy diff - at.npy --rtol 0 --atol 0
+                 for rows in ..13 13..40 40..; do {second} --rows $rows; done | npy diff - whole.npy --rtol 0 --atol 0"
+            ),
+        );
+        // A row's path is that of the first part, and then that of the second less the point where they meet.
+        let paths = ["first.npy", "second.npy", "path.npy"].map(|name| data(&place.get(name)).to_vec());
+        let [first, second, path] = paths.each_ref().map(|path| path.len() / 60);
+        let item = 24 * size_of::<f32>();
+        assert_eq!(first + second - item, path);
+        for row in 0..60 {
+            let of = |part: usize, width: usize| &paths[part][row * width..(row + 1) * width];
+            assert!([of(0, first), &of(1, second)[item..]].concat() == of(2, path), "{flags}, row {row}");
+        }
+        let work = |name: &str| {
+            let report = table(&String::from_utf8(place.get(name)).unwrap());
+            ["evaluations", "accepted", "rejected"].map(|column| number(&report[0], column))
+        };
+        let (first, second) = (work("first.csv"), work("second.csv"));
+        assert_eq!(work("whole.csv"), [0, 1, 2].map(|i| first[i] + second[i]), "{flags}");
+    }
+    // The other way: latents are scaled at the end, points on the way are not. Division by 64 is exact.
+    let encode = "pf-sample network.st --encode --sigmas 64,20,5,1,0.2 --noise";
+    sh(
+        &place,
+        &format!(
+            "{encode} data.npy > latents.npy
+             {encode} data.npy --until 5 | {encode} - --from 5 | cmp - latents.npy
+             {encode} data.npy --until 64 > there.npy"
+        ),
+    );
+    let numbers = |name: &str| -> Vec<f32> {
+        data(&place.get(name)).as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
+    };
+    let there: Vec<f32> = numbers("there.npy").iter().map(|x| x / 64.0).collect();
+    assert_eq!(there, numbers("latents.npy"));
+}

@@ -58,7 +58,7 @@ fn churn_has_the_variance_of_its_recursion() {
         for w in sigmas.windows(2) {
             let (mut s, t) = (w[0], w[1]);
             if let Some(c) = churn.filter(|c| c.min <= s && s <= c.max) {
-                let raised = s * (1.0 + (c.strength / 18.0).min(2f64.sqrt() - 1.0));
+                let raised = s * (1.0 + c.gamma);
                 variance += (raised * raised - s * s) * c.noise * c.noise;
                 s = raised;
             }
@@ -66,17 +66,17 @@ fn churn_has_the_variance_of_its_recursion() {
         }
         variance
     };
-    let paper = Churn { strength: 40.0, min: 0.05, max: 50.0, noise: 1.003 };
+    let paper = Churn { gamma: Churn::gamma(40.0, 18), min: 0.05, max: 50.0, noise: 1.003 };
     assert!((recursion(None) - 1.0914583488).abs() < 1e-9);
     assert!((recursion(Some(paper)) - 1.2311669737).abs() < 1e-9);
-    let weaker = Churn { strength: 3.0, min: 0.01, max: 10.0, noise: 1.02 };
+    let weaker = Churn { gamma: 3.0 / 18.0, min: 0.01, max: 10.0, noise: 1.02 };
     let denoiser = modes(&[1.0; 50]);
-    for churn in [None, Some(paper), Some(weaker), Some(Churn { strength: 0.0, ..paper })] {
+    for churn in [None, Some(paper), Some(weaker), Some(Churn { gamma: 0.0, ..paper })] {
         let plan = Plan { churn, ..plan(Solver::Heun, sigmas.clone()) };
         let x = plan.samples::<f64>(&denoiser, 5, 0..4000).unwrap();
         let n = x.len() as f64;
         let variance = x.iter().map(|v| v * v).sum::<f64>() / n;
-        let expected = recursion(churn.filter(|c| c.strength > 0.0));
+        let expected = recursion(churn.filter(|c| c.gamma > 0.0));
         // 2·10⁵ independent normal numbers: their mean square is off by
         // √(2/n) = 0.3 %; four of these.
         let errors = (variance / expected - 1.0) / (2.0 / n).sqrt();
@@ -214,6 +214,6 @@ fn encoding_undoes_decoding_to_the_solvers_order() {
     let reversed = plan(Solver::Heun, vec![3.0, 2.0, 0.5, 0.0]).reversed().unwrap();
     assert_eq!(reversed.sigmas, [0.5, 2.0, 3.0]);
     assert!(plan(Solver::Heun, vec![3.0, 0.0]).reversed().is_err());
-    let churn = Some(Churn { strength: 1.0, min: 0.0, max: 9.0, noise: 1.0 });
+    let churn = Some(Churn { gamma: 0.5, min: 0.0, max: 9.0, noise: 1.0 });
     assert!(Plan { churn, ..plan(Solver::Heun, vec![3.0, 2.0]) }.reversed().is_err());
 }

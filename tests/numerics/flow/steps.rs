@@ -41,7 +41,7 @@ fn a_rows_path_does_not_depend_on_its_block() {
             Box::new(MixtureDenoiser::<T>::new(proper)),
             Box::new(EmpiricalDenoiser::new(data)),
         ];
-        let churn = Churn { strength: 10.0, min: 0.05, max: 50.0, noise: 1.003 };
+        let churn = Churn { gamma: Churn::gamma(10.0, 8), min: 0.05, max: 50.0, noise: 1.003 };
         for denoiser in &denoisers {
             for solver in FIXED.into_iter().chain([Solver::Rk45]) {
                 for churn in [None, Some(churn)] {
@@ -171,4 +171,133 @@ fn tolerances_below_the_rounding_of_the_type_are_refused() {
     let mut x = none.start::<f64>(1, 0..1, 12);
     let error = none.run(&MixtureDenoiser::<f64>::new(mixture), &mut x, 0, 0).unwrap_err().to_string();
     assert!(error.contains("--rtol") && !error.contains("--dtype"), "{error}");
+}
+
+/// Grids of random levels, cut at a random one of them, both ways, with and without injected noise.
+#[test]
+fn a_flow_in_two_parts_is_the_whole() {
+    fn check<T: Scalar>() {
+        let mixture = Design { mean_norm: 1.0, noise_std: 0.1, ..Design::molrg(24, 3, 3) }.plant(2).unwrap();
+        let data = normal_rows::<T>(1, Purpose::Noise, 0..60, 24);
+        let denoisers: [Box<dyn Denoiser<T>>; 2] =
+            [Box::new(MixtureDenoiser::<T>::new(mixture)), Box::new(EmpiricalDenoiser::new(data))];
+        for seed in 0..6 {
+            let mut grid: Vec<f64> =
+                normal_rows::<f64>(seed, Purpose::Noise, 0..1, 7).mapv(f64::exp).into_iter().collect();
+            grid.sort_by(|a, b| b.total_cmp(a));
+            grid.push(0.0);
+            let churn = Churn { gamma: 0.1, min: 0.3, max: 3.0, noise: 1.003 };
+            for (encode, churn) in [(false, None), (false, Some(churn)), (true, None)] {
+                for solver in [Solver::Euler, Solver::Heun, Solver::Dpm2, Solver::Dpm3, Solver::Rk4] {
+                    let whole = Plan { churn, ..plan(solver, grid.clone()) };
+                    let whole = if encode { whole.reversed().unwrap() } else { whole };
+                    let levels = whole.sigmas.len();
+                    // Its ends too, where one part is empty; levels as they are printed with some digits.
+                    let cut = seed as usize % levels;
+                    let level = whole.sigmas[cut];
+                    let printed = format!("{level:.12e}").parse().unwrap();
+                    let parts = [(None, Some(printed)), (Some(printed), None)]
+                        .map(|(from, until)| whole.clone().part(from, until).unwrap());
+                    assert_eq!([&parts[0].sigmas[..cut], &parts[1].sigmas[..]].concat(), whole.sigmas);
+                    let denoiser = denoisers[seed as usize % 2].as_ref();
+                    let start = whole.start::<T>(seed, 5..9, 24);
+                    let run = |plan: &Plan, mut x: Array2<T>| {
+                        let work = plan.run(denoiser, &mut x, 5, seed).unwrap();
+                        (x, work)
+                    };
+                    let (middle, mut work) = run(&parts[0], start.clone());
+                    let (end, second) = run(&parts[1], middle);
+                    work += second;
+                    assert_eq!(
+                        (end, work),
+                        run(&whole, start),
+                        "{solver:?}, {encode}, {churn:?}, {level} of {grid:?}"
+                    );
+                }
+            }
+        }
+    }
+    check::<f32>();
+    check::<f64>();
+}
+
+#[test]
+fn parts_of_a_flow_begin_and_end_where_they_are_asked_to() {
+    let down = plan(Solver::Heun, vec![8.0, 4.0, 2.0, 1.0, 0.0]);
+    let up = down.clone().reversed().unwrap();
+    let part = |plan: &Plan, from, until| plan.clone().part(from, until).map(|p| p.sigmas);
+    for (from, until, expected) in [
+        (None, None, &[8.0, 4.0, 2.0, 1.0, 0.0][..]),
+        (Some(3.0), None, &[3.0, 2.0, 1.0, 0.0]),
+        (None, Some(3.0), &[8.0, 4.0, 3.0]),
+        (Some(5.0), Some(0.5), &[5.0, 4.0, 2.0, 1.0, 0.5]),
+        (Some(9.0), Some(8.0), &[9.0, 8.0]),
+        (Some(1.0), None, &[1.0, 0.0]),
+        (None, Some(8.0), &[8.0]),
+        (Some(3.0), Some(2.5), &[3.0, 2.5]),
+    ] {
+        assert_eq!(part(&down, from, until).unwrap(), expected, "{from:?} to {until:?}");
+    }
+    assert_eq!(part(&up, Some(3.0), None).unwrap(), [3.0, 4.0, 8.0]);
+    assert_eq!(part(&up, Some(0.1), Some(3.0)).unwrap(), [0.1, 1.0, 2.0, 3.0]);
+    assert_eq!(part(&up, None, Some(9.0)).unwrap(), [1.0, 2.0, 4.0, 8.0, 9.0]);
+    for (plan, from, until, words) in [
+        (&down, None, Some(9.0), "--until 9: the flow would go from noise level 8 to 9, and it goes down"),
+        (&down, Some(2.0), Some(3.0), "--until 3"),
+        (&up, Some(9.0), None, "--from 9: the flow would go from noise level 9 to 8, and it goes up"),
+        (&up, None, Some(0.5), "--until 0.5"),
+    ] {
+        let said = part(plan, from, until).unwrap_err().to_string();
+        assert!(said.contains(words), "{said}");
+    }
+}
+
+/// Solvers whose steps know those before start anew, and what they make of it stays within their own error.
+#[test]
+fn solvers_with_a_memory_start_anew() {
+    let (denoiser, turn) = k1();
+    let start = arr1(&K1_START).insert_axis(Axis(0)).dot(&turn.t());
+    let in_parts = |whole: &Plan, cut: f64| {
+        let [first, second] = [(None, Some(cut)), (Some(cut), None)]
+            .map(|(from, until)| whole.clone().part(from, until).unwrap());
+        carried(&second, &denoiser, &carried(&first, &denoiser, &start))
+    };
+    let error = |steps: usize| {
+        let whole = plan(Solver::Dpmpp2m, levels(steps, 10.0, 0.1));
+        farthest(&in_parts(&whole, whole.sigmas[steps / 2]), &carried(&whole, &denoiser, &start))
+    };
+    // One step of order 1 is an error of order 2 of the whole, as all steps of order 2 are.
+    let measured = (error(64) / error(128)).log2();
+    assert!((measured - 2.0).abs() < 0.15, "order {measured}");
+    let whole = Plan { rtol: 1e-8, atol: 1e-8, ..plan(Solver::Rk45, levels(4, 10.0, 0.1)) };
+    let (parts, whole) = (in_parts(&whole, whole.sigmas[2]), carried(&whole, &denoiser, &start));
+    // Two dozen steps, each of which may be off by the tolerance.
+    assert!(parts != whole && farthest(&parts, &whole) < 24.0 * 1e-8);
+}
+
+/// A mixture that flows in the dimensions that it spans enters them anew, to rounding.
+#[test]
+fn parts_of_a_flow_in_few_dimensions_agree_to_rounding() {
+    fn check<T: Scalar>() {
+        let mixture = Design::molrg(48, 3, 2).plant(4).unwrap();
+        let denoiser = MixtureDenoiser::<T>::new(mixture);
+        assert!(denoiser.reduced().is_some());
+        let whole = plan(Solver::Heun, Grid::default().levels().unwrap());
+        let run = |plan: &Plan, mut x: Array2<T>| {
+            plan.run(&denoiser, &mut x, 0, 0).unwrap();
+            x
+        };
+        let start = whole.start::<T>(1, 0..20, 48);
+        let end = run(&whole, start.clone()).mapv(Scalar::wide);
+        for cut in [2, 9, 16] {
+            let level = whole.sigmas[cut];
+            let middle = run(&whole.clone().part(None, Some(level)).unwrap(), start.clone());
+            let parts = run(&whole.clone().part(Some(level), None).unwrap(), middle);
+            // Points have some units of the last place, and the flow shrinks them from there.
+            let error = farthest(&parts.mapv(Scalar::wide), &end);
+            assert!(error < 100.0 * T::epsilon().wide(), "{error} at level {level}");
+        }
+    }
+    check::<f32>();
+    check::<f64>();
 }
