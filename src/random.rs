@@ -63,6 +63,10 @@ pub enum Purpose {
     Watermark,
     /// Noise that images meet on their way.
     Attack,
+    /// Pairs of points, and the noise of both.
+    Pairs,
+    /// Directions in which points are moved.
+    Directions,
 }
 
 impl Purpose {
@@ -86,6 +90,8 @@ impl Purpose {
             Purpose::LeftOut => "left-out",
             Purpose::Watermark => "watermark",
             Purpose::Attack => "attack",
+            Purpose::Pairs => "pairs",
+            Purpose::Directions => "directions",
         }
     }
 }
@@ -148,10 +154,21 @@ pub fn normal_rows<T: Scalar>(
     rows: std::ops::Range<u64>,
     width: usize,
 ) -> ndarray::Array2<T> {
+    normal_rows_at(seed, purpose, 0, rows, width)
+}
+
+/// The same at one step of something that goes on in steps.
+pub fn normal_rows_at<T: Scalar>(
+    seed: u64,
+    purpose: Purpose,
+    step: u64,
+    rows: std::ops::Range<u64>,
+    width: usize,
+) -> ndarray::Array2<T> {
     let mut x = ndarray::Array2::zeros(((rows.end - rows.start) as usize, width));
     for (mut row, i) in x.outer_iter_mut().zip(rows) {
         if let Some(row) = row.as_slice_mut() {
-            fill_normal(&mut row_rng(seed, purpose, i), row);
+            fill_normal(&mut step_rng(seed, purpose, step, i), row);
         }
     }
     x

@@ -52,6 +52,7 @@ CASES = [
     ("molrg, flat", "12", "--kind molrg -r 2 -k 3 --restarts 2"),
     ("gaussian", "7", "--kind gaussian -r 4"),
     ("empirical", "7", "--kind empirical"),
+    ("affine", "3,4", "distill"),
     ("linear-vae", "7", "--kind linear-vae -r 3"),
     ("gan", "7", "--kind gan -r 3 --width 6 --depth 2"),
 ]
@@ -123,9 +124,15 @@ def main():
             # Of low rank and with a mean, so that every kind has something to fit.
             data = rng.normal(size=(90, 3)) @ rng.normal(size=(3, d)) + 0.1 * rng.normal(size=(90, d)) + 0.4
             np.save(place.path / "data.npy", data.reshape(90, *shape))
-            trained = flags.split()[1] in SHORT
+            trained = flags != "distill" and flags.split()[1] in SHORT
             steps = "--steps 8 --batch 16 --seed 3 --quiet" if trained else ""
-            place.run(f"dae-fit data.npy {flags} {steps} --dtype f64 -o fitted.st")
+            if flags == "distill":
+                # Of what is not symmetric itself, so that W is not W transposed.
+                place.run("dae-fit data.npy --kind mlp --width 9 --depth 1 --steps 8 --quiet --dtype f64 -o mlp.st")
+                levels = ",".join(map(str, LEVELS))
+                place.run(f"dae-distill mlp.st data.npy --sigma {levels} --draws 5 -o fitted.st")
+            else:
+                place.run(f"dae-fit data.npy {flags} {steps} --dtype f64 -o fitted.st")
             models = ["fitted.st"] + ([with_random_parameters(place, "fitted.st", rng)] if trained else [])
             for model in models:
                 worst = compare(place, model, data[:20].reshape(20, *shape))

@@ -264,6 +264,17 @@ def empirical(t, x, sigma, xp):
     return softmax(xp, -square / (2 * sigma[:, None] ** 2)) @ t["data"]
 
 
+def affine(t, x, sigma, xp):
+    out = []
+    for row, level in zip(x, sigma):
+        off = abs(t["sigmas"] - level)
+        own = int(off.argmin())
+        if not float(off[own]) <= 1e-6 * float(level):
+            raise ValueError(f"noise level {float(level)}: is none of those that the affine model was fitted at")
+        out.append(t["weights"][own] @ row + t["biases"][own])
+    return xp.stack(out)
+
+
 def checked(path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
     """A model file that has a denoiser."""
     m, tensors = tensors_of(path)
@@ -280,6 +291,8 @@ def denoised_by(m, tensors, x, sigma, xp=np):
         return mixture(tensors, x, sigma, xp)
     if m["kind"] == "empirical":
         return empirical(tensors, x, sigma, xp)
+    if m["kind"] == "affine":
+        return affine(tensors, x, sigma, xp)
     return network(m, tensors, x, sigma, xp)
 
 

@@ -1,12 +1,14 @@
 //! The flags that say how a mixture is fitted: the same for every program that fits one.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
-use ndarray::ArrayView2;
+use ndarray::{ArrayView2, Axis};
 
-use super::Job;
+use super::{Job, Repeated, Source};
+use crate::fit::pca::Moments;
 use crate::fit::{Assumptions, Fit, Init, Settings, Solver, Weighting};
 use crate::scalar::Scalar;
+use crate::stream::Rows;
 
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Fit")]
@@ -97,4 +99,37 @@ pub fn component_ranks(rank: &[usize], components: Option<usize>) -> Result<Vec<
         ranks.len()
     );
     Ok(ranks)
+}
+
+/// Rows of one step of streamed moments: fixed, so that the bytes do not depend on how rows arrive.
+const MOMENT_ROWS: usize = 2048;
+
+/// Moments of all rows, streamed.
+///
+/// # Errors
+/// The read; d² numbers that do not fit in memory.
+pub fn moments<T: Scalar>(mut rows: Rows) -> Result<Moments> {
+    let moments = Moments::new(rows.width());
+    let mut moments = moments.with_context(|| rows.name().to_string())?;
+    while let Some(block) = rows.next_block::<T>(MOMENT_ROWS)? {
+        moments.add(block.view());
+    }
+    Ok(moments)
+}
+
+impl<T: Scalar> Repeated<T> {
+    /// Moments of all rows.
+    ///
+    /// # Errors
+    /// As [`moments`].
+    pub fn moments(&self, job: &Job) -> Result<Moments> {
+        match self.source(job)? {
+            Source::Stream(rows) => moments::<T>(rows),
+            _ => {
+                let mut moments = Moments::new(self.held.ncols())?;
+                self.held.axis_chunks_iter(Axis(0), MOMENT_ROWS).for_each(|rows| moments.add(rows));
+                Ok(moments)
+            }
+        }
+    }
 }

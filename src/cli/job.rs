@@ -156,6 +156,16 @@ impl Job {
         self.open_in(name, &self.ledger.or_on())
     }
 
+    /// The same samples once more, of a regular file. They are in the record already.
+    pub(super) fn rows_again(&self, name: &OsStr) -> Result<Rows> {
+        let options = ReadOptions {
+            left_out: LeftOut::default(),
+            described: None,
+            ..self.read_options(self.shared.rows)
+        };
+        Rows::from_input(Input::open(name, &Ledger::off())?, &options)
+    }
+
     /// Samples that are all needed, whatever `--rows` says.
     pub fn all_rows(&self, name: Option<&OsStr>) -> Result<Rows> {
         Rows::from_input(self.open(name)?, &self.read_options(RowRange::default()))

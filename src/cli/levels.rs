@@ -5,7 +5,7 @@ use anyhow::{Result, anyhow};
 use clap::Args;
 
 use super::lists::{Numbers, parse_list};
-use super::usage;
+use super::{Job, usage};
 use crate::schedule::{Grid, SIGMAS, Schedule};
 
 #[derive(Args, Clone, Debug)]
@@ -25,6 +25,28 @@ pub struct LevelArgs {
     /// All positive levels of a grid of N steps, like edm:18, between the sampler's ends where there is a sampler
     #[arg(long, value_name = "SCHEDULE:N")]
     pub levels: Option<String>,
+}
+
+/// Noise levels of a program that has no sampler: times are those of a schedule of their own.
+#[derive(Args, Clone, Debug)]
+pub struct TimedLevelArgs {
+    #[command(flatten)]
+    levels: LevelArgs,
+    /// The schedule that --time speaks of
+    #[arg(long, value_enum, default_value = "edm", help_heading = "Noise levels")]
+    schedule: Schedule,
+}
+
+impl TimedLevelArgs {
+    /// The levels σ, in the order given.
+    ///
+    /// # Errors
+    /// As [`LevelArgs::sigmas`]; a schedule that nothing speaks of.
+    pub fn sigmas(&self, job: &Job) -> Result<Vec<f64>> {
+        let sigmas = self.levels.sigmas(&Grid { schedule: self.schedule, ..Grid::default() })?;
+        job.only(self.levels.time.is_some(), &["--schedule"], "it is for --time")?;
+        Ok(sigmas)
+    }
 }
 
 impl LevelArgs {

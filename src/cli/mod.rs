@@ -22,15 +22,15 @@ mod training;
 
 pub use derivatives::{By, JacobianArgs};
 pub use ending::{Stopped, Usage, usage};
-pub use fitting::{FitArgs, component_ranks};
+pub use fitting::{FitArgs, component_ranks, moments};
 pub use job::Job;
-pub use levels::LevelArgs;
+pub use levels::{LevelArgs, TimedLevelArgs};
 pub use lists::{Integers, Numbers, Shape, parse_count, parse_list};
 pub use manifest::Manifest;
 pub use outputs::array_format;
 pub use progress::{Lines, Progress, clock};
 pub use registry::Program;
-pub use rows::{Block, Source};
+pub use rows::{Block, Repeated, Source};
 pub use sampling::SamplerArgs;
 pub use training::checkpoints::Checkpoints;
 pub use training::run::{NETWORK_REPORT, Samples};

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 
 use super::ending::{Usage, usage};
 use super::job::Job;
@@ -12,7 +12,7 @@ use crate::denoiser::model::Kind;
 use crate::denoiser::{External, Model};
 use crate::scalar::Dtype;
 use crate::stream::process::Workers;
-use crate::stream::{NanPolicy, Record};
+use crate::stream::{NanPolicy, Record, Rows, same_items};
 
 /// COMMAND of `exec:COMMAND`.
 pub fn command_of(name: &OsStr) -> Option<&OsStr> {
@@ -53,6 +53,23 @@ impl Job {
             )));
         }
         Model::read_denoiser(self.open(name)?)
+    }
+
+    /// Points of a model that is called so: rows of its dimension, items of its shape.
+    ///
+    /// # Errors
+    /// As [`Job::rows`]; rows or items of another size or shape.
+    pub fn points(&self, name: Option<&OsStr>, model: &Model, called: &OsStr) -> Result<Rows> {
+        let (rows, called) = (self.rows(name)?, called.to_string_lossy());
+        ensure!(
+            rows.width() == model.dim(),
+            "{}: rows of width {}, but {called} is of dimension {}; give points of the model's dimension",
+            rows.name(),
+            rows.width(),
+            model.dim()
+        );
+        same_items((rows.name(), rows.item_shape()), (called.as_ref(), &model.item_shape))?;
+        Ok(rows)
     }
 
     /// The model that a program is, where the name is `exec:COMMAND`; of `--class`, where that is given.

@@ -1,10 +1,12 @@
 //! The loop over rows, which nearly every program is: rows of a source, in blocks over all threads, through a
 //! function, its results taken in order.
 
+use std::ffi::{OsStr, OsString};
 use std::ops::Range;
+use std::path::Path;
 
 use anyhow::Result;
-use ndarray::Array2;
+use ndarray::{Array2, s};
 
 use super::job::Job;
 use crate::blocks::{in_order, ranges};
@@ -62,6 +64,39 @@ impl<T: Scalar> Block<T> {
     /// What the first input has of them; of a source without inputs, nothing.
     pub fn first(self) -> Option<Array2<T>> {
         self.inputs.into_iter().next()
+    }
+}
+
+/// Rows that are gone through several times: of a file, read again each time; others are held.
+pub struct Repeated<T> {
+    file: Option<OsString>,
+    pub(super) held: Array2<T>,
+    first: u64,
+}
+
+impl<T: Scalar> Repeated<T> {
+    /// Of an input by its name, as [`Job::rows`] has opened it.
+    ///
+    /// # Errors
+    /// Of what is held, as [`Rows::read_all`].
+    pub fn new(job: &Job, name: Option<&OsStr>, mut rows: Rows) -> Result<Repeated<T>> {
+        let file = name.filter(|name| Path::new(name).is_file()).map(OsStr::to_os_string);
+        let held = if file.is_some() { Array2::zeros((0, 0)) } else { rows.read_all()? };
+        Ok(Repeated { file, held, first: job.shared.rows.start })
+    }
+
+    /// All rows, from the first on.
+    pub fn source(&self, job: &Job) -> Result<Source> {
+        match &self.file {
+            Some(name) => Ok(Source::Stream(job.rows_again(name)?)),
+            None => Ok(Source::Numbers(self.first..self.first + self.held.nrows() as u64)),
+        }
+    }
+
+    /// The rows of a block of that source.
+    pub fn rows(&self, block: Block<T>) -> Array2<T> {
+        let (start, end) = (block.rows.start - self.first, block.rows.end - self.first);
+        block.first().unwrap_or_else(|| self.held.slice(s![start as usize..end as usize, ..]).to_owned())
     }
 }
 

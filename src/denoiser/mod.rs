@@ -5,6 +5,7 @@
 //! * [`mixture`]: the posterior mean of a mixture of low-rank Gaussians (Lemma 1
 //!   of arXiv 2409.02426 in its general form);
 //! * [`empirical`]: the optimal denoiser of a finite set (arXiv 2310.05264);
+//! * [`affine`]: one affine map a noise level;
 //! * [`reduced`]: the flow of a mixture in the dimensions in which it happens;
 //! * [`guided`]: two denoisers combined (classifier-free guidance);
 //! * [`counted`]: any of them, its evaluations counted;
@@ -13,6 +14,7 @@
 //! * [`differences`]: any of them, its Jacobian by central differences;
 //! * [`model`]: the model file, on [`crate::stream::tensors`].
 
+pub mod affine;
 pub mod counted;
 pub mod differences;
 pub mod empirical;
@@ -23,6 +25,7 @@ pub mod model;
 pub mod network;
 pub mod reduced;
 
+pub use affine::{Affine, AffineDenoiser};
 pub use counted::Counted;
 pub use differences::Differences;
 pub use empirical::EmpiricalDenoiser;

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `molrg` | `weights` f64 [K], `means` [K, d], `bases` [K, d, r], `variances` [K, r], `noise_variance` [K] |
 //! | `empirical` | `data` [N, d] |
+//! | `affine` | `sigmas` f64 [L], `weights` [L, d, d], `biases` [L, d] |
 //! | `linear-vae`, `gan` | `model.…`: generators, which have no denoiser |
 //! | `network` | `ema.…` and `model.…`, one tensor a parameter; checkpoints also `first.…`, `second.…` |
 //!
@@ -20,7 +21,8 @@ use ndarray::{Array1, Array2, ArrayView2};
 use super::external::Ability;
 use super::network::Network;
 use super::{
-    Denoiser, Differentiable, EmpiricalDenoiser, External, ExternalDenoiser, MixtureDenoiser, NetworkDenoiser,
+    Affine, AffineDenoiser, Denoiser, Differentiable, EmpiricalDenoiser, External, ExternalDenoiser,
+    MixtureDenoiser, NetworkDenoiser,
 };
 use crate::generator::Decoder;
 use crate::linalg::{column_means, largest_eigenvalue};
@@ -47,6 +49,7 @@ pub struct Model {
 pub enum Kind {
     Molrg(Mixture),
     Empirical(Points),
+    Affine(Affine),
     Network(Box<Network>),
     Generator(Generative),
     /// A program, which no file holds.
@@ -217,6 +220,7 @@ impl Model {
         match self.kind {
             Kind::Molrg(_) => "molrg",
             Kind::Empirical(_) => "empirical",
+            Kind::Affine(_) => "affine",
             Kind::Network(_) => "network",
             Kind::Generator(ref g) => g.name,
             Kind::External(_) => "exec",
@@ -231,6 +235,7 @@ impl Model {
                 k * (d + 2) + mixture.components.iter().map(|c| c.variances.len() * (d + 1)).sum::<usize>()
             }
             Kind::Empirical(points) => points.values.len(),
+            Kind::Affine(affine) => affine.parameters(),
             Kind::Network(network) => network.average.len(),
             Kind::Generator(generative) => generative.parameters.len(),
             Kind::External(_) => 0,
@@ -256,7 +261,18 @@ impl Model {
         }
     }
 
-    /// How far the data reach that the model stands for; generators and programs do not say.
+    /// The smallest and the largest noise level that it is made for, where there are such.
+    pub fn ends(&self) -> Option<(f64, f64)> {
+        match &self.kind {
+            Kind::Affine(affine) => {
+                let ends = |(low, high): (f64, f64), s: &f64| (low.min(*s), high.max(*s));
+                Some(affine.sigmas.iter().fold((f64::INFINITY, 0.0), ends))
+            }
+            _ => self.only_level().map(|level| (level, level)),
+        }
+    }
+
+    /// How far the data reach that the model stands for; affine maps, generators and programs do not say.
     pub fn extent(&self) -> Option<Extent> {
         match &self.kind {
             Kind::Molrg(mixture) => {
@@ -266,7 +282,7 @@ impl Model {
             }
             Kind::Empirical(points) => Some(points.extent()),
             Kind::Network(network) => Some(Extent { mean: None, deviation: network.sigma_data }),
-            Kind::Generator(_) | Kind::External(_) => None,
+            Kind::Affine(_) | Kind::Generator(_) | Kind::External(_) => None,
         }
     }
 
@@ -295,6 +311,7 @@ impl Model {
         Ok(match self.kind {
             Kind::Molrg(mixture) => Box::new(MixtureDenoiser::new(mixture)),
             Kind::Empirical(points) => Box::new(EmpiricalDenoiser::new(points.into_array()?)),
+            Kind::Affine(affine) => Box::new(AffineDenoiser::new(affine)?),
             Kind::Network(network) => Box::new(NetworkDenoiser::new(*network, &self.item_shape)?),
             Kind::Generator(g) => bail!(g.no_denoiser()),
             Kind::External(external) => Box::new(ExternalDenoiser::new(external)?),
@@ -353,6 +370,10 @@ impl Model {
                 let dtype = file.dtype("data")?;
                 (Kind::Empirical(Points::read(&mut file)?), dtype)
             }
+            "affine" => {
+                let dtype = file.dtype("weights")?;
+                (Kind::Affine(Affine::read(&mut file)?), dtype)
+            }
             "network" => {
                 let network = Network::read(&mut file, &item_shape)?;
                 let dtype = network.average.dtype();
@@ -366,7 +387,7 @@ impl Model {
                 }
                 None => bail!(
                     "a model of kind {other:?}, which this program does not know; it knows molrg, empirical, \
-                     network, linear-vae and gan"
+                     affine, network, linear-vae and gan"
                 ),
             },
         };
@@ -374,6 +395,7 @@ impl Model {
         let width = match &model.kind {
             Kind::Molrg(mixture) => mixture.dim(),
             Kind::Empirical(points) => points.shape.1,
+            Kind::Affine(affine) => affine.dim(),
             // Read by the shape of their items.
             Kind::Network(_) | Kind::Generator(_) | Kind::External(_) => model.dim(),
         };
@@ -405,6 +427,7 @@ impl Model {
                 let data = Entry { name: "data".into(), shape: vec![n, d], dtype: self.dtype, numbers };
                 tensors::write(out, &metadata, &[data])
             }
+            Kind::Affine(affine) => tensors::write(out, &metadata, &affine.entries()),
             Kind::Network(network) => {
                 metadata.extend(network.metadata());
                 tensors::write(out, &metadata, &network.entries(&self.item_shape)?)

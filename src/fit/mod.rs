@@ -7,8 +7,10 @@
 //! * [`em`]: the mixture of probabilistic principal component analyzers;
 //! * [`gradient`]: descent on the denoising loss itself;
 //! * [`two_layer`]: the minimizers that theory constructs for networks of one hidden layer (arXiv 2512.20963);
+//! * [`affine`]: the least squares fit of one vector to another, from streamed moments;
 //! * [`start`]: where the iterations begin.
 
+pub mod affine;
 pub mod em;
 pub mod gradient;
 pub mod pca;

@@ -1,11 +1,10 @@
 //! One component: principal directions, and the Gaussian of streamed moments.
 
 use anyhow::{Result, ensure};
-use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis, s};
-use rayon::prelude::*;
+use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 
 use super::{Fit, Found, Iteration, ROUNDING, Settings, TOO_SMALL, finished, leading_basis, rows_of};
-use crate::linalg::{accumulate, cast, symmetric_eigen, thin_svd};
+use crate::linalg::{accumulate_moment, cast, symmetric_eigen, thin_svd};
 use crate::mixture::{Component, Mixture};
 use crate::scalar::Scalar;
 
@@ -30,9 +29,6 @@ pub fn fit<T: Scalar>(x: ArrayView2<T>, settings: &Settings) -> Result<Fit> {
         floored: None,
     })
 }
-
-/// Width of the tiles of the second moment that threads work on.
-const TILE: usize = 256;
 
 /// Count, sum and second moment of rows, streamed: memory d².
 pub struct Moments {
@@ -68,17 +64,39 @@ impl Moments {
         let mut rows = cast::<T, f64>(block);
         let shift = self.shift.get_or_insert_with(|| rows.row(0).to_owned());
         rows -= &*shift;
+        self.add_shifted(rows.view());
+    }
+
+    /// Moments about a point that is given, not the first row.
+    pub(super) fn about(shift: Array1<f64>) -> Result<Moments> {
+        Ok(Moments { shift: Some(shift.clone()), ..Moments::new(shift.len())? })
+    }
+
+    /// [`Moments::add`] of rows that are given less the shift.
+    pub(super) fn add_shifted(&mut self, rows: ArrayView2<f64>) {
         self.largest = rows.iter().fold(self.largest, |m, v| m.max(v.abs()));
         self.count += rows.nrows();
         self.sum += &rows.sum_axis(Axis(0));
-        let rows = rows.view();
-        self.gram.axis_chunks_iter_mut(Axis(0), TILE).into_par_iter().enumerate().for_each(
-            |(i, mut strip)| {
-                let (from, to) = (i * TILE, i * TILE + strip.nrows());
-                let lower: ArrayViewMut2<f64> = strip.slice_mut(s![.., ..to]);
-                accumulate(lower, rows.slice(s![.., from..to]).t(), rows.slice(s![.., ..to]));
-            },
-        );
+        accumulate_moment(self.gram.view_mut(), rows, rows, true);
+    }
+
+    /// Number of rows.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The mean less the shift, and the covariance (divisor N). Of no rows they are not finite.
+    pub fn covariance(self) -> (Array1<f64>, Array2<f64>) {
+        let n = self.count as f64;
+        let mean = self.sum / n;
+        let mut covariance = self.gram / n;
+        for i in 0..mean.len() {
+            for j in 0..=i {
+                covariance[[i, j]] -= mean[i] * mean[j];
+                covariance[[j, i]] = covariance[[i, j]];
+            }
+        }
+        (mean, covariance)
     }
 
     /// The Gaussian with these moments: mean, and covariance (divisor N) as
@@ -86,7 +104,7 @@ impl Moments {
     /// evenly as noise, as probabilistic PCA has it.
     pub fn gaussian(self, rank: Option<usize>) -> Result<Mixture> {
         let d = self.sum.len();
-        let Some(shift) = self.shift else {
+        let Some(shift) = self.shift.clone() else {
             anyhow::bail!("no rows to fit; give samples");
         };
         ensure!(
@@ -96,15 +114,7 @@ impl Moments {
         );
         // Products of rounding may vanish, those of the numbers themselves may not.
         ensure!(self.largest == 0.0 || self.largest.powi(2) * ROUNDING >= f64::MIN_POSITIVE, TOO_SMALL);
-        let n = self.count as f64;
-        let mean = self.sum / n;
-        let mut covariance = self.gram / n;
-        for i in 0..d {
-            for j in 0..=i {
-                covariance[[i, j]] -= mean[i] * mean[j];
-                covariance[[j, i]] = covariance[[i, j]];
-            }
-        }
+        let (mean, covariance) = self.covariance();
         let (mut values, mut vectors) = symmetric_eigen(covariance.view())?;
         let mut positive = above_rounding(&values);
         let variances = covariance.diag();

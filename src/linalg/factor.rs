@@ -1,7 +1,8 @@
 //! Factorizations, in f64: eigenvalues, singular values, orthonormal bases.
 
-use anyhow::{Result, anyhow, ensure};
-use faer::{Mat, MatRef, Side};
+use anyhow::{Context, Result, anyhow, ensure};
+use faer::linalg::solvers::Solve;
+use faer::{Mat, MatMut, MatRef, Side};
 use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
 use rand::Rng;
 
@@ -23,6 +24,29 @@ const TOO_LARGE: &str =
 
 fn from_faer(a: MatRef<f64>) -> Array2<f64> {
     Array2::from_shape_fn((a.nrows(), a.ncols()), |(i, j)| a[(i, j)])
+}
+
+/// B ← B A⁻¹ for a symmetric positive definite A (d, d), of which the lower triangle is read, and B (m, d), in standard
+/// layout: by Cholesky's factor, in memory d² besides. Returns the least pivot as a share of A's diagonal there,
+/// 1 − R² of that coordinate on those before: near the unit of rounding, A is singular for all that can be told. Where it
+/// is not positive definite that is 0, and B as it was.
+///
+/// # Errors
+/// When A is not finite.
+pub fn divide_by_symmetric(b: &mut Array2<f64>, a: ArrayView2<f64>) -> Result<f64> {
+    let (m, d) = b.dim();
+    ensure!(a.iter().all(|x| x.is_finite()), TOO_LARGE);
+    let a = a.as_standard_layout();
+    let factor = match a.as_slice() {
+        Some(a) => MatRef::from_row_major_slice(a, d, d).llt(Side::Lower),
+        None => to_faer(a.view()).llt(Side::Lower),
+    };
+    let Ok(factor) = factor else { return Ok(0.0) };
+    let pivot = (0..d).map(|i| factor.L()[(i, i)].powi(2) / a[[i, i]]).fold(1.0, f64::min);
+    // Rows of B are columns of Bᵀ, and A Xᵀ = Bᵀ.
+    let transposed = b.as_slice_mut().context("bug: not in standard layout")?;
+    factor.solve_in_place(MatMut::from_column_major_slice_mut(transposed, d, m));
+    Ok(pivot)
 }
 
 /// Eigenvalues of a symmetric matrix, largest first, and its eigenvectors as

@@ -10,8 +10,8 @@
 mod factor;
 
 pub use factor::{
-    complete_basis, largest_eigenvalue, leading_right_vectors, orthonormalize, polar, singular_values,
-    symmetric_eigen, thin_svd,
+    complete_basis, divide_by_symmetric, largest_eigenvalue, leading_right_vectors, orthonormalize, polar,
+    singular_values, symmetric_eigen, thin_svd,
 };
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, CowArray, Ix2, s};
@@ -90,6 +90,24 @@ pub fn accumulate_wide<T: Scalar>(mut c: ArrayViewMut2<T>, a: ArrayView2<T>, b: 
         .zip(b.axis_chunks_iter(Axis(1), tile))
         .for_each(|(c, b)| accumulate(c, a, b));
 }
+
+/// C ← C + AᵀB of (n, d) each, by strips of rows of C on all threads; with `lower`, of a symmetric C only what tiles on
+/// and below the diagonal hold.
+pub fn accumulate_moment<T: Scalar>(
+    mut c: ArrayViewMut2<T>,
+    a: ArrayView2<T>,
+    b: ArrayView2<T>,
+    lower: bool,
+) {
+    c.axis_chunks_iter_mut(Axis(0), STRIP).into_par_iter().enumerate().for_each(|(i, mut strip)| {
+        let (from, to) = (i * STRIP, i * STRIP + strip.nrows());
+        let width = if lower { to } else { strip.ncols() };
+        accumulate(strip.slice_mut(s![.., ..width]), a.slice(s![.., from..to]).t(), b.slice(s![.., ..width]));
+    });
+}
+
+/// Rows of a moment that a thread works on.
+const STRIP: usize = 256;
 
 /// Multiplications below which a product is not worth sharing (a quarter of a
 /// millisecond's half), and the width below which tiles lose speed.

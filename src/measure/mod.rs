@@ -6,6 +6,8 @@
 //! * [`copies`]: rows that are equal to the bit;
 //! * [`descriptor`]: what is compared: raw rows, or their principal coordinates;
 //! * [`probability_flow_distance`]: PFD and its bias and variance (arXiv 2505.20123);
+//! * [`comparison`]: of two denoisers at the same points;
+//! * [`linearity`]: of a denoiser, over pairs and about a point (arXiv 2410.24060, 2409.02374);
 //! * [`features`]: how unevenly hidden units share an image (arXiv 2512.20963);
 //! * [`numerical_rank`]: of a denoiser's Jacobian;
 //! * [`subspace_error`]: the distance of fitted subspaces from the planted ones
@@ -15,12 +17,14 @@
 //! * [`scale`]: whether samples are on one scale;
 //! * [`interval`]: standard errors and confidence intervals.
 
+pub mod comparison;
 pub mod copies;
 pub mod curve;
 pub mod descriptor;
 pub mod features;
 pub mod generalization;
 pub mod interval;
+pub mod linearity;
 pub mod numerical_rank;
 pub mod phase;
 pub mod probability_flow_distance;

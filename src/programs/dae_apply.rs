@@ -2,17 +2,16 @@
 
 use std::ffi::OsString;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use clap::{Args, ValueEnum};
 use ndarray::{Array2, ArrayView2, s};
 
-use crate::cli::{Block, Job, LevelArgs, Program, Source};
+use crate::cli::{Block, Job, Program, Source, TimedLevelArgs};
 use crate::denoiser::{Denoiser, Model};
 use crate::flow::at_once;
 use crate::random::{Purpose, normal_rows};
 use crate::scalar::Scalar;
-use crate::schedule::{Grid, Schedule};
-use crate::stream::{Rows, same_items};
+use crate::stream::Rows;
 use crate::with_dtype;
 
 /// Apply a denoiser to points: E[x_0 | x̂ = point] at any noise level.
@@ -31,10 +30,7 @@ pub struct Arguments {
     /// Points, one per row (default: standard input)
     points: Option<OsString>,
     #[command(flatten)]
-    levels: LevelArgs,
-    /// The schedule that --time speaks of
-    #[arg(long, value_enum, default_value = "edm", help_heading = "Noise levels")]
-    schedule: Schedule,
+    levels: TimedLevelArgs,
     /// Add σ·ε to the points first, with ε drawn per row from the seed
     #[arg(long)]
     add_noise: bool,
@@ -81,24 +77,13 @@ impl Quantity {
 
 impl Program for Arguments {
     fn run(self, job: &Job) -> Result<()> {
-        let sigmas = self.levels.sigmas(&Grid { schedule: self.schedule, ..Grid::default() })?;
-        job.only(self.levels.time.is_some(), &["--schedule"], "it is for --time")?;
+        let sigmas = self.levels.sigmas(job)?;
         job.only(self.add_noise, &["--seed"], "nothing is drawn without --add-noise")?;
         job.numbered(self.add_noise, "--add-noise", "noise belongs to rows by their number")?;
         job.wait_for_stdin(&[Some(&self.model), self.points.as_deref()])?;
         let model = job.model(Some(&self.model))?;
         job.class_is_for([&model])?;
-        let rows = job.rows(self.points.as_deref())?;
-        ensure!(
-            rows.width() == model.dim(),
-            "{}: rows of width {}, but {} is of dimension {}; give points of the model's dimension",
-            rows.name(),
-            rows.width(),
-            self.model.to_string_lossy(),
-            model.dim()
-        );
-        let name = self.model.to_string_lossy();
-        same_items((rows.name(), rows.item_shape()), (name.as_ref(), &model.item_shape))?;
+        let rows = job.points(self.points.as_deref(), &model, &self.model)?;
         let dtype = job.dtype(&[model.dtype, rows.dtype()]);
         with_dtype!(dtype, T => self.apply::<T>(job, model, rows, &sigmas))
     }

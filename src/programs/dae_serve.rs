@@ -73,8 +73,8 @@ impl Program for Arguments {
             batch: self.batch.unwrap_or(at_most(BATCH, model.dim())),
             dtype: model.dtype,
             name: format!("{} of kind {}", self.model.display(), model.kind_name()),
-            sigma_min: model.only_level(),
-            sigma_max: model.only_level(),
+            sigma_min: model.ends().map(|(least, _)| least),
+            sigma_max: model.ends().map(|(_, largest)| largest),
             sha256: digest(Path::new(&self.model)).ok().map(|(_, sha256)| sha256),
             classes: None,
         };

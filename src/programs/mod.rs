@@ -6,11 +6,14 @@
 //! completions, `molrg --list`, `--generate json` and the tests of what all programs keep follow from it.
 
 mod dae_apply;
+mod dae_compare;
+mod dae_distill;
 mod dae_features;
 mod dae_fit;
 mod dae_serve;
 mod fig;
 mod jacobian_rank;
+mod linearity;
 mod molrg_gen;
 mod npy;
 mod pf_sample;
@@ -43,10 +46,13 @@ pub static PROGRAMS: &[Entry] = &[
     program::<dae_apply::Arguments>("dae-apply", &[Model, Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
     program::<dae_features::Arguments>("dae-features", &[Model, Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape]),
     program::<dae_serve::Arguments>("dae-serve", &[Model], Answers, &[]),
+    program::<dae_compare::Arguments>("dae-compare", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
+    program::<dae_distill::Arguments>("dae-distill", &[Model, Samples], Model, &[Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
     program::<pf_sample::Arguments>("pf-sample", &[Model, Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
     program::<rp_score::Arguments>("rp-score", &[Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers]),
     program::<pfd::Arguments>("pfd", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
     program::<jacobian_rank::Arguments>("jacobian-rank", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
+    program::<linearity::Arguments>("linearity", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
     program::<subspace_error::Arguments>("subspace-error", &[Model], Table, &[Format, Rows]),
     program::<phase_grid::Arguments>("phase-grid", &[], Table, &[Format, Dtype, Seed, Rows]),
     several::<npy::About>("npy", &[

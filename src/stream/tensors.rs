@@ -68,7 +68,8 @@ impl Values {
         }
     }
 
-    fn append(&mut self, other: Values) {
+    /// Adds others at the end, as its own type.
+    pub fn append(&mut self, other: Values) {
         match (self, other) {
             (Values::F32(a), b) => a.extend(b.into_vec::<f32>()),
             (Values::F64(a), b) => a.extend(b.into_vec::<f64>()),

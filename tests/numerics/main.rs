@@ -1,5 +1,6 @@
 //! Mathematics against exact answers, independent formulas, and the values of NumPy, SciPy and PyTorch.
 
+mod affine;
 mod denoiser;
 mod differences;
 mod fit;
@@ -7,6 +8,7 @@ mod flow;
 mod generator;
 mod geometry;
 mod linalg;
+mod linearity;
 mod measure;
 mod network;
 mod network_golden;

@@ -5,6 +5,7 @@ mod data;
 mod fig;
 mod figures;
 mod fitting;
+mod geometry;
 mod npy;
 mod pipelines;
 #[path = "../contracts/place.rs"]

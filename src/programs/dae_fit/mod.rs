@@ -16,10 +16,11 @@ use generators::train_gan;
 use mixture::{How, MixtureArgs};
 use report::{REPORT, report_exact, write_report};
 
-use crate::cli::{Checkpoints, Job, NETWORK_REPORT, NetworkKind, Program, Samples, TrainingArgs, usage};
+use crate::cli::{
+    Checkpoints, Job, NETWORK_REPORT, NetworkKind, Program, Samples, TrainingArgs, moments, usage,
+};
 use crate::denoiser::Model;
 use crate::denoiser::model::{Generative, Kind as ModelKind, Points};
-use crate::fit::pca::Moments;
 use crate::fit::{Settings, Solver, fit_mixture};
 use crate::generator::linear_vae;
 use crate::network::Architecture;
@@ -28,9 +29,6 @@ use crate::stream::tensors::Values;
 use crate::stream::{Layout, Rows};
 use crate::training;
 use crate::with_dtype;
-
-/// Rows of one step of streamed moments: fixed, so that the bytes do not depend on how rows arrive.
-const MOMENT_ROWS: usize = 2048;
 
 /// Fit a denoising autoencoder to samples.
 ///
@@ -288,14 +286,4 @@ impl Arguments {
         };
         Ok(Model { kind, item_shape, dtype: T::DTYPE })
     }
-}
-
-/// Moments of all rows, streamed.
-fn moments<T: Scalar>(mut rows: Rows) -> Result<Moments> {
-    let moments = Moments::new(rows.width());
-    let mut moments = moments.with_context(|| rows.name().to_string())?;
-    while let Some(block) = rows.next_block::<T>(MOMENT_ROWS)? {
-        moments.add(block.view());
-    }
-    Ok(moments)
 }

@@ -1,0 +1,123 @@
+//! How linear a denoiser is: far and wide, over pairs of points (arXiv 2410.24060), and about a point, against its
+//! first-order expansion (arXiv 2409.02374).
+
+use std::f64::consts::FRAC_1_SQRT_2;
+
+use anyhow::Result;
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, s};
+
+use super::comparison::Gap;
+use crate::denoiser::{Denoiser, Differentiable};
+use crate::random::{Purpose, fill_normal, row_rng, subset};
+use crate::scalar::Scalar;
+
+/// Pairs of noisy points, of which D(αx₁ + βx₂) is compared with αD(x₁) + βD(x₂), α = β = 1/√2: their sum has as much
+/// noise as each of them.
+pub struct Pairs<'a, T: Scalar> {
+    pub denoiser: &'a dyn Denoiser<T>,
+    /// Without noise, (n, d), n ≥ 2.
+    pub points: ArrayView2<'a, T>,
+    /// μ, where D(μ + ·) − μ is to be linear, not D.
+    pub centre: Option<ArrayView1<'a, T>>,
+    pub seed: u64,
+}
+
+impl<T: Scalar> Pairs<'_, T> {
+    /// x₁, x₂ and αx₁ + βx₂ about the centre, (3, d): two points of pair `number`, drawn with their noise. One pair and
+    /// noise ε for all levels.
+    fn draw(&self, number: u64, sigma: f64) -> Array2<T> {
+        let mut rng = row_rng(self.seed, Purpose::Pairs, number);
+        let mut three = Array2::zeros((3, self.points.ncols()));
+        let mut noise = vec![T::zero(); self.points.ncols()];
+        for (i, point) in subset(&mut rng, self.points.nrows(), 2).into_iter().enumerate() {
+            fill_normal(&mut rng, &mut noise);
+            let mut x = three.row_mut(i);
+            x.assign(&self.points.row(point));
+            x.iter_mut().zip(&noise).for_each(|(x, z)| *x += T::of(sigma) * *z);
+            if let Some(centre) = self.centre {
+                x -= &centre;
+            }
+        }
+        let sum = self.sum(three.view());
+        three.row_mut(2).assign(&sum);
+        three
+    }
+
+    /// αx₁ + βx₂ of the first two rows.
+    fn sum(&self, rows: ArrayView2<T>) -> Array1<T> {
+        (&rows.row(0) + &rows.row(1)) * T::of(FRAC_1_SQRT_2)
+    }
+
+    /// D(αx₁ + βx₂) against αD(x₁) + βD(x₂), about the centre, for pairs of these numbers.
+    ///
+    /// # Errors
+    /// The denoiser's.
+    pub fn gaps(&self, numbers: std::ops::Range<u64>, sigma: f64) -> Result<Vec<Gap>> {
+        let count = (numbers.end - numbers.start) as usize;
+        let mut x = Array2::zeros((3 * count, self.points.ncols()));
+        for (i, number) in numbers.clone().enumerate() {
+            x.slice_mut(s![3 * i..3 * i + 3, ..]).assign(&self.draw(number, sigma));
+        }
+        if let Some(centre) = self.centre {
+            x += &centre;
+        }
+        let mut d = self.denoiser.denoise_rows(x.view(), 3 * numbers.start, sigma)?;
+        if let Some(centre) = self.centre {
+            d -= &centre;
+        }
+        let gap = |i| {
+            let three = d.slice(s![3 * i..3 * i + 3, ..]);
+            Gap::of(three.row(2), self.sum(three).view())
+        };
+        Ok((0..count).map(gap).collect())
+    }
+}
+
+/// D(x + λv) against D(x) + λJv.
+#[derive(Clone, Copy, Debug)]
+pub struct Step {
+    /// ‖D(x + λv)‖/‖D(x) + λJv‖; none where that is 0.
+    pub norm_ratio: Option<f64>,
+    /// Of the two; and of D(x + λv) − D(x) and λJv, of which D(x) does not hide the difference.
+    pub cosine: Option<f64>,
+    pub change_cosine: Option<f64>,
+    /// ‖D(x + λv) − D(x) − λJv‖, which falls as λ².
+    pub error: f64,
+}
+
+/// Steps of several lengths λ from one point along one direction v; `first` is the number of the first of the 1 + n rows
+/// that are denoised.
+///
+/// # Errors
+/// The denoiser's.
+pub fn steps<T: Scalar>(
+    denoiser: &dyn Differentiable<T>,
+    x: ArrayView1<T>,
+    v: ArrayView1<T>,
+    lambdas: &[f64],
+    first: u64,
+    sigma: f64,
+) -> Result<Vec<Step>> {
+    let mut points = Array2::zeros((1 + lambdas.len(), x.len()));
+    for (mut point, lambda) in points.outer_iter_mut().zip([0.0].iter().chain(lambdas)) {
+        point.assign(&x);
+        point.scaled_add(T::of(*lambda), &v);
+    }
+    let d = denoiser.denoise_rows(points.view(), first, sigma)?;
+    let slope = denoiser.jvp(x, v.insert_axis(ndarray::Axis(0)), sigma)?;
+    let step = |(i, &lambda): (usize, &f64)| {
+        let there = d.row(i + 1).mapv(Scalar::wide);
+        let here = d.row(0).mapv(Scalar::wide);
+        let change = slope.row(0).mapv(|j| lambda * j.wide());
+        let expected = &here + &change;
+        let gap = Gap::of(expected.view(), there.view());
+        let changes = Gap::of((&there - &here).view(), change.view());
+        Step {
+            norm_ratio: (gap.size > 0.0).then(|| (there.dot(&there) / gap.size).sqrt()),
+            cosine: gap.cosine,
+            change_cosine: changes.cosine,
+            error: changes.square.sqrt(),
+        }
+    };
+    Ok(lambdas.iter().enumerate().map(step).collect())
+}

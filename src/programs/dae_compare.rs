@@ -1,0 +1,223 @@
+//! dae-compare: how far apart two denoisers are.
+
+use std::ffi::OsString;
+
+use anyhow::{Result, anyhow, ensure};
+use clap::Args;
+use ndarray::ArrayView2;
+
+use crate::cli::{Block, Job, LevelArgs, Program, SamplerArgs, Source, usage};
+use crate::denoiser::{Denoiser, Model};
+use crate::flow::{Plan, at_once};
+use crate::measure::comparison::{Gap, Gaps};
+use crate::measure::numerical_rank::with_levels;
+use crate::random::{Purpose, normal_rows};
+use crate::scalar::Scalar;
+use crate::schedule::same_level;
+use crate::stream::{NanPolicy, Rows, Table, Value, same_items};
+use crate::with_dtype;
+
+/// Measure how far apart two denoisers are over noise levels.
+///
+/// At each level both are asked at the same points x: POINTS + σ·ε, ε drawn per row from the seed, one for all levels; or,
+/// with -n, those of A's probability flow there. With a = A(x) and b = B(x), rmse, nmse and cosine are the means over the
+/// points of ‖a − b‖/√d, ‖a − b‖/‖a‖ and aᵀb/‖a‖‖b‖; explained is 1 − Σ‖a − b‖²/Σ‖a‖². std_error is that of rmse. Points at
+/// which a (or, for the cosine, one of the two) is 0 have no nmse and cosine: they are left out of these means, and a
+/// field is empty where none is left.
+///
+/// Memory: the models and a few blocks of rows.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  $ molrg-gen -d 48 -r 6 -k 2 -n 300 --truth truth.st | dae-fit --kind empirical | dae-compare - truth.st -n 100 --levels edm:18
+  $ molrg-gen -d 48 -r 6 -k 2 -n 300 --truth truth.st | tee data.npy | dae-fit --kind gaussian | dae-compare - truth.st data.npy --sigma 2,0.5")]
+pub struct Arguments {
+    /// A model: a file, or exec:COMMAND for a program that is one
+    a: OsString,
+    /// Another
+    b: OsString,
+    /// Data without noise, one per row (default, without -n: standard input)
+    points: Option<OsString>,
+    #[command(flatten)]
+    levels: LevelArgs,
+    /// Take the points of so many latents along A's flow instead
+    #[arg(short = 'n', long, value_name = "N", conflicts_with = "points")]
+    samples: Option<usize>,
+    /// One row per point and level instead
+    #[arg(long)]
+    per_sample: bool,
+    #[command(flatten)]
+    sampler: SamplerArgs,
+}
+
+/// What both are asked at.
+enum Points {
+    /// Rows to which noise is added.
+    Noisy(Rows),
+    /// The flow of A from latents, at levels that its grid has.
+    Flow(usize, Plan),
+}
+
+impl Program for Arguments {
+    fn run(self, job: &Job) -> Result<()> {
+        let levels = self.levels.sigmas(&self.sampler.grid())?;
+        let plan = with_levels(self.sampler.plan(job)?, &levels);
+        let flow = self.samples.is_some();
+        let timed = |flag: &&str| *flag != "--schedule" || self.levels.time.is_none();
+        let sampler: Vec<&str> = SamplerArgs::FLAGS.into_iter().filter(timed).collect();
+        job.only(flow, &sampler, "no flow is followed without -n")?;
+        job.only(!flow, &["--nan", "--shape"], "no rows are read with -n")?;
+        if !flow && job.shared.nan == NanPolicy::Drop {
+            return Err(usage(anyhow!(
+                "--nan drop: noise belongs to rows by their number; drop them with npy cat"
+            )));
+        }
+        let mut inputs = vec![Some(self.a.as_os_str()), Some(&self.b)];
+        inputs.extend((!flow).then_some(self.points.as_deref()));
+        job.wait_for_stdin(&inputs)?;
+        let (a, b) = (job.model(Some(&self.a))?, job.model(Some(&self.b))?);
+        let names = [&self.a, &self.b].map(|name| name.to_string_lossy());
+        ensure!(
+            a.dim() == b.dim(),
+            "{}: is of dimension {}, and {} of {}; give models of the same items",
+            names[1],
+            b.dim(),
+            names[0],
+            a.dim()
+        );
+        same_items((&names[1], &b.item_shape), (&names[0], &a.item_shape))?;
+        let points = match self.samples {
+            Some(n) => Points::Flow(n, plan),
+            None => Points::Noisy(job.points(self.points.as_deref(), &a, &self.a)?),
+        };
+        let mut dtypes = vec![a.dtype, b.dtype];
+        if let Points::Noisy(rows) = &points {
+            dtypes.push(rows.dtype());
+        }
+        with_dtype!(job.dtype(&dtypes), T => self.compare::<T>(job, &levels, a, b, points))
+    }
+}
+
+impl Arguments {
+    fn compare<T: Scalar>(
+        &self,
+        job: &Job,
+        levels: &[f64],
+        a: Model,
+        b: Model,
+        points: Points,
+    ) -> Result<()> {
+        let columns: &[&str] = match self.per_sample {
+            true => &["sigma", "sample", "rmse", "nmse", "cosine"],
+            false => &["sigma", "rmse", "nmse", "cosine", "explained", "std_error", "n"],
+        };
+        let mut table = job.table(columns)?;
+        let visited = match &points {
+            Points::Noisy(_) => levels.to_vec(),
+            Points::Flow(_, plan) => plan.evaluated(),
+        };
+        job.warn_of_levels(&a, &visited);
+        job.warn_of_levels(&b, levels);
+        let name = match &points {
+            Points::Noisy(rows) => rows.name().to_string(),
+            Points::Flow(_, plan) => {
+                job.warn_of_start(&a, &plan.sigmas);
+                "-n".to_string()
+            }
+        };
+        let (a, b) = (a.into_denoiser::<T>()?, b.into_denoiser::<T>()?);
+        let both = Both { a: a.as_ref(), b: b.as_ref(), levels, seed: job.shared.seed };
+        let (source, plan) = match points {
+            Points::Noisy(rows) => (Source::Stream(rows), None),
+            Points::Flow(n, plan) => (Source::Numbers(job.selected(n)), Some(plan)),
+        };
+        let most = at_once(both.a, source.len().unwrap_or(usize::MAX), both.a.dim());
+        let mut all = vec![Gaps::default(); levels.len()];
+        let work = |block: Block<T>| match &plan {
+            Some(plan) => both.along_flow(plan, block.rows),
+            None => both.at_points(block),
+        };
+        job.each_block(source, most, "points", work, |rows, gaps: Vec<Vec<Gap>>| {
+            for (i, row) in rows.enumerate() {
+                for ((sigma, gaps), all) in levels.iter().zip(&gaps).zip(&mut all) {
+                    let gap = &gaps[i];
+                    all.add(gap);
+                    if self.per_sample {
+                        let [nmse, cosine] = [gap.nmse(), gap.cosine].map(number);
+                        table.row(&[(*sigma).into(), row.into(), gap.rmse().into(), nmse, cosine])?;
+                    }
+                }
+            }
+            Ok(())
+        })?;
+        if !self.per_sample {
+            for (sigma, gaps) in levels.iter().zip(&all) {
+                ensure!(gaps.rmse.n > 0, "{name}: no rows to compare at; give points, or -n");
+                level_row(&mut table, *sigma, gaps)?;
+            }
+        }
+        table.finish()
+    }
+}
+
+fn level_row(table: &mut Table, sigma: f64, gaps: &Gaps) -> Result<()> {
+    let mean = |mean: crate::measure::interval::Mean| number((mean.n > 0).then_some(mean.mean));
+    table.row(&[
+        sigma.into(),
+        gaps.rmse.mean.into(),
+        mean(gaps.nmse),
+        mean(gaps.cosine),
+        number(gaps.explained()),
+        number((gaps.rmse.n > 1).then(|| gaps.rmse.std_error())),
+        gaps.rmse.n.into(),
+    ])
+}
+
+fn number(value: Option<f64>) -> Value {
+    value.map_or(Value::Undefined, Value::Number)
+}
+
+/// Two denoisers, asked at the same points.
+struct Both<'a, T: Scalar> {
+    a: &'a dyn Denoiser<T>,
+    b: &'a dyn Denoiser<T>,
+    levels: &'a [f64],
+    seed: u64,
+}
+
+impl<T: Scalar> Both<'_, T> {
+    fn gaps(&self, x: ArrayView2<T>, first: u64, sigma: f64) -> Result<Vec<Gap>> {
+        let [a, b] = [self.a, self.b].map(|denoiser| denoiser.denoise_rows(x, first, sigma));
+        let (a, b) = (a?, b?);
+        Ok(a.outer_iter().zip(b.outer_iter()).map(|(a, b)| Gap::of(a, b)).collect())
+    }
+
+    /// By level, and row.
+    fn at_points(&self, block: Block<T>) -> Result<Vec<Vec<Gap>>> {
+        let rows = block.rows.clone();
+        let points = block.first().unwrap_or_default();
+        let noise = normal_rows::<T>(self.seed, Purpose::PointNoise, rows.clone(), points.ncols());
+        let at_level = |&sigma: &f64| {
+            let mut x = points.clone();
+            x.scaled_add(T::of(sigma), &noise);
+            self.gaps(x.view(), rows.start, sigma)
+        };
+        self.levels.iter().map(at_level).collect()
+    }
+
+    fn along_flow(&self, plan: &Plan, rows: std::ops::Range<u64>) -> Result<Vec<Vec<Gap>>> {
+        let mut gaps = vec![Vec::new(); self.levels.len()];
+        let first = rows.start;
+        let mut x = plan.start::<T>(self.seed, rows, self.a.dim());
+        plan.trace(self.a, &mut x, first, self.seed, |_, sigma, x| {
+            for (gaps, level) in gaps.iter_mut().zip(self.levels) {
+                if same_level(sigma, *level) {
+                    *gaps = self.gaps(x, first, *level)?;
+                }
+            }
+            Ok(())
+        })?;
+        // Every level is in the plan, and a run visits all of the plan.
+        Ok(gaps)
+    }
+}
