@@ -133,7 +133,7 @@ impl<T: Scalar> Denoiser<T> for AffineDenoiser<T> {
 
     fn denoise(&self, x: ArrayView2<T>, sigma: f64) -> Result<Array2<T>> {
         let (weight, bias) = self.at(sigma)?;
-        Ok(product(x, weight.t()) + &bias)
+        Ok(product(x, weight.t()) + bias)
     }
 }
 

@@ -50,17 +50,10 @@ pub struct Arguments {
     sampler: SamplerArgs,
 }
 
-/// What both are asked at.
-enum Points {
-    /// Rows to which noise is added.
-    Noisy(Rows),
-    /// The flow of A from latents, at levels that its grid has.
-    Flow(usize, Plan),
-}
-
 impl Program for Arguments {
     fn run(self, job: &Job) -> Result<()> {
         let levels = self.levels.sigmas(&self.sampler.grid())?;
+        // The flow of A from latents visits every level.
         let plan = with_levels(self.sampler.plan(job)?, &levels);
         let flow = self.samples.is_some();
         let timed = |flag: &&str| *flag != "--schedule" || self.levels.time.is_none();
@@ -86,15 +79,13 @@ impl Program for Arguments {
             a.dim()
         );
         same_items((&names[1], &b.item_shape), (&names[0], &a.item_shape))?;
-        let points = match self.samples {
-            Some(n) => Points::Flow(n, plan),
-            None => Points::Noisy(job.points(self.points.as_deref(), &a, &self.a)?),
+        let points = match flow {
+            true => None,
+            false => Some(job.points(self.points.as_deref(), &a, &self.a)?),
         };
-        let mut dtypes = vec![a.dtype, b.dtype];
-        if let Points::Noisy(rows) = &points {
-            dtypes.push(rows.dtype());
-        }
-        with_dtype!(job.dtype(&dtypes), T => self.compare::<T>(job, &levels, a, b, points))
+        let dtypes: Vec<_> = [a.dtype, b.dtype].into_iter().chain(points.as_ref().map(Rows::dtype)).collect();
+        let plan = flow.then_some(plan);
+        with_dtype!(job.dtype(&dtypes), T => self.compare::<T>(job, &levels, a, b, points, plan))
     }
 }
 
@@ -105,32 +96,26 @@ impl Arguments {
         levels: &[f64],
         a: Model,
         b: Model,
-        points: Points,
+        points: Option<Rows>,
+        plan: Option<Plan>,
     ) -> Result<()> {
         let columns: &[&str] = match self.per_sample {
             true => &["sigma", "sample", "rmse", "nmse", "cosine"],
             false => &["sigma", "rmse", "nmse", "cosine", "explained", "std_error", "n"],
         };
         let mut table = job.table(columns)?;
-        let visited = match &points {
-            Points::Noisy(_) => levels.to_vec(),
-            Points::Flow(_, plan) => plan.evaluated(),
-        };
-        job.warn_of_levels(&a, &visited);
+        job.warn_of_levels(&a, &plan.as_ref().map_or(levels.to_vec(), Plan::evaluated));
         job.warn_of_levels(&b, levels);
-        let name = match &points {
-            Points::Noisy(rows) => rows.name().to_string(),
-            Points::Flow(_, plan) => {
-                job.warn_of_start(&a, &plan.sigmas);
-                "-n".to_string()
-            }
+        if let Some(plan) = &plan {
+            job.warn_of_start(&a, &plan.sigmas);
+        }
+        let name = points.as_ref().map_or("-n".to_string(), |rows| rows.name().to_string());
+        let source = match points {
+            Some(rows) => Source::Stream(rows),
+            None => Source::Numbers(job.selected(self.samples.unwrap_or(0))),
         };
         let (a, b) = (a.into_denoiser::<T>()?, b.into_denoiser::<T>()?);
         let both = Both { a: a.as_ref(), b: b.as_ref(), levels, seed: job.shared.seed };
-        let (source, plan) = match points {
-            Points::Noisy(rows) => (Source::Stream(rows), None),
-            Points::Flow(n, plan) => (Source::Numbers(job.selected(n)), Some(plan)),
-        };
         let most = at_once(both.a, source.len().unwrap_or(usize::MAX), both.a.dim());
         let mut all = vec![Gaps::default(); levels.len()];
         let work = |block: Block<T>| match &plan {
