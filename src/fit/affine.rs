@@ -98,7 +98,12 @@ impl Regression {
     pub fn fit(mut self) -> Result<AffineFit> {
         self.enter();
         let (d, pairs) = (self.origin.len(), self.x.count());
-        ensure!(pairs > d, "{pairs} rows do not determine an affine map of {d} dimensions; {} do", d + 1);
+        ensure!(
+            pairs > d,
+            "{pairs} rows with noise do not determine an affine map of {d} dimensions; give at least {}, or more draws of \
+             noise for each",
+            d + 1
+        );
         let n = pairs as f64;
         let y_mean = self.y_sum / n;
         let (x_mean, covariance) = self.x.covariance();
@@ -110,8 +115,8 @@ impl Regression {
         let pivot = divide_by_symmetric(&mut weight, covariance.view())?;
         ensure!(
             pivot > SINGULAR,
-            "the rows span fewer than {d} dimensions: one of them has {pivot:.1e} of its variance left besides what the \
-             others say"
+            "the rows with noise span fewer than {d} dimensions: one has {pivot:.1e} of its variance left besides what \
+             others say; give a larger noise level, or compute with --dtype f64"
         );
         let mut explained = 0.0;
         for rows in weight.axis_chunks_iter(Axis(0), AT_ONCE) {
@@ -126,12 +131,16 @@ impl Regression {
 /// The Wiener filter Σ(Σ + σ²I)⁻¹ of a covariance Σ.
 ///
 /// # Errors
-/// A covariance with numbers that are not finite.
+/// A covariance with numbers that are not finite, or beside which σ² is rounding.
 pub fn wiener_filter(covariance: ArrayView2<f64>, sigma: f64) -> Result<Array2<f64>> {
     let mut noisy = covariance.to_owned();
     noisy.diag_mut().mapv_inplace(|v| v + sigma * sigma);
     let mut filter = covariance.as_standard_layout().into_owned();
-    divide_by_symmetric(&mut filter, noisy.view())?;
+    let pivot = divide_by_symmetric(&mut filter, noisy.view())?;
+    ensure!(
+        pivot > SINGULAR,
+        "noise of level {sigma} is below the rounding of the covariance; give a larger one"
+    );
     Ok(filter)
 }
 

@@ -1,6 +1,6 @@
 //! dae-distill: the best affine denoiser, a map a noise level.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow};
@@ -31,7 +31,7 @@ use crate::with_dtype;
 #[command(after_help = "\
 Examples:
   $ molrg-gen -d 48 -r 6 -k 2 -n 5000 --truth truth.st | dae-distill truth.st - --levels edm:18 | pf-sample -n 100 | npy info -
-  $ molrg-gen -d 48 -r 6 -k 2 -n 5000 --truth truth.st | dae-distill truth.st - --sigma 2,0.5 --report /dev/stderr | npy info -")]
+  $ molrg-gen -d 48 -r 6 -k 2 -n 5000 --truth truth.st | dae-distill truth.st - --sigma 2,0.5 --report report.csv | npy info - && table cat report.csv")]
 pub struct Arguments {
     /// The model: a file, or exec:COMMAND for a program that is one
     model: OsString,
@@ -71,12 +71,11 @@ impl Program for Arguments {
         job.warn_of_levels(&model, &sigmas);
         let columns = ["sigma", "rmse", "explained", "wiener_nmse", "n"];
         let report = self.report.as_deref().map(|path| job.side_table(path, &columns)).transpose()?;
-        let name = rows.name().to_string();
         let item_shape = model.item_shape.clone();
         let dtype = job.dtype(&[model.dtype, rows.dtype()]);
         let affine = with_dtype!(dtype, T => {
             let inputs = Repeated::<T>::new(job, self.inputs.as_deref(), rows)?;
-            self.distill(job, &sigmas, model, &inputs, report).with_context(|| name)?
+            self.distill(job, &sigmas, model, &inputs, report)?
         });
         Model { kind: Kind::Affine(affine), item_shape, dtype }.write(&mut output)?;
         output.finish()
@@ -151,10 +150,9 @@ impl Arguments {
                 Ok(())
             })?;
         }
-        let fit = regression.context("no rows to distill on; give inputs")?.fit();
-        fit.with_context(|| {
-            format!("at noise level {sigma}; give more rows, or more --draws of noise (now {})", self.draws)
-        })
+        let name = self.inputs.as_deref().unwrap_or(OsStr::new("<stdin>")).display();
+        let regression = regression.with_context(|| format!("{name}: no rows to distill on; give inputs"))?;
+        regression.fit().with_context(|| format!("{name}: at noise level {sigma}"))
     }
 }
 

@@ -210,7 +210,10 @@ fn rows_that_do_not_determine_a_map_are_refused() {
         regression.fit()
     };
     let said = fit(&normal(1, 6, 6)).err().unwrap().to_string();
-    assert!(said.contains("6 rows do not determine an affine map of 6 dimensions; 7 do"), "{said}");
+    assert!(
+        said.contains("6 rows with noise do not determine an affine map of 6 dimensions; give at least 7"),
+        "{said}"
+    );
     assert!(fit(&normal(1, 7, 6)).is_ok());
     // The last coordinate is the sum of the others, but for rounding.
     let five = normal(1, 100, 5);
