@@ -69,6 +69,7 @@ impl Program for Arguments {
         inputs.extend((!flow).then_some(self.points.as_deref()));
         job.wait_for_stdin(&inputs)?;
         let (a, b) = (job.model(Some(&self.a))?, job.model(Some(&self.b))?);
+        job.class_is_for([&a, &b])?;
         let names = [&self.a, &self.b].map(|name| name.to_string_lossy());
         ensure!(
             a.dim() == b.dim(),

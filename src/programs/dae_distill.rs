@@ -67,6 +67,7 @@ impl Program for Arguments {
         job.wait_for_stdin(&[Some(&self.model), self.inputs.as_deref()])?;
         let mut output = job.model_output()?;
         let model = job.model(Some(&self.model))?;
+        job.class_is_for([&model])?;
         let rows = job.points(self.inputs.as_deref(), &model, &self.model)?;
         job.warn_of_levels(&model, &sigmas);
         let columns = ["sigma", "rmse", "explained", "wiener_nmse", "n"];

@@ -86,6 +86,7 @@ impl Program for Arguments {
         inputs.extend(file.map(Some));
         job.wait_for_stdin(&inputs)?;
         let model = job.model(Some(&self.model))?;
+        job.class_is_for([&model])?;
         let points = job.points(self.points.as_deref(), &model, &self.model)?;
         let directions = file.map(|name| job.all_rows(Some(name))).transpose()?;
         let mut dtypes = vec![model.dtype, points.dtype()];
