@@ -16,6 +16,9 @@ use anyhow::{Result, anyhow, bail, ensure};
 /// Nesting beyond this is refused, so that no input can exhaust the stack.
 const DEEPEST: usize = 200;
 
+/// Elements of arrays that are computed together: what the stack holds of them stays in the cache.
+const PIECE: usize = 1024;
+
 type Unary = fn(f64) -> f64;
 type Binary = fn(f64, f64) -> f64;
 
@@ -70,22 +73,38 @@ impl Expression {
 
     /// Its value, given that of every name in the order of [`Expression::names`].
     pub fn value(&self, names: &[f64]) -> f64 {
-        let mut stack: Vec<f64> = Vec::new();
-        // Reading has left no step without its operands.
-        let pop = |stack: &mut Vec<f64>| stack.pop().unwrap_or(f64::NAN);
-        for step in &self.steps {
-            let value = match *step {
-                Step::Number(x) => x,
-                Step::Name(i) => names[i],
-                Step::Unary(f) => f(pop(&mut stack)),
-                Step::Binary(f) => {
-                    let b = pop(&mut stack);
-                    f(pop(&mut stack), b)
-                }
-            };
-            stack.push(value);
+        let mut value = [f64::NAN];
+        self.values(&names.iter().map(std::slice::from_ref).collect::<Vec<_>>(), &mut value);
+        value[0]
+    }
+
+    /// Its values, element by element, given as many of every name.
+    pub fn values(&self, names: &[&[f64]], out: &mut [f64]) {
+        for (piece, out) in out.chunks_mut(PIECE).enumerate() {
+            let from = piece * PIECE;
+            let mut stack: Vec<Vec<f64>> = Vec::new();
+            // Reading has left no step without its operands.
+            let pop = |stack: &mut Vec<Vec<f64>>| stack.pop().unwrap_or_default();
+            for step in &self.steps {
+                let values = match *step {
+                    Step::Number(x) => vec![x; out.len()],
+                    Step::Name(i) => names[i][from..from + out.len()].to_vec(),
+                    Step::Unary(f) => {
+                        let mut a = pop(&mut stack);
+                        a.iter_mut().for_each(|a| *a = f(*a));
+                        a
+                    }
+                    Step::Binary(f) => {
+                        let b = pop(&mut stack);
+                        let mut a = pop(&mut stack);
+                        a.iter_mut().zip(b).for_each(|(a, b)| *a = f(*a, b));
+                        a
+                    }
+                };
+                stack.push(values);
+            }
+            out.copy_from_slice(&pop(&mut stack));
         }
-        pop(&mut stack)
     }
 }
 

@@ -27,6 +27,14 @@ impl Dtype {
             Dtype::F64 => 8,
         }
     }
+
+    /// The distance from 1 to the next number.
+    pub fn rounding(self) -> f64 {
+        match self {
+            Dtype::F32 => f32::EPSILON.into(),
+            Dtype::F64 => f64::EPSILON,
+        }
+    }
 }
 
 impl Display for Dtype {

@@ -5,8 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::Result;
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis, Zip, concatenate};
 
-use super::external::spectrum_by_columns;
-use super::{Denoiser, Differentiable, Singular};
+use super::{Denoiser, Differentiable};
 use crate::scalar::{Dtype, Scalar};
 
 /// J v ≈ (D(x + hv) − D(x − hv))/2h.
@@ -101,7 +100,7 @@ impl<T: Scalar> Denoiser<T> for Differences<T> {
     }
 }
 
-/// Jᵀ is taken to be J, as it is of a posterior mean; [`Differentiable::spectrum`] forms J and does not need it.
+/// Jᵀ is taken to be J, as it is of a posterior mean; [`Differentiable::jacobian`] does not need it.
 impl<T: Scalar> Differentiable<T> for Differences<T> {
     fn jvp(&self, x: ArrayView1<T>, directions: ArrayView2<T>, sigma: f64) -> Result<Array2<T>> {
         let h = self.step(x, sigma);
@@ -117,7 +116,7 @@ impl<T: Scalar> Differentiable<T> for Differences<T> {
         Ok(products)
     }
 
-    fn spectrum(&self, x: ArrayView1<T>, sigma: f64, _: bool) -> Result<Singular> {
-        spectrum_by_columns(self, x, sigma)
+    fn jacobian(&self, x: ArrayView1<T>, sigma: f64) -> Result<Array2<T>> {
+        Ok(self.jvp(x, Array2::eye(self.dim()).view(), sigma)?.reversed_axes())
     }
 }

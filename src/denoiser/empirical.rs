@@ -319,6 +319,11 @@ impl<T: Scalar> Differentiable<T> for EmpiricalDenoiser<T> {
         };
         Ok(Singular { values: values.slice(s![..held]).to_owned(), right, rest: (0.0, d - held) })
     }
+
+    fn closed_form(&self) -> Option<usize> {
+        let (n, d) = self.data.dim();
+        Some(n.min(d))
+    }
 }
 
 impl<T: Scalar> EmpiricalDenoiser<T> {

@@ -13,8 +13,7 @@ use std::sync::Arc;
 use anyhow::{Result, anyhow, bail, ensure};
 use ndarray::{Array2, ArrayView1, ArrayView2, s};
 
-use super::{Denoiser, Differentiable, Singular, spectrum_by_products};
-use crate::linalg::{cast, thin_svd};
+use super::{Denoiser, Differentiable};
 use crate::scalar::{Dtype, Scalar};
 use crate::schedule::SIGMAS;
 use crate::stream::process::{Request, Ticket, Workers};
@@ -511,26 +510,15 @@ impl<T: Scalar> Differentiable<T> for ExternalDenoiser<T> {
         self.product(Ability::Vjp, x, directions, sigma)
     }
 
-    /// J row by row, or column by column where it can do only that.
-    fn spectrum(&self, x: ArrayView1<T>, sigma: f64, vectors: bool) -> Result<Singular> {
+    /// Row by row, or column by column where it can do only that.
+    fn jacobian(&self, x: ArrayView1<T>, sigma: f64) -> Result<Array2<T>> {
         let can = &self.external.hello.can;
+        let identity = Array2::eye(self.dim());
         if can.contains(&Ability::Jvp) && !can.contains(&Ability::Vjp) {
-            return spectrum_by_columns(self, x, sigma);
+            return Ok(self.jvp(x, identity.view(), sigma)?.reversed_axes());
         }
-        let _ = vectors;
-        spectrum_by_products(self, x, sigma)
+        self.vjp(x, identity.view(), sigma)
     }
-}
-
-/// The spectrum of what has no products with Jᵀ: J column by column (Jeᵢ by `jvp`), then an SVD of (d, d).
-pub fn spectrum_by_columns<T: Scalar>(
-    denoiser: &(impl Differentiable<T> + ?Sized),
-    x: ArrayView1<T>,
-    sigma: f64,
-) -> Result<Singular> {
-    let transposed = denoiser.jvp(x, Array2::eye(denoiser.dim()).view(), sigma)?;
-    let (_, values, right) = thin_svd(cast::<T, f64>(transposed.t()).view())?;
-    Ok(Singular { values, right, rest: (0.0, 0) })
 }
 
 #[cfg(test)]

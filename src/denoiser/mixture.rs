@@ -477,6 +477,11 @@ impl<T: Scalar> Differentiable<T> for MixtureDenoiser<T> {
             rest: (slack, d - p),
         })
     }
+
+    fn closed_form(&self) -> Option<usize> {
+        let (d, p) = self.frame64.dim();
+        Some((p + 1).min(d))
+    }
 }
 
 impl<T: Scalar> MixtureDenoiser<T> {

@@ -107,12 +107,22 @@ pub trait Differentiable<T: Scalar>: Denoiser<T> {
         self.jvp(x, directions, sigma)
     }
 
+    /// J itself, (d, d), by d products: row by row, eᵢᵀJ. What has no products with Jᵀ takes them column by column.
+    fn jacobian(&self, x: ArrayView1<T>, sigma: f64) -> Result<Array2<T>> {
+        self.vjp(x, Array2::eye(self.dim()).view(), sigma)
+    }
+
     /// Singular values of the Jacobian at `x`, with their right vectors if asked
-    /// for. The default forms J by d products; closed forms override it with a
-    /// problem of their own size.
+    /// for. The default forms J; closed forms override it with a problem of their own size.
     fn spectrum(&self, x: ArrayView1<T>, sigma: f64, vectors: bool) -> Result<Singular> {
         let _ = vectors;
-        spectrum_by_products(self, x, sigma)
+        let (_, values, right) = thin_svd(cast::<T, f64>(self.jacobian(x, sigma)?.view()).view())?;
+        Ok(Singular { values, right, rest: (0.0, 0) })
+    }
+
+    /// Where J is symmetric and [`Differentiable::spectrum`] has a closed form: the size of its problem.
+    fn closed_form(&self) -> Option<usize> {
+        None
     }
 }
 
@@ -135,15 +145,4 @@ impl Singular {
         all.sort_by(|a, b| b.total_cmp(a));
         all
     }
-}
-
-/// The spectrum of any denoiser: J row by row (eᵢᵀJ by `vjp`), then an SVD of (d, d).
-pub fn spectrum_by_products<T: Scalar>(
-    denoiser: &(impl Differentiable<T> + ?Sized),
-    x: ArrayView1<T>,
-    sigma: f64,
-) -> Result<Singular> {
-    let jacobian = denoiser.vjp(x, Array2::eye(denoiser.dim()).view(), sigma)?;
-    let (_, values, right) = thin_svd(cast::<T, f64>(jacobian.view()).view())?;
-    Ok(Singular { values, right, rest: (0.0, 0) })
 }

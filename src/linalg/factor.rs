@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, anyhow, ensure};
 use faer::linalg::solvers::Solve;
 use faer::{Mat, MatMut, MatRef, Side};
-use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
+use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis, concatenate, s};
 use rand::Rng;
 
 use super::{accumulate_wide, product};
@@ -61,7 +61,7 @@ pub fn symmetric_eigen(a: ArrayView2<f64>) -> Result<(Array1<f64>, Array2<f64>)>
     let n = a.nrows();
     let values = Array1::from_shape_fn(n, |i| values[n - 1 - i]);
     let mut vectors = Array2::from_shape_fn((n, n), |(i, j)| vectors[(i, n - 1 - j)]);
-    fix_signs(&mut vectors);
+    fix_signs(vectors.view_mut());
     Ok((values, vectors))
 }
 
@@ -130,7 +130,7 @@ pub fn leading_right_vectors(x: ArrayView2<f64>, r: usize) -> Result<(Array2<f64
     };
     let top = s.first().copied().unwrap_or(0.0);
     let rank = s.iter().take_while(|&&l| l > 1e-14 * top && l > 0.0).count().min(r).min(v.ncols());
-    fix_signs(&mut v);
+    fix_signs(v.view_mut());
     Ok((v.slice(s![.., ..rank]).to_owned(), s.slice(s![..rank]).to_owned()))
 }
 
@@ -176,7 +176,8 @@ pub fn complete_basis(
     concatenate![Axis(1), basis, q_all.slice(s![.., known.ncols()..])]
 }
 
-fn fix_signs(vectors: &mut Array2<f64>) {
+/// Makes the entry of largest magnitude of every column positive.
+pub fn fix_signs(mut vectors: ArrayViewMut2<f64>) {
     for mut v in vectors.columns_mut() {
         let largest = v.iter().fold(0.0f64, |m, &x| if x.abs() > m.abs() { x } else { m });
         if largest < 0.0 {

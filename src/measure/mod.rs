@@ -10,6 +10,10 @@
 //! * [`linearity`]: of a denoiser, over pairs and about a point (arXiv 2410.24060, 2409.02374);
 //! * [`features`]: how unevenly hidden units share an image (arXiv 2512.20963);
 //! * [`numerical_rank`]: of a denoiser's Jacobian;
+//! * [`jacobian_basis`]: its leading directions, and those that change one part of the output alone
+//!   (arXiv 2409.02374);
+//! * [`image_quality`]: PSNR, SSIM and where two images differ;
+//! * [`roc`]: how well a score tells two classes apart;
 //! * [`subspace_error`]: the distance of fitted subspaces from the planted ones
 //!   (arXiv 2409.02426);
 //! * [`phase`]: success of learning over ranks and sample counts;
@@ -23,11 +27,14 @@ pub mod curve;
 pub mod descriptor;
 pub mod features;
 pub mod generalization;
+pub mod image_quality;
 pub mod interval;
+pub mod jacobian_basis;
 pub mod linearity;
 pub mod numerical_rank;
 pub mod phase;
 pub mod probability_flow_distance;
 pub mod reproducibility;
+pub mod roc;
 pub mod scale;
 pub mod subspace_error;

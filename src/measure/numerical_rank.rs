@@ -205,7 +205,7 @@ impl<T: Scalar> Survey<'_, T> {
 
 /// The right singular vectors of the `count` largest values as columns, (d, ≤ count). Of the equal values
 /// that a closed form does not list, every orthonormal basis of the directions left will do: theirs is drawn.
-fn leading_vectors(singular: &Singular, count: usize, rng: &mut impl Rng) -> Array2<f64> {
+pub(super) fn leading_vectors(singular: &Singular, count: usize, rng: &mut impl Rng) -> Array2<f64> {
     let (rest, others) = singular.rest;
     let (d, listed) = singular.right.dim();
     let above = singular.values.iter().take_while(|&&s| s >= rest).count().min(count);

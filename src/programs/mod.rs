@@ -12,6 +12,8 @@ mod dae_features;
 mod dae_fit;
 mod dae_serve;
 mod fig;
+mod image_quality;
+mod jacobian_basis;
 mod jacobian_rank;
 mod linearity;
 mod molrg_gen;
@@ -52,6 +54,8 @@ pub static PROGRAMS: &[Entry] = &[
     program::<rp_score::Arguments>("rp-score", &[Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers]),
     program::<pfd::Arguments>("pfd", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
     program::<jacobian_rank::Arguments>("jacobian-rank", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
+    program::<jacobian_basis::Arguments>("jacobian-basis", &[Model, Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
+    program::<image_quality::Arguments>("image-quality", &[Samples], Table, &[Format, Rows, Nan(Error), Shape]),
     program::<linearity::Arguments>("linearity", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
     program::<subspace_error::Arguments>("subspace-error", &[Model], Table, &[Format, Rows]),
     program::<phase_grid::Arguments>("phase-grid", &[], Table, &[Format, Dtype, Seed, Rows]),
@@ -64,6 +68,7 @@ pub static PROGRAMS: &[Entry] = &[
         program::<npy::stack::Arguments>("stack", &[Samples], Samples, &[Format, Dtype, Rows, Nan(Pass), Shape]),
         program::<npy::transpose::Arguments>("transpose", &[Samples], Samples, &[Format, Dtype, Rows, Nan(Pass), Shape]),
         program::<npy::images::Arguments>("images", &[Samples], Samples, &[Format, Dtype, Rows, Nan(Pass), Shape]),
+        program::<npy::r#let::Arguments>("let", &[Samples], Samples, &[Format, Dtype, Rows, Nan(Error), Shape]),
     ]),
     several::<table::About>("table", &[
         program::<table::cat::Arguments>("cat", &[Table], Table, &[Format, Rows]),
@@ -73,6 +78,7 @@ pub static PROGRAMS: &[Entry] = &[
         program::<table::crossing::Arguments>("crossing", &[Table], Table, &[Format, Rows, Nan(Error)]),
         program::<table::slope::Arguments>("slope", &[Table], Table, &[Format, Rows, Nan(Error)]),
         program::<table::sort::Arguments>("sort", &[Table], Table, &[Format, Rows]),
+        program::<table::roc::Arguments>("roc", &[Table], Table, &[Format, Rows, Nan(Error)]),
     ]),
     several::<fig::About>("fig", &[
         program::<fig::line::Arguments>("line", &[Table], Picture, &[Rows, Nan(Error)]),

@@ -1,20 +1,24 @@
 //! Several inputs read in lockstep, row i of each belonging together.
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use ndarray::Array2;
 
 use super::block_rows;
 use super::items::same_items;
-use super::rows::{NanPolicy, Rows, finite_rows, keep_rows};
+use super::rows::{NanPolicy, RowRange, Rows, finite_rows, keep_rows};
 use crate::scalar::{Dtype, Scalar};
 
 /// Inputs whose rows belong together. Their widths, shapes and row counts agree, and a
 /// row that is not finite in one is dropped, or refused, in all.
 pub struct Paired {
     inputs: Vec<Rows>,
+    /// Of each input that goes with all rows of the others, its one row.
+    repeated: Vec<Option<Vec<f64>>>,
     nan: NanPolicy,
     width: usize,
     dropped: u64,
+    /// What to do about row counts that differ.
+    way_out: &'static str,
 }
 
 impl Paired {
@@ -23,7 +27,34 @@ impl Paired {
     ///
     /// # Errors
     /// No inputs; widths, shapes of more than one axis, or row counts where known beforehand, that differ.
-    pub fn new(mut inputs: Vec<Rows>) -> Result<Paired> {
+    pub fn new(inputs: Vec<Rows>) -> Result<Paired> {
+        let repeated = vec![None; inputs.len()];
+        Paired::of(inputs, repeated, "give outputs made from the same latents")
+    }
+
+    /// As [`Paired::new`], but an input of one row goes with all rows of the others. The inputs were opened for all
+    /// their rows, of which these are to be read.
+    ///
+    /// # Errors
+    /// As [`Paired::new`]; one row for all that is not finite, unless that is to pass.
+    pub fn with_single_rows(mut inputs: Vec<Rows>, range: RowRange) -> Result<Paired> {
+        let single = inputs.iter_mut().map(Rows::is_single).collect::<Result<Vec<bool>>>()?;
+        let mut repeated = vec![None; inputs.len()];
+        let all_single = single.iter().all(|&single| single);
+        for ((rows, repeated), single) in inputs.iter_mut().zip(&mut repeated).zip(single) {
+            if !single || all_single {
+                rows.restrict(range);
+                continue;
+            }
+            let row = rows.next_block::<f64>(1)?.with_context(|| {
+                format!("{}: its one row, which goes with all, is not finite; correct it", rows.name())
+            })?;
+            *repeated = Some(row.into_iter().collect());
+        }
+        Paired::of(inputs, repeated, "give as many of each, or one that goes with all")
+    }
+
+    fn of(mut inputs: Vec<Rows>, repeated: Vec<Option<Vec<f64>>>, way_out: &'static str) -> Result<Paired> {
         let Some(first) = inputs.first() else {
             bail!("nothing to pair: no inputs; name at least one");
         };
@@ -41,11 +72,27 @@ impl Paired {
                 other.width()
             );
             same_items((first.name(), first.item_shape()), (other.name(), other.item_shape()))?;
-            if let (Some(a), Some(b)) = (first.len(), other.len()) {
-                ensure!(a == b, counts_differ(first, a as u64, other, b as u64));
+        }
+        let paired = Paired { inputs, repeated, nan, width, dropped: 0, way_out };
+        let in_step: Vec<&Rows> = paired.in_step().collect();
+        for other in &in_step[1..] {
+            if let (Some(a), Some(b)) = (in_step[0].len(), other.len()) {
+                ensure!(a == b, counts_differ(in_step[0], a as u64, other, b as u64, way_out));
             }
         }
-        Ok(Paired { inputs, nan, width, dropped: 0 })
+        Ok(paired)
+    }
+
+    /// The inputs that are read row by row.
+    fn in_step(&self) -> impl Iterator<Item = &Rows> {
+        self.inputs.iter().zip(&self.repeated).filter(|(_, row)| row.is_none()).map(|(rows, _)| rows)
+    }
+
+    /// Shape of the items: that of the first input whose rows are not flat, but for axes of length 1.
+    pub fn item_shape(&self) -> &[usize] {
+        let shapes = || self.inputs.iter().map(Rows::item_shape);
+        let flat = |shape: &&[usize]| shape.iter().filter(|&&n| n > 1).count() < 2;
+        shapes().find(|shape| !flat(shape)).or(shapes().next()).unwrap_or_default()
     }
 
     /// Numbers in one row.
@@ -67,7 +114,7 @@ impl Paired {
     /// Rows of each input this yields, where one of them tells beforehand and none
     /// may be dropped.
     pub fn len(&self) -> Option<usize> {
-        let known = self.inputs.iter().find_map(Rows::len);
+        let known = self.in_step().find_map(Rows::len);
         known.filter(|_| self.nan != NanPolicy::Drop)
     }
 
@@ -92,7 +139,7 @@ impl Paired {
         let mut got = 0;
         while got < max_rows {
             let step = block_rows(self.width).min(max_rows - got);
-            let from = blocks[0].len();
+            let from = got * self.width;
             let read = self.read_on(step, &mut blocks)?;
             if read == 0 {
                 break;
@@ -125,14 +172,17 @@ impl Paired {
 
     /// Appends up to `step` rows of each input to its block.
     fn read_on<T: Scalar>(&mut self, step: usize, blocks: &mut [Vec<T>]) -> Result<usize> {
-        let mut first = 0;
-        for (i, (rows, block)) in self.inputs.iter_mut().zip(blocks).enumerate() {
+        let mut first: Option<(usize, usize)> = None;
+        for (i, (rows, block)) in self.inputs.iter_mut().zip(&mut *blocks).enumerate() {
+            if self.repeated[i].is_some() {
+                continue;
+            }
             let (row, from) = (rows.position(), block.len());
             let read = rows.read_on(step, block)?;
-            if i == 0 {
-                first = read;
-            } else if read != first {
-                return Err(self.unequal(i));
+            match first {
+                Some((first, most)) if read != most => return Err(self.unequal(first, i)),
+                Some(_) => {}
+                None => first = Some((i, read)),
             }
             if self.nan == NanPolicy::Error
                 && let Some(found) = rows.not_finite(row, &block[from..])
@@ -140,25 +190,26 @@ impl Paired {
                 return Err(rows.refuse::<T>(found));
             }
         }
-        Ok(first)
+        let read = first.map_or(0, |(_, read)| read);
+        for (row, block) in self.repeated.iter().zip(blocks) {
+            let row = row.iter().flatten();
+            (0..read).for_each(|_| block.extend(row.clone().map(|&v| T::of(v))));
+        }
+        Ok(read)
     }
 
-    /// The error for input `i` having another number of rows than the first.
-    fn unequal(&mut self, i: usize) -> anyhow::Error {
-        let counts = self.inputs[0].count_out().and_then(|a| Ok((a, self.inputs[i].count_out()?)));
+    /// The error for input `i` having another number of rows than the first that is read in step.
+    fn unequal(&mut self, first: usize, i: usize) -> anyhow::Error {
+        let counts = self.inputs[first].count_out().and_then(|a| Ok((a, self.inputs[i].count_out()?)));
         match counts {
             Ok((a, b)) => {
-                anyhow::anyhow!(counts_differ(&self.inputs[0], a, &self.inputs[i], b))
+                anyhow::anyhow!(counts_differ(&self.inputs[first], a, &self.inputs[i], b, self.way_out))
             }
             Err(e) => e,
         }
     }
 }
 
-fn counts_differ(first: &Rows, a: u64, other: &Rows, b: u64) -> String {
-    format!(
-        "{} and {}: {a} and {b} rows do not pair; give outputs made from the same latents",
-        first.name(),
-        other.name()
-    )
+fn counts_differ(first: &Rows, a: u64, other: &Rows, b: u64, way_out: &str) -> String {
+    format!("{} and {}: {a} and {b} rows do not pair; {way_out}", first.name(), other.name())
 }

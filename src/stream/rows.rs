@@ -118,12 +118,24 @@ pub struct Rows {
     described: Option<Described>,
     /// Another order of the numbers of a row than the stored one.
     turn: Option<Turn>,
+    /// Rows that were read to see whether there are several, as they are stored: those from `position` on.
+    ahead: Vec<f64>,
     note: Note,
 }
 
 enum Source {
     Blocks(Blocks),
     Lines(Lines),
+}
+
+impl Source {
+    /// Appends up to `most` rows; says how many, fewer only at the end.
+    fn read<T: Scalar>(&mut self, most: usize, out: &mut Vec<T>) -> Result<usize> {
+        match self {
+            Source::Blocks(blocks) => blocks.read(most, out),
+            Source::Lines(lines) => lines.read(most, out),
+        }
+    }
 }
 
 impl Rows {
@@ -224,6 +236,7 @@ impl Rows {
             left_out: options.left_out.clone(),
             described: options.described.clone(),
             turn: None,
+            ahead: Vec::new(),
             note,
         })
     }
@@ -295,6 +308,21 @@ impl Rows {
     /// Whether it is known to yield no rows.
     pub fn is_empty(&self) -> bool {
         self.len() == Some(0)
+    }
+
+    /// Whether the whole input, whatever is to be read of it, has one row alone. To be asked before any is read:
+    /// where it is not known, the first two are read ahead.
+    ///
+    /// # Errors
+    /// As [`Rows::next_block`], but for numbers that are not finite.
+    pub fn is_single(&mut self) -> Result<bool> {
+        if self.total.is_none() {
+            let read = self.source.read(2, &mut self.ahead).map_err(|e| at(&self.name, e))?;
+            if read < 2 {
+                self.total = Some(read as u64);
+            }
+        }
+        Ok(self.total == Some(1))
     }
 
     /// Index of the row that is read next, in the whole input.
@@ -381,11 +409,9 @@ impl Rows {
         let from = out.len();
         let left = self.range.end.map_or(u64::MAX, |end| end.saturating_sub(self.position));
         let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(max_rows);
-        let read = match &mut self.source {
-            Source::Blocks(blocks) => blocks.read(wanted, out),
-            Source::Lines(lines) => lines.read(wanted, out),
-        }
-        .map_err(|e| at(&self.name, e))?;
+        let held = wanted.min(self.ahead.len() / self.width);
+        out.extend(self.ahead.drain(..held * self.width).map(T::of));
+        let read = held + self.source.read(wanted - held, out).map_err(|e| at(&self.name, e))?;
         if let Some(turn) = &self.turn {
             turn.apply(&mut out[from..]);
         }
@@ -449,11 +475,15 @@ impl Rows {
     }
 
     fn skip(&mut self, n: u64) -> Result<()> {
-        let skipped = match &mut self.source {
-            Source::Blocks(blocks) => blocks.skip(n),
-            Source::Lines(lines) => lines.skip(n),
-        }
-        .map_err(|e| at(&self.name, e))?;
+        let held = usize::try_from(n).unwrap_or(usize::MAX).min(self.ahead.len() / self.width);
+        self.ahead.drain(..held * self.width);
+        let left = n - held as u64;
+        let skipped = held as u64
+            + match &mut self.source {
+                Source::Blocks(blocks) => blocks.skip(left),
+                Source::Lines(lines) => lines.skip(left),
+            }
+            .map_err(|e| at(&self.name, e))?;
         self.position += skipped;
         if skipped < n {
             self.end();

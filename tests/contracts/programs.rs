@@ -204,6 +204,31 @@ pub const CALLS: &[Call] = &[
     rowwise("dae-apply", 200, &["-"], "affine.st test.npy --sigma 2 --add-noise"),
     rowwise("pf-sample", 200, &["-"], "affine.st -n 200 --sigmas 10,2,0.5,0 --solver euler"),
     call("jacobian-rank", "affine.st --sigma 2 --points test.npy --rows ..3"),
+    rowwise(
+        "jacobian-basis",
+        200,
+        &["-", "left.npy", "values.csv"],
+        "truth.st test.npy --sigma 0.5 --top 4 --left left.npy --values values.csv",
+    ),
+    rowwise(
+        "jacobian-basis",
+        200,
+        &["-"],
+        "gaussian.st test.npy --sigma 2 --add-noise --seed 4 --mask mask.npy --null-rank 2 --top 1",
+    ),
+    rowwise(
+        "jacobian-basis",
+        6,
+        &["-"],
+        "network.st few.npy --sigma 1 --method iterated --tolerance 1e-2 --iterations 300 --top 2 --seed 1",
+    ),
+    rowwise(
+        "image-quality",
+        120,
+        &["-"],
+        "a.npy b.npy --no-ssim --data-range=-9,9 --mask mask.npy --per-sample",
+    ),
+    call("image-quality", "large.npy large.npy --data-range=-9,9"),
     rowwise("subspace-error", 3, &["-"], "student.st truth.st"),
     rowwise(
         "phase-grid",
@@ -229,6 +254,7 @@ pub const CALLS: &[Call] = &[
     call("npy", "stack a.npy b.npy noise.npy"),
     rowwise("npy", 120, &["-"], "images a.npy --pool 2 --pad 1 --from=-2,2"),
     rowwise("npy", 120, &["-"], "transpose a.npy --axes 0,3,1,2"),
+    rowwise("npy", 120, &["-"], "let a+2*(b-mask)^3 --in a=a.npy --in b=b.npy --in mask=mask.npy"),
     call("npy", "diff a.npy a.npy"),
     call("npy", "check train.npy truth.st"),
     call("npy", "info train.npy noise.npy"),
@@ -251,6 +277,7 @@ pub const CALLS: &[Call] = &[
     call("table", "pivot grid.csv --key samples --value success --by rank"),
     call("table", "crossing grid.csv --x samples --y success --by rank --level 0.5"),
     call("table", "sort grid.csv --by samples,rank --descending"),
+    call("table", "roc scores.csv --score samples --label found"),
     call("table", "slope grid.csv --x samples --y mean_error --by rank --log-x"),
 ];
 
@@ -278,6 +305,10 @@ impl Place {
             format!("npy noise -n 120 -d 24 --seed 3 --shape 2,4,3 -o noise.npy --dtype {dtype}"),
             "watermark key --shape 2,4,3 --radius 1.5 --seed 1 -o key.npy".into(),
             "molrg-gen --from truth.st -n 300 --seed 1 --labels labels.npy -o /dev/null".into(),
+            "npy cat noise.npy --rows ..6 -o few.npy".into(),
+            "npy let max(0,x) --in x=test.npy --rows ..1 -o mask.npy".into(),
+            format!("npy noise -n 20 -d 432 --seed 4 --shape 12,12,3 -o large.npy --dtype {dtype}"),
+            "table let grid.csv found=floor(success) -o scores.csv".into(),
         ] {
             place.out(&line);
         }

@@ -2,6 +2,7 @@
 
 mod checkpoints;
 mod data;
+mod directions;
 mod fig;
 mod figures;
 mod fitting;

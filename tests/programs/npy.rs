@@ -759,3 +759,86 @@ fn a_manifest_knows_files_whose_names_are_no_text() {
         place.fails(1, "check --manifest m.json");
     }
 }
+
+#[test]
+fn let_computes_element_by_element() {
+    let place = Place::of("npy");
+    let (x, y) = ([1.5f64, -2.0, 0.25, 7.0, 1e-3, -4.0], [0.5f64, 3.0, -1.0, 2.0, 8.0, 0.1]);
+    place.put("x.npy", npy("<f8", "2, 3", &f8(&x)));
+    place.put("y.npy", npy("<f8", "2, 3", &f8(&y)));
+    place.put("row.npy", npy("<f8", "1, 3", &f8(&y[..3])));
+    place.put("x4.npy", npy("<f4", "2, 3", &f4(&x.map(|v| v as f32))));
+    let values = |array: &[u8]| -> Vec<f64> {
+        parts(array).1.as_chunks::<8>().0.iter().map(|b| f64::from_le_bytes(*b)).collect()
+    };
+    let found = place.out("let 3*y-max(x,y)^2/sqrt(abs(x)) --in x=x.npy --in y=y.npy");
+    assert_eq!(parts(&found).0, header("<f8", "2, 3"));
+    // The same operations in the same order.
+    let expected: Vec<f64> =
+        x.iter().zip(&y).map(|(x, y)| 3.0 * y - x.max(*y).powf(2.0) / x.abs().sqrt()).collect();
+    assert_eq!(values(&found), expected);
+    // One row goes with all, from a file, a pipe, a csv, whichever rows are asked for.
+    let expected: Vec<f64> = x.iter().zip(y[..3].iter().cycle()).map(|(x, y)| x + y).collect();
+    let whole = place.out("let x+y --in x=x.npy --in y=row.npy");
+    assert_eq!(values(&whole), expected);
+    let row = place.get("row.npy");
+    assert_eq!(place.pipe(&row, "let x+y --in x=x.npy --in y=-"), whole);
+    assert_eq!(place.pipe("0.5,3,-1\n", "let x+y --in x=x.npy --in y=-"), whole);
+    let second = place.out("let x+y --in x=x.npy --in y=row.npy --rows 1..");
+    assert_eq!(values(&second), expected[3..]);
+    assert_eq!(place.pipe("1.5,-2,.25\n7,1e-3,-4\n", "let x+y --in x=- --in y=row.npy --rows 1.."), second);
+    assert_eq!(parts(&place.out("let x+y --in x=x.npy --in y=row.npy --rows 2..")).0, header("<f8", "0, 3"));
+    assert_eq!(values(&place.out("let x+y --in x=row.npy --in y=row.npy")), [1.0, 6.0, -2.0]);
+    // The widest type, and that asked for; in f64 whatever the type.
+    assert_eq!(parts(&place.out("let x+y --in x=x4.npy --in y=y.npy")).0, header("<f8", "2, 3"));
+    let rounded = place.out("let x/3 --in x=x4.npy");
+    assert_eq!(parts(&rounded).1, f4(&x.map(|x| (f64::from(x as f32) / 3.0) as f32)));
+    assert_eq!(parts(&place.out("let x/3 --in x=x.npy --dtype f32")).1, f4(&x.map(|x| (x / 3.0) as f32)));
+}
+
+#[test]
+fn let_keeps_the_shape_of_items_and_refuses_what_does_not_fit() {
+    let place = Place::of("npy");
+    let data = f4(&normal_rows::<f32>(1, Purpose::Noise, 0..1, 24).into_iter().collect::<Vec<_>>());
+    for (name, shape) in
+        [("flat", "2, 12"), ("items", "2, 3, 4"), ("ones", "2, 1, 3, 4"), ("turned", "2, 4, 3")]
+    {
+        place.put(&format!("{name}.npy"), npy("<f4", shape, &data));
+    }
+    for (a, b, shape) in
+        [("flat", "items", "2, 3, 4"), ("items", "ones", "2, 3, 4"), ("flat", "flat", "2, 12")]
+    {
+        let found = place.out(&format!("let a-b --in a={a}.npy --in b={b}.npy"));
+        assert_eq!(parts(&found), (header("<f4", shape), &[0; 96][..]), "{a} {b}");
+    }
+    place.put("narrow.npy", npy("<f4", "2, 3", &data[..24]));
+    place.put("three.npy", npy("<f4", "3, 8", &data));
+    place.put("nan.npy", npy("<f4", "2, 2", &f4(&[1.0, f32::NAN, 3.0, 0.0])));
+    place.put("nan-row.npy", npy("<f4", "1, 2", &f4(&[1.0, f32::NAN])));
+    place.put("two.npy", npy("<f4", "2, 2", &f4(&[1.0, 2.0, 3.0, 4.0])));
+    for (code, call, words) in [
+        (1, "let a+b --in a=items.npy --in b=turned.npy", "(3,4)"),
+        (1, "let a+b --in a=flat.npy --in b=narrow.npy", "do not pair"),
+        (1, "let a+b --in a=flat.npy --in b=three.npy", "do not pair"),
+        (2, "let a+ --in a=flat.npy", "'a+': the expression: a number, a name or '('"),
+        (2, "let a+b --in a=flat.npy", "--in b=FILE"),
+        (2, "let a --in a=flat.npy --in b=flat.npy", "leave it out"),
+        (2, "let a --in a=flat.npy --in a=flat.npy", "already"),
+        (2, "let a --in flat.npy", "NAME=FILE"),
+        (2, "let a --in a=", "NAME=FILE"),
+        (2, "let 3*4", "--in"),
+        (2, "let a+b --in a=- --in b=-", "more than once"),
+        (1, "let a --in a=nan.npy", "row 0, column 1: is nan"),
+        (1, "let a+b --in a=two.npy --in b=nan-row.npy", "row 0, column 1: is nan"),
+        (1, "let a+b --in a=two.npy --in b=nan-row.npy --nan drop", "its one row"),
+        (1, "let a/0 --in a=two.npy", "not finite"),
+    ] {
+        let said = place.fails(code, call);
+        assert!(said.contains(words), "{call}: {said}");
+    }
+    // Rows that are left out are left out of all; results that are not finite pass where that is asked for.
+    let done = place.run("let a*b --in a=two.npy --in b=nan.npy --nan drop");
+    assert_eq!(parts(&done.out), (header("<f4", "1, 2"), &f4(&[9.0, 0.0])[..]));
+    assert!(done.err.contains("1 row"), "{}", done.err);
+    assert_eq!(parts(&place.out("let a/0 --in a=two.npy --nan pass")).1, f4(&[f32::INFINITY; 4]));
+}

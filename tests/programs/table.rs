@@ -506,3 +506,69 @@ fn no_row_is_taken_for_a_comment() {
     place.put("f.csv", "kind,16,32\nmlp,1,2\n");
     assert_eq!(place.text("cat f.csv"), "kind,16,32\nmlp,1,2\n");
 }
+
+#[test]
+fn roc_orders_pairs() {
+    let place = Place::of("table");
+    let scores = normal_rows::<f64>(3, Purpose::Noise, 0..1, 260);
+    let mut table = "attack,score,label\n".to_string();
+    for (i, score) in scores.iter().enumerate() {
+        // Every attack has 15 positives, a distance 1 above 115 negatives.
+        let (attack, positive) = (["blur", "jpeg"][i % 2], i / 2 < 15);
+        table += &format!("{attack},{},{}\n", score + f64::from(u8::from(positive)), u8::from(positive));
+    }
+    place.put("t.csv", &table);
+    let text = place.text("roc t.csv --score score --label label --by attack");
+    let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split(',').collect()).collect();
+    assert_eq!(lines[0], ["attack", "auc", "std_error", "tpr_at_1fpr", "n_positive", "n_negative"]);
+    for (line, attack) in lines[1..].iter().zip(["blur", "jpeg"]) {
+        assert_eq!((line[0], line[4], line[5]), (attack, "15", "115"));
+        let of: Vec<(f64, bool)> = table
+            .lines()
+            .filter_map(|line| line.strip_prefix(attack)?.strip_prefix(',')?.split_once(','))
+            .map(|(score, label)| (score.parse().unwrap(), label == "1"))
+            .collect();
+        let (mut wins, mut pairs) = (0.0, 0.0);
+        for (a, _) in of.iter().filter(|(_, positive)| *positive) {
+            for (b, _) in of.iter().filter(|(_, positive)| !positive) {
+                pairs += 1.0;
+                wins += if a > b { 1.0 } else { 0.0 };
+            }
+        }
+        let auc: f64 = line[1].parse().unwrap();
+        assert!((auc - wins / pairs).abs() < 1e-14 && (0.6..0.9).contains(&auc), "{attack}: {auc}");
+    }
+    // Labels in words, and rows that lack something.
+    let words = table.replace(",1\n", ",marked\n").replace(",0\n", ",plain\n") + "blur,,marked\njpeg,1,\n";
+    let by_name = piped(&place, &words, "roc --score score --label label --positive marked --by attack");
+    assert_eq!(by_name, text);
+    let truths = table.replace(",1\n", ",True\n").replace(",0\n", ",False\n");
+    assert_eq!(piped(&place, &truths, "roc --score score --label label --by attack"), text);
+}
+
+#[test]
+fn roc_says_what_its_numbers_do_not() {
+    let place = Place::of("table");
+    place.put("few.csv", "s,y\n0.5,0\n2,1\n1,0\n0.75,1\n");
+    let done = place.run("roc few.csv --score s --label y");
+    let numbers = "auc,std_error,tpr_at_1fpr,n_positive,n_negative\n0.75,";
+    assert!(done.code == Some(0) && String::from_utf8(done.out).unwrap().starts_with(numbers));
+    assert!(done.err.contains("of 2 negatives") && done.err.contains("give 100"), "{}", done.err);
+    place.put("apart.csv", "s,y\n0.5,0\n2,1\n1,0\n3,1\n");
+    let done = place.run("roc apart.csv --score s --label y");
+    assert_eq!(String::from_utf8(done.out).unwrap().lines().nth(1), Some("1,0,1,2,2"));
+    assert!(done.err.contains("all 2 positives and 2 negatives lie on two sides"), "{}", done.err);
+    place.put("one.csv", "s,y\n0.5,0\n2,1\n1,0\n");
+    assert_eq!(
+        String::from_utf8(place.run("roc one.csv --score s --label y").out).unwrap().lines().nth(1),
+        Some("1,,1,1,2")
+    );
+    place.put("odd.csv", "s,y\n0.5,0\n2,2\n");
+    place.put("nan.csv", "s,y\n0.5,0\nnan,1\n");
+    place.put("alike.csv", "s,y\n0.5,0\n1,0\n");
+    fails(&place, 1, "roc odd.csv --score s --label y", &["odd.csv", "\"2\"", "--positive"]);
+    fails(&place, 1, "roc nan.csv --score s --label y", &["nan.csv", "not finite", "--nan drop"]);
+    fails(&place, 1, "roc nan.csv --score s --label y --nan drop", &["0 positives and 1 negatives"]);
+    fails(&place, 1, "roc alike.csv --score s --label y", &["0 positives and 2 negatives"]);
+    fails(&place, 1, "roc few.csv --score s --label z", &["'z'"]);
+}

@@ -6,7 +6,7 @@ use anyhow::{Result, bail, ensure};
 use clap::Args;
 use ndarray::{Array2, ArrayView1, ArrayViewMut1};
 
-use crate::cli::{Block, Job, Program, Source};
+use crate::cli::{Block, Interval, Job, Program, Source, Within, interval};
 use crate::scalar::Scalar;
 use crate::stream::{self, Rows, block_rows};
 use crate::with_dtype;
@@ -42,20 +42,6 @@ pub struct Arguments {
     to: Interval,
 }
 
-#[derive(Clone, Copy, PartialEq)]
-struct Interval {
-    lo: f64,
-    hi: f64,
-}
-
-fn interval(text: &str) -> Result<Interval, String> {
-    let ends = crate::cli::parse_list(text)?;
-    match ends.0[..] {
-        [lo, hi] if lo != hi && (hi - lo).is_finite() => Ok(Interval { lo, hi }),
-        _ => Err("write two different finite numbers, like 0,255".into()),
-    }
-}
-
 impl Program for Arguments {
     fn run(self, job: &Job) -> Result<()> {
         let rows = job.rows(self.file.as_deref())?.images(self.layout)?;
@@ -70,7 +56,7 @@ impl Arguments {
         let bytes = Interval { lo: 0.0, hi: 255.0 };
         let from = self.from.unwrap_or(if rows.are_whole() { bytes } else { self.to });
         let name = rows.name().to_string();
-        let mut seen = Seen::default();
+        let mut seen = Within::default();
         let most = block_rows(rows.width().max(layout.pooled_len()));
         let pooled = |block: Block<f64>| {
             let pixels = block.first().unwrap_or_default();
@@ -88,53 +74,6 @@ impl Arguments {
             job.warn(&format!("{name}: {odd}; say by --from which pixel values are its ends"));
         }
         out.finish()
-    }
-}
-
-impl Interval {
-    /// Its ends become those of `to`: in this order of operations exactly. Onto itself nothing moves.
-    fn map(self, x: f64, to: Interval) -> f64 {
-        if self == to { x } else { to.lo + (x - self.lo) * (to.hi - to.lo) / (self.hi - self.lo) }
-    }
-}
-
-/// The range of what is written.
-struct Seen {
-    lo: f64,
-    hi: f64,
-    count: u64,
-    beyond: u64,
-}
-
-impl Default for Seen {
-    fn default() -> Seen {
-        Seen { lo: f64::INFINITY, hi: f64::NEG_INFINITY, count: 0, beyond: 0 }
-    }
-}
-
-impl Seen {
-    fn add(&mut self, v: f64, to: Interval) {
-        (self.lo, self.hi) = (self.lo.min(v), self.hi.max(v));
-        self.count += 1;
-        self.beyond += u64::from(v < to.lo.min(to.hi) || v > to.hi.max(to.lo));
-    }
-
-    /// Where a hundredth of the values lies beyond the interval, or all fill less than a hundredth of it.
-    fn odd(&self, to: Interval) -> Option<String> {
-        let width = (to.hi - to.lo).abs();
-        let share = self.beyond as f64 / self.count.max(1) as f64;
-        if share >= 0.01 {
-            let percent = 100.0 * share;
-            return Some(format!(
-                "{percent:.1} % of the values lie beyond {},{}, as far as {:.4} and {:.4}",
-                to.lo, to.hi, self.lo, self.hi
-            ));
-        }
-        let filled = (self.hi - self.lo) / width;
-        let thin = self.count > 0 && filled > 0.0 && filled < 0.01;
-        thin.then(|| {
-            format!("the values, {:.4} to {:.4}, fill {filled:.4} of {},{}", self.lo, self.hi, to.lo, to.hi)
-        })
     }
 }
 

@@ -5,6 +5,7 @@ pub mod check;
 pub mod diff;
 pub mod images;
 pub mod info;
+pub mod r#let;
 pub mod noise;
 pub mod stack;
 pub mod transpose;

@@ -178,8 +178,7 @@ impl Program for Arguments {
         }
         let dtypes: Vec<Dtype> = inputs.iter().chain(&train).map(Rows::dtype).collect();
         let shape = inputs[0].item_shape().to_vec();
-        let whole_numbers = !inputs[0].source_dtype().contains('f') && inputs[0].source_dtype() != "csv";
-        let assumed = if whole_numbers { [0.0, 255.0] } else { [-1.0, 1.0] };
+        let assumed = if inputs[0].are_whole() { [0.0, 255.0] } else { [-1.0, 1.0] };
         let range = self.data_range.as_ref().map_or(assumed, |range| [range.0[0], range.0[1]]);
         let inputs = Paired::new(inputs)?;
         with_dtype!(job.dtype(&dtypes), T => self.score::<T>(job, threshold, range, inputs, &shape, [train, fit, reference]))

@@ -5,6 +5,7 @@ pub mod crossing;
 pub mod r#let;
 pub mod mean;
 pub mod pivot;
+pub mod roc;
 pub mod slope;
 pub mod sort;
 
@@ -21,7 +22,7 @@ use crate::stream::{Columns, NanPolicy, Value};
 /// Tables are csv, gzipped or not, with the names of their columns in the first line; an empty field is
 /// undefined. Fields that are only moved stay as they are written. --rows chooses rows of the input: parts of cat
 /// and let join to the whole, sums over parts do not. --nan says what to do with numbers that are not finite
-/// (slope and crossing have no use for them: pass is drop).
+/// (slope, crossing and roc have no use for them: pass is drop).
 ///
 /// Memory: the tables that are read.
 #[derive(Args)]

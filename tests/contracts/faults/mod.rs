@@ -44,6 +44,13 @@ const SAMPLE_READERS: &[&str] = &[
     "pfd student.st {} -o old",
     "pfd whole.npy student.st --relative-to {} -o old",
     "jacobian-rank student.st --sigma 1 --points {} -o old --spectrum side --basis third",
+    "jacobian-basis student.st {} --sigma 1 --top 1 -o old --left side --values third",
+    "jacobian-basis wide.st wide.npy --sigma 1 --top 1 --mask {} -o old --left side",
+    "image-quality {} whole.npy --no-ssim --data-range=-9,9 -o old",
+    "image-quality whole.npy {} --no-ssim --data-range=-9,9 -o old",
+    "image-quality wide.npy wide.npy --no-ssim --data-range=-9,9 --mask {} -o old",
+    "npy let x+2*y --in x={} --in y=whole.npy -o old",
+    "npy let x+2*y --in x=whole.npy --in y={} -o old",
     "npy cat {} -o old",
     "npy cat whole.npy {} -o old",
     "npy info {} -o old",
@@ -69,6 +76,7 @@ const MODEL_READERS: &[&str] = &[
     "pfd student.st {} -n 5 -o old",
     "pfd student.st gaussian.st -n 5 --relative-to {} -o old",
     "pfd --bias-variance truth.st student.st {} -n 5 -o old",
+    "jacobian-basis {} whole.npy --sigma 1 --top 1 -o old --left side --values third",
     "jacobian-rank {} --sigma 1 -n 5 -o old --spectrum side --basis third",
     "subspace-error {} truth.st -o old",
     "subspace-error truth.st {} -o old",
@@ -86,6 +94,7 @@ const TABLE_READERS: &[&str] = &[
     "table sort {} --by y,key -o old",
     "table crossing {} --x x --y value --by key --level 2 -o old",
     "table slope {} --x x --y value --by key -o old",
+    "table roc {} --score y --label key --positive a -o old",
     "fig line {} --x x --y value --by key -o old.svg",
     "fig heatmap {} --x x --y key --value value -o old.svg",
     "fig violin {} --x key --y value -o old.svg",
@@ -134,6 +143,8 @@ const OUTPUTS: &[&str] = &[
     "--log",
     "--trajectory",
     "--per-sample",
+    "--left",
+    "--values",
     "--spectrum",
     "--basis",
 ];
@@ -153,6 +164,7 @@ fn small() -> Place {
         "dae-fit other.npy --kind linear-vae -r 3 -o vae.st",
         "watermark key --shape 1,3 --radius 1 -o key.npy",
         "molrg-gen --from truth.st -n 4 --seed 2 --labels labels.npy -o /dev/null",
+        "molrg-gen -d 12 -r 3 -k 2 -n 4 --seed 5 --shape 4,3 --dtype f64 --truth wide.st -o wide.npy",
     ] {
         place.out(line);
     }

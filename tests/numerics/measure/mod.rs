@@ -2,10 +2,13 @@
 
 mod features;
 mod generalization;
+mod image_quality;
 mod interval;
+mod jacobian_basis;
 mod numerical_rank;
 mod probability_flow_distance;
 mod reproducibility;
+mod roc;
 mod subspace_error;
 
 use molrg::denoiser::{Differentiable, EmpiricalDenoiser, MixtureDenoiser};
@@ -26,7 +29,7 @@ use molrg::mixture::{Design, Mixture, Sampler};
 use molrg::random::{Purpose, normal_rows, row_rng, subset, uniform};
 use molrg::scalar::Scalar;
 use molrg::schedule::Grid;
-use ndarray::{Array1, Array2, ArrayView2, Axis, arr1, arr2, concatenate, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, arr1, arr2, concatenate, s};
 use rand_distr::{Distribution, Gamma};
 use serde_json::Value;
 
