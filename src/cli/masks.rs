@@ -25,6 +25,7 @@ impl Job {
                 break;
             }
         }
+        ensure!(count > 0, "{}: has no rows; a mask is an array of an item's shape", rows.name());
         let shape: Vec<usize> = [&[count], rows.item_shape()].concat();
         let axes = |shape: &[usize]| shape.iter().copied().filter(|&n| n > 1).collect::<Vec<_>>();
         let fits = |shape: &[usize], due: &[usize]| axes(shape) == axes(due);

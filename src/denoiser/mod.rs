@@ -107,6 +107,11 @@ pub trait Differentiable<T: Scalar>: Denoiser<T> {
         self.jvp(x, directions, sigma)
     }
 
+    /// J at one point, for many products: what they share may be computed once.
+    fn at<'a>(&'a self, x: ArrayView1<'a, T>, sigma: f64) -> Box<dyn Tangent<T> + 'a> {
+        Box::new(Anew { denoiser: self, x, sigma })
+    }
+
     /// J itself, (d, d), by d products: row by row, eᵢᵀJ. What has no products with Jᵀ takes them column by column.
     fn jacobian(&self, x: ArrayView1<T>, sigma: f64) -> Result<Array2<T>> {
         self.vjp(x, Array2::eye(self.dim()).view(), sigma)
@@ -123,6 +128,31 @@ pub trait Differentiable<T: Scalar>: Denoiser<T> {
     /// Where J is symmetric and [`Differentiable::spectrum`] has a closed form: the size of its problem.
     fn closed_form(&self) -> Option<usize> {
         None
+    }
+}
+
+/// A Jacobian at one point.
+pub trait Tangent<T: Scalar> {
+    /// J v for every row v.
+    fn jvp(&mut self, directions: ArrayView2<T>) -> Result<Array2<T>>;
+    /// Jᵀu for every row u.
+    fn vjp(&mut self, directions: ArrayView2<T>) -> Result<Array2<T>>;
+}
+
+/// That of a denoiser whose products share nothing.
+struct Anew<'a, T, D: ?Sized> {
+    denoiser: &'a D,
+    x: ArrayView1<'a, T>,
+    sigma: f64,
+}
+
+impl<T: Scalar, D: Differentiable<T> + ?Sized> Tangent<T> for Anew<'_, T, D> {
+    fn jvp(&mut self, directions: ArrayView2<T>) -> Result<Array2<T>> {
+        self.denoiser.jvp(self.x, directions, self.sigma)
+    }
+
+    fn vjp(&mut self, directions: ArrayView2<T>) -> Result<Array2<T>> {
+        self.denoiser.vjp(self.x, directions, self.sigma)
     }
 }
 

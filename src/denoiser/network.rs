@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, ensure};
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis, s};
 
-use super::{Denoiser, Differentiable};
+use super::{Denoiser, Differentiable, Tangent};
 use crate::network::architecture::Architecture;
 use crate::network::batch::Shape;
 use crate::network::graph::Parameter;
@@ -191,35 +191,53 @@ impl<T: Scalar> NetworkDenoiser<T> {
         let noise = vec![noise_input(sigma); x.nrows()];
         self.graph.forward(&self.parameters, x.mapv(|v| v * input).view(), &noise, tape)
     }
+}
 
-    /// c_skip v + c_out c_in · (the product with ∂F/∂x that `product` gives), for
-    /// rows `v` at one point, some at a time.
+/// The Jacobian of a network at one point: F there stays on tapes.
+struct NetworkTangent<'a, T> {
+    denoiser: &'a NetworkDenoiser<T>,
+    x: ArrayView1<'a, T>,
+    sigma: f64,
+    /// F at the point, for so many directions at once.
+    tapes: BTreeMap<usize, Tape<T>>,
+}
+
+impl<T: Scalar> NetworkTangent<'_, T> {
+    /// c_skip v + c_out c_in · (the product with ∂F/∂x that `product` gives), for rows `v`, some at a time.
     fn derivative(
-        &self,
-        x: ArrayView1<T>,
+        &mut self,
         v: ArrayView2<T>,
-        sigma: f64,
-        product: impl Fn(&mut Tape<T>, ArrayView2<T>) -> Array2<T>,
+        product: impl Fn(&NetworkDenoiser<T>, &mut Tape<T>, ArrayView2<T>) -> Array2<T>,
     ) -> Array2<T> {
-        let Coefficients { skip, out, input, .. } = self.coefficients(sigma);
+        let NetworkTangent { denoiser, x, sigma, tapes } = self;
+        let Coefficients { skip, out, input, .. } = denoiser.coefficients(*sigma);
         let (skip, scale) = (T::of(skip), T::of(out * input));
-        let mut tape = Tape::new();
         let mut result = Array2::zeros(v.raw_dim());
-        let mut on_tape = 0;
-        let at_once = self.graph.rows_at_once();
+        let at_once = denoiser.graph.rows_at_once();
         for (v, mut result) in
             v.axis_chunks_iter(Axis(0), at_once).zip(result.axis_chunks_iter_mut(Axis(0), at_once))
         {
-            if on_tape != v.nrows() {
-                on_tape = v.nrows();
+            let tape = tapes.entry(v.nrows()).or_insert_with(|| {
+                let mut tape = Tape::new();
                 let point = x.insert_axis(Axis(0));
                 let points = point.broadcast(v.raw_dim()).map(|p| p.to_owned()).unwrap_or_default();
-                self.forward(points.view(), sigma, &mut tape);
-            }
-            result.assign(&product(&mut tape, v));
+                denoiser.forward(points.view(), *sigma, &mut tape);
+                tape
+            });
+            result.assign(&product(denoiser, tape, v));
             result.zip_mut_with(&v, |r, &v| *r = skip * v + scale * *r);
         }
         result
+    }
+}
+
+impl<T: Scalar> Tangent<T> for NetworkTangent<'_, T> {
+    fn jvp(&mut self, directions: ArrayView2<T>) -> Result<Array2<T>> {
+        Ok(self.derivative(directions, |net, tape, v| net.graph.jvp(&net.parameters, tape, v)))
+    }
+
+    fn vjp(&mut self, directions: ArrayView2<T>) -> Result<Array2<T>> {
+        Ok(self.derivative(directions, |net, tape, u| net.graph.vjp(&net.parameters, tape, u)))
     }
 }
 
@@ -269,11 +287,15 @@ impl<T: Scalar> NetworkDenoiser<T> {
 
 impl<T: Scalar> Differentiable<T> for NetworkDenoiser<T> {
     fn jvp(&self, x: ArrayView1<T>, directions: ArrayView2<T>, sigma: f64) -> Result<Array2<T>> {
-        Ok(self.derivative(x, directions, sigma, |tape, v| self.graph.jvp(&self.parameters, tape, v)))
+        self.at(x, sigma).jvp(directions)
     }
 
     fn vjp(&self, x: ArrayView1<T>, directions: ArrayView2<T>, sigma: f64) -> Result<Array2<T>> {
-        Ok(self.derivative(x, directions, sigma, |tape, u| self.graph.vjp(&self.parameters, tape, u)))
+        self.at(x, sigma).vjp(directions)
+    }
+
+    fn at<'a>(&'a self, x: ArrayView1<'a, T>, sigma: f64) -> Box<dyn Tangent<T> + 'a> {
+        Box::new(NetworkTangent { denoiser: self, x, sigma, tapes: BTreeMap::new() })
     }
 }
 

@@ -166,9 +166,10 @@ impl<T: Scalar> Search<'_, T> {
         let mut rng = step_rng(self.seed, Purpose::Probes, search, row);
         let drawn = Array2::from_shape_vec((width, d), standard_normals::<f64>(&mut rng, width * d))?;
         let mut v = orthonormal_rows(drawn.view());
+        let mut jacobian = self.denoiser.at(x, self.sigma);
         let mut excess = f64::INFINITY;
         for _ in 0..most {
-            let image = self.denoiser.jvp(x, cast(v.view()).view(), self.sigma)?;
+            let image = jacobian.jvp(cast(v.view()).view())?;
             let part = cast::<T, f64>(image.view()).select(Axis(1), &places);
             ensure!(
                 part.iter().all(|v| v.is_finite()),
@@ -179,7 +180,7 @@ impl<T: Scalar> Search<'_, T> {
             for (i, &place) in places.iter().enumerate() {
                 u.column_mut(place).assign(&part.column(i).mapv(T::of));
             }
-            let back = cast::<T, f64>(self.denoiser.vjp(x, u.view(), self.sigma)?.view());
+            let back = cast::<T, f64>(jacobian.vjp(u.view())?.view());
             let (next, values, _) = thin_svd(back.t())?;
             let next = next.reversed_axes();
             excess = turned(v.slice(s![..count.min(v.nrows()), ..]), next.view(), &values)

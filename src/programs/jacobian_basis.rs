@@ -46,13 +46,13 @@ pub struct Arguments {
     /// Add σ·ε to the points first, with ε drawn per row from the seed
     #[arg(long)]
     add_noise: bool,
-    /// r: directions to find
+    /// Directions to find at each point
     #[arg(long, value_name = "r", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     top: u32,
     /// Take the Jacobian of the part of the output where this array, of an item's shape or without its channels, is not 0
     #[arg(long, value_name = "FILE")]
     mask: Option<OsString>,
-    /// q: leading directions outside the mask to project off
+    /// Leading directions of what is outside the mask, to project off
     #[arg(long, value_name = "q", default_value_t = 0, requires = "mask")]
     null_rank: u32,
     /// Write what J makes of the directions there, made of length 1 (left singular vectors), (N, r, item)

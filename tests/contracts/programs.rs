@@ -207,8 +207,8 @@ pub const CALLS: &[Call] = &[
     rowwise(
         "jacobian-basis",
         200,
-        &["-", "left.npy", "values.csv"],
-        "truth.st test.npy --sigma 0.5 --top 4 --left left.npy --values values.csv",
+        &["-", "left.npy", "values.npy"],
+        "truth.st test.npy --sigma 0.5 --top 4 --left left.npy --values values.npy",
     ),
     rowwise(
         "jacobian-basis",

@@ -1,6 +1,7 @@
 //! npy let: an array computed from others.
 
 use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::Args;
@@ -69,11 +70,12 @@ impl Arguments {
     }
 }
 
-/// NAME=FILE.
+/// NAME=FILE, where a file's name need not be text.
 fn split(input: &OsStr) -> Option<(String, &OsStr)> {
-    let text = input.to_str()?;
-    let (name, file) = text.split_once('=')?;
-    (is_name(name.trim()) && !file.is_empty()).then(|| (name.trim().to_string(), OsStr::new(file)))
+    let bytes = input.as_bytes();
+    let at = bytes.iter().position(|&byte| byte == b'=')?;
+    let (name, file) = (std::str::from_utf8(&bytes[..at]).ok()?.trim(), OsStr::from_bytes(&bytes[at + 1..]));
+    (is_name(name) && !file.is_empty()).then(|| (name.to_string(), file))
 }
 
 fn compute<T: Scalar>(job: &Job, expression: &Expression, inputs: Paired) -> Result<()> {

@@ -48,9 +48,9 @@ const SAMPLE_READERS: &[&str] = &[
     "jacobian-basis wide.st wide.npy --sigma 1 --top 1 --mask {} -o old --left side",
     "image-quality {} whole.npy --no-ssim --data-range=-9,9 -o old",
     "image-quality whole.npy {} --no-ssim --data-range=-9,9 -o old",
-    "image-quality wide.npy wide.npy --no-ssim --data-range=-9,9 --mask {} -o old",
-    "npy let x+2*y --in x={} --in y=whole.npy -o old",
-    "npy let x+2*y --in x=whole.npy --in y={} -o old",
+    "image-quality wide.npy wider.npy --no-ssim --data-range=-9,9 --mask {} -o old",
+    "npy let x+2*y --in x={} --in y=row.npy -o old",
+    "npy let y-x --in x=row.npy --in y={} -o old",
     "npy cat {} -o old",
     "npy cat whole.npy {} -o old",
     "npy info {} -o old",
@@ -165,6 +165,8 @@ fn small() -> Place {
         "watermark key --shape 1,3 --radius 1 -o key.npy",
         "molrg-gen --from truth.st -n 4 --seed 2 --labels labels.npy -o /dev/null",
         "molrg-gen -d 12 -r 3 -k 2 -n 4 --seed 5 --shape 4,3 --dtype f64 --truth wide.st -o wide.npy",
+        "molrg-gen --from wide.st -n 4 --skip 4 --dtype f64 -o wider.npy",
+        "npy cat whole.npy --rows ..1 -o row.npy",
     ] {
         place.out(line);
     }

@@ -30,6 +30,9 @@ const LARGE: &[(&str, &str)] = &[
     ("pfd", "value would be NaN: the numbers are too large"),
     ("jacobian-rank", "too large to factorize"),
     ("watermark detect", "the numbers are too large"),
+    ("jacobian-basis student.st", "too large to factorize"),
+    ("image-quality {}", "rmse would be inf"),
+    ("image-quality whole.npy", "rmse would be inf"),
     // They become f32.
     ("npy images", "would hold numbers that are not finite"),
 ];
@@ -38,7 +41,11 @@ const LARGE: &[(&str, &str)] = &[
 const LARGEST: &[(&str, &str)] = &[
     ("pf-sample gaussian.st", "the model's answer is not finite"),
     ("watermark embed", "too large to mark"),
+    ("npy let", "would hold numbers that are not finite"),
 ];
+
+/// Rows too few for the mask that they are taken for.
+const NO_MASK: &[(&str, &str)] = &[("--mask {}", "cannot be one of items of shape")];
 
 /// Whose squares are 0 in f64.
 const SMALL: &[(&str, &str)] = &[
@@ -56,9 +63,13 @@ const DATA: &[Data] = &[
     Data {
         name: "one row",
         rows: &[[1.0, -2.0, 0.5]],
-        refused: &[&[("--kind molrg", "2 components but only 1 rows")]],
+        refused: &[&[("--kind molrg", "2 components but only 1 rows")], NO_MASK],
     },
-    Data { name: "fewer rows than numbers", rows: &[[1.0, -2.0, 0.5], [0.25, 3.0, 1.0]], refused: &[] },
+    Data {
+        name: "fewer rows than numbers",
+        rows: &[[1.0, -2.0, 0.5], [0.25, 3.0, 1.0]],
+        refused: &[NO_MASK],
+    },
     Data {
         name: "a constant column",
         rows: &[[1.0, 7.0, 0.5], [0.25, 7.0, 1.0], [-1.0, 7.0, 2.0], [0.5, 7.0, -1.0]],
@@ -68,7 +79,7 @@ const DATA: &[Data] = &[
     Data {
         name: "zeros",
         rows: &[[0.0; 3]; 4],
-        refused: &[&[("--kind mlp", "its numbers are all the same")]],
+        refused: &[&[("--kind mlp", "its numbers are all the same"), ("--mask {}", "marks nothing")]],
     },
     Data {
         name: "denormals",
@@ -205,6 +216,9 @@ type Refusal = (&'static str, &'static str);
 /// No line through one point, or where squares of differences are 0.
 const NO_LINE: Refusal = ("table slope", "needs two different x for a line");
 
+/// All rows are of one class.
+const NO_CLASSES: Refusal = ("table roc", "needs some of both");
+
 const OVERFLOW: &[Refusal] = &[
     ("table let", "which is not finite"),
     ("table mean", "numbers too large for their mean"),
@@ -213,12 +227,13 @@ const OVERFLOW: &[Refusal] = &[
 
 /// Tables of x, y, key and value, and which calls refuse them with which words.
 const TABLES: &[(&str, &str, &[Refusal])] = &[
-    ("one row", "1,2,a,3\n", &[NO_LINE]),
+    ("one row", "1,2,a,3\n", &[NO_LINE, NO_CLASSES]),
     (
         "the same row twice",
         "1,2,a,3\n1,2,a,3\n",
         &[
             NO_LINE,
+            NO_CLASSES,
             ("table pivot", "is the same cell as"),
             ("table crossing", "has the x of"),
             ("fig heatmap", "is the same cell as"),
@@ -232,7 +247,7 @@ const TABLES: &[(&str, &str, &[Refusal])] = &[
         &[NO_LINE],
     ),
     ("1e300", "1e300,-1e300,a,1e300\n-1e300,1e300,a,-1e300\n5,0,b,1e300\n1e299,0,b,1e300\n", OVERFLOW),
-    ("the largest numbers", "1.7e308,1,a,1.7e308\n-1.7e308,1,a,-1.7e308\n", OVERFLOW),
+    ("the largest numbers", "1.7e308,1,a,1.7e308\n-1.7e308,1,a,-1.7e308\n1,0,b,1\n", OVERFLOW),
 ];
 
 #[test]
