@@ -1,6 +1,6 @@
 //! Several inputs read in lockstep, row i of each belonging together.
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use ndarray::Array2;
 
 use super::block_rows;
@@ -46,9 +46,15 @@ impl Paired {
                 rows.restrict(range);
                 continue;
             }
-            let row = rows.next_block::<f64>(1)?.with_context(|| {
-                format!("{}: its one row, which goes with all, is not finite; correct it", rows.name())
-            })?;
+            // It cannot be left out: nothing would go with the others.
+            let policy = std::mem::replace(&mut rows.nan, NanPolicy::Pass);
+            let row = rows.next_block::<f64>(1)?.unwrap_or_default();
+            rows.nan = policy;
+            if policy != NanPolicy::Pass
+                && let Some(found) = row.iter().find(|x| !x.is_finite())
+            {
+                bail!("{}: holds {found} in its one row, which goes with all; correct it", rows.name());
+            }
             *repeated = Some(row.into_iter().collect());
         }
         Paired::of(inputs, repeated, "give as many of each, or one that goes with all")

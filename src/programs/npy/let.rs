@@ -16,15 +16,15 @@ use crate::with_dtype;
 /// Compute an array from others, element by element, as in 'x + 3*v'.
 ///
 /// Expressions have numbers, names of inputs, + - * / ^, parentheses and the functions abs, ceil, exp, floor, ln,
-/// log10, log2, max, min, round, sqrt and tanh. As on paper, -x^2 is -(x^2). Rows of the inputs go together; an
-/// input of one row goes with all rows of the others. Numbers are computed in f64.
+/// log10, log2, max, min, round, sqrt and tanh. As on paper, -x^2 is -(x^2); what begins with - goes in parentheses.
+/// Rows of the inputs go together; an input of one row goes with all rows of the others. Numbers are computed in f64.
 ///
 /// Memory: a block of rows of each input. Where the number of rows is not known beforehand, the result waits in a
 /// temporary file.
 #[derive(Args)]
 pub struct Arguments {
     /// What to compute
-    #[arg(value_name = "EXPRESSION", allow_hyphen_values = true)]
+    #[arg(value_name = "EXPRESSION")]
     expression: String,
     /// A name in the expression, and the array that it stands for (- is standard input)
     #[arg(long = "in", value_name = "NAME=FILE", required = true)]
