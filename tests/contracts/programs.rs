@@ -141,7 +141,7 @@ pub const CALLS: &[Call] = &[
         "pf-sample",
         100,
         &["-", "path.npy"],
-        "student.st -n 100 --until 5 --churn 20 --trajectory path.npy",
+        "student.st -n 100 --until 0.5 --churn 20 --trajectory path.npy",
     ),
     rowwise("pf-sample", 200, &["-"], "network.st --noise test.npy --from 2 --until 0.1 --steps 6"),
     rowwise(
@@ -203,7 +203,6 @@ pub const CALLS: &[Call] = &[
     call("linearity", "empirical.st a.npy --sigma 1 --local --lambda 0.5 --directions b.npy"),
     rowwise("dae-apply", 200, &["-"], "affine.st test.npy --sigma 2 --add-noise"),
     rowwise("pf-sample", 200, &["-"], "affine.st -n 200 --sigmas 10,2,0.5,0 --solver euler"),
-    call("jacobian-rank", "affine.st --sigma 2 --points test.npy --rows ..3"),
     rowwise(
         "jacobian-basis",
         200,

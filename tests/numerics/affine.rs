@@ -117,7 +117,8 @@ fn a_posterior_mean_on_its_own_law_is_distilled_to_the_wiener_filter() {
         }
         sum
     };
-    let cases: [(&str, Box<dyn Denoiser<f64>>, Array2<f64>, Array2<f64>); 3] = [
+    type Case = (&'static str, Box<dyn Denoiser<f64>>, Array2<f64>, Array2<f64>);
+    let cases: [Case; 3] = [
         (
             "mixture with means",
             Box::new(MixtureDenoiser::new(general.clone())),
@@ -240,7 +241,7 @@ fn an_affine_denoiser_is_its_map_at_its_levels_alone() {
         let printed = sigma * (1.0 + 3e-10);
         let d = denoiser.denoise(x.view(), printed).unwrap();
         for (x, d) in x.outer_iter().zip(d.outer_iter()) {
-            assert!((&weight.dot(&x) + &bias.row(0) - &d).iter().all(|e| e.abs() < 1e-14));
+            assert!((&weight.dot(&x) + &bias.row(0) - d).iter().all(|e| e.abs() < 1e-14));
         }
         let point = x.row(0);
         assert!(largest(&(denoiser.jvp(point, v.view(), sigma).unwrap() - v.dot(&weight.t()))) < 1e-14);

@@ -70,7 +70,8 @@ fn mixtures_and_sets_are_as_linear_as_numpy_finds_them() {
     let of_mixture = MixtureDenoiser::new(mixture.clone());
     let (few, many) = (draw(2, 20), draw(3, 200));
     let (of_few, of_many) = (EmpiricalDenoiser::new(few.clone()), EmpiricalDenoiser::new(many.clone()));
-    let cases: [(&str, &dyn Denoiser<f64>, Array2<f64>, [f64; 5]); 3] = [
+    type Case<'a> = (&'static str, &'a dyn Denoiser<f64>, Array2<f64>, [f64; 5]);
+    let cases: [Case; 3] = [
         ("mixture", &of_mixture, draw(4, 800), [0.902, 0.892, 0.909, 0.993, 1.0]),
         ("20 rows", &of_few, few, [0.798, 0.786, 0.823, 0.961, 0.992]),
         ("200 rows", &of_many, many, [0.817, 0.805, 0.856, 0.979, 0.983]),

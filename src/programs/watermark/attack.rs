@@ -7,7 +7,7 @@ use clap::Args;
 use ndarray::Array2;
 
 use super::image_shape;
-use crate::cli::{Job, Numbers, Program, Source, usage};
+use crate::cli::{Interval, Job, Program, Source, interval, usage};
 use crate::geometry::attack::{Attack, Kind};
 use crate::scalar::Scalar;
 use crate::stream::{Layout, Rows, block_rows};
@@ -30,8 +30,8 @@ pub struct Arguments {
     #[arg(long, value_name = "S")]
     strength: f64,
     /// Black and white, for jpeg, drop and brightness (default: 0,255 for arrays of whole numbers, else -1,1)
-    #[arg(long, value_name = "LO,HI", value_parser = crate::cli::parse_list, allow_hyphen_values = true)]
-    data_range: Option<Numbers>,
+    #[arg(long, value_name = "LO,HI", value_parser = interval, allow_hyphen_values = true)]
+    data_range: Option<Interval>,
     /// How their numbers lie (default: channels last; what looks like channels first is refused)
     #[arg(long, value_enum)]
     layout: Option<Layout>,
@@ -42,15 +42,14 @@ impl Program for Arguments {
         let ranged = matches!(self.kind, Kind::Jpeg | Kind::Drop | Kind::Brightness);
         job.only(ranged, &["--data-range"], "it is for jpeg, drop and brightness")?;
         job.only(self.kind == Kind::Noise, &["--seed"], "nothing is drawn but for noise")?;
-        let range = self.data_range.map(|range| match range.0[..] {
-            [lo, hi] if lo < hi && (hi - lo).is_finite() => Ok([lo, hi]),
-            _ => Err(usage(anyhow!("--data-range: give two numbers LO,HI with LO < HI"))),
-        });
-        let range = range.transpose()?;
         let rows = job.rows(self.samples.as_deref())?.images(self.layout)?;
-        let range = range.unwrap_or(if rows.are_whole() { [0.0, 255.0] } else { [-1.0, 1.0] });
+        let usual = if rows.are_whole() { Interval { lo: 0.0, hi: 255.0 } } else { Interval { lo: -1.0, hi: 1.0 } };
+        let Interval { lo, hi } = self.data_range.unwrap_or(usual);
+        if lo > hi {
+            return Err(usage(anyhow!("--data-range {lo},{hi}: black comes first, and is less than white")));
+        }
         let shape = image_shape(rows.name(), rows.item_shape())?;
-        let attack = Attack { kind: self.kind, strength: self.strength, shape, range };
+        let attack = Attack { kind: self.kind, strength: self.strength, shape, range: [lo, hi] };
         attack.check().map_err(usage)?;
         with_dtype!(job.dtype(&[rows.dtype()]), T => carry_out::<T>(job, rows, attack))
     }
