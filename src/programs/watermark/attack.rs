@@ -43,7 +43,8 @@ impl Program for Arguments {
         job.only(ranged, &["--data-range"], "it is for jpeg, drop and brightness")?;
         job.only(self.kind == Kind::Noise, &["--seed"], "nothing is drawn but for noise")?;
         let rows = job.rows(self.samples.as_deref())?.images(self.layout)?;
-        let usual = if rows.are_whole() { Interval { lo: 0.0, hi: 255.0 } } else { Interval { lo: -1.0, hi: 1.0 } };
+        let usual =
+            if rows.are_whole() { Interval { lo: 0.0, hi: 255.0 } } else { Interval { lo: -1.0, hi: 1.0 } };
         let Interval { lo, hi } = self.data_range.unwrap_or(usual);
         if lo > hi {
             return Err(usage(anyhow!("--data-range {lo},{hi}: black comes first, and is less than white")));
