@@ -2,11 +2,11 @@
 
 use std::ffi::OsString;
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Result, ensure};
 use clap::Args;
 use ndarray::ArrayView2;
 
-use crate::cli::{Block, Job, LevelArgs, Program, SamplerArgs, Source, usage};
+use crate::cli::{Block, Job, LevelArgs, Program, SamplerArgs, Source};
 use crate::denoiser::{Denoiser, Model};
 use crate::flow::{Plan, at_once};
 use crate::measure::comparison::{Gap, Gaps};
@@ -14,7 +14,7 @@ use crate::measure::numerical_rank::with_levels;
 use crate::random::{Purpose, normal_rows};
 use crate::scalar::Scalar;
 use crate::schedule::same_level;
-use crate::stream::{NanPolicy, Rows, Table, Value, same_items};
+use crate::stream::{Rows, Table, Value, same_items};
 use crate::with_dtype;
 
 /// Measure how far apart two denoisers are over noise levels.
@@ -60,11 +60,7 @@ impl Program for Arguments {
         let sampler: Vec<&str> = SamplerArgs::FLAGS.into_iter().filter(timed).collect();
         job.only(flow, &sampler, "no flow is followed without -n")?;
         job.only(!flow, &["--nan", "--shape"], "no rows are read with -n")?;
-        if !flow && job.shared.nan == NanPolicy::Drop {
-            return Err(usage(anyhow!(
-                "--nan drop: noise belongs to rows by their number; drop them with npy cat"
-            )));
-        }
+        job.numbered(!flow, "noise", "it belongs to rows by their number")?;
         let mut inputs = vec![Some(self.a.as_os_str()), Some(&self.b)];
         inputs.extend((!flow).then_some(self.points.as_deref()));
         job.wait_for_stdin(&inputs)?;

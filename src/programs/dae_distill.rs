@@ -14,7 +14,7 @@ use crate::fit::affine::{AffineFit, Regression, relative_square, wiener_filter};
 use crate::flow::at_once;
 use crate::random::{Purpose, normal_rows_at};
 use crate::scalar::Scalar;
-use crate::stream::{NanPolicy, Table, Value};
+use crate::stream::{Table, Value};
 use crate::with_dtype;
 
 /// Distill a denoiser into the affine map nearest to it, at each noise level.
@@ -59,11 +59,7 @@ impl Program for Arguments {
         if self.draws == 0 {
             return Err(usage(anyhow!("--draws 0: every row needs at least one draw of noise")));
         }
-        if job.shared.nan == NanPolicy::Drop {
-            return Err(usage(anyhow!(
-                "--nan drop: noise belongs to rows by their number; drop them with npy cat"
-            )));
-        }
+        job.numbered(true, "noise", "it belongs to rows by their number")?;
         job.wait_for_stdin(&[Some(&self.model), self.inputs.as_deref()])?;
         let mut output = job.model_output()?;
         let model = job.model(Some(&self.model))?;

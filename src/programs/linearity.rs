@@ -16,7 +16,7 @@ use crate::measure::interval::Mean;
 use crate::measure::linearity::{Pairs, Step, steps};
 use crate::random::{Purpose, normal_rows};
 use crate::scalar::Scalar;
-use crate::stream::{NanPolicy, Rows, Value, same_items};
+use crate::stream::{Rows, Value, same_items};
 use crate::with_dtype;
 
 /// Measure how linear a denoiser is over noise levels.
@@ -76,11 +76,7 @@ impl Program for Arguments {
         if let Some(lambda) = lambdas.iter().find(|l| !(l.is_finite() && **l != 0.0)) {
             return Err(usage(anyhow!("--lambda {lambda}: must be finite, and not 0")));
         }
-        if job.shared.nan == NanPolicy::Drop && self.local {
-            return Err(usage(anyhow!(
-                "--nan drop: noise belongs to rows by their number; drop them with npy cat"
-            )));
-        }
+        job.numbered(self.local, "--local", "noise belongs to rows by their number")?;
         let file = Some(self.directions.as_os_str()).filter(|name| self.local && *name != "random");
         let mut inputs = vec![Some(self.model.as_os_str()), self.points.as_deref()];
         inputs.extend(file.map(Some));
