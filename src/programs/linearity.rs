@@ -90,7 +90,7 @@ impl Program for Arguments {
             let pair = (points.item_shape(), directions.item_shape());
             ensure!(
                 directions.width() == points.width(),
-                "{}: directions of width {}, where points have {}",
+                "{}: rows of width {}, where points have {}; give directions of their dimension",
                 directions.name(),
                 directions.width(),
                 points.width()
@@ -110,7 +110,13 @@ impl Arguments {
     fn over_pairs<T: Scalar>(&self, job: &Job, sigmas: &[f64], model: Model, mut points: Rows) -> Result<()> {
         let mut table = job.table(&["sigma", "cosine", "nmse", "std_error", "n"])?;
         let x = points.read_all::<T>()?;
-        ensure!(x.nrows() > 1, "{}: {} rows make no pair; give more", points.name(), x.nrows());
+        let count = ["no rows", "one row"];
+        ensure!(
+            x.nrows() > 1,
+            "{}: {}, which make no pair; give more",
+            points.name(),
+            count[x.nrows().min(1)]
+        );
         let centre = self.center.then(|| column_means(x.view()).mapv(T::of));
         let denoiser = model.into_denoiser::<T>()?;
         let pairs = Pairs {

@@ -31,6 +31,11 @@ const SAMPLE_READERS: &[&str] = &[
     "dae-fit {} --kind mlp --width 4 --depth 1 --steps 2 --batch 2 -q -o old --report side --log third",
     "dae-apply student.st {} --sigma 1 -o old",
     "dae-apply student.st {} --sigma 1,2 -o old",
+    "dae-compare student.st gaussian.st {} --sigma 1 -o old",
+    "dae-distill student.st {} --sigma 1 --draws 5 -o old --report side",
+    "linearity student.st {} --sigma 1 -o old",
+    "linearity student.st {} --sigma 1 --local --lambda 1 -o old",
+    "linearity student.st whole.npy --sigma 1 --local --lambda 1 --directions {} -o old",
     "pf-sample student.st --noise {} -o old --trajectory side --report third",
     "pf-sample gaussian.st --encode --noise {} -o old --trajectory side --report third",
     "pf-sample vae.st --noise {} -o old",
@@ -70,6 +75,10 @@ const SAMPLE_READERS: &[&str] = &[
 /// Places of models in calls of every command that reads one.
 const MODEL_READERS: &[&str] = &[
     "dae-apply {} whole.npy --sigma 1 -o old",
+    "dae-compare {} student.st whole.npy --sigma 1 -o old",
+    "dae-compare student.st {} -n 5 --sigma 1 -o old",
+    "dae-distill {} whole.npy --sigma 1 --draws 5 -o old --report side",
+    "linearity {} whole.npy --sigma 1 -o old",
     "pf-sample {} -n 5 -o old --trajectory side --report third",
     "pf-sample student.st --unconditional {} --guidance 2 -n 5 -o old",
     "pfd {} student.st -n 5 -o old",

@@ -29,6 +29,9 @@ const LARGE: &[(&str, &str)] = &[
     ("--reference {}", "too large to search in f64"),
     ("pfd", "value would be NaN: the numbers are too large"),
     ("jacobian-rank", "too large to factorize"),
+    ("dae-compare", "rmse would be NaN: the numbers are too large"),
+    ("dae-distill", "the model's answer is not finite"),
+    ("--local --lambda 1", "would be NaN: the numbers are too large"),
     ("watermark detect", "the numbers are too large"),
     ("jacobian-basis student.st", "too large to factorize"),
     ("image-quality {}", "rmse would be inf"),
@@ -63,7 +66,13 @@ const DATA: &[Data] = &[
     Data {
         name: "one row",
         rows: &[[1.0, -2.0, 0.5]],
-        refused: &[&[("--kind molrg", "2 components but only 1 rows")], NO_MASK],
+        refused: &[
+            &[
+                ("--kind molrg", "2 components but only 1 rows"),
+                ("linearity student.st {} --sigma 1 -o", "no pair"),
+            ],
+            NO_MASK,
+        ],
     },
     Data {
         name: "fewer rows than numbers",
