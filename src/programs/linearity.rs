@@ -217,7 +217,7 @@ fn direction<T: Scalar>(
     let own = if directions.nrows() == 1 { 0 } else { row as usize };
     ensure!(
         own < directions.nrows(),
-        "{name}: has {} directions, and none for row {row}; give one for each row, or one for all",
+        "{name}: no rows for row {row} of the points, after {}; give a direction for each, or one for all",
         directions.nrows()
     );
     Ok(directions.row(own).to_owned())
