@@ -235,7 +235,7 @@ fn linearity_tells_memorizing_from_one_gaussian() {
         1,
         "linearity truth.st data.npy --rows ..6 --sigma 1 --local --lambda 1 --directions five.npy",
     );
-    assert!(said.contains("has 5 directions, and none for row 5"), "{said}");
+    assert!(said.contains("no rows for row 5 of the points, after 5"), "{said}");
     let [drawn, differences] =
         ["drawn.csv", "differences.csv"].map(|name| table(&String::from_utf8(place.get(name)).unwrap()));
     assert_eq!(drawn.len(), 4);
