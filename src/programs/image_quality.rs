@@ -113,6 +113,9 @@ impl Arguments {
         })?;
         let (width, names) = (pair.width(), pair.names().join(" and "));
         let size = (range.hi - range.lo).abs();
+        // What a model makes passes the ends by a little, which is no other range.
+        let (lo, hi) = (range.lo.min(range.hi), range.lo.max(range.hi));
+        let about = Interval { lo: lo - 0.1 * size, hi: hi + 0.1 * size };
         let mut within = Within::default();
         let (mut n, mut sum) = (
             0u64,
@@ -140,7 +143,7 @@ impl Arguments {
             "images",
             differences,
             |rows, (all, values)| {
-                values.iter().flatten().for_each(|&v| within.add(v, range));
+                values.iter().flatten().for_each(|&v| within.add(v, about));
                 for (row, pair) in rows.zip(all) {
                     if self.per_sample {
                         table.row(&[&[row.into()], &fields(&pair, 1, width)[..]].concat())?;
@@ -156,7 +159,7 @@ impl Arguments {
             },
         )?;
         ensure!(n > 0 || self.per_sample, "{names}: no rows to compare; give arrays with rows");
-        if let Some(odd) = within.odd(range) {
+        if let Some(odd) = within.odd(about) {
             job.warn(&format!("{names}: {odd}; say by --data-range which values are black and white"));
         }
         if !self.per_sample {

@@ -189,6 +189,6 @@ fn image_quality_of_digits() {
     assert_eq!(row("image-quality small.npy small.npy --no-ssim"), ["0", "inf", "", "", "", "9"]);
     // Values that the range does not hold.
     let done = place.run("image-quality a255.npy b255.npy");
-    assert!(done.err.contains("% of the values lie beyond -1,1") && done.err.contains("--data-range"));
+    assert!(done.err.contains("% of the values lie beyond -1.2,1.2") && done.err.contains("--data-range"));
     assert!(place.fails(2, "image-quality a.npy b.npy --no-ssim --layout nhwc").contains("--layout"));
 }
