@@ -131,7 +131,7 @@ fn constructed_networks_store_rows_or_say_why_not() {
     for (flags, word) in [
         ("--solver memorizing --width 3", "--width 3"),
         ("--solver memorizing --steps 5", "--steps"),
-        ("--solver memorizing --labels labels.csv -r 1", "--labels"),
+        ("--solver memorizing --labels labels.csv", "--labels"),
         ("--solver blocks --width 6", "--labels and --rank"),
         ("--solver blocks --width 6 -r 1,2,1 --labels labels.csv", "3 ranks for 2 labels"),
         ("--solver em", "--solver"),

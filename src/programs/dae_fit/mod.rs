@@ -191,8 +191,8 @@ impl Arguments {
         if let Some(how) = self.mixture.solver {
             let (units, sigma, weight_decay) = self.training.constructed()?;
             ensure!(
-                (how == How::Blocks) == (self.labels.is_some() && !self.mixture.rank.is_empty()),
-                "--solver blocks: needs --labels and --rank; no other takes them"
+                how != How::Blocks || (self.labels.is_some() && !self.mixture.rank.is_empty()),
+                "--solver blocks: needs --labels and --rank"
             );
             ensure!(
                 self.report.is_none(),
