@@ -269,7 +269,7 @@ def affine(t, x, sigma, xp):
     for row, level in zip(x, sigma):
         off = abs(t["sigmas"] - level)
         own = int(off.argmin())
-        if not float(off[own]) <= 1e-6 * float(level):
+        if not float(off[own]) <= 1e-9 * float(level):
             raise ValueError(f"noise level {float(level)}: is none of those that the affine model was fitted at")
         out.append(t["weights"][own] @ row + t["biases"][own])
     return xp.stack(out)

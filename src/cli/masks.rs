@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use anyhow::{Result, bail, ensure};
 
 use super::job::Job;
-use crate::stream::block_rows;
+use crate::stream::{ReadOptions, RowRange, Rows, block_rows};
 
 impl Job {
     /// Which numbers of items of this shape a mask marks: those where it is not 0. It has the shape of an item, or
@@ -14,7 +14,9 @@ impl Job {
     /// # Errors
     /// Another shape; a mask that marks nothing.
     pub fn mask(&self, name: &OsStr, item_shape: &[usize]) -> Result<Vec<bool>> {
-        let mut rows = self.all_rows(Some(name))?;
+        // --shape is that of the items that it marks.
+        let options = ReadOptions { item_shape: None, ..self.read_options(RowRange::default()) };
+        let mut rows = Rows::from_input(self.open(Some(name))?, &options)?;
         let width: usize = item_shape.iter().product();
         let (mut marked, mut count) = (Vec::new(), 0);
         while let Some(block) = rows.next_block::<f64>(block_rows(rows.width()))? {

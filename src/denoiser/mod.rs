@@ -45,9 +45,9 @@ use crate::scalar::Scalar;
 
 /// A denoiser in σ-space: x̂ = x_t/α_t, σ = β_t/α_t.
 ///
-/// A row's result depends on that row alone, to the byte (of [`Denoiser::denoise_rows`], on its number too): callers cut
-/// rows into blocks as suits them. Methods may share their work among the threads of the pool. What is computed here
-/// cannot fail; what another process computes can.
+/// A row's result depends on that row alone, to the byte (of [`Denoiser::denoise_rows`], on its number too): callers
+/// cut rows into blocks as suits them. Methods may share their work among the threads of the pool. What is computed
+/// here cannot fail; what another process computes can.
 pub trait Denoiser<T: Scalar>: Sync + Send {
     /// d.
     fn dim(&self) -> usize;

@@ -166,7 +166,8 @@ impl<T: Scalar> NetworkDenoiser<T> {
         self.graph.hidden()
     }
 
-    /// The values of a layer for every row of `x`, (n, places · channels), channels last; `None` where none has the name.
+    /// The values of a layer for every row of `x`, (n, places · channels), channels last; `None` where none has the
+    /// name.
     pub fn features(&self, x: ArrayView2<T>, sigma: f64, layer: &str) -> Option<Array2<T>> {
         let (_, shape) = self.layers().find(|(name, _)| *name == layer)?;
         let mut all = Array2::zeros((x.nrows(), shape.len()));

@@ -5,7 +5,7 @@ use anyhow::{Result, ensure};
 use ndarray::{Array2, ArrayView2, Axis, s};
 
 use crate::blocks::room;
-use crate::linalg::{cast, leading_right_vectors};
+use crate::linalg::{cast, leading_right_vectors, product};
 use crate::scalar::Scalar;
 
 /// W, and whether its units are what the theory takes them for.
@@ -73,12 +73,12 @@ pub fn blocks<T: Scalar>(
         );
         let n_k = of_k.len() as f64;
         let size = |l: f64| ((1.0 - n * lambda / l) / (1.0 + n_k * sigma * sigma / l)).sqrt();
-        let block = (u * values.mapv(size)).dot(&cosines(rank).t());
+        let block = product((u * values.mapv(size)).view(), cosines(rank).t());
         let from = of_unit.len();
         weights.slice_mut(s![.., from..from + rank]).assign(&block);
         of_unit.extend(vec![k; rank]);
     }
-    let answers = cast::<T, f64>(x).dot(&weights.slice(s![.., ..needed]));
+    let answers = product(cast::<T, f64>(x).view(), weights.slice(s![.., ..needed]));
     let mut counts = [[0.0; 2]; 2];
     for ((i, unit), &answer) in answers.indexed_iter() {
         let [answered, all] = &mut counts[usize::from(labels[i] != of_unit[unit])];

@@ -31,6 +31,13 @@ pub enum Kind {
     Median,
 }
 
+impl Kind {
+    /// Whether it hangs on which values are black and white.
+    pub fn has_range(self) -> bool {
+        matches!(self, Kind::Jpeg | Kind::Drop | Kind::Brightness)
+    }
+}
+
 /// An attack on images (H, W, C) whose numbers lie in `range`, black first.
 #[derive(Clone, Copy, Debug)]
 pub struct Attack {
@@ -115,7 +122,11 @@ impl Attack {
             if c == 1 { (ColorType::Luma, ColorSpace::Luma) } else { (ColorType::Rgb, ColorSpace::RGB) };
         let encoder = Encoder::new(&mut file, self.strength as u8);
         encoder.encode(&bytes, w as u16, h as u16, color)?;
-        let options = DecoderOptions::default().set_use_unsafe(false).jpeg_set_out_colorspace(space);
+        let options = DecoderOptions::default()
+            .set_use_unsafe(false)
+            .set_max_width(w)
+            .set_max_height(h)
+            .jpeg_set_out_colorspace(space);
         let decoded = JpegDecoder::new_with_options(ZCursor::new(&file), options).decode();
         let decoded = decoded.map_err(|e| anyhow!("{e:?}")).context("JPEG")?;
         Ok(decoded.iter().map(|&b| black + f64::from(b) / 255.0 * (white - black)).collect())

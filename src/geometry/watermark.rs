@@ -7,6 +7,7 @@ use anyhow::{Result, ensure};
 use clap::ValueEnum;
 use ndarray::{Array2, ArrayView2};
 use rustfft::num_complex::Complex;
+use statrs::function::erf::erfc;
 use statrs::function::gamma::ln_gamma;
 
 use super::fourier::Fourier;
@@ -229,24 +230,51 @@ pub struct Scores {
     pub p_value: Option<f64>,
 }
 
+/// Terms of a series that are summed; beyond, an expansion has as many digits.
+const TERMS: f64 = 2e4;
+
 /// ln P(X ≤ x) for noncentral χ² of `k` degrees of freedom and noncentrality `l`: Poisson weights, of mean l/2, on
-/// central ones.
+/// central ones. NaN of what is not finite.
 pub fn ln_noncentral_chi_squared(x: f64, k: f64, l: f64) -> f64 {
-    let (half, mean) = (x.max(f64::MIN_POSITIVE) / 2.0, l / 2.0);
-    if mean == 0.0 {
-        return ln_lower_gamma(k / 2.0, half);
+    if !(x.is_finite() && l.is_finite()) {
+        return f64::NAN;
     }
-    let term = |j: f64| j * mean.ln() - mean - ln_gamma(j + 1.0) + ln_lower_gamma(k / 2.0 + j, half);
+    let (half, mean) = (x.max(f64::MIN_POSITIVE) / 2.0, l / 2.0);
     // A term is more than the one before where mean P(a + 1, x) > j P(a, x), and P(a + 1, x) is at most P(a, x) and
     // x/(a + 1) of it: the largest is where j (a + j) = mean x, or at the mean if that is less. Terms fall about it
     // faster than those of a normal law of deviation √j.
     let quarter = k / 4.0;
     let largest = mean.min((quarter * quarter + mean * half).sqrt() - quarter);
+    if largest.max(half) > TERMS {
+        return ln_saddlepoint(x, k, l);
+    }
+    if mean == 0.0 {
+        return ln_lower_gamma(k / 2.0, half);
+    }
     let spread = 12.0 * largest.sqrt() + 60.0;
     let (from, to) = ((largest - spread).max(0.0) as u64, (largest + spread) as u64);
+    let term = |j: f64| j * mean.ln() - mean - ln_gamma(j + 1.0) + ln_lower_gamma(k / 2.0 + j, half);
     let terms: Vec<f64> = (from..=to).map(|j| term(j as f64)).collect();
     let largest = terms.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     (largest + terms.iter().map(|t| (t - largest).exp()).sum::<f64>().ln()).min(0.0)
+}
+
+/// The same by the saddlepoint expansion of Lugannani and Rice (Advances in Applied Probability 12 (1980) 475), whose
+/// relative error falls as 1/(k + l): with K(s) = l s u + (k/2) ln u, u = 1/(1 − 2s), at K'(s) = l u² + k u = x.
+fn ln_saddlepoint(x: f64, k: f64, l: f64) -> f64 {
+    let u = 2.0 * x.max(f64::MIN_POSITIVE) / (k + (k * k + 4.0 * l * x).sqrt());
+    let s = (1.0 - 1.0 / u) / 2.0;
+    let w = s.signum() * (2.0 * (s * x - l * s * u - k / 2.0 * u.ln())).max(0.0).sqrt();
+    let v = s * (4.0 * l * u * u * u + 2.0 * k * u * u).sqrt();
+    let half = erfc(-w / std::f64::consts::SQRT_2) / 2.0;
+    // In the tail by what is left of Φ(w)/φ(w) + 1/w, which the numbers of both would lose.
+    let ln_phi = -w * w / 2.0 - std::f64::consts::TAU.ln() / 2.0;
+    if w < -20.0 {
+        return ln_phi + (-1.0 / v + w.powi(-3) - 3.0 * w.powi(-5)).ln();
+    }
+    // At the mean both poles cancel.
+    let poles = if w.abs() < 1e-3 { 0.0 } else { ln_phi.exp() * (1.0 / w - 1.0 / v) };
+    (half + poles).ln().min(0.0)
 }
 
 /// ln P(a, x), the regularized lower incomplete gamma function, by its series of positive terms (NIST DLMF 8.11.4): it

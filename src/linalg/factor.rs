@@ -27,9 +27,9 @@ fn from_faer(a: MatRef<f64>) -> Array2<f64> {
 }
 
 /// B ← B A⁻¹ for a symmetric positive definite A (d, d), of which the lower triangle is read, and B (m, d), in standard
-/// layout: by Cholesky's factor, in memory d² besides. Returns the least pivot as a share of A's diagonal there,
-/// 1 − R² of that coordinate on those before: near the unit of rounding, A is singular for all that can be told. Where it
-/// is not positive definite that is 0, and B as it was.
+/// layout: by Cholesky's factor, in memory d² besides. Returns the least pivot as a share of A's diagonal there, 1 − R²
+/// of that coordinate on those before: near the unit of rounding, A is singular for all that can be told. Where it is
+/// not positive definite that is 0, and B as it was.
 ///
 /// # Errors
 /// When A is not finite.

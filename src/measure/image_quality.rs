@@ -2,8 +2,8 @@
 
 use ndarray::{Array2, ArrayView1, ArrayView2, Zip, s};
 
-/// Pixels across the window, its Gaussian's standard deviation, and the two constants, as published: Wang, Bovik, Sheikh
-/// and Simoncelli, IEEE Transactions on Image Processing 13 (2004) 600.
+/// Pixels across the window, its Gaussian's standard deviation, and the two constants, as published: Wang, Bovik,
+/// Sheikh and Simoncelli, IEEE Transactions on Image Processing 13 (2004) 600.
 pub const WINDOW: usize = 11;
 const SPREAD: f64 = 1.5;
 const K: [f64; 2] = [0.01, 0.03];

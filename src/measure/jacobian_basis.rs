@@ -43,13 +43,15 @@ pub enum Method {
 /// What was found at one point.
 #[derive(Debug)]
 pub struct Basis {
-    /// Directions v_i as rows, (r, d), of length 1; without a null rank orthonormal, and right singular vectors of P_Ω J,
-    /// largest first. The entry of largest magnitude is positive.
+    /// Directions v_i as rows, (r, d), of length 1; without a null rank orthonormal, and right singular vectors of P_Ω
+    /// J, largest first. The entry of largest magnitude is positive.
     pub right: Array2<f64>,
     /// P_Ω J v_i / ‖P_Ω J v_i‖ as rows, (r, d): left singular vectors. Zeros where it is but rounding.
     pub left: Array2<f64>,
     /// ‖P_Ω J v_i‖: singular values.
     pub values: Array1<f64>,
+    /// Whether P_Ω J takes a direction to 0, up to rounding, before a projection: then it is any of those it does so.
+    pub nothing: bool,
     /// The smallest ‖v − V̄V̄ᵀv‖ of all v, before they were given the length 1. 1 without a null rank.
     pub kept: f64,
     /// ‖J − Jᵀ‖/‖J‖ (Frobenius), where J was formed.
@@ -86,8 +88,27 @@ impl<T: Scalar> Search<'_, T> {
             (Method::Exact, None) => Known::Formed(cast(self.denoiser.jacobian(x, self.sigma)?.view())),
         };
         let (mut right, mut turning) = self.leading(&known, x, self.inside, self.count, [row, 0])?;
+        let image = |right: &Array2<f64>| -> Result<(Array2<f64>, Array1<f64>)> {
+            let mut left = match &known {
+                Known::Formed(j) => product(right.view(), j.t()),
+                _ => cast::<T, f64>(self.denoiser.jvp(x, cast(right.view()).view(), self.sigma)?.view()),
+            };
+            restrict(&mut left, self.inside);
+            let values = squared_norms(left.view()).mapv(f64::sqrt);
+            ensure!(
+                values.iter().all(|v| v.is_finite()),
+                "a Jacobian is not finite: the model's numbers are too large for this noise level"
+            );
+            Ok((left, values))
+        };
+        let least =
+            |values: &Array1<f64>| UNITS * self.rounding * values.iter().fold(0.0, |m, &v| f64::max(m, v));
         let mut kept = 1.0;
+        let mut found = None;
         if let (1.., Some(inside)) = (self.null_rank, self.inside) {
+            // What J takes to 0 is any direction, which the projection would give a value.
+            let (_, values) = image(&right)?;
+            found = Some(values);
             let outside: Vec<bool> = inside.iter().map(|inside| !inside).collect();
             let (null, also) = self.leading(&known, x, Some(&outside), self.null_rank, [row, 1])?;
             turning = f64::max(turning, also);
@@ -104,26 +125,18 @@ impl<T: Scalar> Search<'_, T> {
             right /= &lengths.insert_axis(Axis(1));
         }
         fix_signs(right.view_mut().reversed_axes());
-        let mut left = match &known {
-            Known::Formed(j) => product(right.view(), j.t()),
-            _ => cast::<T, f64>(self.denoiser.jvp(x, cast(right.view()).view(), self.sigma)?.view()),
-        };
-        restrict(&mut left, self.inside);
-        let values = squared_norms(left.view()).mapv(f64::sqrt);
-        ensure!(
-            values.iter().all(|v| v.is_finite()),
-            "a Jacobian is not finite: the model's numbers are too large for this noise level"
-        );
-        let largest = values.iter().fold(0.0, |m, &v| f64::max(m, v));
+        let (mut left, values) = image(&right)?;
+        let rounding = least(&values);
         for (mut u, &value) in left.outer_iter_mut().zip(&values) {
-            let length = if value > UNITS * self.rounding * largest { value } else { f64::INFINITY };
-            u /= length;
+            u /= if value > rounding { value } else { f64::INFINITY };
         }
+        let found = found.as_ref().unwrap_or(&values);
+        let nothing = found.iter().any(|&v| v <= least(found));
         let asymmetry = match &known {
             Known::Formed(j) => Some(norm((j - &j.t()).view()) / norm(j.view())).filter(|a| a.is_finite()),
             _ => None,
         };
-        Ok(Basis { right, left, values, kept, asymmetry, turning })
+        Ok(Basis { right, left, values, nothing, kept, asymmetry, turning })
     }
 
     /// The leading right singular vectors of P_Ω J as rows, and by how much an iteration fell short. The key is the
@@ -210,9 +223,9 @@ fn turned<'a>(
     outside.into_iter().zip(values).map(move |(square, value)| (square.sqrt(), value / largest))
 }
 
-/// The leading right singular vectors, as columns, of P_Ω J for a symmetric J = ρI + F diag(s − ρ) Fᵀ. With
-/// orthonormal bases B of P_Ω F and C of P_Ω^c F, P_Ω J is BK[B C]ᵀ on their spans, K = BᵀF diag(s − ρ)Fᵀ[B C] + ρ[I 0];
-/// what is in Ω and orthogonal to B it multiplies by ρ, all else it takes to 0.
+/// The leading right singular vectors, as columns, of P_Ω J for a symmetric J = ρI + F diag(s − ρ) Fᵀ. With orthonormal
+/// bases B of P_Ω F and C of P_Ω^c F, P_Ω J is BK[B C]ᵀ on their spans, K = BᵀF diag(s − ρ)Fᵀ[B C] + ρ[I 0]; what is in
+/// Ω and orthogonal to B it multiplies by ρ, all else it takes to 0.
 fn leading_of_part(j: &Singular, inside: &[bool], count: usize, rng: &mut impl Rng) -> Result<Array2<f64>> {
     let (d, (rho, _)) = (inside.len(), j.rest);
     let place = |part: bool| (0..d).filter(|&i| inside[i] == part).collect::<Vec<usize>>();

@@ -85,8 +85,8 @@ pub struct Step {
     pub error: f64,
 }
 
-/// Steps of several lengths λ from one point along one direction v; `first` is the number of the first of the 1 + n rows
-/// that are denoised.
+/// Steps of several lengths λ from one point along one direction v; `first` is the number of the first of the 1 + n
+/// rows that are denoised.
 ///
 /// # Errors
 /// The denoiser's.

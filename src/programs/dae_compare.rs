@@ -19,11 +19,11 @@ use crate::with_dtype;
 
 /// Measure how far apart two denoisers are over noise levels.
 ///
-/// At each level both are asked at the same points x: POINTS + σ·ε, ε drawn per row from the seed, one for all levels; or,
-/// with -n, those of A's probability flow there. With a = A(x) and b = B(x), rmse, nmse and cosine are the means over the
-/// points of ‖a − b‖/√d, ‖a − b‖/‖a‖ and aᵀb/‖a‖‖b‖; explained is 1 − Σ‖a − b‖²/Σ‖a‖². std_error is that of rmse. Points at
-/// which a (or, for the cosine, one of the two) is 0 have no nmse and cosine: they are left out of these means, and a
-/// field is empty where none is left.
+/// At each level both are asked at the same points x: POINTS + σ·ε, ε drawn per row from the seed, one for all levels;
+/// or, with -n, those of A's probability flow there. With a = A(x) and b = B(x), rmse, nmse and cosine are the means
+/// over the points of ‖a − b‖/√d, ‖a − b‖/‖a‖ and aᵀb/‖a‖‖b‖; explained is 1 − Σ‖a − b‖²/Σ‖a‖². std_error is that of
+/// rmse. Points at which a (or, for the cosine, one of the two) is 0 have no nmse and cosine: they are left out of
+/// these means, and a field is empty where none is left.
 ///
 /// Memory: the models and a few blocks of rows.
 #[derive(Args)]
@@ -125,7 +125,7 @@ impl Arguments {
                     let gap = &gaps[i];
                     all.add(gap);
                     if self.per_sample {
-                        let [nmse, cosine] = [gap.nmse(), gap.cosine].map(number);
+                        let [nmse, cosine] = [gap.nmse(), gap.cosine].map(Value::from);
                         table.row(&[(*sigma).into(), row.into(), gap.rmse().into(), nmse, cosine])?;
                     }
                 }
@@ -143,20 +143,16 @@ impl Arguments {
 }
 
 fn level_row(table: &mut Table, sigma: f64, gaps: &Gaps) -> Result<()> {
-    let mean = |mean: crate::measure::interval::Mean| number((mean.n > 0).then_some(mean.mean));
+    let mean = |mean: crate::measure::interval::Mean| Value::from((mean.n > 0).then_some(mean.mean));
     table.row(&[
         sigma.into(),
         gaps.rmse.mean.into(),
         mean(gaps.nmse),
         mean(gaps.cosine),
-        number(gaps.explained()),
-        number((gaps.rmse.n > 1).then(|| gaps.rmse.std_error())),
+        gaps.explained().into(),
+        (gaps.rmse.n > 1).then(|| gaps.rmse.std_error()).into(),
         gaps.rmse.n.into(),
     ])
-}
-
-fn number(value: Option<f64>) -> Value {
-    value.map_or(Value::Undefined, Value::Number)
 }
 
 /// Two denoisers, asked at the same points.

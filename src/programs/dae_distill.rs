@@ -14,19 +14,20 @@ use crate::fit::affine::{AffineFit, Regression, relative_square, wiener_filter};
 use crate::flow::at_once;
 use crate::random::{Purpose, normal_rows_at};
 use crate::scalar::Scalar;
-use crate::stream::{Table, Value};
+use crate::stream::Table;
 use crate::with_dtype;
 
 /// Distill a denoiser into the affine map nearest to it, at each noise level.
 ///
 /// The map W x + b is the least squares fit to D(x; σ) at x = INPUTS + σ·ε, exact from moments in f64: W = Cov(D, x)
 /// Cov(x, x)⁻¹. The model that is written has these levels alone and refuses others; --levels edm:18 are those that
-/// pf-sample visits by default. --report has a row a level: rmse, the root mean square of what is left of D; the share of
-/// D's variance that is explained; and wiener_nmse, ‖W − F‖²/‖F‖² (Frobenius) with F = Σ(Σ + σ²)⁻¹, Σ the covariance of
-/// INPUTS without noise. Of a posterior mean W is F itself, to about d/n, where INPUTS are of its own law; of what has
-/// memorized other rows it is not, on rows held out.
+/// pf-sample visits by default. --report has a row a level: rmse, the root mean square of what is left of D; the share
+/// of D's variance that is explained; and wiener_nmse, ‖W − F‖²/‖F‖² (Frobenius) with F = Σ(Σ + σ²)⁻¹, Σ the covariance
+/// of INPUTS without noise. Of a posterior mean W is F itself, to about d/n, where INPUTS are of its own law; of what
+/// has memorized other rows it is not, on rows held out.
 ///
-/// Memory: the model and three d × d matrices (five with --report), whatever N is; INPUTS that are no plain file are held.
+/// Memory: the model and three d × d matrices (five with --report), whatever N is; INPUTS that are no plain file are
+/// held.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -155,13 +156,12 @@ impl Arguments {
 
 fn report_level(report: &mut Table, sigma: f64, fit: &AffineFit, covariance: &Array2<f64>) -> Result<()> {
     let filter = wiener_filter(covariance.view(), sigma)?;
-    let number = |value: Option<f64>| value.map_or(Value::Undefined, Value::Number);
     let explained = (fit.variance > 0.0).then_some(1.0 - fit.residual / fit.variance);
     report.row(&[
         sigma.into(),
         (fit.residual / fit.bias.len() as f64).sqrt().into(),
-        number(explained),
-        number(relative_square(fit.weight.view(), filter.view())),
+        explained.into(),
+        relative_square(fit.weight.view(), filter.view()).into(),
         fit.pairs.into(),
     ])
 }

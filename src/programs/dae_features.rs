@@ -19,10 +19,10 @@ use crate::with_dtype;
 
 /// Look at what a network computes inside: the values of a layer for every point.
 ///
-/// --layers lists them, from the data to the output; those called `.active` come right after a nonlinearity. With --summary a
-/// row a point: the deviation of its units and ‖h‖₄/‖h‖₂. Units that have stored an image speak alone, so that
-/// both are larger for memorized images than for new ones (arXiv 2512.20963): compare them with those of images that
-/// were not trained on, by table roc.
+/// --layers lists them, from the data to the output; those called `.active` come right after a nonlinearity. With
+/// --summary a row a point: the deviation of its units and ‖h‖₄/‖h‖₂. Units that have stored an image speak alone, so
+/// that both are larger for memorized images than for new ones (arXiv 2512.20963): compare them with those of images
+/// that were not trained on, by table roc.
 ///
 /// Memory: the network and a few blocks of points for each thread.
 #[derive(Args)]
@@ -63,6 +63,7 @@ fn level(text: &str) -> Result<f64, String> {
 impl Program for Arguments {
     fn run(self, job: &Job) -> Result<()> {
         job.numbered(self.add_noise, "--add-noise", "noise belongs to rows by their number")?;
+        job.numbered(self.summary, "--summary", "rows would lose their numbers")?;
         job.only(self.add_noise, &["--seed"], "nothing is drawn without --add-noise")?;
         let name = self.model.to_string_lossy();
         let points = (!self.layers).then_some(self.points.as_deref());
@@ -106,6 +107,7 @@ impl Arguments {
             let all: Vec<&str> = network.layers().map(|(name, _)| name).collect();
             return Err(usage(anyhow!("--layer {layer}: the network has {}", all.join(", "))));
         };
+        job.only(shape.places() > 1, &["--pool"], "the layer has one place")?;
         let pooled = match (self.pool, shape.is_image()) {
             (Pool::None, true) => vec![shape.height, shape.width, shape.channels],
             (Pool::None, false) if shape.places() > 1 => vec![shape.places(), shape.channels],

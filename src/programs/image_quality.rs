@@ -8,6 +8,7 @@ use ndarray::ArrayView1;
 
 use crate::cli::{Block, Interval, Job, Program, Source, Within, interval};
 use crate::measure::image_quality::{WINDOW, psnr, ssim};
+use crate::measure::scale::Scale;
 use crate::stream::{Layout, Paired, Value, block_rows};
 
 /// Compare images with others, row by row: PSNR, SSIM and where they differ.
@@ -15,8 +16,8 @@ use crate::stream::{Layout, Paired, Value, block_rows};
 /// rmse is the root of the mean squared difference. psnr, in dB, is inf for equal images. ssim is the published one
 /// (Gaussian window of 11 pixels, σ = 1.5, K = .01, .03; without the border of 5 pixels; the mean over channels). With
 /// --mask, inside and outside are the shares of the sum of squared differences; they are empty for equal images. rmse,
-/// inside and outside are those of all images together, psnr and ssim means over images. An array of one image goes with
-/// all of the other.
+/// inside and outside are those of all images together, psnr and ssim means over images. An array of one image goes
+/// with all of the other.
 ///
 /// Memory: a block of images of each array.
 #[derive(Args)]
@@ -117,6 +118,7 @@ impl Arguments {
         let (lo, hi) = (range.lo.min(range.hi), range.lo.max(range.hi));
         let about = Interval { lo: lo - 0.1 * size, hi: hi + 0.1 * size };
         let mut within = Within::default();
+        let mut scales = [Scale::default(), Scale::default()];
         let (mut n, mut sum) = (
             0u64,
             Difference { squares: 0.0, inside: mask.map(|_| 0.0), psnr: 0.0, ssim: shape.map(|_| 0.0) },
@@ -144,6 +146,7 @@ impl Arguments {
             differences,
             |rows, (all, values)| {
                 values.iter().flatten().for_each(|&v| within.add(v, about));
+                scales.iter_mut().zip(&values).for_each(|(scale, values)| scale.add(values.view()));
                 for (row, pair) in rows.zip(all) {
                     if self.per_sample {
                         table.row(&[&[row.into()], &fields(&pair, 1, width)[..]].concat())?;
@@ -159,7 +162,11 @@ impl Arguments {
             },
         )?;
         ensure!(n > 0 || self.per_sample, "{names}: no rows to compare; give arrays with rows");
-        if let Some(odd) = within.odd(about) {
+        let [a, b] = &scales;
+        if a.is_apart(b) {
+            let (first, other) = names.split_once(" and ").unwrap_or_default();
+            job.warn_of_scales((first.into(), a), [(other.into(), b)].into_iter());
+        } else if let Some(odd) = within.odd(about) {
             job.warn(&format!("{names}: {odd}; say by --data-range which values are black and white"));
         }
         if !self.per_sample {

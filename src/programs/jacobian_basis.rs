@@ -12,16 +12,17 @@ use crate::cli::{By, JacobianArgs, Job, Program, Source, usage};
 use crate::denoiser::Model;
 use crate::denoiser::external::Ability;
 use crate::denoiser::model::Kind;
-use crate::measure::jacobian_basis::{self, Basis, Search, UNITS};
+use crate::measure::jacobian_basis::{self, Basis, Search};
 use crate::random::{Purpose, normal_rows};
 use crate::scalar::Scalar;
 use crate::schedule::SIGMAS;
-use crate::stream::{NanPolicy, Rows, same_items};
+use crate::stream::Rows;
 use crate::with_dtype;
 
 /// Find the leading right singular vectors of a denoiser's Jacobian at each of some points.
 ///
-/// Written are r directions of length 1 a point, (N, r, item), by size of what the Jacobian J makes of them. --mask
+/// Written are r directions of length 1 a point, (N, r, item), by size of what the Jacobian J makes of them before any
+/// projection. --mask
 /// takes the Jacobian of the part of the output that it marks; --null-rank then projects off the q leading directions
 /// of the other part, so that a step along what is left changes the part alone (LOCO edit; then directions need not be
 /// orthogonal to each other). Of equal singular values, any orthonormal basis of their space is found.
@@ -49,7 +50,8 @@ pub struct Arguments {
     /// Directions to find at each point
     #[arg(long, value_name = "r", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     top: u32,
-    /// Take the Jacobian of the part of the output where this array, of an item's shape or without its channels, is not 0
+    /// Take the Jacobian of the part of the output where this array, of an item's shape or without its channels, is not
+    /// 0
     #[arg(long, value_name = "FILE")]
     mask: Option<OsString>,
     /// Leading directions of what is outside the mask, to project off
@@ -90,21 +92,14 @@ const LITTLE: f64 = 0.1;
 
 impl Program for Arguments {
     fn run(self, job: &Job) -> Result<()> {
-        self.check(job).map_err(usage)?;
+        self.check().map_err(usage)?;
+        job.numbered(self.add_noise, "--add-noise", "noise belongs to rows by their number")?;
         let mask = self.mask.as_deref();
         let inputs = [Some(&*self.model), self.points.as_deref()].into_iter().chain(mask.map(Some));
         job.wait_for_stdin(&inputs.collect::<Vec<_>>())?;
         let model = job.model(Some(&self.model))?;
         job.class_is_for([&model])?;
-        let points = job.rows(self.points.as_deref())?;
-        ensure!(
-            points.width() == model.dim(),
-            "{}: rows of width {}, but the model is of dimension {}",
-            points.name(),
-            points.width(),
-            model.dim()
-        );
-        same_items((points.name(), points.item_shape()), ("the model", &model.item_shape))?;
+        let points = job.points(self.points.as_deref(), &model, &self.model)?;
         ensure!(
             self.top as usize <= model.dim() && self.null_rank as usize <= model.dim(),
             usage(anyhow!("--top, --null-rank: at most the model's dimension, {}", model.dim()))
@@ -116,7 +111,7 @@ impl Program for Arguments {
 }
 
 impl Arguments {
-    fn check(&self, job: &Job) -> Result<()> {
+    fn check(&self) -> Result<()> {
         ensure!(
             SIGMAS.contains(&self.sigma),
             "--sigma {}: a noise level must be positive, between 1e-18 and 1e18",
@@ -126,10 +121,6 @@ impl Arguments {
             self.tolerance > 0.0 && self.tolerance < 1.0,
             "--tolerance {}: must lie strictly between 0 and 1",
             self.tolerance
-        );
-        ensure!(
-            !self.add_noise || job.shared.nan != NanPolicy::Drop,
-            "--add-noise with --nan drop: noise belongs to rows by their number"
         );
         Ok(())
     }
@@ -167,6 +158,8 @@ impl Arguments {
             room(&[4, d, d], "--method exact")?;
         }
         let count = self.top as usize;
+        // Frames of as many directions, for each thread.
+        room(&[10, count + self.null_rank as usize, d], "--top")?;
         let search = Search {
             denoiser,
             sigma: self.sigma,
@@ -212,7 +205,7 @@ impl Arguments {
                 if let Some(values) = &mut values {
                     values.write(basis.values.mapv(T::of).insert_axis(Axis(0)).view())?;
                 }
-                found.add(rows.start, &basis, rounding);
+                found.add(rows.start, &basis);
                 Ok(())
             },
         )?;
@@ -245,13 +238,12 @@ struct Found {
 }
 
 impl Found {
-    fn add(&mut self, row: u64, basis: &Basis, rounding: f64) {
+    fn add(&mut self, row: u64, basis: &Basis) {
         self.points += 1;
         if basis.turning > 0.0 {
             self.turning = (self.turning.0 + 1, self.turning.1.max(basis.turning));
         }
-        let largest = basis.values.iter().fold(0.0, |m, &v| f64::max(m, v));
-        if basis.values.iter().any(|&v| v <= UNITS * rounding * largest) {
+        if basis.nothing {
             let (count, first) = self.nothing.unwrap_or((0, row));
             self.nothing = Some((count + 1, first));
         }

@@ -16,21 +16,22 @@ use crate::measure::interval::Mean;
 use crate::measure::linearity::{Pairs, Step, steps};
 use crate::random::{Purpose, normal_rows};
 use crate::scalar::Scalar;
-use crate::stream::{Rows, Value, same_items};
+use crate::stream::{RowRange, Rows, Value, same_items};
 use crate::with_dtype;
 
 /// Measure how linear a denoiser is over noise levels.
 ///
-/// Over pairs of different POINTS, drawn by the seed, each with noise σ·ε: D((x₁ + x₂)/√2) against (D(x₁) + D(x₂))/√2. cosine
-/// is the mean of the absolute cosines of the two, std_error its error, and nmse the mean of ‖difference‖/‖D((x₁ + x₂)/√2)‖.
-/// With --center the same of D(μ + ·) − μ, μ the mean of POINTS: a mean image that all answers share hides how they differ.
-/// One Gaussian without mean has 1, and with --center one of any mean; what memorized dips where noise is as large as the
-/// distance of its rows.
+/// Over pairs of different POINTS, drawn by the seed, each with noise σ·ε: D((x₁ + x₂)/√2) against (D(x₁) + D(x₂))/√2.
+/// cosine is the mean of the absolute cosines of the two, std_error its error, and nmse the mean of ‖difference‖/‖D((x₁
+/// + x₂)/√2)‖. With --center the same of D(μ + ·) − μ, μ the mean of POINTS: a mean image that all answers share hides
+/// how they differ. One Gaussian without mean has 1, and with --center one of any mean; what memorized dips where noise
+/// is as large as the distance of its rows.
 ///
-/// With --local, at each of POINTS + σ·ε: D(x + λv) against its expansion D(x) + λJv, v a random direction of length 1, or
-/// as --directions has it. norm_ratio and cosine are the means of the ratio of their lengths and of their cosine,
-/// change_cosine that of the cosine of D(x + λv) − D(x) and λJv, and error that of the length of the difference, which is
-/// as λ² where λ is small. Of numbers that are 0 there are no cosines and ratios: a field is empty where none is left.
+/// With --local, at each of POINTS + σ·ε: D(x + λv) against its expansion D(x) + λJv, v a random direction of length 1,
+/// or as --directions has it. norm_ratio and cosine are the means of the ratio of their lengths and of their cosine,
+/// change_cosine that of the cosine of D(x + λv) − D(x) and λJv, and error that of the length of the difference, which
+/// is as λ² where λ is small. Of numbers that are 0 there are no cosines and ratios: a field is empty where none is
+/// left.
 ///
 /// Memory: the model and POINTS; with --local, the model, --directions and a few blocks of rows.
 #[derive(Args)]
@@ -46,7 +47,7 @@ pub struct Arguments {
     #[command(flatten)]
     levels: TimedLevelArgs,
     /// Number of pairs
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1 << 32))]
     pairs: u64,
     /// Measure D(μ + ·) − μ, μ the mean of POINTS
     #[arg(long)]
@@ -69,9 +70,6 @@ impl Program for Arguments {
         let sigmas = self.levels.sigmas(job)?;
         job.only(!self.local, &["--pairs", "--center"], "it is for pairs, without --local")?;
         job.only(self.local, &["--jacobian"], "it is for --local")?;
-        if self.pairs == 0 {
-            return Err(usage(anyhow!("--pairs 0: a mean needs at least one")));
-        }
         let lambdas = self.lambda.as_ref().map_or(&[][..], |lambdas| &lambdas.0);
         if let Some(lambda) = lambdas.iter().find(|l| !(l.is_finite() && **l != 0.0)) {
             return Err(usage(anyhow!("--lambda {lambda}: must be finite, and not 0")));
@@ -183,6 +181,17 @@ impl Arguments {
         })?;
         jacobian.report(job);
         ensure!(means.iter().all(|mean| mean.error.n > 0), "{name}: no rows to start from; give points");
+        if let Some((directions, given)) = &directions
+            && directions.nrows() > 1
+            && job.shared.rows == RowRange::default()
+        {
+            let n = means.first().map_or(0, |mean| mean.error.n);
+            let rows = directions.nrows();
+            ensure!(
+                rows as u64 == n,
+                "{given}: {rows} rows for {n} points; give a direction for each, or one for all"
+            );
+        }
         let cells = sigmas.iter().flat_map(|sigma| lambdas.iter().map(move |lambda| (sigma, lambda)));
         for ((sigma, lambda), mean) in cells.zip(&means) {
             let [ratio, cosine, change] =

@@ -192,3 +192,49 @@ fn image_quality_of_digits() {
     assert!(done.err.contains("% of the values lie beyond -1.2,1.2") && done.err.contains("--data-range"));
     assert!(place.fails(2, "image-quality a.npy b.npy --no-ssim --layout nhwc").contains("--layout"));
 }
+
+/// Black and white are said by the type or a flag; data that do not lie there are told, as are two arrays on two scales.
+#[test]
+fn images_on_another_range_are_told() {
+    let place = Place::new();
+    place.out("npy noise -n 20 -d 144 --shape 12,12 -o noise.npy");
+    place.out("npy let 0.3*a --in a=noise.npy -o small.npy");
+    place.out("npy let 127+40*a --in a=noise.npy -o large.npy");
+    for (line, words) in [
+        ("watermark attack large.npy --kind brightness --strength 1 -o /dev/null", "--data-range"),
+        ("image-quality large.npy small.npy --data-range 0,255", "different scales"),
+        ("image-quality small.npy large.npy", "different scales"),
+    ] {
+        let done = place.run(line);
+        assert!(done.code == Some(0) && done.err.contains(words), "{line}: {}", done.err);
+    }
+    place.out("watermark attack large.npy --kind brightness --strength 1 --data-range=-200,500 -o /dev/null");
+    place.out("watermark attack large.npy --kind blur --strength 1 -o /dev/null");
+}
+
+/// However small what they have at the marked frequencies is beside the key.
+#[test]
+fn smooth_images_have_finite_scores() {
+    let place = Place::new();
+    let pixel = |i: i32| (-f64::from((i / 28 - 14).pow(2) + (i % 28 - 14).pow(2)) / 40.0).exp();
+    let row = (0..784).map(|i| pixel(i).to_string()).collect::<Vec<_>>().join(",");
+    place.put("bump.csv", format!("{row}\n"));
+    place.out("watermark key --shape 28,28 --radius 3 --seed 1 -o key.npy");
+    for strength in ["1", "1000"] {
+        let text = place
+            .text(&format!("watermark detect bump.csv --shape 28,28 --key key.npy --strength {strength}"));
+        let scores = text.lines().nth(1).unwrap().split(',').map(|v| v.parse::<f64>().unwrap());
+        assert!(scores.into_iter().all(f64::is_finite), "{text}");
+    }
+}
+
+#[test]
+fn what_flags_ask_for_beyond_all_bounds_is_refused() {
+    let place = mixture();
+    place.fails(2, "linearity truth.st x.npy --sigma 1 --pairs 9000000000000000000");
+    place.out("molrg-gen -d 60000 -r 1 -k 1 -n 1 --truth wide.st -o wide.npy");
+    let said = place.fails(1, "jacobian-basis wide.st wide.npy --sigma 1 --top 60000");
+    assert!(said.contains("--top") && said.contains("memory"), "{said}");
+    let said = place.fails(2, "watermark key --shape 3,8,8 --radius 2");
+    assert!(said.contains("8,8,3"), "{said}");
+}

@@ -45,7 +45,7 @@ pub struct TrainingArgs {
     /// Noise levels and weights of the loss (default: edm)
     #[arg(long, value_enum)]
     loss: Option<LossKind>,
-    /// The noise level of --loss fixed
+    /// The noise level of --loss fixed, and of --solver memorizing and blocks
     #[arg(long, value_name = "SIGMA")]
     sigma: Option<f64>,
     /// Noise levels of --loss uniform and consistency (default: 0.002,80)

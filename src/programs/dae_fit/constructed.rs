@@ -13,7 +13,8 @@ use crate::scalar::Scalar;
 use crate::stream::tensors::Values;
 use crate::training::deviation;
 
-/// Shares of rows that units answer to, of their own clusters and of others, within which they are what the theory says.
+/// Shares of rows that units answer to, of their own clusters and of others, within which they are what the theory
+/// says.
 const OWN: f64 = 0.99;
 const OTHERS: f64 = 0.01;
 
@@ -74,9 +75,9 @@ impl Construction {
 }
 
 impl Job {
-    /// The labels of `rows` rows: a file of one whole number from 0 each.
+    /// The labels of `rows` rows, of those that --rows selects: a file of one whole number from 0 each.
     pub fn labels(&self, name: &OsStr, rows: usize) -> Result<Vec<usize>> {
-        let mut labels = self.all_rows(Some(name))?;
+        let mut labels = self.rows(Some(name))?;
         let name = labels.name().to_string();
         ensure!(labels.width() == 1, "{name}: has {} numbers a row, where a label is one", labels.width());
         let labels = labels.read_all::<f64>()?;

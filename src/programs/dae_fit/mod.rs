@@ -41,8 +41,8 @@ use crate::with_dtype;
 /// form that their --loss is published with. The same seed trains the same bytes at any number of threads and
 /// however often it was stopped. linear-vae, gan: generators, which have no denoiser; pf-sample draws from them.
 ///
-/// With --solver memorizing or blocks, two-layer is not trained: it is the minimizer that theory constructs for the rows at
-/// --sigma and --weight-decay (arXiv 2512.20963), tied.
+/// With --solver memorizing or blocks, two-layer is not trained: it is the minimizer that theory constructs for the
+/// rows at --sigma and --weight-decay (arXiv 2512.20963), tied.
 ///
 /// Memory: molrg (two or three times for several components) and empirical hold the samples; gaussian and
 /// linear-vae stream them and hold d²; networks hold the samples, the parameters with their gradients (8 of them for
@@ -128,6 +128,7 @@ impl Program for Arguments {
         // Wrong flags and bad paths first, data after.
         let task = self.task(job.shared.seed).map_err(usage)?;
         self.check_effect(job, &task)?;
+        job.numbered(self.labels.is_some(), "--labels", "labels belong to rows by their number")?;
         let labels = self.labels.as_deref().map(Some);
         job.wait_for_stdin(&[self.samples.as_deref()].into_iter().chain(labels).collect::<Vec<_>>())?;
         let checkpoints = self.training.checkpoints()?;

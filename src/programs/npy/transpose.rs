@@ -15,11 +15,11 @@ use crate::with_dtype;
 /// Put the axes of an array in another order.
 ///
 /// --axes 0,2,3,1 turns images with channels first, (N, C, H, W), into such with channels last, (N, H, W, C), and
-/// 0,3,1,2 turns them back. --axes 1,0 makes rows of a matrix's columns, as of a network's weights (`net.st:ema.…`). Axis
-/// i of the result is axis AXES[i] of the array, as NumPy has it.
+/// 0,3,1,2 turns them back. --axes 1,0 makes rows of a matrix's columns, as of a network's weights (`net.st:ema.…`).
+/// Axis i of the result is axis AXES[i] of the array, as NumPy has it.
 ///
-/// Memory: a block of rows where axis 0 stays the first, else the array. Where the number of rows is not known beforehand,
-/// the result waits in a temporary file.
+/// Memory: a block of rows where axis 0 stays the first, else the array. Where the number of rows is not known
+/// beforehand, the result waits in a temporary file.
 #[derive(Args)]
 pub struct Arguments {
     /// An array (default: standard input)

@@ -14,10 +14,10 @@ use super::{distinct_flags, group_fields, group_name, indices};
 /// Area under the receiver operating characteristic of a score, with its standard error.
 ///
 /// Scores are larger for positives. Their label is 1 or true, that of negatives 0 or false; with --positive it is what
-/// that says, and all others are of negatives. auc is the share of pairs that the score orders rightly, ties half; its standard error is DeLong's, empty where a class has one row.
-/// tpr_at_1fpr is the share of positives above the 0.99-quantile of the negatives, which is the smallest of them
-/// that at most one in a hundred are above. The rows of every combination in the columns --by have a result of
-/// their own. Rows without score or label are passed over.
+/// that says, and all others are of negatives. auc is the share of pairs that the score orders rightly, ties half; its
+/// standard error is DeLong's, empty where a class has one row. tpr_at_1fpr is the share of positives above the
+/// 0.99-quantile of the negatives, which is the smallest of them that at most one in a hundred are above. The rows of
+/// every combination in the columns --by have a result of their own. Rows without score or label are passed over.
 ///
 /// Memory: the table.
 #[derive(Args)]

@@ -1,13 +1,14 @@
 //! watermark attack: what happens to images on their way.
 
 use std::ffi::OsString;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Result, anyhow};
 use clap::Args;
 use ndarray::Array2;
 
 use super::image_shape;
-use crate::cli::{Interval, Job, Program, Source, interval, usage};
+use crate::cli::{Interval, Job, Program, Source, Within, interval, usage};
 use crate::geometry::attack::{Attack, Kind};
 use crate::scalar::Scalar;
 use crate::stream::{Layout, Rows, block_rows};
@@ -39,9 +40,9 @@ pub struct Arguments {
 
 impl Program for Arguments {
     fn run(self, job: &Job) -> Result<()> {
-        let ranged = matches!(self.kind, Kind::Jpeg | Kind::Drop | Kind::Brightness);
-        job.only(ranged, &["--data-range"], "it is for jpeg, drop and brightness")?;
+        job.only(self.kind.has_range(), &["--data-range"], "it is for jpeg, drop and brightness")?;
         job.only(self.kind == Kind::Noise, &["--seed"], "nothing is drawn but for noise")?;
+        job.numbered(self.kind == Kind::Noise, "--kind noise", "noise belongs to rows by their number")?;
         let rows = job.rows(self.samples.as_deref())?.images(self.layout)?;
         let usual =
             if rows.are_whole() { Interval { lo: 0.0, hi: 255.0 } } else { Interval { lo: -1.0, hi: 1.0 } };
@@ -58,15 +59,26 @@ impl Program for Arguments {
 
 fn carry_out<T: Scalar>(job: &Job, rows: Rows, attack: Attack) -> Result<()> {
     let out = job.array::<T>(rows.len(), rows.item_shape())?;
-    let most = block_rows(rows.width());
+    let (name, most) = (rows.name().to_string(), block_rows(rows.width()));
+    let [lo, hi] = attack.range;
+    let (range, seen) = (Interval { lo, hi }, Mutex::new(Within::default()));
     job.fill(Source::Stream(rows), most, "images", vec![out], |block| {
         let numbers = block.rows.clone();
         let mut images: Array2<T> = block.first().unwrap_or_default();
+        // Of what lies in no order.
+        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        images.iter().for_each(|v| seen.add(v.wide(), range));
+        drop(seen);
         for (mut row, number) in images.outer_iter_mut().zip(numbers) {
             let image: Vec<f64> = row.iter().map(|x| x.wide()).collect();
             let attacked = attack.on(&image, job.shared.seed, number)?;
             row.iter_mut().zip(attacked).for_each(|(x, new)| *x = T::of(new));
         }
         Ok(vec![images])
-    })
+    })?;
+    let odd = seen.into_inner().unwrap_or_else(PoisonError::into_inner).odd(range);
+    if let Some(odd) = odd.filter(|_| attack.kind.has_range()) {
+        job.warn(&format!("{name}: {odd}; say by --data-range which values are black and white"));
+    }
+    Ok(())
 }

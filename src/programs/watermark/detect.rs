@@ -9,8 +9,8 @@ use crate::stream::block_rows;
 
 /// Find marks: scores of every image, the larger the more likely one is marked.
 ///
-/// F are the image's marked frequencies, W the key's. distance: −mean |F − λW|. ratio: −|M| Σ|F − λW|² / Σ|F|², the η of
-/// arXiv 2410.21088. p_value: −log₁₀ of the probability that white noise comes as near (arXiv 2305.20030). A score
+/// F are the image's marked frequencies, W the key's. distance: −mean |F − λW|. ratio: −|M| Σ|F − λW|² / Σ|F|², the η
+/// of arXiv 2410.21088. p_value: −log₁₀ of the probability that white noise comes as near (arXiv 2305.20030). A score
 /// means something beside that of images without a mark: table roc compares both. With a key of zeros, and of images
 /// that have nothing at these frequencies, ratio and p_value say nothing and are left empty.
 ///
@@ -25,6 +25,7 @@ pub struct Arguments {
 
 impl Program for Arguments {
     fn run(self, job: &Job) -> Result<()> {
+        job.numbered(true, "a row an image", "rows would lose their numbers")?;
         let mut table = job.table(&["row", "distance", "ratio", "p_value"])?;
         let (rows, mark) = self.by.open(job)?;
         let most = block_rows(rows.width());

@@ -12,8 +12,8 @@ use crate::with_dtype;
 
 /// Mark images, or points of a flow: x + IDFT(M (λW − DFT x)).
 ///
-/// The way of arXiv 2410.21088 is: pf-sample --encode --until S to the level S, embed, pf-sample --from S back. At level
-/// 0 the image itself is marked, at the highest the latent.
+/// The way of arXiv 2410.21088 is: pf-sample --encode --until S to the level S, embed, pf-sample --from S back. At
+/// level 0 the image itself is marked, at the highest the latent.
 ///
 /// Memory: a few blocks of images for each thread.
 #[derive(Args)]

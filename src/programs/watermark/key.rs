@@ -17,7 +17,8 @@ use crate::geometry::watermark::{Band, Key, Marked, Pattern};
 /// Memory: the key.
 #[derive(Args)]
 pub struct Arguments {
-    /// Distances from the centre of the band, in steps of the spectrum: up to R, or above the first and up to the second
+    /// Distances from the centre of the band, in steps of the spectrum: up to R, or above the first and up to the
+    /// second
     #[arg(long, value_name = "R|LO,HI", value_parser = radii)]
     radius: [f64; 2],
     /// What the marked frequencies become
@@ -47,6 +48,14 @@ impl Program for Arguments {
             .as_ref()
             .ok_or_else(|| usage(anyhow!("--shape H,W,C: say what is to be marked")))?;
         job.only(self.pattern != Pattern::Zero, &["--seed"], "nothing is drawn with --pattern zero")?;
+        if let [c @ (1 | 3 | 4), h, w] = shape.0[..]
+            && h == w
+            && c < h
+        {
+            return Err(usage(anyhow!(
+                "--shape {c},{h},{w}: looks like channels first; keys are of H,W,C: {h},{w},{c}"
+            )));
+        }
         let [h, w, c] = image_shape("--shape", &shape.0).map_err(usage)?;
         // Its spectra are complex.
         room(&[8, h, w, c], "--shape").map_err(usage)?;
