@@ -22,8 +22,8 @@ use crate::with_dtype;
 /// Measure how linear a denoiser is over noise levels.
 ///
 /// Over pairs of different POINTS, drawn by the seed, each with noise σ·ε: D((x₁ + x₂)/√2) against (D(x₁) + D(x₂))/√2.
-/// cosine is the mean of the absolute cosines of the two, std_error its error, and nmse the mean of ‖difference‖/‖D((x₁
-/// + x₂)/√2)‖. With --center the same of D(μ + ·) − μ, μ the mean of POINTS: a mean image that all answers share hides
+/// cosine is the mean of the absolute cosines of the two, std_error its error, and nmse the mean of ‖difference‖/‖
+/// D((x₁ + x₂)/√2)‖. With --center the same of D(μ + ·) − μ, μ the mean of POINTS: a mean image that all answers share hides
 /// how they differ. One Gaussian without mean has 1, and with --center one of any mean; what memorized dips where noise
 /// is as large as the distance of its rows.
 ///
