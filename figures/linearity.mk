@@ -1,8 +1,8 @@
 # How linear denoisers are over noise levels, and what is left of them as affine maps: few training images and many.
 
-LINEARITY_DATA := $(call small,digits,fashion)
-LINEARITY_ROWS := $(call small,16 512,16 4096)
-LINEARITY_WIDTH := $(call small,12,24)
+LINEARITY_DATA := digits
+LINEARITY_ROWS := $(call small,16 512,16 64 512)
+LINEARITY_WIDTH := 12
 LINEARITY_LEVELS := 0.1,0.2,0.5,1,2,4,10,80
 LINEARITY_MEASURES := raw centred gaussian wiener
 

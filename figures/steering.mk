@@ -1,20 +1,20 @@
 # Edits of a part of an image along the leading directions of the masked Jacobian (LOCO), by level, direction and step.
 
-STEERING_NET := $(CELLS)/unet/$(call small,digits-width12-rows512,fashion-width24-rows4096)-setA.st
+STEERING_NET := $(CELLS)/unet/digits-width12-rows512-setA.st
 STEERING_IMAGES := $(CELLS)/steering/images.npy
 STEERING_LEVELS := $(call small,1,0.5 1 2)
 # Whose length is this many times σ. `other` is the direction of the next image.
 STEERING_DIRECTIONS := random pixels null0 null5 null10 other
 STEERING_STEPS := $(call small,1 2,0.5 1 2 4)
 # Images are squares of this side, and the mask is a quarter of them.
-STEERING_SIDE := $(call small,8,14)
+STEERING_SIDE := 8
 
 CELLS_steering := $(foreach level,$(STEERING_LEVELS),$(foreach direction,$(STEERING_DIRECTIONS),$(foreach step,$(STEERING_STEPS), \
     $(CELLS)/steering/edit/level$(level)-direction$(direction)-step$(step).csv)))
 
 steering_level = level$(call field,level)
 
-$(STEERING_IMAGES): $(CELLS)/images/$(call small,digits,fashion).npy
+$(STEERING_IMAGES): $(CELLS)/images/digits.npy
 	@mkdir -p $(@D)
 	npy cat $< --rows ..$(call small,20,60) -o $@
 

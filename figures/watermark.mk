@@ -1,14 +1,14 @@
 # Marks in the spectrum, embedded at a level of the flow: what they do to images, and which attacks they survive.
 
 # A network of regimes, and images that it was not trained on.
-WATERMARK_NET := $(CELLS)/unet/$(call small,digits-width12-rows512,fashion-width24-rows4096)-setA.st
+WATERMARK_NET := $(CELLS)/unet/digits-width12-rows512-setA.st
 WATERMARK_IMAGES := $(CELLS)/watermark/images.npy
 # 0 is the image itself; at 80 sampling starts.
 WATERMARK_LEVELS := $(call small,0 1 80,0 0.3 1 3 10 80)
 # Rings about frequency 0, in steps of the spectrum, and the size of the images' numbers, √(mean square): with the noise
 # of the level a key times it is as large as the frequencies it takes the place of.
-WATERMARK_KEY := $(call small,--shape 8$(comma)8 --radius 1$(comma)3,--shape 14$(comma)14 --radius 3$(comma)5)
-WATERMARK_SIZE := $(call small,0.76,0.86)
+WATERMARK_KEY := --shape 8,8 --radius 1,3
+WATERMARK_SIZE := 0.76
 WATERMARK_ATTACKS := none noise blur resize drop jpeg median
 WATERMARK_noise := --kind noise --strength 0.3 --seed 7
 WATERMARK_blur := --kind blur --strength 0.8
@@ -30,7 +30,7 @@ $(CELLS)/watermark/key.npy:
 	@mkdir -p $(@D)
 	watermark key $(WATERMARK_KEY) --pattern ring --band low --seed 42 -o $@
 
-$(WATERMARK_IMAGES): $(CELLS)/held-out/$(call small,digits,fashion).npy
+$(WATERMARK_IMAGES): $(CELLS)/held-out/digits.npy
 	@mkdir -p $(@D)
 	npy cat $< --rows ..100 -o $@
 

@@ -22,10 +22,10 @@ use crate::with_dtype;
 /// Measure how linear a denoiser is over noise levels.
 ///
 /// Over pairs of different POINTS, drawn by the seed, each with noise σ·ε: D((x₁ + x₂)/√2) against (D(x₁) + D(x₂))/√2.
-/// cosine is the mean of the absolute cosines of the two, std_error its error, and nmse the mean of ‖difference‖/‖
-/// D((x₁ + x₂)/√2)‖. With --center the same of D(μ + ·) − μ, μ the mean of POINTS: a mean image that all answers share hides
-/// how they differ. One Gaussian without mean has 1, and with --center one of any mean; what memorized dips where noise
-/// is as large as the distance of its rows.
+/// cosine is the mean of the absolute cosines of the two, std_error its error, and nmse the mean of the length of their
+/// difference over that of D((x₁ + x₂)/√2). With --center the same of D(μ + ·) − μ, μ the mean of POINTS: a mean image
+/// that all answers share hides how they differ. One Gaussian without mean has 1, and with --center one of any mean; what
+/// memorized dips where noise is as large as the distance of its rows.
 ///
 /// With --local, at each of POINTS + σ·ε: D(x + λv) against its expansion D(x) + λJv, v a random direction of length 1,
 /// or as --directions has it. norm_ratio and cosine are the means of the ratio of their lengths and of their cosine,
@@ -47,8 +47,8 @@ pub struct Arguments {
     #[command(flatten)]
     levels: TimedLevelArgs,
     /// Number of pairs
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1 << 32))]
-    pairs: u64,
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    pairs: u32,
     /// Measure D(μ + ·) − μ, μ the mean of POINTS
     #[arg(long)]
     center: bool,
@@ -128,16 +128,22 @@ impl Arguments {
         for &sigma in sigmas {
             let (mut cosine, mut nmse) = (Mean::default(), Mean::default());
             let work = |block: Block<T>| pairs.gaps(block.rows, sigma);
-            job.each_block(Source::Numbers(0..self.pairs), most, "pairs", work, |_, gaps: Vec<Gap>| {
-                for gap in gaps {
-                    gap.cosine.into_iter().for_each(|c| cosine.add(c.abs()));
-                    gap.nmse().into_iter().for_each(|n| nmse.add(n));
-                }
-                Ok(())
-            })?;
+            job.each_block(
+                Source::Numbers(0..u64::from(self.pairs)),
+                most,
+                "pairs",
+                work,
+                |_, gaps: Vec<Gap>| {
+                    for gap in gaps {
+                        gap.cosine.into_iter().for_each(|c| cosine.add(c.abs()));
+                        gap.nmse().into_iter().for_each(|n| nmse.add(n));
+                    }
+                    Ok(())
+                },
+            )?;
             let error = number(cosine.n > 1, cosine.std_error());
             let [c, n] = [cosine, nmse].map(|mean| number(mean.n > 0, mean.mean));
-            table.row(&[sigma.into(), c, n, error, self.pairs.into()])?;
+            table.row(&[sigma.into(), c, n, error, u64::from(self.pairs).into()])?;
         }
         table.finish()
     }

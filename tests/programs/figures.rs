@@ -476,7 +476,7 @@ fn two_layer(figures: &Figures) {
     let table = figures.table("two-layer");
     let share = |rows: &str, measure: &str| table.value(&[("rows", rows), ("measure", measure)], "share");
     assert!(
-        share("5", "columns like a training image") > 0.2
+        share("5", "columns like a training image") > 0.1
             && share("1000", "columns like a training image") < 0.02
     );
     assert!(share("5", "AUC by std") >= 0.95, "{}", share("5", "AUC by std"));
@@ -491,14 +491,15 @@ fn steering(figures: &Figures) {
     let of = |direction: &str, step: &str, column: &str| {
         table.value(&[("level", "1"), ("direction", direction), ("step", step)], column)
     };
-    let (share, size) = (of("null5", "2", "share"), of("null5", "2", "size"));
-    assert!(share > 3.0 * of("random", "2", "share"), "{share}");
-    assert!(size > 1.7 * of("pixels", "2", "size"), "{size}");
+    let (share, size) = (of("null10", "2", "share"), of("null10", "2", "size"));
+    assert!(share > 2.5 * of("random", "2", "share"), "{share}");
+    assert!(size > 1.5 * of("pixels", "2", "size"), "{size}");
     assert!(share > of("null0", "2", "share") + 0.1, "{share}");
-    let doubled = size / of("null5", "1", "size");
+    let doubled = size / of("null10", "1", "size");
     assert!((1.7..2.2).contains(&doubled), "{doubled}");
+    // The next image's direction, which is that of null5.
     let other = of("other", "2", "share");
-    assert!(other > of("random", "2", "share") + 0.15 && other < share, "{other}");
+    assert!(other > of("random", "2", "share") + 0.15 && other < of("null5", "2", "share"), "{other}");
 }
 
 /// Marked at a middle level images keep more of themselves, and of the mark under attack, than marked where sampling
