@@ -286,13 +286,15 @@ impl Job {
         true
     }
 
-    /// Warns of samples, each with a name and where its numbers lie, that are not on the scale of the first.
+    /// Warns of samples, each with a name and where its numbers lie, that are not on the scale of the first, as
+    /// `apart` has it.
     pub fn warn_of_scales<'a>(
         &self,
         first: (String, &Scale),
         others: impl Iterator<Item = (String, &'a Scale)>,
+        apart: fn(&Scale, &Scale) -> bool,
     ) {
-        let apart: Vec<_> = others.filter(|(_, scale)| scale.is_apart(first.1)).collect();
+        let apart: Vec<_> = others.filter(|(_, scale)| apart(scale, first.1)).collect();
         if let [(name, scale), more @ ..] = &apart[..] {
             let others = if more.is_empty() { String::new() } else { format!(" (and {} more)", more.len()) };
             self.warn(&format!(

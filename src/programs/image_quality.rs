@@ -165,7 +165,7 @@ impl Arguments {
         let [a, b] = &scales;
         if a.is_apart(b) {
             let (first, other) = names.split_once(" and ").unwrap_or_default();
-            job.warn_of_scales((first.into(), a), [(other.into(), b)].into_iter());
+            job.warn_of_scales((first.into(), a), [(other.into(), b)].into_iter(), Scale::is_apart);
         } else if let Some(odd) = within.odd(about) {
             job.warn(&format!("{names}: {odd}; say by --data-range which values are black and white"));
         }

@@ -161,15 +161,32 @@ fn samples_on_other_scales_are_warned_of() {
         [("bytes", "signed"), ("unit", "signed"), ("signed", "unit"), ("bytes", "unit"), ("a", "signed")]
     {
         for line in [
-            format!("rp-score {a}.npy {b}.npy"),
-            format!("rp-score {a}.npy --train {b}.npy --threshold 0.9"),
             format!("rp-score {a}.npy --train {a}.npy --gl distance --reference {b}.npy"),
+            format!("rp-score {a}.npy --train {b}.npy --gl ratio"),
             format!("rp-score {a}.npy --train {a}.npy --descriptor whiten:16 --fit {b}.npy"),
+            format!("rp-score {a}.npy {b}.npy --similarity mae --data-range 0,1"),
             format!("pfd {a}.npy {b}.npy"),
         ] {
             assert!(told(&line), "{line}");
         }
+        // Bytes are a multiple of 0 … 1, which no cosine sees.
+        for line in
+            [format!("rp-score {a}.npy {b}.npy"), format!("rp-score {a}.npy --train {b}.npy --threshold 0.9")]
+        {
+            assert_eq!(told(&line), b != "unit" || a == "signed", "{line}");
+        }
     }
+    // A set that is sorted is seen all through: 30 times 60 rows, dark ones first.
+    place.out("npy cat a.npy --rows ..60 -o one.npy");
+    place.out("npy let x/50 --in x=one.npy -o dark.npy");
+    let all = |first: &str, second: &str| {
+        vec![format!("{first}.npy"); 15].join(" ") + " " + &vec![format!("{second}.npy"); 15].join(" ")
+    };
+    place.out(&format!("npy cat {} -o sorted.npy", all("dark", "one")));
+    place.out(&format!("npy cat {} -o reversed.npy", all("one", "dark")));
+    assert!(!told("pfd sorted.npy reversed.npy"));
+    place.out(&format!("npy cat {} -o large.npy", all("dark", "dark")));
+    assert!(told("pfd sorted.npy large.npy"));
     for line in [
         "rp-score a.csv b.npy",
         "rp-score a.csv --train b.npy --threshold 0.9",

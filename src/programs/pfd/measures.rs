@@ -125,7 +125,7 @@ impl<'a> Measures<'a> {
     pub fn warn(&self, job: &Job) {
         let name = |i: &usize| self.arguments.name(*i);
         let scales = |i: usize| (name(&i), &self.scales[i]);
-        job.warn_of_scales(scales(0), (1..self.scales.len()).map(scales));
+        job.warn_of_scales(scales(0), (1..self.scales.len()).map(scales), Scale::is_apart);
         let more = if self.from_files.contains(&true) { "give more rows" } else { "give more latents (-n)" };
         let unpaired = self.pairs.iter().filter(|(a, b, _)| self.from_files[*a] || self.from_files[*b]);
         let unpaired = unpaired.filter_map(|(a, b, shifted)| Some((a, b, shifted.without_effect()?)));

@@ -126,7 +126,7 @@ impl Arguments {
             let first = block.rows.start;
             let of_each = |x: Array2<T>| {
                 job.finite(x.view(), first)?;
-                Ok((look(x.view()), descriptor.apply(x, first)?))
+                Ok((look(x.view(), first), descriptor.apply(x, first)?))
             };
             pairing.rows(block)?.into_iter().map(of_each).collect::<Result<(Vec<_>, Vec<_>)>>()
         };

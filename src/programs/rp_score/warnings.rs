@@ -66,12 +66,17 @@ impl<T: Scalar> Scores<'_, T> {
         }
     }
 
-    /// Numbers of one file in another range than those of the first: whatever they show, they are not alike.
+    /// Numbers of one file in another range than those of the first: whatever they show, they are not alike. Cosines
+    /// of what the files hold do not see a factor.
     pub(super) fn warn_of_scales(&self, job: &Job, others: &[(String, Scale)]) {
         let inputs = (1..self.scales.len()).map(|i| (self.name(i), &self.scales[i]));
         let others = inputs.chain(others.iter().map(|(name, scale)| (name.clone(), scale)));
-        job.warn_of_scales((self.name(0), &self.scales[0]), others);
         let arguments = self.arguments;
+        let by_distance = [Form::Distance, Form::Ratio].into_iter().any(|form| self.wants(form));
+        let factors_count =
+            by_distance || arguments.similarity != Similarity::Cosine || arguments.descriptor != Choice::Raw;
+        let apart = if factors_count { Scale::is_apart } else { Scale::points_apart };
+        job.warn_of_scales((self.name(0), &self.scales[0]), others, apart);
         if arguments.similarity == Similarity::Mae
             && arguments.data_range.is_none()
             && arguments.compares()
