@@ -298,7 +298,7 @@ impl<T: Scalar> Differentiable<T> for EmpiricalDenoiser<T> {
 
     /// Through the Gram matrix of the points that count, or through J itself
     /// when they are more than d.
-    fn spectrum(&self, x: ArrayView1<T>, sigma: f64, vectors: bool) -> Result<Singular> {
+    fn spectrum(&self, x: ArrayView1<T>, sigma: f64, vectors: usize) -> Result<Singular> {
         let (x, sigma) = self.placed(x.insert_axis(Axis(0)), sigma);
         let rows = self.deviations(x.row(0), sigma);
         let (m, d) = rows.dim();
@@ -310,7 +310,7 @@ impl<T: Scalar> Differentiable<T> for EmpiricalDenoiser<T> {
         // The rows' weighted sum is 0, so at least one value is, and what
         // rounding leaves of it has no direction.
         let held = values.iter().filter(|&&v| v > NOTHING * values[0]).count();
-        let right = if vectors {
+        let right = if vectors > 0 {
             let axes = product(rows.t(), left.slice(s![.., ..held]));
             // Orthogonal already, but the smaller ones only to their own rounding.
             orthonormalize(axes.view())

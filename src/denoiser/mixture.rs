@@ -24,7 +24,8 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, CowAr
 use super::reduced::{put_back, seen_from};
 use super::{Denoiser, Differentiable, Reduced, Singular};
 use crate::linalg::{
-    accumulate, cast, dot, leading_right_vectors, orthonormalize, product, squared_norms, symmetric_eigen,
+    accumulate, cast, dot, fix_signs, leading_right_vectors, orthonormalize, product, squared_norms,
+    symmetric_eigen,
 };
 use crate::mixture::{Component, Mixture};
 use crate::scalar::{Dtype, Scalar};
@@ -32,6 +33,9 @@ use crate::scalar::{Dtype, Scalar};
 /// Two log weights further apart than this leave the smaller component a share
 /// below 1e-17, under the rounding of f64.
 const DECIDED: f64 = 40.0;
+
+/// What changes a Jacobian by less than this share of its norm is under the rounding of its spectrum.
+const UNSEEN: f64 = 1e-17;
 
 /// A mixture's denoiser, computing in T.
 pub struct MixtureDenoiser<T: Scalar> {
@@ -442,12 +446,15 @@ impl<T: Scalar> Differentiable<T> for MixtureDenoiser<T> {
         Ok(cast(out.view()))
     }
 
-    /// In coordinates of span{U_1 … U_K, μ_1 … μ_K, x}, which holds all but a
-    /// multiple of the identity: a problem of size Σr_k + K + 1, never d.
-    fn spectrum(&self, x: ArrayView1<T>, sigma: f64, vectors: bool) -> Result<Singular> {
+    /// Where one component has all the weight, that of J_k. Else in coordinates of span{U_1 … U_K, μ_1 … μ_K, x},
+    /// which holds all but a multiple of the identity: a problem of size Σr_k + K + 1, never d.
+    fn spectrum(&self, x: ArrayView1<T>, sigma: f64, vectors: usize) -> Result<Singular> {
         let level = self.level(sigma);
         let x = self.seen(x);
         let posterior = self.posterior(x.view(), &level);
+        if let Some(k) = self.alone(&posterior, &level) {
+            return Ok(self.of_component(k, &level, vectors));
+        }
         let span = self.span()?;
         let d = self.mixture.dim();
         // Only noise off the subspaces brings in x itself.
@@ -469,11 +476,13 @@ impl<T: Scalar> Differentiable<T> for MixtureDenoiser<T> {
             small[[i, i]] += slack;
         }
         let (values, rotation) = symmetric_eigen(small.view())?;
-        let rotation = rotation.slice(s![.., ..if vectors { p } else { 0 }]);
+        // What is orthogonal to all listed is wanted where the largest do not suffice.
+        let above = values.iter().take_while(|&&v| v >= slack).count();
+        let lifted = if vectors > above { p } else { vectors };
         Ok(Singular {
             // J is positive semi-definite; what rounding leaves below 0 is 0.
             values: values.mapv(|v| v.max(0.0)),
-            right: product(frame.view(), rotation),
+            right: product(frame.view(), rotation.slice(s![.., ..lifted])),
             rest: (slack, d - p),
         })
     }
@@ -485,6 +494,30 @@ impl<T: Scalar> Differentiable<T> for MixtureDenoiser<T> {
 }
 
 impl<T: Scalar> MixtureDenoiser<T> {
+    /// The component beside which the others change J by less than its rounding.
+    fn alone(&self, posterior: &Posterior, level: &Level) -> Option<usize> {
+        let (best, _) = posterior.weights.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1))?;
+        // ‖J_k‖ is at most 1, and σ⁻² Σ w_k‖m_k − D‖² bounds what the means add.
+        let others = posterior.weights.iter().enumerate().filter(|(k, _)| *k != best).map(|(_, w)| w);
+        let added = squared_norms(posterior.deviations.view()).sum() / level.sigma2;
+        let columns = self.starts[best]..self.starts[best + 1];
+        let own = level.shrink[columns].iter().fold(0.0, |a, &b| f64::max(a, b)) + level.slack[best];
+        (others.sum::<f64>() + added <= UNSEEN * own).then_some(best)
+    }
+
+    /// The spectrum of J_k: λ/(λ+σ²) on its subspace.
+    fn of_component(&self, k: usize, level: &Level, vectors: usize) -> Singular {
+        let Component { basis, variances, .. } = &self.mixture.components[k];
+        let value = |i: &usize| variances[*i] / (variances[*i] + level.sigma2);
+        let mut order: Vec<usize> = (0..variances.len()).collect();
+        order.sort_by(|a, b| value(b).total_cmp(&value(a)));
+        let listed = if vectors == 0 { &[] } else { &order[..] };
+        let mut right = basis.select(Axis(1), listed);
+        fix_signs(right.view_mut());
+        let rest = (level.slack[k], basis.nrows() - basis.ncols());
+        Singular { values: order.iter().map(value).collect(), right, rest }
+    }
+
     /// One point less the centre.
     fn seen(&self, x: ArrayView1<T>) -> Array1<f64> {
         let x = x.mapv(Scalar::wide);

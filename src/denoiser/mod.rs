@@ -117,9 +117,9 @@ pub trait Differentiable<T: Scalar>: Denoiser<T> {
         self.vjp(x, Array2::eye(self.dim()).view(), sigma)
     }
 
-    /// Singular values of the Jacobian at `x`, with their right vectors if asked
-    /// for. The default forms J; closed forms override it with a problem of their own size.
-    fn spectrum(&self, x: ArrayView1<T>, sigma: f64, vectors: bool) -> Result<Singular> {
+    /// Singular values of the Jacobian at `x`, with at least so many of the leading right vectors, or all that are
+    /// listed. The default forms J; closed forms override it with a problem of their own size.
+    fn spectrum(&self, x: ArrayView1<T>, sigma: f64, vectors: usize) -> Result<Singular> {
         let _ = vectors;
         let (_, values, right) = thin_svd(cast::<T, f64>(self.jacobian(x, sigma)?.view()).view())?;
         Ok(Singular { values, right, rest: (0.0, 0) })
@@ -161,7 +161,8 @@ impl<T: Scalar, D: Differentiable<T> + ?Sized> Tangent<T> for Anew<'_, T, D> {
 pub struct Singular {
     /// Largest first. Fewer than d mean that the others equal `rest`.
     pub values: Array1<f64>,
-    /// Right singular vectors as columns, (d, values.len()); (d, 0) if not asked for.
+    /// Right singular vectors as columns, (d, ≤ values.len()), the leading ones first; all of those that are not less
+    /// than `rest` where a vector of it is wanted, too.
     pub right: Array2<f64>,
     /// The singular value of every direction not listed, and how many there are.
     pub rest: (f64, usize),

@@ -77,6 +77,11 @@ enum Known {
 }
 
 impl<T: Scalar> Search<'_, T> {
+    /// How many vectors of a closed form are used: of a part, all.
+    fn lifted(&self) -> usize {
+        if self.inside.is_none() { self.count } else { usize::MAX }
+    }
+
     /// The directions at one point; `row` keys what is drawn.
     ///
     /// # Errors
@@ -84,11 +89,18 @@ impl<T: Scalar> Search<'_, T> {
     pub fn at(&self, x: ArrayView1<T>, row: u64) -> Result<Basis> {
         let known = match (self.method, self.denoiser.closed_form()) {
             (Method::Iterated { .. }, _) => Known::Products,
-            (Method::Exact, Some(_)) => Known::Closed(self.denoiser.spectrum(x, self.sigma, true)?),
+            (Method::Exact, Some(_)) => {
+                Known::Closed(self.denoiser.spectrum(x, self.sigma, self.lifted())?)
+            }
             (Method::Exact, None) => Known::Formed(cast(self.denoiser.jacobian(x, self.sigma)?.view())),
         };
         let (mut right, mut turning) = self.leading(&known, x, self.inside, self.count, [row, 0])?;
         let image = |right: &Array2<f64>| -> Result<(Array2<f64>, Array1<f64>)> {
+            // Symmetric, it makes of its own vectors multiples.
+            if let (Known::Closed(j), None) = (&known, self.inside) {
+                let values = Array1::from(j.all()[..right.nrows()].to_vec());
+                return Ok((right * &values.view().insert_axis(Axis(1)), values));
+            }
             let mut left = match &known {
                 Known::Formed(j) => product(right.view(), j.t()),
                 _ => cast::<T, f64>(self.denoiser.jvp(x, cast(right.view()).view(), self.sigma)?.view()),

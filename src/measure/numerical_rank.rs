@@ -186,7 +186,7 @@ impl<T: Scalar> Survey<'_, T> {
         let (singular, total) = match self.randomized {
             Some(q) => randomized(self.denoiser, x, sigma, q, self.seed, row)?,
             None => {
-                let singular = self.denoiser.spectrum(x, sigma, self.vectors > 0)?;
+                let singular = self.denoiser.spectrum(x, sigma, self.vectors)?;
                 let total = singular.all().iter().map(|s| s * s).sum();
                 (singular, total)
             }

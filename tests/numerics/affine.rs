@@ -246,7 +246,7 @@ fn an_affine_denoiser_is_its_map_at_its_levels_alone() {
         let point = x.row(0);
         assert!(largest(&(denoiser.jvp(point, v.view(), sigma).unwrap() - v.dot(&weight.t()))) < 1e-14);
         assert!(largest(&(denoiser.vjp(point, v.view(), sigma).unwrap() - v.dot(&weight))) < 1e-14);
-        let values = denoiser.spectrum(point, sigma, false).unwrap().values;
+        let values = denoiser.spectrum(point, sigma, 0).unwrap().values;
         assert!((values.dot(&values) / (&weight * &weight).sum() - 1.0).abs() < 1e-13);
     }
     let said = denoiser.denoise(x.view(), 2.0).unwrap_err().to_string();

@@ -206,7 +206,7 @@ fn the_randomized_spectrum_of_a_network_is_the_exact_one() {
     // A network's Jacobian is not symmetric: both products are needed.
     let denoiser = denoiser(Architecture::Mlp { width: 12, depth: 2 }, &[9], Preconditioning::Edm);
     let x = random_rows::<f64>(12, 1, 9);
-    let exact = denoiser.spectrum(x.row(0), 0.7, false).unwrap().all();
+    let exact = denoiser.spectrum(x.row(0), 0.7, 0).unwrap().all();
     let (found, total) = randomized(&denoiser, x.row(0), 0.7, 4, 1, 0).unwrap();
     for (found, exact) in found.values.iter().zip(&exact) {
         // With as many directions as dimensions it is exact up to rounding.

@@ -49,8 +49,8 @@ fn moves<T: Scalar>(
         let error = (&jvp.mapv(Scalar::wide) - &expected).iter().fold(0.0f64, |m, v| m.max(v.abs()));
         assert!(error < promised::<T>() * size * d as f64, "{what}: J off by {error}");
         let values = |d: Singular| d.all();
-        let expected = values(plain.spectrum(x.row(0), sigma, false).unwrap());
-        let got = values(denoiser.spectrum(moved.row(0), sigma * unit, false).unwrap());
+        let expected = values(plain.spectrum(x.row(0), sigma, 0).unwrap());
+        let got = values(denoiser.spectrum(moved.row(0), sigma * unit, 0).unwrap());
         assert_eq!(got.len(), expected.len());
         for (a, b) in got.iter().zip(&expected) {
             assert!((a - b).abs() <= 1e-11 * expected[0], "{what}: singular value {a} for {b}");

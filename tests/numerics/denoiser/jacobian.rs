@@ -56,11 +56,11 @@ fn the_rank_of_a_jacobian_without_noise_is_the_subspaces() {
     let mixture = Design::molrg(48, 6, 2).plant(1).unwrap();
     let denoiser = MixtureDenoiser::<f64>::new(mixture.clone());
     let x = Sampler::<f64>::new(&mixture, 1, true).draw(0..1).0;
-    let inside = denoiser.spectrum(x.row(0), 0.02, false).unwrap();
+    let inside = denoiser.spectrum(x.row(0), 0.02, 0).unwrap();
     let expected = 1.0 / (1.0 + 0.02 * 0.02);
     assert!(inside.values.iter().take(6).all(|v| (v - expected).abs() < 1e-12));
     assert!(inside.values.iter().skip(6).all(|v| *v < 1e-12) && inside.rest.0 == 0.0);
-    let outside = denoiser.spectrum((&x.row(0) * 1e-9).view(), 1e4, false).unwrap();
+    let outside = denoiser.spectrum((&x.row(0) * 1e-9).view(), 1e4, 0).unwrap();
     assert!(outside.values.iter().take(12).all(|v| (v * (1.0 + 1e8) - 0.5).abs() < 1e-9));
     assert_eq!(outside.all().len(), 48);
 }
