@@ -54,6 +54,11 @@ pub struct Key {
 }
 
 impl Key {
+    /// Whether it marks by zeros, which are the same at every strength.
+    pub fn is_zero(&self) -> bool {
+        self.wanted.iter().all(|w| *w == Complex::ZERO)
+    }
+
     /// Draws one. The values of a channel are its row of the seed's.
     ///
     /// # Errors

@@ -229,6 +229,19 @@ fn smooth_images_have_finite_scores() {
 }
 
 #[test]
+fn a_mark_is_of_what_it_marks() {
+    let place = Place::new();
+    place.out("watermark key --shape 4,4 --radius 1 --pattern zero -o zero.npy");
+    place.out("watermark key --shape 4,4 --radius 1 -o key.npy");
+    place.put("x.csv", format!("{}\nnan,{}\n", ["0.5"; 16].join(","), ["1"; 15].join(",")));
+    let said = place.fails(2, "watermark embed x.csv --shape 4,4 --key zero.npy --strength 2 --nan drop");
+    assert!(said.contains("--strength") && said.contains("zeros"), "{said}");
+    let marked = place.text("watermark embed x.csv --shape 4,4 --key key.npy --nan pass -f csv");
+    let finite = |line: &str| line.split(',').all(|v| v.parse::<f64>().unwrap().is_finite());
+    assert_eq!(marked.lines().map(finite).collect::<Vec<_>>(), [true, false]);
+}
+
+#[test]
 fn what_flags_ask_for_beyond_all_bounds_is_refused() {
     let place = mixture();
     place.fails(2, "linearity truth.st x.npy --sigma 1 --pairs 9000000000000000000");

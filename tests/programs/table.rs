@@ -569,6 +569,11 @@ fn roc_says_what_its_numbers_do_not() {
     fails(&place, 1, "roc odd.csv --score s --label y", &["odd.csv", "\"2\"", "--positive"]);
     fails(&place, 1, "roc nan.csv --score s --label y", &["nan.csv", "not finite", "--nan drop"]);
     fails(&place, 1, "roc nan.csv --score s --label y --nan drop", &["0 positives and 1 negatives"]);
+    // An infinite score has its place among the others.
+    fails(&place, 1, "roc nan.csv --score s --label y --nan pass", &["nan.csv", "neither above nor below"]);
+    place.put("inf.csv", "s,y\n0.5,0\ninf,1\n1,0\n0.75,1\n");
+    let text = String::from_utf8(place.run("roc inf.csv --score s --label y --nan pass").out).unwrap();
+    assert!(text.lines().nth(1).unwrap().starts_with("0.75,"), "{text}");
     fails(&place, 1, "roc alike.csv --score s --label y", &["0 positives and 2 negatives"]);
     fails(&place, 1, "roc few.csv --score s --label z", &["'z'"]);
 }

@@ -107,7 +107,7 @@ impl Arguments {
     }
 }
 
-/// The score of a row, if it has one; without --nan error, if that is finite.
+/// The score of a row, if it has one: with --nan drop a finite one, with --nan pass one that has a place among the others.
 fn finite(job: &Job, table: &Columns, row: usize, column: usize) -> Result<Option<f64>> {
     let Some(score) = table.number(row, column)? else { return Ok(None) };
     ensure!(
@@ -116,5 +116,11 @@ fn finite(job: &Job, table: &Columns, row: usize, column: usize) -> Result<Optio
         table.place(row),
         table.column_name(column)
     );
-    Ok(score.is_finite().then_some(score))
+    ensure!(
+        !score.is_nan() || job.shared.nan != NanPolicy::Pass,
+        "{}: {} is nan, which is neither above nor below another; leave such rows out with --nan drop",
+        table.place(row),
+        table.column_name(column)
+    );
+    Ok((score.is_finite() || job.shared.nan == NanPolicy::Pass).then_some(score))
 }

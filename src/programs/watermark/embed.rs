@@ -37,9 +37,11 @@ fn embed<T: Scalar>(job: &Job, rows: Rows, mark: &Watermark) -> Result<()> {
         let mut images = block.first().unwrap_or_default();
         for (i, mut row) in images.outer_iter_mut().enumerate() {
             let mut image: Vec<f64> = row.iter().map(|x| x.wide()).collect();
+            // Of an image with a number that is not finite, --nan pass leaves none that is.
+            let finite = image.iter().all(|x| x.is_finite());
             mark.embed(&mut image);
             ensure!(
-                image.iter().all(|x| T::of(*x).is_finite()),
+                !finite || image.iter().all(|x| T::of(*x).is_finite()),
                 "row {}: its numbers are too large to mark; give them in another unit",
                 first + i as u64
             );

@@ -54,6 +54,7 @@ impl KeyArgs {
         }
         job.wait_for_stdin(&[self.points.as_deref(), Some(&self.key)])?;
         let key = read_key(job, &self.key)?;
+        job.only(!key.is_zero(), &["--strength"], "the key is of zeros, which none changes")?;
         let rows = job.rows(self.points.as_deref())?.images(self.layout)?;
         let name = self.key.to_string_lossy();
         same_items((&name, &key.shape), (rows.name(), rows.item_shape()))?;
