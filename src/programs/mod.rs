@@ -16,6 +16,7 @@ mod image_quality;
 mod jacobian_basis;
 mod jacobian_rank;
 mod linearity;
+mod mixture;
 mod molrg_gen;
 mod npy;
 mod pf_sample;
@@ -58,6 +59,12 @@ pub static PROGRAMS: &[Entry] = &[
     program::<image_quality::Arguments>("image-quality", &[Samples], Table, &[Format, Rows, Nan(Error), Shape]),
     program::<linearity::Arguments>("linearity", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
     program::<subspace_error::Arguments>("subspace-error", &[Model], Table, &[Format, Rows]),
+    several::<mixture::About>("mixture", &[
+        program::<mixture::info::Arguments>("info", &[Model], Table, &[Format, Rows]),
+        program::<mixture::select::Arguments>("select", &[Model], Model, &[Dtype]),
+        program::<mixture::join::Arguments>("join", &[Model], Model, &[Dtype]),
+        program::<mixture::pool::Arguments>("pool", &[Model], Model, &[Dtype]),
+    ]),
     program::<phase_grid::Arguments>("phase-grid", &[], Table, &[Format, Dtype, Seed, Rows]),
     several::<npy::About>("npy", &[
         program::<npy::info::Arguments>("info", &[Samples], Table, &[Format, Dtype, Rows, Nan(Pass), Shape]),

@@ -7,6 +7,7 @@ mod fig;
 mod figures;
 mod fitting;
 mod geometry;
+mod mixture;
 mod npy;
 mod pipelines;
 #[path = "../contracts/place.rs"]

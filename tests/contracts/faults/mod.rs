@@ -90,6 +90,11 @@ const MODEL_READERS: &[&str] = &[
     "subspace-error {} truth.st -o old",
     "subspace-error truth.st {} -o old",
     "molrg-gen --from {} -n 5 -o old --labels side --truth third",
+    "mixture info {} -o old",
+    "mixture select {} --components 0 -o old",
+    "mixture join {} student.st -o old",
+    "mixture join student.st {} --weights 1,2 -o old",
+    "mixture pool {} -o old",
     "npy check {}",
 ];
 
