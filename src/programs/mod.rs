@@ -11,6 +11,7 @@ mod dae_distill;
 mod dae_features;
 mod dae_fit;
 mod dae_serve;
+mod entropy;
 mod fig;
 mod image_quality;
 mod jacobian_basis;
@@ -58,6 +59,7 @@ pub static PROGRAMS: &[Entry] = &[
     program::<jacobian_basis::Arguments>("jacobian-basis", &[Model, Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
     program::<image_quality::Arguments>("image-quality", &[Samples], Table, &[Format, Rows, Nan(Error), Shape]),
     program::<linearity::Arguments>("linearity", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
+    program::<entropy::Arguments>("entropy", &[Samples], Table, &[Format, Dtype, Rows, Nan(Error), Shape, Workers]),
     program::<subspace_error::Arguments>("subspace-error", &[Model], Table, &[Format, Rows]),
     several::<mixture::About>("mixture", &[
         program::<mixture::info::Arguments>("info", &[Model], Table, &[Format, Rows]),

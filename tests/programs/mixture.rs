@@ -84,7 +84,12 @@ fn the_pooled_gaussian_is_the_one_fitted() {
 fn what_does_not_fit_is_refused_by_name() {
     let place = stocked();
     refused(&place, "mixture join a.st other.st", 1, &["other.st: is of dimension 11, but a.st of 12"]);
-    refused(&place, "mixture join a.st b.st shape.st", 1, &["shape.st and a.st: items of shape (3,4) against (2,6)"]);
+    refused(
+        &place,
+        "mixture join a.st b.st shape.st",
+        1,
+        &["shape.st and a.st: items of shape (3,4) against (2,6)"],
+    );
     refused(&place, "mixture join a.st b.st --weights 1", 2, &["--weights: give 2 numbers"]);
     refused(&place, "mixture join a.st b.st --weights 1,-1", 2, &["--weights"]);
     refused(&place, "mixture join a.st b.st --weights 0,0", 2, &["--weights"]);

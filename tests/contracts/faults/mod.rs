@@ -67,6 +67,8 @@ const SAMPLE_READERS: &[&str] = &[
     "npy transpose {} --shape 1,3 --axes 0,2,1 -o old",
     "fig images {} --shape 1,3 -o old.svg",
     "dae-features network.st {} --sigma 1 --layer in -o old",
+    "entropy {} -o old",
+    "entropy whole.npy --descriptor pca:1 --fit {} -o old",
     "watermark embed {} --shape 1,3 --key key.npy -o old",
     "watermark detect {} --shape 1,3 --key key.npy -o old",
     "watermark attack {} --shape 1,3 --kind blur --strength 1 -o old",
