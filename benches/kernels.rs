@@ -8,7 +8,7 @@ use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use molrg::denoiser::{Denoiser, EmpiricalDenoiser, MixtureDenoiser};
 use molrg::linalg::accumulate;
-use molrg::measure::generalization::Training;
+use molrg::measure::nearest::Searched;
 use molrg::measure::reproducibility::Similarity;
 use molrg::mixture::{Design, Sampler};
 use molrg::network::batch::{Batch, Shape};
@@ -60,7 +60,7 @@ fn online_softmax(bencher: Bencher, sigma: f64) {
 #[divan::bench]
 fn best_match(bencher: Bencher) {
     let (n, rows, d) = (256, 8192, 512);
-    let (x, train) = (normal(1, n, d), Training::new(normal(2, rows, d)));
+    let (x, train) = (normal(1, n, d), Searched::new(normal(2, rows, d)));
     bencher
         .counter(ItemsCount::new(2 * n * rows * d))
         .bench_local(|| train.best(black_box(&x).view(), Similarity::Cosine, 1.0));

@@ -117,6 +117,16 @@ pub fn moments<T: Scalar>(mut rows: Rows) -> Result<Moments> {
     Ok(moments)
 }
 
+/// The same of rows that are held.
+///
+/// # Errors
+/// d² numbers that do not fit in memory.
+pub fn moments_of<T: Scalar>(x: ArrayView2<T>) -> Result<Moments> {
+    let mut moments = Moments::new(x.ncols())?;
+    x.axis_chunks_iter(Axis(0), MOMENT_ROWS).for_each(|rows| moments.add(rows));
+    Ok(moments)
+}
+
 impl<T: Scalar> Repeated<T> {
     /// Moments of all rows.
     ///
@@ -125,11 +135,7 @@ impl<T: Scalar> Repeated<T> {
     pub fn moments(&self, job: &Job) -> Result<Moments> {
         match self.source(job)? {
             Source::Stream(rows) => moments::<T>(rows),
-            _ => {
-                let mut moments = Moments::new(self.held.ncols())?;
-                self.held.axis_chunks_iter(Axis(0), MOMENT_ROWS).for_each(|rows| moments.add(rows));
-                Ok(moments)
-            }
+            _ => moments_of(self.held.view()),
         }
     }
 }

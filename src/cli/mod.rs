@@ -3,6 +3,7 @@
 //! loop over rows; then groups of flags that several programs have.
 
 mod derivatives;
+mod descriptor;
 pub mod ending;
 mod fitting;
 pub mod flags;
@@ -23,8 +24,9 @@ mod sampling;
 mod training;
 
 pub use derivatives::{By, JacobianArgs};
+pub use descriptor::DescriptorArgs;
 pub use ending::{Stopped, Usage, usage};
-pub use fitting::{FitArgs, component_ranks, moments};
+pub use fitting::{FitArgs, component_ranks, moments, moments_of};
 pub use job::Job;
 pub use levels::{LevelArgs, TimedLevelArgs};
 pub use lists::{Integers, Numbers, Shape, parse_count, parse_list};

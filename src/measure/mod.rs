@@ -3,6 +3,8 @@
 //! * [`reproducibility`]: the RP score, the share of latents that two models turn
 //!   into the same sample (arXiv 2310.05264);
 //! * [`generalization`]: the GL score in its three forms;
+//! * [`nearest`]: the rows of a set nearest to others, exactly;
+//! * [`entropy`]: of the law that samples are drawn from, by nearest rows (arXiv 2509.16499);
 //! * [`copies`]: rows that are equal to the bit;
 //! * [`descriptor`]: what is compared: raw rows, or their principal coordinates;
 //! * [`probability_flow_distance`]: PFD and its bias and variance (arXiv 2505.20123);
@@ -25,12 +27,14 @@ pub mod comparison;
 pub mod copies;
 pub mod curve;
 pub mod descriptor;
+pub mod entropy;
 pub mod features;
 pub mod generalization;
 pub mod image_quality;
 pub mod interval;
 pub mod jacobian_basis;
 pub mod linearity;
+pub mod nearest;
 pub mod numerical_rank;
 pub mod phase;
 pub mod probability_flow_distance;

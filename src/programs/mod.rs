@@ -11,11 +11,13 @@ mod dae_distill;
 mod dae_features;
 mod dae_fit;
 mod dae_serve;
+mod entropy;
 mod fig;
 mod image_quality;
 mod jacobian_basis;
 mod jacobian_rank;
 mod linearity;
+mod mixture;
 mod molrg_gen;
 mod npy;
 mod pf_sample;
@@ -57,7 +59,14 @@ pub static PROGRAMS: &[Entry] = &[
     program::<jacobian_basis::Arguments>("jacobian-basis", &[Model, Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
     program::<image_quality::Arguments>("image-quality", &[Samples], Table, &[Format, Rows, Nan(Error), Shape]),
     program::<linearity::Arguments>("linearity", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
+    program::<entropy::Arguments>("entropy", &[Samples], Table, &[Format, Dtype, Rows, Nan(Error), Shape, Workers]),
     program::<subspace_error::Arguments>("subspace-error", &[Model], Table, &[Format, Rows]),
+    several::<mixture::About>("mixture", &[
+        program::<mixture::info::Arguments>("info", &[Model], Table, &[Format, Rows]),
+        program::<mixture::select::Arguments>("select", &[Model], Model, &[Dtype]),
+        program::<mixture::join::Arguments>("join", &[Model], Model, &[Dtype]),
+        program::<mixture::pool::Arguments>("pool", &[Model], Model, &[Dtype]),
+    ]),
     program::<phase_grid::Arguments>("phase-grid", &[], Table, &[Format, Dtype, Seed, Rows]),
     several::<npy::About>("npy", &[
         program::<npy::info::Arguments>("info", &[Samples], Table, &[Format, Dtype, Rows, Nan(Pass), Shape]),

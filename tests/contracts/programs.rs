@@ -228,6 +228,12 @@ pub const CALLS: &[Call] = &[
         "a.npy b.npy --no-ssim --data-range=-9,9 --mask mask.npy --per-sample",
     ),
     call("image-quality", "large.npy large.npy --data-range=-9,9"),
+    call("entropy", "test.npy --neighbours 2"),
+    call("entropy", "test.npy --descriptor pca:4 --fit train.npy"),
+    rowwise("mixture", 2, &["-"], "info truth.st"),
+    call("mixture", "select truth.st --components 1"),
+    call("mixture", "join truth.st student.st gaussian.st --weights 1,2,0.5"),
+    call("mixture", "pool truth.st"),
     rowwise("subspace-error", 3, &["-"], "student.st truth.st"),
     rowwise(
         "phase-grid",

@@ -10,6 +10,7 @@ mod geometry;
 mod linalg;
 mod linearity;
 mod measure;
+mod mixture;
 mod network;
 mod network_golden;
 mod random;

@@ -1,12 +1,14 @@
 //! The programs, run as their users run them: each by itself, and together.
 
 mod checkpoints;
+mod collapse;
 mod data;
 mod directions;
 mod fig;
 mod figures;
 mod fitting;
 mod geometry;
+mod mixture;
 mod npy;
 mod pipelines;
 #[path = "../contracts/place.rs"]

@@ -14,7 +14,7 @@ use crate::cli::{Block, Job, Numbers, Program, Source, parse_list, usage};
 use crate::fit::pca::Moments;
 use crate::measure::copies::Known;
 use crate::measure::descriptor::{Choice, Descriptor};
-use crate::measure::generalization::{Training, check_scale};
+use crate::measure::nearest::{Searched, check_scale};
 use crate::measure::reproducibility::Similarity;
 use crate::measure::scale::Scale;
 use crate::scalar::{Dtype, Scalar};
@@ -221,7 +221,7 @@ impl Arguments {
         let train = match train {
             Some((name, x)) => {
                 let rows = Known::new(x.view());
-                let described = Training::checked(descriptor.apply(x, 0)?).context(name)?;
+                let described = Searched::checked(descriptor.apply(x, 0)?).context(name)?;
                 Some(Train { described, rows })
             }
             None => None,

@@ -6,8 +6,9 @@ use ndarray::Array2;
 use crate::cli::Job;
 use crate::measure::copies::{Known, paired_copies};
 use crate::measure::descriptor::Descriptor;
-use crate::measure::generalization::{Best, Nearest, Training, check_scale, is_copy};
+use crate::measure::generalization::{is_copy, left_out};
 use crate::measure::interval::{Amounts, Estimate};
+use crate::measure::nearest::{Best, Nearest, Searched, check_scale};
 use crate::measure::reproducibility::{Reproducibility, Side};
 use crate::measure::scale::Scale;
 use crate::scalar::Scalar;
@@ -21,7 +22,7 @@ pub const PER_SAMPLE: &[&str] =
 
 /// A training set: its descriptors, and its rows as they are given.
 pub struct Train<T: Scalar> {
-    pub described: Training<T>,
+    pub described: Searched<T>,
     pub rows: Known,
 }
 
@@ -140,7 +141,7 @@ impl<'a, T: Scalar> Scores<'a, T> {
     fn add_generalization(
         &mut self,
         blocks: &[Array2<T>],
-        train: &Training<T>,
+        train: &Searched<T>,
     ) -> Result<Vec<(Vec<Best>, Vec<Nearest>)>> {
         let similarity = self.arguments.similarity;
         let distances = self.wants(Form::Distance) || self.wants(Form::Ratio) || self.per_sample.is_some();
@@ -276,7 +277,7 @@ impl<'a, T: Scalar> Scores<'a, T> {
 
     /// GL of the training rows themselves, each left out in turn; `None` where there is but one.
     fn baseline(&self, seed: u64, form: Form, train: &Train<T>) -> Option<f64> {
-        let rows = train.described.left_out(seed);
+        let rows = left_out(train.described.rows().nrows(), seed);
         let share = |copies: usize, n: usize| (n > 0).then(|| (n - copies) as f64 / n as f64);
         match form {
             Form::Similarity => {

@@ -67,6 +67,8 @@ const SAMPLE_READERS: &[&str] = &[
     "npy transpose {} --shape 1,3 --axes 0,2,1 -o old",
     "fig images {} --shape 1,3 -o old.svg",
     "dae-features network.st {} --sigma 1 --layer in -o old",
+    "entropy {} -o old",
+    "entropy whole.npy --descriptor pca:1 --fit {} -o old",
     "watermark embed {} --shape 1,3 --key key.npy -o old",
     "watermark detect {} --shape 1,3 --key key.npy -o old",
     "watermark attack {} --shape 1,3 --kind blur --strength 1 -o old",
@@ -90,6 +92,11 @@ const MODEL_READERS: &[&str] = &[
     "subspace-error {} truth.st -o old",
     "subspace-error truth.st {} -o old",
     "molrg-gen --from {} -n 5 -o old --labels side --truth third",
+    "mixture info {} -o old",
+    "mixture select {} --components 0 -o old",
+    "mixture join {} student.st -o old",
+    "mixture join student.st {} --weights 1,2 -o old",
+    "mixture pool {} -o old",
     "npy check {}",
 ];
 

@@ -25,6 +25,7 @@ const LARGE: &[(&str, &str)] = &[
     ("dae-apply", "the model's answer is not finite"),
     ("pf-sample student.st", "the model's answer is not finite"),
     ("--train {}", "too large to search in f64"),
+    ("entropy {}", "too large to search in f64"),
     ("--fit {}", "too large to factorize"),
     ("--reference {}", "too large to search in f64"),
     ("pfd", "value would be NaN: the numbers are too large"),
@@ -54,6 +55,7 @@ const NO_MASK: &[(&str, &str)] = &[("--mask {}", "cannot be one of items of shap
 const SMALL: &[(&str, &str)] = &[
     ("--kind mlp", "too large or small to train on"),
     ("--train {}", "too small to search in f64"),
+    ("entropy {}", "too small to search in f64"),
     ("--solver em", "too small to fit"),
     ("--kind gaussian", "too small to fit"),
     ("--kind linear-vae", "too small to fit"),
@@ -69,6 +71,7 @@ const DATA: &[Data] = &[
         refused: &[
             &[
                 ("--kind molrg", "2 components but only 1 rows"),
+                ("entropy", "1 rows, where each needs 1 others"),
                 ("linearity student.st {} --sigma 1 -o", "no pair"),
             ],
             NO_MASK,
@@ -84,11 +87,19 @@ const DATA: &[Data] = &[
         rows: &[[1.0, 7.0, 0.5], [0.25, 7.0, 1.0], [-1.0, 7.0, 2.0], [0.5, 7.0, -1.0]],
         refused: &[],
     },
-    Data { name: "the same row four times", rows: &[[1.0, -2.0, 0.5]; 4], refused: &[] },
+    Data {
+        name: "the same row four times",
+        rows: &[[1.0, -2.0, 0.5]; 4],
+        refused: &[&[("entropy {}", "4 of 4 rows lie on another")]],
+    },
     Data {
         name: "zeros",
         rows: &[[0.0; 3]; 4],
-        refused: &[&[("--kind mlp", "its numbers are all the same"), ("--mask {}", "marks nothing")]],
+        refused: &[&[
+            ("--kind mlp", "its numbers are all the same"),
+            ("--mask {}", "marks nothing"),
+            ("entropy {}", "4 of 4 rows lie on another"),
+        ]],
     },
     Data {
         name: "denormals",

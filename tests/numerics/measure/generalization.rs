@@ -9,7 +9,7 @@ fn forms_of_the_generalization_score() {
     let train = arr2(&[[1.0, 0.0], [0.0, 2.0]]);
     let samples = arr2(&[[0.98, 0.05], [3.0, -3.0], [-1.0, -1.0]]);
     let score = |rows: &Array2<f64>, x: &Array2<f64>| {
-        let training = Training::new(rows.clone());
+        let training = Searched::new(rows.clone());
         let best = training.best(x.view(), Similarity::Cosine, 1.0);
         let similar = best.iter().filter(|b| Similarity::Cosine.alike(b.similarity, 0.6)).count();
         let copies = training.nearest(x.view()).iter().filter(|n| is_copy(n, 1.0 / 3.0)).count();
@@ -45,7 +45,7 @@ fn denominators_on_molrg() {
                 let truth = Design::molrg(48, r, 2).plant(seed).unwrap();
                 let sampler = Sampler::<f32>::new(&truth, seed, true);
                 let n = 2 * per * r as u64;
-                let training = Training::new(sampler.draw(0..n).0);
+                let training = Searched::new(sampler.draw(0..n).0);
                 let fresh = sampler.draw(1_000_000..1_000_500).0;
                 let mut distance = Mean::default();
                 training.nearest(fresh.view()).iter().for_each(|n| distance.add(n.distance));

@@ -1,10 +1,12 @@
 //! Measures against closed forms, brute force, resampling and SciPy.
 
+mod entropy;
 mod features;
 mod generalization;
 mod image_quality;
 mod interval;
 mod jacobian_basis;
+mod nearest;
 mod numerical_rank;
 mod probability_flow_distance;
 mod reproducibility;
@@ -18,8 +20,9 @@ use molrg::flow::{Plan, Solver};
 use molrg::linalg::{orthonormalize, singular_values, squared_distance};
 use molrg::measure::copies::{Known, paired_copies};
 use molrg::measure::descriptor::{Choice, Descriptor};
-use molrg::measure::generalization::{Nearest, Training, is_copy};
+use molrg::measure::generalization::{is_copy, left_out};
 use molrg::measure::interval::{Amounts, Estimate, Joint, Mean};
+use molrg::measure::nearest::{Nearest, Neighbour, Searched};
 use molrg::measure::numerical_rank::{Survey, numerical_rank, randomized, ranks_about};
 use molrg::measure::phase::{Cell, Experiment};
 use molrg::measure::probability_flow_distance::{BiasVariance, Distance, Relative, Shifted};

@@ -130,11 +130,11 @@ fn angles_do_not_depend_on_the_unit() {
 fn a_search_that_would_overflow_or_vanish_is_refused() {
     let rows = normal::<f32>(1, 9, 4);
     for (unit, words) in [(1e17, "too large"), (1e-18, "too small")] {
-        let error = Training::checked(rows.mapv(|x| x * unit)).err().unwrap();
+        let error = Searched::checked(rows.mapv(|x| x * unit)).err().unwrap();
         assert!(error.to_string().contains(words), "{error}");
     }
-    let zeros = Training::checked(Array2::<f32>::zeros((2, 3)));
-    assert!(zeros.is_ok() && Training::checked(rows).is_ok());
+    let zeros = Searched::checked(Array2::<f32>::zeros((2, 3)));
+    assert!(zeros.is_ok() && Searched::checked(rows).is_ok());
 }
 
 fn brute(
@@ -171,7 +171,7 @@ fn best_matches_are_those_of_brute_force() {
         if samples > 4 {
             x.row_mut(4).fill(T::zero());
         }
-        let training = Training::new(rows.clone());
+        let training = Searched::new(rows.clone());
         assert_eq!(training.rows(), rows);
         let (wx, wr) = (x.mapv(Scalar::wide), rows.mapv(Scalar::wide));
         let cosines =
@@ -204,7 +204,7 @@ fn best_matches_are_those_of_brute_force() {
 #[test]
 fn two_nearest_are_those_of_brute_force() {
     fn check<T: Scalar>(rows: Array2<T>, x: Array2<T>, what: &str) {
-        let training = Training::new(rows.clone());
+        let training = Searched::new(rows.clone());
         for (i, found) in training.nearest(x.view()).iter().enumerate() {
             let mut all: Vec<(f64, usize)> = rows
                 .outer_iter()
@@ -230,7 +230,7 @@ fn two_nearest_are_those_of_brute_force() {
     }
     several::<f32>();
     several::<f64>();
-    let far = Training::new(normal::<f64>(1, 1, 5)).nearest(normal::<f64>(2, 1, 5).view())[0];
+    let far = Searched::new(normal::<f64>(1, 1, 5)).nearest(normal::<f64>(2, 1, 5).view())[0];
     assert!(far.second.is_infinite() && is_copy(&far, 1.0 / 3.0), "alone, everything is its copy");
     let at = |distance, second| is_copy(&Nearest { row: 0, distance, second }, 0.5);
     assert!(at(0.99, 2.0) && !at(1.0, 2.0) && !at(0.0, 0.0), "strictly nearer");
@@ -239,8 +239,8 @@ fn two_nearest_are_those_of_brute_force() {
 #[test]
 fn rows_left_out_in_turn_are_searched_among_the_others() {
     fn check<T: Scalar>(rows: Array2<T>, what: &str) {
-        let training = Training::new(rows.clone());
-        let out = training.left_out(3);
+        let training = Searched::new(rows.clone());
+        let out = left_out(rows.nrows(), 3);
         assert_eq!(out, (0..rows.nrows()).collect::<Vec<_>>(), "of few rows, all");
         let others = |i: usize| (0..rows.nrows()).filter(move |&j| j != i);
         let between = |s: Similarity, i: usize, j: usize| s.between(rows.row(i), rows.row(j), 0.5);
@@ -270,13 +270,13 @@ fn rows_left_out_in_turn_are_searched_among_the_others() {
     check(normal::<f32>(1, 700, 10), "random");
     check(concatenate![Axis(0), x.slice(s![..40, ..]), x.slice(s![..40, ..])], "every row twice");
     check(normal::<f64>(2, 2, 4), "two rows");
-    let one = Training::new(normal::<f64>(2, 1, 4));
+    let one = Searched::new(normal::<f64>(2, 1, 4));
     let nothing =
         (one.best_of_others(&[0], Similarity::Cosine, 1.0).len(), one.nearest_of_others(&[0]).len());
     assert_eq!(nothing, (0, 0), "there are no others");
     // Of many, some, by the seed.
-    let many = Training::new(normal::<f32>(1, 2001, 3));
-    let [first, again, other] = [1, 1, 2].map(|seed| many.left_out(seed));
+    let many = Searched::new(normal::<f32>(1, 2001, 3));
+    let [first, again, other] = [1, 1, 2].map(|seed| left_out(many.rows().nrows(), seed));
     assert!(first == again && first != other && first.len() == 400);
     let found = many.nearest_of_others(&first);
     for (&i, found) in first.iter().zip(&found) {
@@ -304,7 +304,7 @@ fn nearest_rows_far_from_the_origin() {
     // Products of rows of norm 1000 in f32 are off by 0.1; neighbours are 1 apart.
     let rows = normal::<f32>(5, 400, 8) + 300.0;
     let x = normal::<f32>(6, 50, 8) + 300.0;
-    let training = Training::new(rows.clone());
+    let training = Searched::new(rows.clone());
     let mut wrong = 0;
     for (i, found) in training.nearest(x.view()).iter().enumerate() {
         let least =

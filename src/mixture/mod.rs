@@ -5,6 +5,8 @@
 //! U_k of (d, r_k) with orthonormal columns. MoLRG proper (arXiv 2409.02426)
 //! has μ = 0, λ = 1, δ = 0 and mutually orthogonal U_k. Parameters are f64.
 
+mod operations;
+
 use std::ops::Range;
 
 use anyhow::{Result, bail, ensure};

@@ -1,0 +1,88 @@
+//! How rich a set of samples is: the differential entropy of the law that they are drawn from, by the distance of each
+//! to its k-th nearest (Kozachenko and Leonenko, Problems of Information Transmission 23 (1987) 95), which falls
+//! when a model is trained on what it drew itself (arXiv 2509.16499).
+
+use anyhow::{Result, ensure};
+use ndarray::{Array2, s};
+use statrs::function::gamma::{digamma, ln_gamma};
+
+use super::interval::Mean;
+use super::nearest::Searched;
+use crate::scalar::Scalar;
+
+/// Parts of the rows, each with an estimate of its own: their spread is the standard error.
+const PARTS: usize = 20;
+
+/// Fewer parts say nothing of a spread.
+const FEWEST_PARTS: usize = 5;
+
+/// So many times k + 1 rows, at least, make a part.
+const OF_A_PART: usize = 5;
+
+/// Rows whose neighbours are looked for at a time.
+const ROWS: usize = 4096;
+
+/// An estimate of the entropy, in nats.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Entropy {
+    pub value: f64,
+    pub parts: Option<Parts>,
+}
+
+/// What the same rows say in parts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Parts {
+    /// Of the value: the deviation of the parts' values over the root of their number. It counts that neighbours share
+    /// distances, which the deviation of d·ln r over √N does not.
+    pub std_error: f64,
+    /// Their mean value: that of so many times fewer rows, with the larger bias that these have.
+    pub mean: f64,
+    pub count: usize,
+}
+
+impl Entropy {
+    /// Of rows (N, d), by their k-th nearest; `progress` is told of rows as they are done, N of them in all and once
+    /// more for the parts.
+    ///
+    /// # Errors
+    /// As [`Searched::checked`]; no more than k rows; rows at which k others lie.
+    pub fn of<T: Scalar>(x: Array2<T>, k: usize, mut progress: impl FnMut(usize)) -> Result<Entropy> {
+        let n = x.nrows();
+        ensure!(n > k, "{n} rows, where each needs {k} others; give more rows or fewer --neighbours");
+        let searched = Searched::checked(x)?;
+        let value = estimate(&searched, k, &mut progress)?;
+        let count = (n / (OF_A_PART * (k + 1))).min(PARTS);
+        let mut values = Mean::default();
+        for part in 0..if count < FEWEST_PARTS { 0 } else { count } {
+            let rows = searched.rows().slice(s![part..; count, ..]).to_owned();
+            values.add(estimate(&Searched::new(rows), k, &mut progress)?);
+        }
+        let parts = (values.n > 0).then(|| Parts { std_error: values.std_error(), mean: values.mean, count });
+        Ok(Entropy { value, parts })
+    }
+}
+
+/// H = ψ(N) − ψ(k) + ln c_d + (d/N) Σ ln r_k, c_d = π^{d/2}/Γ(d/2 + 1) the volume of the unit ball.
+fn estimate<T: Scalar>(x: &Searched<T>, k: usize, mut progress: impl FnMut(usize)) -> Result<f64> {
+    let (n, d) = x.rows().dim();
+    let (mut logs, mut at_others) = (Mean::default(), 0);
+    for start in (0..n).step_by(ROWS) {
+        let rows: Vec<usize> = (start..n.min(start + ROWS)).collect();
+        for found in x.neighbours_of_others(&rows, k) {
+            match found.last() {
+                Some(farthest) if farthest.distance > 0.0 => logs.add(farthest.distance.ln()),
+                _ => at_others += 1,
+            }
+        }
+        progress(rows.len());
+    }
+    let others = if k == 1 { "another".to_string() } else { format!("{k} others") };
+    ensure!(
+        at_others == 0,
+        "{at_others} of {n} rows lie on {others}, at distance 0, of which the estimate is -inf; leave out repeated rows \
+         or give more --neighbours"
+    );
+    let d = d as f64;
+    let ball = 0.5 * d * std::f64::consts::PI.ln() - ln_gamma(0.5 * d + 1.0);
+    Ok(digamma(n as f64) - digamma(k as f64) + ball + d * logs.mean)
+}
