@@ -41,4 +41,5 @@ pub mod probability_flow_distance;
 pub mod reproducibility;
 pub mod roc;
 pub mod scale;
+pub mod sieve;
 pub mod subspace_error;

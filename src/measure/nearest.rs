@@ -1,15 +1,20 @@
 //! The rows of a set that are nearest to others, or most similar: the one place where all are compared with all.
 //!
-//! Blocks of rows meet tiles of the set in products, which find a few candidates each; their distances are computed again
-//! by differences in f64, and where the rounding of products could have hidden a nearer row, all of them are. So the
-//! nearest are exact, ties go to the lower row, and neither blocks nor threads change a bit.
+//! Blocks of samples meet tiles of the set in products, which bound every score from above: scores themselves up to their
+//! rounding, or, where the set is large and real, bounds of far fewer columns ([`Sieve`]). Rows whose bound reaches the best
+//! that were found are compared by themselves in f64. So what is found is exact, ties go to the lower row, and neither
+//! sieve nor blocks nor threads change a bit.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use anyhow::{Result, ensure};
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, CowArray};
+use ndarray::{Array1, Array2, ArrayView2, Axis, CowArray, s};
 use rayon::prelude::*;
 
 use super::reproducibility::{Similarity, cosine};
-use crate::linalg::{column_means, dot, product, squared_distance};
+use super::sieve::{Seen, Sieve};
+use crate::linalg::{cast, column_means, dot, product, squared_distance};
 use crate::scalar::{Dtype, Scalar, vectorized};
 
 /// Rows of the set compared with a block at a time: their scores stay in the cache.
@@ -18,12 +23,16 @@ const TILE: usize = 512;
 /// Rows of a block.
 const BLOCK: usize = 256;
 
-/// So many candidates more than are asked for: the rounding of products may confuse near ties, seldom as many.
-const SPARE: usize = 2;
+/// Bounds of a row that are looked at together.
+const LANES: usize = 16;
 
-/// A set whose mean is so many times as far from the origin as its rows are from the mean, by root mean square, is
-/// centred before products.
-const FAR: f64 = 2.0;
+/// A set of so many rows, and so many samples, are worth a sieve.
+const LARGE: usize = 4096;
+const MANY: usize = 1500;
+
+/// Samples that try a sieve, and the share of rows passing its first bound beyond which it is given up.
+const PILOT: usize = 64;
+const GIVEN_UP: f64 = 0.05;
 
 /// A set of rows to be searched.
 pub struct Searched<T: Scalar> {
@@ -37,8 +46,33 @@ pub struct Searched<T: Scalar> {
     inverse_norms: Vec<T>,
     /// max ‖t_j − centre‖.
     farthest: f64,
-    /// What is left of the mean in products: ‖centre‖, or 0 where it is taken off there.
-    offset: f64,
+    /// Of each form.
+    sieves: [Sifting<T>; 2],
+}
+
+/// What is largest for the rows that are looked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// The cosine; the score is xᵀt/‖t‖.
+    Cosine,
+    /// The squared distance, negative; the score is xᵀt − ½‖t‖², seen from the centre.
+    Distance,
+}
+
+/// A row that was found.
+#[derive(Clone, Copy, Debug)]
+struct Found {
+    key: f64,
+    row: usize,
+}
+
+/// A sieve, once it seems to pay.
+struct Sifting<T: Scalar> {
+    sieve: OnceLock<Option<Sieve<T>>>,
+    /// Samples so far.
+    asked: AtomicUsize,
+    /// Too many rows passed.
+    useless: AtomicBool,
 }
 
 /// The row most similar to another.
@@ -114,12 +148,14 @@ impl<T: Scalar> Searched<T> {
             .into_par_iter()
             .map(|t| (squared_distance(t, centre.view()), inverse(dot(t, t).sqrt())))
             .unzip();
-        let spread = squares.iter().sum::<f64>() / squares.len().max(1) as f64;
-        let offset = dot(centre.view(), centre.view());
         Searched {
             farthest: squares.iter().fold(0.0f64, |m, s| m.max(*s)).sqrt(),
-            offset: if offset > FAR * FAR * spread { 0.0 } else { offset.sqrt() },
             half_norms: squares.into_iter().map(|s| T::of(0.5 * s)).collect(),
+            sieves: [(); 2].map(|()| Sifting {
+                sieve: OnceLock::new(),
+                asked: AtomicUsize::new(0),
+                useless: AtomicBool::new(false),
+            }),
             centre,
             inverse_norms,
             rows,
@@ -167,11 +203,8 @@ impl<T: Scalar> Searched<T> {
     ) -> Vec<Best> {
         match similarity {
             Similarity::Cosine => {
-                let score = |j: usize, xt: T| xt * self.inverse_norms[j];
-                self.candidates(x, 1, but, false, score, |i, found, _| {
-                    let row = found[0];
-                    Best { row, similarity: cosine(x.row(i), self.rows.row(row)) }
-                })
+                let found = self.search(x, 1, but, Form::Cosine).into_iter();
+                found.map(|found| Best { row: found[0].row, similarity: found[0].key }).collect()
             }
             Similarity::L2 => {
                 let nearest = self.nearest_but(x, but).into_iter();
@@ -219,118 +252,315 @@ impl<T: Scalar> Searched<T> {
     }
 
     fn neighbours_but(&self, x: ArrayView2<T>, count: usize, but: Option<&[usize]>) -> Vec<Vec<Neighbour>> {
-        // xᵀt − ½‖t‖², seen from the centre: ½‖x‖² less half the squared distance.
-        let score = |j: usize, xt: T| xt - self.half_norms[j];
-        let centred = &x - &self.centre;
-        self.candidates(centred.view(), count + SPARE, but, self.offset == 0.0, score, |i, found, floor| {
-            let own = but.map(|but| but[i]);
-            let found = self.measured(x.row(i), found.iter().copied(), count);
-            let seen = centred.row(i);
-            let size = dot(seen, seen).sqrt();
-            // Where products are of rows that are not centred, scores have xᵀcentre besides.
-            let besides = if self.offset > 0.0 { dot(seen, self.centre.view()) } else { 0.0 };
-            let hidden = |floor: f64, last: &Neighbour| {
-                let least = size * size - 2.0 * (floor - besides);
-                least - self.rounding(size, last.distance) <= last.distance.powi(2)
-            };
-            if floor.zip(found.last()).is_some_and(|(floor, last)| hidden(floor, last)) {
-                return self.measured(x.row(i), (0..self.rows.nrows()).filter(|j| Some(*j) != own), count);
-            }
-            found
-        })
+        let neighbour = |found: Found| Neighbour { row: found.row, distance: (-found.key).sqrt() };
+        let found = self.search(x, count, but, Form::Distance).into_iter();
+        found.map(|found| found.into_iter().map(neighbour).collect()).collect()
     }
 
-    /// The nearest of these rows, by differences.
-    fn measured(&self, x: ArrayView1<T>, rows: impl Iterator<Item = usize>, count: usize) -> Vec<Neighbour> {
-        let square = |row: usize| (squared_distance(x, self.rows.row(row)), row);
-        let mut squares: Vec<(f64, usize)> = rows.map(square).collect();
-        let order = |a: &(f64, usize), b: &(f64, usize)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
-        if squares.len() > count {
-            squares.select_nth_unstable_by(count, order);
-            squares.truncate(count);
+    /// For every sample the `count` rows of largest key, without row `but[i]`: largest first, of equal ones the lower
+    /// row first. To be called from outside the pool of threads.
+    fn search(&self, x: ArrayView2<T>, count: usize, but: Option<&[usize]>, form: Form) -> Vec<Vec<Found>> {
+        let Some(sieve) = self.sieve(x, count, but, form) else {
+            return self.compared(x, count, but, form, None).0;
+        };
+        let (found, passed) = self.compared(x, count, but, form, Some(sieve));
+        if passed > GIVEN_UP * x.nrows() as f64 * self.rows.nrows() as f64 {
+            self.sieves[form as usize].useless.store(true, Ordering::Relaxed);
         }
-        squares.sort_by(order);
-        squares.into_iter().map(|(square, row)| Neighbour { row, distance: square.sqrt() }).collect()
+        found
     }
 
-    /// By how much a squared distance from an x of norm `size`, of a row within `distance`, may be off by products: d
-    /// terms in sums of 512, and what centring and norms round, each by at most half a unit of T.
-    fn rounding(&self, size: f64, distance: f64) -> f64 {
-        let terms = (self.rows.ncols().min(512) + self.rows.ncols() / 512 + 8) as f64;
-        // Of rows so near, by the triangle inequality.
-        let norm = self.farthest.min(size + distance);
-        terms * T::DTYPE.rounding() * (size * (norm + self.offset) + 0.5 * norm * norm)
+    /// The sieve, where it pays: for many samples of a large set, of which it lets few rows pass. What is found is the
+    /// same without.
+    fn sieve(&self, x: ArrayView2<T>, count: usize, but: Option<&[usize]>, form: Form) -> Option<&Sieve<T>> {
+        let state = &self.sieves[form as usize];
+        let asked = state.asked.fetch_add(x.nrows(), Ordering::Relaxed) + x.nrows();
+        if self.rows.nrows() < LARGE || asked < MANY || state.useless.load(Ordering::Relaxed) {
+            return None;
+        }
+        let sieve = || {
+            let sieve = self.new_sieve(form)?;
+            let pilot = x.slice(s![..x.nrows().min(PILOT), ..]);
+            let but = but.map(|but| &but[..pilot.nrows()]);
+            let (_, passed) = self.compared(pilot, count, but, form, Some(&sieve));
+            (passed <= GIVEN_UP * (pilot.nrows() * self.rows.nrows()) as f64).then_some(sieve)
+        };
+        state.sieve.get_or_init(sieve).as_ref()
     }
 
-    /// For every sample the `count` rows of largest score(j, xᵀt_j), without row `but[i]`, in blocks of rows and tiles of
-    /// the set (`centred`: less its centre), and what `finish` makes of the sample's number, of these rows, and of the
-    /// score that no other row exceeds; of that nothing where there is no other.
-    fn candidates<R: Send>(
+    fn new_sieve(&self, form: Form) -> Option<Sieve<T>> {
+        let (rows, n) = (self.rows.view(), self.rows.nrows());
+        match form {
+            Form::Cosine => {
+                let norms: Vec<f64> = self.inverse_norms.iter().map(|v| v.wide()).collect();
+                Sieve::of(rows, Array1::zeros(rows.ncols()).view(), &norms, &vec![0.0; n])
+            }
+            Form::Distance => {
+                let halves: Vec<f64> = self.half_norms.iter().map(|v| -v.wide()).collect();
+                Sieve::of(rows, self.centre.view(), &vec![1.0; n], &halves)
+            }
+        }
+    }
+
+    /// Blocks of samples with tiles of the set: products bound every score from above, and rows whose bound reaches
+    /// what has been found are compared by themselves. Also how many passed the first bound of a sieve.
+    fn compared(
         &self,
         x: ArrayView2<T>,
         count: usize,
         but: Option<&[usize]>,
-        centred: bool,
-        score: impl Fn(usize, T) -> T + Sync,
-        finish: impl Fn(usize, &[usize], Option<f64>) -> R + Sync,
-    ) -> Vec<R> {
+        form: Form,
+        sieve: Option<&Sieve<T>>,
+    ) -> (Vec<Vec<Found>>, f64) {
         let block = crate::blocks::block_size(x.nrows()).min(BLOCK);
-        let count = count + usize::from(but.is_some());
-        let blocks: Vec<Vec<R>> = x
+        let blocks: Vec<(Vec<Vec<Found>>, f64)> = x
             .axis_chunks_iter(Axis(0), block)
             .into_par_iter()
             .enumerate()
             .map(|(b, x)| {
-                let mut best: Vec<Vec<(T, usize)>> = vec![Vec::with_capacity(count + 1); x.nrows()];
-                // What a score must exceed to be among a sample's best.
-                let mut floors = vec![T::neg_infinity(); x.nrows()];
-                let x = x.t();
-                let x = x.as_standard_layout();
-                for (tile, rows) in self.rows.axis_chunks_iter(Axis(0), TILE).enumerate() {
-                    let rows =
-                        if centred { CowArray::from(&rows - &self.centre) } else { CowArray::from(rows) };
-                    // A column a sample: few rows are among any one's best, and those that
-                    // are not are passed over for all samples at once.
-                    let mut scores = product(rows.view(), x.view());
-                    for (j, mut scores) in scores.outer_iter_mut().enumerate() {
-                        let j = tile * TILE + j;
-                        let Some(scores) = scores.as_slice_mut() else { continue };
-                        let any = vectorized(
-                            #[inline(always)]
-                            || {
-                                scores.iter_mut().zip(&floors).fold(false, |any, (s, floor)| {
-                                    *s = score(j, *s);
-                                    any | (*s > *floor)
-                                })
-                            },
-                        );
-                        if !any && j >= count {
-                            continue;
-                        }
-                        for ((&s, floor), best) in scores.iter().zip(&mut floors).zip(&mut best) {
-                            if s > *floor || best.len() < count {
-                                let place = best.partition_point(|b| b.0 >= s);
-                                best.insert(place, (s, j));
-                                best.truncate(count);
-                                if best.len() == count {
-                                    *floor = best[count - 1].0;
-                                }
-                            }
-                        }
-                    }
-                }
-                best.iter()
-                    .enumerate()
-                    .map(|(i, best)| {
-                        let floor = best.last().filter(|_| self.rows.nrows() > count).map(|b| b.0.wide());
-                        let i = b * block + i;
-                        let own = but.map(|but| but[i]);
-                        let rows: Vec<usize> = best.iter().map(|b| b.1).filter(|j| Some(*j) != own).collect();
-                        finish(i, &rows, floor)
-                    })
-                    .collect()
+                let own = but.map(|but| &but[b * block..b * block + x.nrows()]);
+                Search::new(self, x, count, own, form, sieve).run()
             })
             .collect();
-        blocks.into_iter().flatten().collect()
+        let passed = blocks.iter().map(|b| b.1).sum();
+        (blocks.into_iter().flat_map(|b| b.0).collect(), passed)
+    }
+}
+
+/// The search for one block of samples.
+struct Search<'a, T: Scalar> {
+    of: &'a Searched<T>,
+    x: ArrayView2<'a, T>,
+    count: usize,
+    but: Option<&'a [usize]>,
+    form: Form,
+    sieve: Option<(&'a Sieve<T>, Seen<T>)>,
+    /// A column a sample: what tiles of the set, or of the sieve, are multiplied with.
+    columns: Array2<T>,
+    /// ‖x‖, for distances as it is seen from the centre.
+    sizes: Vec<f64>,
+    found: Vec<Vec<Found>>,
+    /// What a bound must reach.
+    limits: Vec<T>,
+    /// Rows that passed the first bound of a sieve.
+    passed: f64,
+}
+
+impl<'a, T: Scalar> Search<'a, T> {
+    fn new(
+        of: &'a Searched<T>,
+        x: ArrayView2<'a, T>,
+        count: usize,
+        but: Option<&'a [usize]>,
+        form: Form,
+        sieve: Option<&'a Sieve<T>>,
+    ) -> Search<'a, T> {
+        let n = x.nrows();
+        let seen = match form {
+            Form::Cosine => CowArray::from(x),
+            Form::Distance => CowArray::from(&x - &of.centre),
+        };
+        let sieve = sieve.map(|sieve| (sieve, sieve.see(cast(seen.view()).view())));
+        let columns = match &sieve {
+            Some((_, seen)) => seen.first.t().as_standard_layout().into_owned(),
+            None => seen.t().as_standard_layout().into_owned(),
+        };
+        Search {
+            sizes: seen.outer_iter().map(|x| dot(x, x).sqrt()).collect(),
+            found: vec![Vec::with_capacity(count + 1); n],
+            limits: vec![T::neg_infinity(); n],
+            passed: 0.0,
+            of,
+            x,
+            count,
+            but,
+            form,
+            sieve,
+            columns,
+        }
+    }
+
+    fn run(mut self) -> (Vec<Vec<Found>>, f64) {
+        for start in (0..self.of.rows.nrows()).step_by(TILE) {
+            let bounds = self.bounds(start);
+            if start == 0 {
+                self.begin(bounds.view());
+            }
+            for (j, bounds) in bounds.outer_iter().enumerate() {
+                let Some(bounds) = bounds.as_slice() else { continue };
+                self.row(start + j, bounds);
+            }
+        }
+        (self.found, self.passed)
+    }
+
+    /// Bounds of the scores of a tile of rows, up to rounding, (rows, samples).
+    fn bounds(&self, start: usize) -> Array2<T> {
+        let end = (start + TILE).min(self.of.rows.nrows());
+        if let Some((sieve, _)) = &self.sieve {
+            return product(sieve.first().slice(s![start..end, ..]), self.columns.view());
+        }
+        let rows = self.of.rows.slice(s![start..end, ..]);
+        let rows = match self.form {
+            Form::Cosine => CowArray::from(rows),
+            Form::Distance => CowArray::from(&rows - &self.of.centre),
+        };
+        let mut scores = product(rows.view(), self.columns.view());
+        for (mut scores, j) in scores.outer_iter_mut().zip(start..) {
+            let Some(scores) = scores.as_slice_mut() else { continue };
+            let (norm, half) = (self.of.inverse_norms[j], self.of.half_norms[j]);
+            vectorized(
+                #[inline(always)]
+                || match self.form {
+                    Form::Cosine => scores.iter_mut().for_each(|xt| *xt *= norm),
+                    Form::Distance => scores.iter_mut().for_each(|xt| *xt -= half),
+                },
+            );
+        }
+        scores
+    }
+
+    /// Compares the rows of the first tile with the largest bounds, so that the others have what to reach.
+    fn begin(&mut self, bounds: ArrayView2<T>) {
+        for i in 0..self.x.nrows() {
+            let mut rows: Vec<usize> = (0..bounds.nrows()).collect();
+            let order = |a: &usize, b: &usize| bounds[[*b, i]].wide().total_cmp(&bounds[[*a, i]].wide());
+            if rows.len() > self.count {
+                rows.select_nth_unstable_by(self.count, order);
+                rows.truncate(self.count + 1);
+            }
+            rows.into_iter().for_each(|j| self.compare(i, j));
+        }
+    }
+
+    /// Compares a row with the samples where its bound reaches what has been found.
+    fn row(&mut self, j: usize, bounds: &[T]) {
+        let reached = |bounds: &[T], limits: &[T]| {
+            bounds.iter().zip(limits).fold(false, |any, (bound, limit)| any | (bound >= limit))
+        };
+        // Few rows are among any one's best: most are passed over for all samples at once.
+        if !vectorized(
+            #[inline(always)]
+            || reached(bounds, &self.limits),
+        ) {
+            return;
+        }
+        for start in (0..bounds.len()).step_by(LANES) {
+            let lanes = start..bounds.len().min(start + LANES);
+            if !reached(&bounds[lanes.clone()], &self.limits[lanes.clone()]) {
+                continue;
+            }
+            for (i, &bound) in lanes.clone().zip(&bounds[lanes]) {
+                if bound < self.limits[i] {
+                    continue;
+                }
+                self.passed += 1.0;
+                let closer = self.sieve.as_ref().map(|(sieve, seen)| sieve.second(seen, i, j, bound));
+                if closer.is_none_or(|closer| closer >= self.limits[i].wide()) {
+                    self.compare(i, j);
+                }
+            }
+        }
+    }
+
+    /// Compares row j with sample i, and keeps it if it is one of the best.
+    fn compare(&mut self, i: usize, j: usize) {
+        let found = &mut self.found[i];
+        if self.but.is_some_and(|but| but[i] == j) || found.iter().any(|found| found.row == j) {
+            return;
+        }
+        let (x, t) = (self.x.row(i), self.of.rows.row(j));
+        let key = match self.form {
+            Form::Cosine => cosine(x, t),
+            Form::Distance => -squared_distance(x, t),
+        };
+        let place = found.partition_point(|f| f.key > key || (f.key == key && f.row < j));
+        if place == self.count {
+            return;
+        }
+        found.insert(place, Found { key, row: j });
+        found.truncate(self.count);
+        if let Some(&Found { key, .. }) = found.get(self.count - 1) {
+            self.limits[i] = self.limit(i, key);
+        }
+    }
+
+    /// What a bound must reach for a row of this key: its score, less what rounding may have made of it.
+    fn limit(&self, i: usize, key: f64) -> T {
+        let (size, units) = (self.sizes[i], T::DTYPE.rounding());
+        let (score, most) = match self.form {
+            Form::Cosine => (key * size, size),
+            Form::Distance => {
+                // No row that is as near is farther from the centre, by the triangle inequality.
+                let reach = self.of.farthest.min(size + (-key).sqrt());
+                (0.5 * (size * size + key), size * reach + 0.5 * reach * reach)
+            }
+        };
+        // Of sums of as many products, of which those of up to 512 are one sum, half a unit each; and of what is rounded
+        // before: differences, norms, the score itself.
+        let terms = match &self.sieve {
+            Some((sieve, _)) => sieve.terms(),
+            None => self.x.ncols().min(512) + self.x.ncols() / 512,
+        };
+        let lost = (terms + 8) as f64 * units.max(1e-14) * most;
+        T::of(score - lost - units * score.abs())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::{Purpose, normal_rows};
+
+    /// Rows of low rank with some noise, (n, d).
+    fn low_rank<T: Scalar>(seed: u64, n: usize, d: usize, noise: f64) -> Array2<T> {
+        let rows = |purpose, n, d| normal_rows::<f64>(seed, purpose, 0..n as u64, d);
+        let axes = normal_rows::<f64>(0, Purpose::Bases, 0..12, d);
+        let mut x = product(rows(Purpose::Coefficients, n, 12).view(), axes.view());
+        x.scaled_add(noise, &rows(Purpose::Latents, n, d));
+        cast(x.view())
+    }
+
+    /// Whatever is let through: structured, noisy and random rows, repeated ones, some far from the origin and one from
+    /// all others.
+    #[test]
+    fn a_sieve_changes_nothing() {
+        fn agree<T: Scalar>(rows: Array2<T>, x: Array2<T>, what: &str, share: f64) {
+            let searched = Searched::new(rows);
+            let own: Vec<usize> = (0..searched.rows.nrows()).step_by(7).collect();
+            for form in [Form::Cosine, Form::Distance] {
+                let sieve = searched.new_sieve(form).expect("rows are wide enough");
+                for count in [1, 2, 9] {
+                    let found = |x, but, sieve| {
+                        let (found, passed) = searched.compared(x, count, but, form, sieve);
+                        let keys = found.into_iter().flatten().map(|f| (f.key.to_bits(), f.row));
+                        (keys.collect::<Vec<_>>(), passed)
+                    };
+                    let (sifted, passed) = found(x.view(), None, Some(&sieve));
+                    assert_eq!(found(x.view(), None, None).0, sifted, "{what}, {count}");
+                    let passed = passed / (x.nrows() * searched.rows.nrows()) as f64;
+                    assert!(passed <= share, "{what}, {count}: {passed}");
+                    let of_set = searched.rows.select(Axis(0), &own);
+                    let [with, without] = [Some(&sieve), None].map(|s| found(of_set.view(), Some(&own), s).0);
+                    assert_eq!(with, without, "{what}, {count}, own");
+                }
+            }
+        }
+        fn all<T: Scalar>() {
+            let (train, x) = (low_rank::<T>(1, 900, 200, 0.02), low_rank::<T>(2, 40, 200, 0.02));
+            // What the first tile lets through before there is a limit is most of it.
+            agree(train.clone(), x.clone(), "low rank", 0.1);
+            agree(low_rank::<T>(1, 700, 200, 1.0), low_rank::<T>(2, 40, 200, 1.0), "noisy", 1.0);
+            agree(low_rank::<T>(1, 600, 200, 1e4), low_rank::<T>(2, 40, 200, 1e4), "random", 1.0);
+            let repeated = Array2::from_shape_fn((800, 200), |(i, j)| train[[i % 80, j]]);
+            agree(repeated.clone(), repeated.slice(s![..40, ..]).to_owned(), "repeated", 1.0);
+            agree(&train + T::of(300.0), &x + T::of(300.0), "far from the origin", 1.0);
+            let mut outlier = train.clone();
+            outlier.row_mut(3).fill(T::of(1e6));
+            outlier.row_mut(5).fill(T::zero());
+            agree(outlier, x, "an outlier and a row of zeros", 1.0);
+        }
+        all::<f32>();
+        all::<f64>();
     }
 }
