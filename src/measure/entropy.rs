@@ -49,13 +49,14 @@ impl Entropy {
     pub fn of<T: Scalar>(x: Array2<T>, k: usize, mut progress: impl FnMut(usize)) -> Result<Entropy> {
         let n = x.nrows();
         ensure!(n > k, "{n} rows, where each needs {k} others; give more rows or fewer --neighbours");
-        let searched = Searched::checked(x)?;
+        let searched = Searched::checked(x)?.expecting(n);
         let value = estimate(&searched, k, &mut progress)?;
         let count = (n / (OF_A_PART * (k + 1))).min(PARTS);
         let mut values = Mean::default();
         for part in 0..if count < FEWEST_PARTS { 0 } else { count } {
             let rows = searched.rows().slice(s![part..; count, ..]).to_owned();
-            values.add(estimate(&Searched::new(rows), k, &mut progress)?);
+            let samples = rows.nrows();
+            values.add(estimate(&Searched::new(rows).expecting(samples), k, &mut progress)?);
         }
         let parts = (values.n > 0).then(|| Parts { std_error: values.std_error(), mean: values.mean, count });
         Ok(Entropy { value, parts })

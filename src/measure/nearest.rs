@@ -12,7 +12,7 @@ use anyhow::{Result, ensure};
 use ndarray::{Array1, Array2, ArrayView2, Axis, CowArray, s};
 use rayon::prelude::*;
 
-use super::reproducibility::{Similarity, cosine};
+use super::reproducibility::{Similarity, cosine_of};
 use super::sieve::{Seen, Sieve};
 use crate::linalg::{cast, column_means, dot, product, squared_distance};
 use crate::scalar::{Dtype, Scalar, vectorized};
@@ -26,9 +26,8 @@ const BLOCK: usize = 256;
 /// Bounds of a row that are looked at together.
 const LANES: usize = 16;
 
-/// A set of so many rows, and so many samples, are worth a sieve.
+/// Smaller sets are searched without a sieve.
 const LARGE: usize = 4096;
-const MANY: usize = 1500;
 
 /// Samples that try a sieve, and the share of rows passing its first bound beyond which it is given up.
 const PILOT: usize = 64;
@@ -42,7 +41,8 @@ pub struct Searched<T: Scalar> {
     centre: Array1<T>,
     /// ½‖t_j − centre‖².
     half_norms: Vec<T>,
-    /// 1/‖t_j‖, 0 for zero rows.
+    /// ‖t_j‖², and 1/‖t_j‖, 0 for zero rows.
+    squares: Vec<f64>,
     inverse_norms: Vec<T>,
     /// max ‖t_j − centre‖.
     farthest: f64,
@@ -69,7 +69,7 @@ struct Found {
 /// A sieve, once it seems to pay.
 struct Sifting<T: Scalar> {
     sieve: OnceLock<Option<Sieve<T>>>,
-    /// Samples so far.
+    /// Samples so far, or that are expected.
     asked: AtomicUsize,
     /// Too many rows passed.
     useless: AtomicBool,
@@ -143,23 +143,30 @@ impl<T: Scalar> Searched<T> {
     pub fn new(rows: Array2<T>) -> Searched<T> {
         let centre = column_means(rows.view()).mapv(T::of);
         let inverse = |norm: f64| if norm > 0.0 { T::of(norm.recip()) } else { T::zero() };
-        let (squares, inverse_norms): (Vec<f64>, _) = rows
+        let (from_centre, squares): (Vec<f64>, Vec<f64>) = rows
             .axis_iter(Axis(0))
             .into_par_iter()
-            .map(|t| (squared_distance(t, centre.view()), inverse(dot(t, t).sqrt())))
+            .map(|t| (squared_distance(t, centre.view()), dot(t, t)))
             .unzip();
         Searched {
-            farthest: squares.iter().fold(0.0f64, |m, s| m.max(*s)).sqrt(),
-            half_norms: squares.into_iter().map(|s| T::of(0.5 * s)).collect(),
+            farthest: from_centre.iter().fold(0.0f64, |m, s| m.max(*s)).sqrt(),
+            half_norms: from_centre.into_iter().map(|s| T::of(0.5 * s)).collect(),
+            inverse_norms: squares.iter().map(|s| inverse(s.sqrt())).collect(),
+            squares,
             sieves: [(); 2].map(|()| Sifting {
                 sieve: OnceLock::new(),
                 asked: AtomicUsize::new(0),
                 useless: AtomicBool::new(false),
             }),
             centre,
-            inverse_norms,
             rows,
         }
+    }
+
+    /// The same, told that so many samples will be searched for: what pays only for many is done from the first.
+    pub fn expecting(self, samples: usize) -> Searched<T> {
+        self.sieves.iter().for_each(|sieve| sieve.asked.store(samples, Ordering::Relaxed));
+        self
     }
 
     pub fn rows(&self) -> ArrayView2<'_, T> {
@@ -275,7 +282,10 @@ impl<T: Scalar> Searched<T> {
     fn sieve(&self, x: ArrayView2<T>, count: usize, but: Option<&[usize]>, form: Form) -> Option<&Sieve<T>> {
         let state = &self.sieves[form as usize];
         let asked = state.asked.fetch_add(x.nrows(), Ordering::Relaxed) + x.nrows();
-        if self.rows.nrows() < LARGE || asked < MANY || state.useless.load(Ordering::Relaxed) {
+        if self.rows.nrows() < LARGE
+            || asked < Sieve::<T>::worth(self.rows.nrows())
+            || state.useless.load(Ordering::Relaxed)
+        {
             return None;
         }
         let sieve = || {
@@ -337,7 +347,8 @@ struct Search<'a, T: Scalar> {
     sieve: Option<(&'a Sieve<T>, Seen<T>)>,
     /// A column a sample: what tiles of the set, or of the sieve, are multiplied with.
     columns: Array2<T>,
-    /// ‖x‖, for distances as it is seen from the centre.
+    /// ‖x‖², and ‖x‖, for distances as it is seen from the centre.
+    squares: Vec<f64>,
     sizes: Vec<f64>,
     found: Vec<Vec<Found>>,
     /// What a bound must reach.
@@ -366,6 +377,7 @@ impl<'a, T: Scalar> Search<'a, T> {
             None => seen.t().as_standard_layout().into_owned(),
         };
         Search {
+            squares: x.outer_iter().map(|x| dot(x, x)).collect(),
             sizes: seen.outer_iter().map(|x| dot(x, x).sqrt()).collect(),
             found: vec![Vec::with_capacity(count + 1); n],
             limits: vec![T::neg_infinity(); n],
@@ -471,7 +483,7 @@ impl<'a, T: Scalar> Search<'a, T> {
         }
         let (x, t) = (self.x.row(i), self.of.rows.row(j));
         let key = match self.form {
-            Form::Cosine => cosine(x, t),
+            Form::Cosine => cosine_of(x, t, self.squares[i], self.of.squares[j]),
             Form::Distance => -squared_distance(x, t),
         };
         let place = found.partition_point(|f| f.key > key || (f.key == key && f.row < j));

@@ -147,7 +147,7 @@ pub fn cosine<T: Scalar>(a: ArrayView1<T>, b: ArrayView1<T>) -> f64 {
 }
 
 /// The cosine of rows with these squares.
-fn cosine_of<T: Scalar>(a: ArrayView1<T>, b: ArrayView1<T>, aa: f64, bb: f64) -> f64 {
+pub(super) fn cosine_of<T: Scalar>(a: ArrayView1<T>, b: ArrayView1<T>, aa: f64, bb: f64) -> f64 {
     // Squares that f64 does not hold are no matter of the angle.
     if [aa, bb].iter().all(|square| (1e-200..1e200).contains(square)) {
         return angle(dot(a, b), aa, bb);

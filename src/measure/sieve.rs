@@ -15,13 +15,13 @@ use crate::scalar::Scalar;
 
 /// Axes whose coordinates the first bound takes one by one; of the others, norms of blocks that begin here.
 const SINGLE: usize = 64;
-const BLOCKS: [usize; 3] = [64, 96, 160];
+const BLOCKS: [usize; 2] = [64, 96];
 
 /// Columns of norms in the first bound; β follows.
 const NORMS: Range<usize> = SINGLE..SINGLE + BLOCKS.len() + 1;
 
 /// Axes of the frame, at most half of all.
-const AXES: usize = 256;
+const AXES: usize = 160;
 
 /// Fewer columns than these are no cheaper to bound than to multiply.
 const LEAST_WIDTH: usize = 3 * SINGLE;
@@ -40,7 +40,7 @@ const LOST: f64 = 1e-12;
 pub struct Sieve<T: Scalar> {
     /// F, (d, q).
     frame: Array2<f64>,
-    /// Per row α_j times its coordinates, norms of blocks and of the rest, and β_j, (N, 69).
+    /// Per row α_j times its coordinates, norms of blocks and of the rest, and β_j, (N, 68).
     first: Array2<T>,
     /// Per row α_j times its other coordinates and the rest's norm, (N, q − SINGLE + 1).
     second: Array2<T>,
@@ -48,12 +48,18 @@ pub struct Sieve<T: Scalar> {
 
 /// Samples as the sieve sees them.
 pub struct Seen<T: Scalar> {
-    /// (n, 69) and (n, q − SINGLE + 1), to be multiplied with those of the set.
+    /// (n, 68) and (n, q − SINGLE + 1), to be multiplied with those of the set.
     pub first: Array2<T>,
     second: Array2<T>,
 }
 
 impl<T: Scalar> Sieve<T> {
+    /// So many samples, at least, take longer to be compared with n rows than a sieve takes to make: its frame, and the
+    /// coordinates of all rows, in f64. Twice as many are worth it.
+    pub fn worth(n: usize) -> usize {
+        2 * (2 * AXES + 2 * (2 * ROUNDS + 1) * AXES * SAMPLED.min(n) / n.max(1))
+    }
+
     /// For `rows` (N, d) less `centre`, with α and β of each. `None` where d is small, and where f64 does not hold what
     /// squares of the numbers sum to.
     pub fn of(rows: ArrayView2<T>, centre: ArrayView1<T>, alpha: &[f64], beta: &[f64]) -> Option<Sieve<T>> {
