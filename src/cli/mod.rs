@@ -28,7 +28,7 @@ pub use descriptor::DescriptorArgs;
 pub use ending::{Stopped, Usage, usage};
 pub use fitting::{FitArgs, component_ranks, moments, moments_of};
 pub use job::Job;
-pub use levels::{LevelArgs, TimedLevelArgs};
+pub use levels::{LevelArgs, TimedLevelArgs, noise_level};
 pub use lists::{Integers, Numbers, Shape, parse_count, parse_list};
 pub use manifest::Manifest;
 pub use outputs::array_format;

@@ -8,14 +8,13 @@ use clap::{Args, ValueEnum};
 use ndarray::{Array2, Axis};
 
 use crate::blocks::room;
-use crate::cli::{By, JacobianArgs, Job, Program, Source, usage};
+use crate::cli::{By, JacobianArgs, Job, Program, Source, noise_level, usage};
 use crate::denoiser::Model;
 use crate::denoiser::external::Ability;
 use crate::denoiser::model::Kind;
 use crate::measure::jacobian_basis::{self, Basis, Search};
 use crate::random::{Purpose, normal_rows};
 use crate::scalar::Scalar;
-use crate::schedule::SIGMAS;
 use crate::stream::Rows;
 use crate::with_dtype;
 
@@ -112,11 +111,7 @@ impl Program for Arguments {
 
 impl Arguments {
     fn check(&self) -> Result<()> {
-        ensure!(
-            SIGMAS.contains(&self.sigma),
-            "--sigma {}: a noise level must be positive, between 1e-18 and 1e18",
-            self.sigma
-        );
+        noise_level("--sigma", self.sigma)?;
         ensure!(
             self.tolerance > 0.0 && self.tolerance < 1.0,
             "--tolerance {}: must lie strictly between 0 and 1",
