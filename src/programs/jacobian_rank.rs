@@ -14,7 +14,7 @@ use crate::denoiser::Model;
 use crate::denoiser::external::Ability;
 use crate::flow::Plan;
 use crate::measure::interval::Mean;
-use crate::measure::numerical_rank::{Cell, Rank, Survey, with_levels};
+use crate::measure::numerical_rank::{Cell, Rank, Survey};
 use crate::scalar::Scalar;
 use crate::stream::{ArrayWriter, Format, Output, Rows, same_items};
 use crate::with_dtype;
@@ -93,7 +93,7 @@ impl Program for Arguments {
         let levels = self.levels.sigmas(&self.sampler.grid())?;
         job.numbered(self.add_noise, "--add-noise", "noise belongs to rows by their number")?;
         job.numbered(self.per_sample, "--per-sample", "rows would lose their numbers")?;
-        let plan = with_levels(self.sampler.plan(job)?, &levels);
+        let plan = self.sampler.plan(job)?.with_levels(&levels);
         let threshold = self.threshold().map_err(usage)?;
         match &self.points {
             Some(points) => job.wait_for_stdin(&[self.model.as_deref(), Some(points)])?,
