@@ -23,7 +23,7 @@ pub mod run;
 mod sampling;
 mod training;
 
-pub use derivatives::{By, JacobianArgs};
+pub use derivatives::{JacobianArgs, products};
 pub use descriptor::DescriptorArgs;
 pub use ending::{Stopped, Usage, usage};
 pub use fitting::{FitArgs, component_ranks, moments, moments_of};
