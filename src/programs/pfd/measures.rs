@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail, ensure};
 use ndarray::{Array2, ArrayView2};
 
-use crate::cli::Job;
+use crate::cli::{Job, estimate};
 use crate::measure::interval::{Amounts, Estimate};
 use crate::measure::probability_flow_distance::{BiasVariance, Distance, Relative, Shifted};
 use crate::measure::scale::{Look, Scale};
@@ -83,16 +83,7 @@ impl<'a> Measures<'a> {
         let name = |i| self.arguments.name(i);
         let mut row = |metric: &str, a: String, b: String, e: Estimate| {
             ensure!(e.n > 0, "{a} and {b}: no rows to compare; give samples or latents");
-            table.row(&[
-                metric.into(),
-                a.into(),
-                b.into(),
-                e.value.into(),
-                e.std_error.into(),
-                e.ci_low.into(),
-                e.ci_high.into(),
-                e.n.into(),
-            ])
+            table.row(&[&[metric.into(), a.into(), b.into()], &estimate(&e)[..]].concat())
         };
         for ((a, b, _), distance) in self.pairs.iter().zip(self.distances()) {
             distance.check_scale().with_context(|| format!("{} and {}", name(*a), name(*b)))?;
