@@ -127,8 +127,13 @@ TRIALS ?= 1000
 coverage: build ## Simulate how often every interval holds, into docs/coverage.csv [TRIALS=1000]
 	PATH="$(CURDIR)/$(RELEASE):$$PATH" docs/coverage.sh docs/coverage.csv $(TRIALS)
 
-docs: build ## Write docs/programs.md from the registry and the help
+docs: build ## Write docs/programs.md, and the scripts of the wheel, from the registry and the help
 	$(RELEASE)/molrg --generate markdown > docs/programs.md
+	rm -f python/molrg.data/scripts/*
+	for p in $(PROGRAMS); do \
+	    printf '#!/bin/sh\nhere=$$(readlink -f -- "$$0") && exec "$${here%%/*}/molrg" %s "$$@"\n' $$p \
+	        > python/molrg.data/scripts/$$p && chmod 755 python/molrg.data/scripts/$$p || exit 1; \
+	done
 
 # One executable, and a link to it a program.
 install: build man completions ## Install programs, man pages and completions under PREFIX

@@ -10,7 +10,8 @@
 //! Arrows point one way: [`programs`] → [`cli`], [`stream`], [`fit`], [`training`],
 //! [`measure`] → [`flow`] → [`denoiser`] → [`network`] → [`linalg`], [`random`],
 //! [`schedule`]. `stream` and
-//! `linalg` know nothing of each other; mathematics never opens a file.
+//! `linalg` know nothing of each other; mathematics never opens a file. So what measures samples takes rows and gives
+//! numbers, in [`measure`], and a program of [`programs`] reads the rows and writes the numbers.
 //!
 //! | module | holds |
 //! |---|---|

@@ -17,6 +17,9 @@
 //! Nothing depends on how many rows are drawn, in which order, by how many
 //! threads: `--samples 100` gives the first 100 rows of `--samples 1000`.
 
+use std::ops::Range;
+
+use ndarray::Array2;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -148,12 +151,7 @@ pub fn standard_normals<T: Scalar>(rng: &mut impl Rng, n: usize) -> Vec<T> {
 
 /// Standard normal rows `rows` of the matrix that (seed, purpose) names,
 /// (rows, width).
-pub fn normal_rows<T: Scalar>(
-    seed: u64,
-    purpose: Purpose,
-    rows: std::ops::Range<u64>,
-    width: usize,
-) -> ndarray::Array2<T> {
+pub fn normal_rows<T: Scalar>(seed: u64, purpose: Purpose, rows: Range<u64>, width: usize) -> Array2<T> {
     normal_rows_at(seed, purpose, 0, rows, width)
 }
 
@@ -162,14 +160,41 @@ pub fn normal_rows_at<T: Scalar>(
     seed: u64,
     purpose: Purpose,
     step: u64,
-    rows: std::ops::Range<u64>,
+    rows: Range<u64>,
     width: usize,
-) -> ndarray::Array2<T> {
-    let mut x = ndarray::Array2::zeros(((rows.end - rows.start) as usize, width));
+) -> Array2<T> {
+    let mut x = Array2::zeros(((rows.end - rows.start) as usize, width));
     for (mut row, i) in x.outer_iter_mut().zip(rows) {
         if let Some(row) = row.as_slice_mut() {
             fill_normal(&mut step_rng(seed, purpose, step, i), row);
         }
     }
     x
+}
+
+/// Points x and the noise ε that belongs to them: x + σε, a row's ε the same at every level.
+pub struct NoisyPoints<T> {
+    points: Array2<T>,
+    noise: Array2<T>,
+}
+
+impl<T: Scalar> NoisyPoints<T> {
+    /// Of points (n, d) that have the numbers `first`, `first` + 1, …
+    pub fn new(points: Array2<T>, seed: u64, first: u64) -> NoisyPoints<T> {
+        NoisyPoints::draw(points, seed, first, 0)
+    }
+
+    /// With the ε of one of several draws.
+    pub fn draw(points: Array2<T>, seed: u64, first: u64, draw: u64) -> NoisyPoints<T> {
+        let rows = first..first + points.nrows() as u64;
+        let noise = normal_rows_at(seed, Purpose::PointNoise, draw, rows, points.ncols());
+        NoisyPoints { points, noise }
+    }
+
+    /// x + σε, (n, d).
+    pub fn at(&self, sigma: f64) -> Array2<T> {
+        let mut x = self.points.clone();
+        x.scaled_add(T::of(sigma), &self.noise);
+        x
+    }
 }

@@ -1,9 +1,9 @@
 //! The flag that says where Jacobians come from: the same for every program that takes some.
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use clap::{Args, ValueEnum};
 
-use super::Job;
+use super::{Job, usage};
 use crate::denoiser::external::Ability;
 use crate::denoiser::model::Kind;
 use crate::denoiser::{Differences, Differentiable, Model};
@@ -59,7 +59,34 @@ impl<T: Scalar> Jacobian<T> {
     }
 }
 
+/// Products with its own Jacobian that a model must have: both, or those of one kind, whichever it has.
+pub fn products(model: &Model, both: bool) -> &'static [Ability] {
+    match (both, model.can(Ability::Jvp) && !model.can(Ability::Vjp)) {
+        (true, _) => &[Ability::Jvp, Ability::Vjp],
+        (false, true) => &[Ability::Jvp],
+        (false, false) => &[Ability::Vjp],
+    }
+}
+
 impl JacobianArgs {
+    /// Whether products with J alone, or with its transpose alone, are to be had.
+    pub fn is_one_way(&self, model: &Model) -> bool {
+        self.jacobian == By::Differences || model.can(Ability::Jvp) != model.can(Ability::Vjp)
+    }
+
+    /// Refuses a method (as `"--method randomized"`) that takes Jᵀu where there is J v alone.
+    ///
+    /// # Errors
+    /// A usage error.
+    pub fn gives_both(&self, method: &str) -> Result<()> {
+        if self.jacobian == By::Differences {
+            return Err(usage(anyhow!(
+                "--jacobian differences: gives J v alone, and {method} takes Jᵀu too; give --method exact"
+            )));
+        }
+        Ok(())
+    }
+
     /// The model with the derivatives that are asked for; `products` are those that are needed of its own.
     ///
     /// # Errors

@@ -108,10 +108,19 @@ const MOMENT_ROWS: usize = 2048;
 ///
 /// # Errors
 /// The read; d² numbers that do not fit in memory.
-pub fn moments<T: Scalar>(mut rows: Rows) -> Result<Moments> {
+pub fn moments<T: Scalar>(rows: Rows) -> Result<Moments> {
+    moments_seen::<T>(rows, |_| ())
+}
+
+/// The same, where `see` looks at each block.
+///
+/// # Errors
+/// As [`moments`].
+pub fn moments_seen<T: Scalar>(mut rows: Rows, mut see: impl FnMut(ArrayView2<T>)) -> Result<Moments> {
     let moments = Moments::new(rows.width());
     let mut moments = moments.with_context(|| rows.name().to_string())?;
     while let Some(block) = rows.next_block::<T>(MOMENT_ROWS)? {
+        see(block.view());
         moments.add(block.view());
     }
     Ok(moments)

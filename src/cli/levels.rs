@@ -1,7 +1,7 @@
 //! Noise levels as arguments name them: σ, SNR = 1/σ, a schedule's time, or a
 //! schedule's grid.
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, ensure};
 use clap::Args;
 
 use super::lists::{Numbers, parse_list};
@@ -49,6 +49,18 @@ impl TimedLevelArgs {
     }
 }
 
+/// The level that a flag gives.
+///
+/// # Errors
+/// When it is out of the range of levels.
+pub fn noise_level(flag: &str, sigma: f64) -> Result<f64> {
+    ensure!(
+        SIGMAS.contains(&sigma),
+        "{flag} {sigma}: a noise level must be positive, between 1e-18 and 1e18"
+    );
+    Ok(sigma)
+}
+
 impl LevelArgs {
     /// The levels σ, in the order given. `grid` is that of the program's other flags: its schedule is that of
     /// `--time`, and `--levels` take all of it but the schedule and the number of steps.
@@ -60,18 +72,11 @@ impl LevelArgs {
     }
 
     fn parse(&self, grid: &Grid) -> Result<Vec<f64>> {
-        let positive = |flag: &str, v: f64| {
-            // An SNR's level is 1/v, in the same range.
-            if SIGMAS.contains(&v) {
-                Ok(v)
-            } else {
-                Err(anyhow!("{flag} {v}: a noise level must be positive, between 1e-18 and 1e18"))
-            }
-        };
         if let Some(list) = &self.sigma {
-            list.0.iter().map(|&s| positive("--sigma", s)).collect()
+            list.0.iter().map(|&s| noise_level("--sigma", s)).collect()
         } else if let Some(list) = &self.snr {
-            list.0.iter().map(|&s| positive("--snr", s).map(|s| 1.0 / s)).collect()
+            // An SNR's level is 1/v, in the same range.
+            list.0.iter().map(|&s| noise_level("--snr", s).map(|s| 1.0 / s)).collect()
         } else if let Some(list) = &self.time {
             list.0.iter().map(|&t| grid.schedule.checked_sigma(t)).collect()
         } else if let Some(text) = &self.levels {

@@ -7,8 +7,9 @@ use anyhow::{Result, bail};
 
 use super::ending::Usage;
 use super::job::Job;
+use crate::measure::interval::Estimate;
 use crate::scalar::Scalar;
-use crate::stream::{ArrayWriter, Format, Ledger, NanPolicy, Output, Table};
+use crate::stream::{ArrayWriter, Format, Ledger, NanPolicy, Output, Table, Value};
 
 impl Job {
     /// The output, opened before the work so that a bad path fails at once. It appears when the run
@@ -116,6 +117,11 @@ impl Job {
         }
         Ok(output)
     }
+}
+
+/// An estimate as value, std_error, ci_low, ci_high, n of a table.
+pub fn estimate(of: &Estimate) -> [Value; 5] {
+    [of.value.into(), of.std_error.into(), of.ci_low.into(), of.ci_high.into(), of.n.into()]
 }
 
 /// How an array is written to a file of its own.

@@ -149,6 +149,17 @@ impl Plan {
         Ok(self)
     }
 
+    /// This plan, whose flow visits the given levels too.
+    pub fn with_levels(mut self, levels: &[f64]) -> Plan {
+        for &level in levels {
+            if !self.sigmas.iter().any(|s| same_level(*s, level)) {
+                self.sigmas.push(level);
+            }
+        }
+        self.sigmas.sort_by(|a, b| b.total_cmp(a));
+        self
+    }
+
     /// Carries the rows of `x`, points at σ_0, along the flow to the last
     /// level. `first_row` is the index of row 0, by which injected noise is
     /// keyed with `seed`.
@@ -187,6 +198,34 @@ impl Plan {
             }
             visit(step, sigma, x.view())
         })
+    }
+
+    /// What `of` makes of the points that latents `rows` of `seed` have at the given levels, in their order. The plan
+    /// has all of them: see [`Plan::with_levels`].
+    ///
+    /// # Errors
+    /// Of the denoiser, or `of`.
+    pub fn at_levels<T: Scalar, R>(
+        &self,
+        denoiser: &dyn Denoiser<T>,
+        seed: u64,
+        rows: Range<u64>,
+        levels: &[f64],
+        mut of: impl FnMut(ArrayView2<T>, f64) -> Result<R>,
+    ) -> Result<Vec<R>> {
+        let first = rows.start;
+        let mut x = self.start::<T>(seed, rows, denoiser.dim());
+        let mut found: Vec<Option<R>> = levels.iter().map(|_| None).collect();
+        self.trace(denoiser, &mut x, first, seed, |_, sigma, x| {
+            for (found, &level) in found.iter_mut().zip(levels) {
+                if same_level(sigma, level) {
+                    *found = Some(of(x, level)?);
+                }
+            }
+            Ok(())
+        })?;
+        // A run visits all of the plan.
+        Ok(found.into_iter().flatten().collect())
     }
 
     /// [`Plan::run`], with the points of all levels kept in `trajectory` if there is one.

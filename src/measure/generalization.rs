@@ -7,8 +7,11 @@
 //! * distance form: Σ_i min_j‖x_i − t_j‖ over the same for fresh samples of the true
 //!   distribution (arXiv 2409.02426).
 
-use super::nearest::Nearest;
+use super::interval::Amounts;
+use super::nearest::{Nearest, Searched};
+use super::reproducibility::Similarity;
 use crate::random::{Purpose, row_rng, subset};
+use crate::scalar::Scalar;
 
 /// So many training rows at most are all left out in turn; of more, so many.
 const ALL_LEFT_OUT: usize = 2000;
@@ -25,4 +28,37 @@ pub fn left_out(n: usize, seed: u64) -> Vec<usize> {
 /// times the second nearest.
 pub fn is_copy(nearest: &Nearest, ratio: f64) -> bool {
     nearest.distance < ratio * nearest.second
+}
+
+/// The similarity form of the training rows themselves, each left out in turn: what the score is without a cause.
+/// Nothing where there is but one row.
+pub fn similarity_left_out<T: Scalar>(
+    train: &Searched<T>,
+    seed: u64,
+    similarity: Similarity,
+    threshold: f64,
+    unit: f64,
+) -> Option<f64> {
+    let best = train.best_of_others(&left_out(train.rows().nrows(), seed), similarity, unit);
+    share_of_new(best.iter().map(|b| similarity.alike(b.similarity, threshold)))
+}
+
+/// The same of the ratio form.
+pub fn ratio_left_out<T: Scalar>(train: &Searched<T>, seed: u64, ratio: f64) -> Option<f64> {
+    let nearest = train.nearest_of_others(&left_out(train.rows().nrows(), seed));
+    share_of_new(nearest.iter().map(|n| is_copy(n, ratio)))
+}
+
+/// The same of the distance form, over the distances of fresh samples; nothing without such a distance, too.
+pub fn distance_left_out<T: Scalar>(train: &Searched<T>, seed: u64, fresh: &Amounts) -> Option<f64> {
+    let mut distances = Amounts::default();
+    let nearest = train.nearest_of_others(&left_out(train.rows().nrows(), seed));
+    nearest.iter().for_each(|n| distances.add(n.distance));
+    distances.over(fresh).filter(|ratio| ratio.n > 0).map(|ratio| ratio.value)
+}
+
+/// The share of those that are no copies; of none, nothing.
+fn share_of_new(copies: impl ExactSizeIterator<Item = bool>) -> Option<f64> {
+    let n = copies.len();
+    (n > 0).then(|| copies.filter(|copy| !copy).count() as f64 / n as f64)
 }

@@ -69,6 +69,11 @@ impl Mean {
         self.squares += before * (x - self.mean);
     }
 
+    /// The mean; of nothing, none.
+    pub fn value(&self) -> Option<f64> {
+        (self.n > 0).then_some(self.mean)
+    }
+
     /// Of the observations (divisor n − 1); 0 for fewer than two.
     pub fn variance(&self) -> f64 {
         if self.n < 2 { 0.0 } else { self.squares / (self.n - 1) as f64 }
@@ -77,6 +82,11 @@ impl Mean {
     /// Of the mean.
     pub fn std_error(&self) -> f64 {
         (self.variance() / self.n.max(1) as f64).sqrt()
+    }
+
+    /// The same; of fewer than two, none.
+    pub fn error(&self) -> Option<f64> {
+        (self.n > 1).then(|| self.std_error())
     }
 }
 

@@ -7,6 +7,7 @@ use anyhow::Result;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, s};
 
 use super::comparison::Gap;
+use super::interval::Mean;
 use crate::denoiser::{Denoiser, Differentiable};
 use crate::random::{Purpose, fill_normal, row_rng, subset};
 use crate::scalar::Scalar;
@@ -83,6 +84,24 @@ pub struct Step {
     pub change_cosine: Option<f64>,
     /// ‖D(x + λv) − D(x) − λJv‖, which falls as λ².
     pub error: f64,
+}
+
+/// Of many steps, over the points that have each.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StepMeans {
+    pub norm_ratio: Mean,
+    pub cosine: Mean,
+    pub change_cosine: Mean,
+    pub error: Mean,
+}
+
+impl StepMeans {
+    pub fn add(&mut self, step: &Step) {
+        step.norm_ratio.into_iter().for_each(|r| self.norm_ratio.add(r));
+        step.cosine.into_iter().for_each(|c| self.cosine.add(c));
+        step.change_cosine.into_iter().for_each(|c| self.change_cosine.add(c));
+        self.error.add(step.error);
+    }
 }
 
 /// Steps of several lengths λ from one point along one direction v; `first` is the number of the first of the 1 + n

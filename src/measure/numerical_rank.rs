@@ -8,9 +8,8 @@ use rand::Rng;
 use crate::denoiser::{Differentiable, Singular};
 use crate::flow::Plan;
 use crate::linalg::{cast, complete_basis, orthonormalize, product, thin_svd};
-use crate::random::{Purpose, normal_rows, row_rng, standard_normals};
+use crate::random::{NoisyPoints, Purpose, row_rng, standard_normals};
 use crate::scalar::Scalar;
-use crate::schedule::same_level;
 
 /// A rank whose s_{r+1}/s_r is above it hangs on the threshold: singular values are alike on both of its sides.
 pub const HANGS: f64 = 0.95;
@@ -115,7 +114,7 @@ pub struct Survey<'a, T: Scalar> {
     pub denoiser: &'a dyn Differentiable<T>,
     /// Noise levels, in the order of the results.
     pub levels: &'a [f64],
-    /// The flow that points lie along; it visits every level (see [`with_levels`]).
+    /// The flow that points lie along; it visits every level (see [`Plan::with_levels`]).
     pub plan: &'a Plan,
     /// Of [`numerical_rank`].
     pub threshold: f64,
@@ -140,44 +139,22 @@ pub struct Cell {
     pub vectors: Vec<f64>,
 }
 
-/// A plan whose flow also visits the given levels.
-pub fn with_levels(mut plan: Plan, levels: &[f64]) -> Plan {
-    for &level in levels {
-        if !plan.sigmas.iter().any(|s| same_level(*s, level)) {
-            plan.sigmas.push(level);
-        }
-    }
-    plan.sigmas.sort_by(|a, b| b.total_cmp(a));
-    plan
-}
-
 impl<T: Scalar> Survey<'_, T> {
     /// All levels along the flow from latent `row`.
     pub fn along_flow(&self, row: u64) -> Result<Vec<Cell>> {
-        let mut cells: Vec<Option<Cell>> = self.levels.iter().map(|_| None).collect();
-        let mut x = self.plan.start::<T>(self.seed, row..row + 1, self.denoiser.dim());
-        self.plan.trace(self.denoiser, &mut x, row, self.seed, |_, sigma, x| {
-            for (cell, &level) in cells.iter_mut().zip(self.levels) {
-                if same_level(sigma, level) {
-                    *cell = Some(self.cell(x.row(0), level, row)?);
-                }
-            }
-            Ok(())
-        })?;
-        // Every level is in the plan, and a run visits all of the plan.
-        Ok(cells.into_iter().flatten().collect())
+        self.plan.at_levels(self.denoiser, self.seed, row..row + 1, self.levels, |x, level| {
+            self.cell(x.row(0), level, row)
+        })
     }
 
     /// All levels at the point that is `row` of its array; with `noisy`, at that
     /// point plus σ·ε, one ε for all levels.
     pub fn at_point(&self, point: ArrayView1<T>, row: u64, noisy: bool) -> Result<Vec<Cell>> {
-        let noise = normal_rows::<T>(self.seed, Purpose::PointNoise, row..row + 1, point.len());
-        let at_level = |&sigma: &f64| {
-            let mut x = point.to_owned();
-            if noisy {
-                x.scaled_add(T::of(sigma), &noise.row(0));
-            }
-            self.cell(x.view(), sigma, row)
+        let points = point.to_owned().insert_axis(Axis(0));
+        let noisy = noisy.then(|| NoisyPoints::new(points, self.seed, row));
+        let at_level = |&sigma: &f64| match &noisy {
+            Some(points) => self.cell(points.at(sigma).row(0), sigma, row),
+            None => self.cell(point, sigma, row),
         };
         self.levels.iter().map(at_level).collect()
     }

@@ -9,7 +9,7 @@ use ndarray::{Array2, ArrayView2, s};
 use crate::cli::{Block, Job, Program, Source, TimedLevelArgs};
 use crate::denoiser::{Denoiser, Model};
 use crate::flow::at_once;
-use crate::random::{Purpose, normal_rows};
+use crate::random::NoisyPoints;
 use crate::scalar::Scalar;
 use crate::stream::Rows;
 use crate::with_dtype;
@@ -139,9 +139,7 @@ impl Arguments {
         first: u64,
     ) -> Result<Array2<T>> {
         if self.add_noise {
-            let rows = first..first + x.nrows() as u64;
-            let noise = normal_rows(job.shared.seed, Purpose::PointNoise, rows, x.ncols());
-            x.scaled_add(T::of(sigma), &noise);
+            x = NoisyPoints::new(x, job.shared.seed, first).at(sigma);
         }
         let answer = self.quantity.of(denoiser, x.view(), first, sigma)?;
         job.finite(answer.view(), first)?;

@@ -4,16 +4,12 @@ use std::ffi::OsString;
 
 use anyhow::{Result, ensure};
 use clap::Args;
-use ndarray::ArrayView2;
 
 use crate::cli::{Block, Job, LevelArgs, Program, SamplerArgs, Source};
-use crate::denoiser::{Denoiser, Model};
+use crate::denoiser::Model;
 use crate::flow::{Plan, at_once};
-use crate::measure::comparison::{Gap, Gaps};
-use crate::measure::numerical_rank::with_levels;
-use crate::random::{Purpose, normal_rows};
+use crate::measure::comparison::{Gap, Gaps, Pair};
 use crate::scalar::Scalar;
-use crate::schedule::same_level;
 use crate::stream::{Rows, Table, Value, same_items};
 use crate::with_dtype;
 
@@ -54,7 +50,7 @@ impl Program for Arguments {
     fn run(self, job: &Job) -> Result<()> {
         let levels = self.levels.sigmas(&self.sampler.grid())?;
         // The flow of A from latents visits every level.
-        let plan = with_levels(self.sampler.plan(job)?, &levels);
+        let plan = self.sampler.plan(job)?.with_levels(&levels);
         let flow = self.samples.is_some();
         let timed = |flag: &&str| *flag != "--schedule" || self.levels.time.is_none();
         let sampler: Vec<&str> = SamplerArgs::FLAGS.into_iter().filter(timed).collect();
@@ -112,12 +108,15 @@ impl Arguments {
             None => Source::Numbers(job.selected(self.samples.unwrap_or(0))),
         };
         let (a, b) = (a.into_denoiser::<T>()?, b.into_denoiser::<T>()?);
-        let both = Both { a: a.as_ref(), b: b.as_ref(), levels, seed: job.shared.seed };
+        let both = Pair { a: a.as_ref(), b: b.as_ref(), levels, seed: job.shared.seed };
         let most = at_once(both.a, source.len().unwrap_or(usize::MAX), both.a.dim());
         let mut all = vec![Gaps::default(); levels.len()];
         let work = |block: Block<T>| match &plan {
             Some(plan) => both.along_flow(plan, block.rows),
-            None => both.at_points(block),
+            None => {
+                let first = block.rows.start;
+                both.at_points(block.first().unwrap_or_default(), first)
+            }
         };
         job.each_block(source, most, "points", work, |rows, gaps: Vec<Vec<Gap>>| {
             for (i, row) in rows.enumerate() {
@@ -143,59 +142,13 @@ impl Arguments {
 }
 
 fn level_row(table: &mut Table, sigma: f64, gaps: &Gaps) -> Result<()> {
-    let mean = |mean: crate::measure::interval::Mean| Value::from((mean.n > 0).then_some(mean.mean));
     table.row(&[
         sigma.into(),
         gaps.rmse.mean.into(),
-        mean(gaps.nmse),
-        mean(gaps.cosine),
+        gaps.nmse.value().into(),
+        gaps.cosine.value().into(),
         gaps.explained().into(),
-        (gaps.rmse.n > 1).then(|| gaps.rmse.std_error()).into(),
+        gaps.rmse.error().into(),
         gaps.rmse.n.into(),
     ])
-}
-
-/// Two denoisers, asked at the same points.
-struct Both<'a, T: Scalar> {
-    a: &'a dyn Denoiser<T>,
-    b: &'a dyn Denoiser<T>,
-    levels: &'a [f64],
-    seed: u64,
-}
-
-impl<T: Scalar> Both<'_, T> {
-    fn gaps(&self, x: ArrayView2<T>, first: u64, sigma: f64) -> Result<Vec<Gap>> {
-        let [a, b] = [self.a, self.b].map(|denoiser| denoiser.denoise_rows(x, first, sigma));
-        let (a, b) = (a?, b?);
-        Ok(a.outer_iter().zip(b.outer_iter()).map(|(a, b)| Gap::of(a, b)).collect())
-    }
-
-    /// By level, and row.
-    fn at_points(&self, block: Block<T>) -> Result<Vec<Vec<Gap>>> {
-        let rows = block.rows.clone();
-        let points = block.first().unwrap_or_default();
-        let noise = normal_rows::<T>(self.seed, Purpose::PointNoise, rows.clone(), points.ncols());
-        let at_level = |&sigma: &f64| {
-            let mut x = points.clone();
-            x.scaled_add(T::of(sigma), &noise);
-            self.gaps(x.view(), rows.start, sigma)
-        };
-        self.levels.iter().map(at_level).collect()
-    }
-
-    fn along_flow(&self, plan: &Plan, rows: std::ops::Range<u64>) -> Result<Vec<Vec<Gap>>> {
-        let mut gaps = vec![Vec::new(); self.levels.len()];
-        let first = rows.start;
-        let mut x = plan.start::<T>(self.seed, rows, self.a.dim());
-        plan.trace(self.a, &mut x, first, self.seed, |_, sigma, x| {
-            for (gaps, level) in gaps.iter_mut().zip(self.levels) {
-                if same_level(sigma, *level) {
-                    *gaps = self.gaps(x, first, *level)?;
-                }
-            }
-            Ok(())
-        })?;
-        // Every level is in the plan, and a run visits all of the plan.
-        Ok(gaps)
-    }
 }

@@ -12,7 +12,7 @@ use crate::denoiser::model::Kind;
 use crate::denoiser::{Affine, Denoiser, Model};
 use crate::fit::affine::{AffineFit, Regression, relative_square, wiener_filter};
 use crate::flow::at_once;
-use crate::random::{Purpose, normal_rows_at};
+use crate::random::NoisyPoints;
 use crate::scalar::Scalar;
 use crate::stream::Table;
 use crate::with_dtype;
@@ -130,10 +130,8 @@ impl Arguments {
             let most = at_once(denoiser, source.len().unwrap_or(usize::MAX), denoiser.dim());
             let work = |block: Block<T>| {
                 let rows = block.rows.clone();
-                let mut x = inputs.rows(block);
-                let noise =
-                    normal_rows_at(job.shared.seed, Purpose::PointNoise, draw, rows.clone(), x.ncols());
-                x.scaled_add(T::of(sigma), &noise);
+                let points = inputs.rows(block);
+                let x = NoisyPoints::draw(points, job.shared.seed, rows.start, draw).at(sigma);
                 let answer = denoiser.denoise_rows(x.view(), rows.start, sigma)?;
                 job.finite(answer.view(), rows.start)?;
                 Ok((x, answer))

@@ -11,7 +11,7 @@ use crate::denoiser::model::Kind;
 use crate::denoiser::network::NetworkDenoiser;
 use crate::flow::at_once;
 use crate::measure::features::{Pool, Unevenness};
-use crate::random::{Purpose, normal_rows};
+use crate::random::NoisyPoints;
 use crate::scalar::Scalar;
 use crate::schedule::SIGMAS;
 use crate::stream::{Rows, same_items};
@@ -120,8 +120,7 @@ impl Arguments {
             let rows = block.rows.clone();
             let mut x = block.first().unwrap_or_default();
             if self.add_noise {
-                let noise = normal_rows(job.shared.seed, Purpose::PointNoise, rows.clone(), x.ncols());
-                x.scaled_add(T::of(sigma), &noise);
+                x = NoisyPoints::new(x, job.shared.seed, rows.start).at(sigma);
             }
             let features = network.features(x.view(), sigma, layer).unwrap_or_default();
             job.finite(features.view(), rows.start)?;

@@ -1,6 +1,11 @@
 //! The programs, one file or folder each, and their registry.
 //!
 //! A program reads top to bottom: what it is for (its help), its arguments, one call into the library, the result.
+//! It opens inputs and outputs through [`Job`](crate::cli::Job) alone, and what it computes is in the library: a new
+//! measure of samples is a file in [`measure`](crate::measure), and its program a file here that carries rows there
+//! and writes a table. One with real parts is a folder: `mod.rs` has help, arguments and the way through; what it
+//! reads, what it finds and what it warns of have files beside.
+//!
 //! A new one is a file here, a line in the table, and three lines in `src/bin`. What the table says of it, programs
 //! need not: which shared flags it takes (others are refused), what it reads and writes. Help, man pages,
 //! completions, `molrg --list`, `--generate json` and the tests of what all programs keep follow from it.

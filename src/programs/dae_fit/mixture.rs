@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 
-use super::Kind;
+use super::kind::Kind;
 use crate::cli::{FitArgs, component_ranks};
 use crate::fit::{Parts, Settings, Solver};
 

@@ -2,32 +2,31 @@
 
 mod constructed;
 mod generators;
+mod kind;
 mod mixture;
 mod report;
+mod task;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail, ensure};
-use clap::{Args, ValueEnum};
+use anyhow::{Result, ensure};
+use clap::Args;
 
-use constructed::Construction;
 use generators::train_gan;
-use mixture::{How, MixtureArgs};
+use kind::Kind;
+use mixture::MixtureArgs;
 use report::{REPORT, report_exact, write_report};
+use task::Task;
 
-use crate::cli::{
-    Checkpoints, Job, NETWORK_REPORT, NetworkKind, Program, Samples, TrainingArgs, moments, usage,
-};
+use crate::cli::{Checkpoints, Job, NETWORK_REPORT, Program, Samples, TrainingArgs, moments, usage};
 use crate::denoiser::Model;
 use crate::denoiser::model::{Generative, Kind as ModelKind, Points};
-use crate::fit::{Settings, Solver, fit_mixture};
+use crate::fit::fit_mixture;
 use crate::generator::linear_vae;
-use crate::network::Architecture;
 use crate::scalar::Scalar;
 use crate::stream::tensors::Values;
 use crate::stream::{Layout, Rows};
-use crate::training;
 use crate::with_dtype;
 
 /// Fit a denoising autoencoder to samples.
@@ -75,54 +74,6 @@ pub struct Arguments {
     report: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Kind {
-    /// Mixture of low-rank Gaussians
-    Molrg,
-    /// One Gaussian: mean and covariance
-    Gaussian,
-    /// The training set itself
-    Empirical,
-    /// Deep linear network
-    Linear,
-    /// One hidden layer of ReLU
-    TwoLayer,
-    /// Residual multilayer perceptron
-    Mlp,
-    /// U-Net, for images
-    Unet,
-    /// Vision transformer with long skips, for images
-    Uvit,
-    /// Linear variational autoencoder at its optimum: latents in, samples out, no denoiser
-    LinearVae,
-    /// Generative adversarial network: latents in, samples out, no denoiser
-    Gan,
-}
-
-impl Kind {
-    /// Whether one --rank says how many dimensions it has.
-    fn has_rank(self) -> bool {
-        matches!(self, Kind::Gaussian | Kind::LinearVae | Kind::Gan)
-    }
-
-    /// Whether it matters where the channels of images are.
-    fn has_pixels(self) -> bool {
-        matches!(self, Kind::Unet | Kind::Uvit)
-    }
-
-    /// The network to be trained, if it is one.
-    fn network(self) -> Option<NetworkKind> {
-        match self {
-            Kind::Molrg | Kind::Gaussian | Kind::Empirical | Kind::LinearVae | Kind::Gan => None,
-            Kind::Linear => Some(NetworkKind::Linear),
-            Kind::TwoLayer => Some(NetworkKind::TwoLayer),
-            Kind::Mlp => Some(NetworkKind::Mlp),
-            Kind::Unet => Some(NetworkKind::Unet),
-            Kind::Uvit => Some(NetworkKind::Uvit),
-        }
-    }
-}
-
 impl Program for Arguments {
     fn run(self, job: &Job) -> Result<()> {
         // Wrong flags and bad paths first, data after.
@@ -144,87 +95,7 @@ impl Program for Arguments {
     }
 }
 
-/// What the flags ask for.
-enum Task {
-    Mixture(Settings),
-    Gaussian(Option<usize>),
-    Empirical,
-    LinearVae(usize),
-    Gan(usize),
-    Constructed(Construction),
-    Network(Architecture, training::Settings),
-}
-
 impl Arguments {
-    fn task(&self, seed: u64) -> Result<Task> {
-        ensure!(
-            self.layout.is_none() || self.kind.has_pixels(),
-            "--layout: is for --kind unet and uvit, which look at pixels; leave it out"
-        );
-        if self.kind != Kind::Molrg {
-            self.mixture.check_unused(self.kind)?;
-        }
-        let rank = || match self.mixture.rank[..] {
-            [] => Ok(None),
-            [r] => Ok(Some(r)),
-            _ => bail!("--rank: this kind has one rank"),
-        };
-        let latent = || rank()?.filter(|r| *r > 0).context("--rank: this kind needs its number of latents");
-        ensure!(
-            self.kind != Kind::Gan || self.report.is_none(),
-            "--report: is not for this kind; leave it out"
-        );
-        let Some(kind) = self.kind.network() else {
-            if self.kind != Kind::Gan {
-                self.training.check_unused()?;
-            }
-            return Ok(match self.kind {
-                Kind::Molrg => Task::Mixture(self.mixture.settings(seed)?),
-                Kind::Empirical => Task::Empirical,
-                Kind::LinearVae => Task::LinearVae(latent()?),
-                Kind::Gan => {
-                    self.training.gan(latent()?, 1, self.mixture.how.lr, seed)?;
-                    Task::Gan(latent()?)
-                }
-                _ => Task::Gaussian(rank()?),
-            });
-        };
-        if let Some(how) = self.mixture.solver {
-            let (units, sigma, weight_decay) = self.training.constructed()?;
-            ensure!(
-                how != How::Blocks || (self.labels.is_some() && !self.mixture.rank.is_empty()),
-                "--solver blocks: needs --labels and --rank"
-            );
-            ensure!(
-                self.report.is_none(),
-                "--report: is not for networks that are not trained; leave it out"
-            );
-            let ranks = (how == How::Blocks).then(|| self.mixture.rank.clone());
-            return Ok(Task::Constructed(Construction { units, sigma, weight_decay, ranks }));
-        }
-        let settings = self.training.settings(kind, self.mixture.how.lr, seed)?;
-        Ok(Task::Network(self.training.architecture(kind)?, settings))
-    }
-
-    /// Refuses flags without effect on this task.
-    fn check_effect(&self, job: &Job, task: &Task) -> Result<()> {
-        let solver = match task {
-            Task::Mixture(settings) => Some(settings.solver),
-            _ => None,
-        };
-        self.mixture.how.check(job, solver)?;
-        let learns = matches!(task, Task::Network(..) | Task::Gan(_)) || solver == Some(Solver::Gradient);
-        job.only(
-            learns,
-            &["--lr"],
-            "it is for what is learned by steps: networks, gan and --solver gradient",
-        )?;
-        let exact = matches!(task, Task::Gaussian(_) | Task::Empirical | Task::Constructed(_));
-        let clustered = self.mixture.solver == Some(How::Blocks);
-        job.only(clustered, &["--labels"], "it is for --solver blocks")?;
-        job.only(!exact, &["--seed"], "nothing is drawn for this kind")
-    }
-
     fn fit<T: Scalar>(
         &self,
         job: &Job,

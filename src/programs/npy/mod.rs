@@ -7,6 +7,7 @@ pub mod images;
 pub mod info;
 pub mod r#let;
 pub mod noise;
+mod recorded;
 pub mod stack;
 pub mod transpose;
 mod verify;

@@ -3,8 +3,8 @@
 use anyhow::{Context, Result, bail, ensure};
 use ndarray::{Array2, ArrayView2};
 
-use crate::cli::Job;
-use crate::measure::interval::{Amounts, Estimate};
+use crate::cli::estimate;
+use crate::measure::interval::Estimate;
 use crate::measure::probability_flow_distance::{BiasVariance, Distance, Relative, Shifted};
 use crate::measure::scale::{Look, Scale};
 use crate::scalar::Scalar;
@@ -14,17 +14,17 @@ use super::Arguments;
 
 /// What is measured, and of every pair whether it is one.
 pub struct Measures<'a> {
-    arguments: &'a Arguments,
+    pub(super) arguments: &'a Arguments,
     /// Whether an input's rows are as a file has them, not from our latents.
-    from_files: Vec<bool>,
-    pairs: Vec<(usize, usize, Shifted)>,
+    pub(super) from_files: Vec<bool>,
+    pub(super) pairs: Vec<(usize, usize, Shifted)>,
     /// Of every input, where its numbers lie.
-    scales: Vec<Scale>,
-    quantities: Quantities,
+    pub(super) scales: Vec<Scale>,
+    pub(super) quantities: Quantities,
 }
 
 /// The quantities that the flags ask for.
-enum Quantities {
+pub enum Quantities {
     /// Of every pair.
     Distances(Vec<Distance>),
     Relative(Relative),
@@ -70,7 +70,7 @@ impl<'a> Measures<'a> {
     }
 
     /// Distances, in the order of the pairs; none with --bias-variance.
-    fn distances(&self) -> Vec<&Distance> {
+    pub(super) fn distances(&self) -> Vec<&Distance> {
         match &self.quantities {
             Quantities::Distances(distances) => distances.iter().collect(),
             Quantities::Relative(m) => vec![&m.above, &m.below],
@@ -83,16 +83,7 @@ impl<'a> Measures<'a> {
         let name = |i| self.arguments.name(i);
         let mut row = |metric: &str, a: String, b: String, e: Estimate| {
             ensure!(e.n > 0, "{a} and {b}: no rows to compare; give samples or latents");
-            table.row(&[
-                metric.into(),
-                a.into(),
-                b.into(),
-                e.value.into(),
-                e.std_error.into(),
-                e.ci_low.into(),
-                e.ci_high.into(),
-                e.n.into(),
-            ])
+            table.row(&[&[metric.into(), a.into(), b.into()], &estimate(&e)[..]].concat())
         };
         for ((a, b, _), distance) in self.pairs.iter().zip(self.distances()) {
             distance.check_scale().with_context(|| format!("{} and {}", name(*a), name(*b)))?;
@@ -120,64 +111,4 @@ impl<'a> Measures<'a> {
         }
         table.finish()
     }
-
-    /// Where the numbers are unlikely to say what they seem to: once of a kind.
-    pub fn warn(&self, job: &Job) {
-        let name = |i: &usize| self.arguments.name(*i);
-        let scales = |i: usize| (name(&i), &self.scales[i]);
-        job.warn_of_scales(scales(0), (1..self.scales.len()).map(scales), Scale::is_apart);
-        let more = if self.from_files.contains(&true) { "give more rows" } else { "give more latents (-n)" };
-        let unpaired = self.pairs.iter().filter(|(a, b, _)| self.from_files[*a] || self.from_files[*b]);
-        let unpaired = unpaired.filter_map(|(a, b, shifted)| Some((a, b, shifted.without_effect()?)));
-        if let Some((a, b, (together, apart))) = unpaired.clone().next() {
-            job.warn(&format!(
-                "{} and {}: {together:.4} apart, but {apart:.4} where row i is paired with row i+1: pairing makes \
-                 no difference{}; give samples and models the same latents (--seed, --rows, solver and grid)",
-                name(a),
-                name(b),
-                others(unpaired.count())
-            ));
-            return;
-        }
-        let squares: Vec<&Amounts> = match &self.quantities {
-            Quantities::BiasVariance(m) => vec![m.errors()],
-            // Of a distance that is rounding nobody reads an interval.
-            _ => {
-                let pairs = self.pairs.iter().zip(self.distances());
-                let told = pairs.filter(|((_, _, shifted), d)| !shifted.is_rounding(d.pfd().value));
-                told.map(|(_, d)| &d.squares).collect()
-            }
-        };
-        let concentrated = squares.iter().filter_map(|s| Some((s.n(), s.concentration()?)));
-        if let Some((n, rows)) = concentrated.clone().next() {
-            job.warn(&format!(
-                "{rows} of {n} rows ({:.2} %) carry half of the squared distance, so that its interval may well \
-                 miss{}; {more}",
-                100.0 * rows as f64 / n as f64,
-                others(concentrated.count())
-            ));
-            return;
-        }
-        let unseen = self.pairs.iter().zip(self.distances());
-        let unseen =
-            unseen.filter_map(|((a, b, shifted), d)| Some((a, b, d.pfd(), shifted.unseen(&d.squares)?)));
-        if let Some((a, b, pfd, (rate, with))) = unseen.clone().next() {
-            job.warn(&format!(
-                "none of {} rows of {} and {} is half as far apart as rows that do not belong together, but so few \
-                 do not show what happens to less than 1 in {:.0}: if those were so far apart, pfd would be \
-                 {with:.4}, not {:.4}{}; {more}",
-                pfd.n,
-                name(a),
-                name(b),
-                1.0 / rate,
-                pfd.value,
-                others(unseen.count())
-            ));
-        }
-    }
-}
-
-/// " (and 2 more)", of 3.
-fn others(count: usize) -> String {
-    if count > 1 { format!(" (and {} more)", count - 1) } else { String::new() }
 }

@@ -2,6 +2,7 @@
 
 mod inputs;
 mod measures;
+mod warnings;
 
 use std::ffi::OsString;
 

@@ -1,33 +1,25 @@
 //! rp-score: reproducibility and generalization.
 
+mod compared;
 mod scores;
 mod warnings;
+mod written;
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use clap::{Args, ValueEnum};
-use ndarray::Array2;
 
 use crate::cli::{Block, Job, Numbers, Program, Source, parse_list, usage};
-use crate::fit::pca::Moments;
-use crate::measure::copies::Known;
-use crate::measure::descriptor::{Choice, Descriptor};
-use crate::measure::nearest::{Searched, check_scale};
+use crate::measure::descriptor::Choice;
 use crate::measure::reproducibility::Similarity;
-use crate::measure::scale::Scale;
 use crate::scalar::{Dtype, Scalar};
-use crate::stream::{Paired, Rows, block_rows, same_items};
+use crate::stream::{Paired, Rows, block_rows};
 use crate::with_dtype;
 
-use scores::{PER_SAMPLE, Scores, Train};
-
-const COLUMNS: &[&str] =
-    &["score", "a", "b", "value", "std_error", "ci_low", "ci_high", "n", "threshold", "baseline"];
-
-/// Rows of one step of the descriptor's moments: fixed, so that the bytes do not depend on how rows arrive.
-const MOMENT_ROWS: usize = 2048;
+use scores::Scores;
+use written::{COLUMNS, PER_SAMPLE};
 
 /// Score the reproducibility of samples (RP), and their generalization (GL).
 ///
@@ -161,21 +153,7 @@ impl Program for Arguments {
         let names = self.inputs.iter().chain(&self.train).chain(&self.fit).chain(&self.reference);
         job.wait_for_stdin(&names.map(|n| Some(n.as_os_str())).collect::<Vec<_>>())?;
         let inputs: Vec<Rows> = self.inputs.iter().map(|n| job.rows(Some(n))).collect::<Result<_>>()?;
-        let whole = |name: &Option<OsString>| -> Result<Option<Rows>> {
-            name.as_deref().map(|n| job.all_rows(Some(n))).transpose()
-        };
-        let (train, fit, reference) = (whole(&self.train)?, whole(&self.fit)?, whole(&self.reference)?);
-        for other in [&train, &fit, &reference].into_iter().flatten() {
-            ensure!(
-                other.width() == inputs[0].width(),
-                "{}: rows of width {}, but those of {} have {}; compare samples of the same data",
-                other.name(),
-                other.width(),
-                inputs[0].name(),
-                inputs[0].width()
-            );
-            same_items((other.name(), other.item_shape()), (inputs[0].name(), inputs[0].item_shape()))?;
-        }
+        let [train, fit, reference] = self.open_others(job, &inputs[0])?;
         let dtypes: Vec<Dtype> = inputs.iter().chain(&train).map(Rows::dtype).collect();
         let shape = inputs[0].item_shape().to_vec();
         let assumed = if inputs[0].are_whole() { [0.0, 255.0] } else { [-1.0, 1.0] };
@@ -196,36 +174,9 @@ impl Arguments {
         [train, fit, reference]: [Option<Rows>; 3],
     ) -> Result<()> {
         let table = job.table(COLUMNS)?;
-        let per_sample = match &self.per_sample {
-            Some(path) => Some(job.side_table(path, PER_SAMPLE)?),
-            None => None,
-        };
-        let train = match train {
-            Some(mut rows) => {
-                let x = rows.read_all::<T>()?;
-                ensure!(x.nrows() > 0, "{}: no rows; GL needs a training set", rows.name());
-                Some((rows.name().to_string(), x))
-            }
-            None => None,
-        };
-        let mut others = Vec::new();
-        if let Some((name, x)) = &train {
-            others.push((name.clone(), Scale::of(x.view())));
-        }
-        let descriptor = match &self.descriptor {
-            Choice::Program(command) => {
-                Descriptor::Program(job.descriptor_program(command)?, item_shape.to_vec())
-            }
-            _ => self.fitted_descriptor(fit, train.as_ref().map(|(_, x)| x), &mut others)?,
-        };
-        let train = match train {
-            Some((name, x)) => {
-                let rows = Known::new(x.view());
-                let described = Searched::checked(descriptor.apply(x, 0)?).context(name)?;
-                Some(Train { described, rows })
-            }
-            None => None,
-        };
+        let per_sample =
+            self.per_sample.as_deref().map(|path| job.side_table(path, PER_SAMPLE)).transpose()?;
+        let mut compared = self.compared::<T>(job, item_shape, train, fit)?;
         let mut scores = Scores::new(self, threshold, range, job.shared.rows.start, per_sample);
         let most = block_rows(inputs.width());
         job.each_block(
@@ -233,60 +184,11 @@ impl Arguments {
             most,
             "rows",
             |block: Block<T>| Ok(block.inputs),
-            |_, blocks| scores.add(blocks, &descriptor, train.as_ref()),
+            |_, blocks| scores.add(blocks, &compared),
         )?;
-        if let (Some(mut rows), Some(train)) = (reference, &train) {
-            let name = rows.name().to_string();
-            let (mut first, mut scale) = (0, Scale::default());
-            while let Some(x) = rows.next_block::<T>(block_rows(rows.width()))? {
-                let n = x.nrows() as u64;
-                scale.add(x.view());
-                let x = descriptor.apply(x, first)?;
-                first += n;
-                check_scale(x.view()).with_context(|| name.clone())?;
-                for nearest in train.described.nearest(x.view()) {
-                    scores.reference.add(nearest.distance);
-                }
-            }
-            ensure!(scores.reference.n() > 0, "{name}: no rows; --reference needs fresh samples");
-            others.push((name, scale));
+        if let Some(rows) = reference {
+            scores.reference = compared.distances(rows)?;
         }
-        scores.write(job, table, train.as_ref(), &others)
-    }
-
-    /// The descriptor fitted to --fit, or else to the training set.
-    fn fitted_descriptor<T: Scalar>(
-        &self,
-        fit: Option<Rows>,
-        train: Option<&Array2<T>>,
-        others: &mut Vec<(String, Scale)>,
-    ) -> Result<Descriptor> {
-        if self.descriptor == Choice::Raw {
-            return Ok(Descriptor::Raw);
-        }
-        let name = match (&self.fit, &self.train) {
-            (Some(name), _) | (None, Some(name)) => Arguments::label(name),
-            (None, None) => String::new(),
-        };
-        let width = fit.as_ref().map_or_else(|| train.map_or(0, Array2::ncols), Rows::width);
-        let mut moments = Moments::new(width).with_context(|| name.clone())?;
-        match (fit, train) {
-            (Some(mut rows), _) => {
-                let mut scale = Scale::default();
-                while let Some(block) = rows.next_block::<T>(MOMENT_ROWS)? {
-                    scale.add(block.view());
-                    moments.add(block.view());
-                }
-                others.push((name.clone(), scale));
-            }
-            (None, Some(train)) => {
-                for block in train.axis_chunks_iter(ndarray::Axis(0), MOMENT_ROWS) {
-                    moments.add(block);
-                }
-            }
-            (None, None) => bail!("--descriptor: no data to fit it to"),
-        }
-        let gaussian = moments.gaussian(None).with_context(|| name)?;
-        Descriptor::fitted(&self.descriptor, &gaussian)
+        scores.write(job, table, &compared)
     }
 }

@@ -1,7 +1,5 @@
 //! table crossing: where curves meet a level.
 
-use std::ffi::OsString;
-
 use anyhow::{Result, anyhow, bail};
 use clap::Args;
 
@@ -9,7 +7,7 @@ use crate::cli::{Job, Program, usage};
 use crate::measure::curve::crossing;
 use crate::stream::Columns;
 
-use super::{Point, distinct_flags, group_fields, indices};
+use super::{Point, PointArgs, group_fields, grouped};
 
 /// The x at which a curve first meets a level.
 ///
@@ -21,15 +19,8 @@ use super::{Point, distinct_flags, group_fields, indices};
 /// Memory: the table.
 #[derive(Args)]
 pub struct Arguments {
-    /// Table: csv, gzipped or not (default: standard input)
-    #[arg(value_name = "FILE")]
-    file: Option<OsString>,
-    /// Column of x
-    #[arg(long, value_name = "COL")]
-    x: String,
-    /// Column of y
-    #[arg(long, value_name = "COL")]
-    y: String,
+    #[command(flatten)]
+    points: PointArgs,
     /// The y that is looked for
     #[arg(long, value_name = "L", allow_hyphen_values = true)]
     level: f64,
@@ -46,14 +37,9 @@ impl Program for Arguments {
         if !self.level.is_finite() {
             return Err(usage(anyhow!("--level {}: must be finite", self.level)));
         }
-        let new = [self.x.as_str(), "level", "direction"];
-        let names = self.by.iter().map(String::as_str).chain(new).collect::<Vec<_>>();
-        distinct_flags(&names)?;
-        let mut out = job.table(&names)?;
-        let table = job.columns(self.file.as_deref())?;
-        let by = indices(&table, &self.by)?;
-        let columns = [table.column(&self.x)?, table.column(&self.y)?];
-        let point = Point { columns, logs: [self.log_x, false] };
+        let columns = [self.points.x.as_str(), "level", "direction"];
+        let (mut out, table, by) = grouped(job, self.points.file.as_deref(), &self.by, &columns)?;
+        let point = self.points.point(&table, [self.log_x, false])?;
         for group in table.groups(&by) {
             let curve = curve(job, &table, &group, &point)?;
             let found = crossing(&curve, self.level, self.log_x);

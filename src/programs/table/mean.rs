@@ -9,7 +9,7 @@ use crate::cli::{Job, Program};
 use crate::measure::interval::Mean;
 use crate::stream::{Columns, NanPolicy};
 
-use super::{distinct_flags, group_fields, group_name, indices};
+use super::{group_fields, group_name, grouped, indices};
 
 /// Means of columns over the rows that agree in others.
 ///
@@ -36,11 +36,9 @@ impl Program for Arguments {
     fn run(self, job: &Job) -> Result<()> {
         let of_value = self.value.iter().map(|v| [v.clone(), format!("{v}_std"), format!("{v}_std_error")]);
         let of_value: Vec<String> = of_value.flatten().collect();
-        let names = self.by.iter().chain(&of_value).map(String::as_str).chain(["n"]).collect::<Vec<_>>();
-        distinct_flags(&names)?;
-        let mut out = job.table(&names)?;
-        let table = job.columns(self.file.as_deref())?;
-        let (by, values) = (indices(&table, &self.by)?, indices(&table, &self.value)?);
+        let columns: Vec<&str> = of_value.iter().map(String::as_str).chain(["n"]).collect();
+        let (mut out, table, by) = grouped(job, self.file.as_deref(), &self.by, &columns)?;
+        let values = indices(&table, &self.value)?;
         for group in table.groups(&by) {
             let mut means = vec![Mean::default(); values.len()];
             for &row in &group {
@@ -49,15 +47,13 @@ impl Program for Arguments {
             }
             let mut fields = group_fields(&table, &group, &by);
             for mean in &means {
-                let several = |x: f64| (mean.n > 1).then_some(x);
-                let (std, std_error) = (mean.variance().sqrt(), mean.std_error());
+                let std = mean.variance().sqrt();
                 if !(mean.mean.is_finite() && std.is_finite()) && job.shared.nan != NanPolicy::Pass {
                     let group = group_name(&table, &group, &by);
                     bail!("{group}: numbers too large for their mean; give them in another unit");
                 }
-                fields.push((mean.n > 0).then_some(mean.mean).into());
-                fields.push(several(std).into());
-                fields.push(several(std_error).into());
+                let several = mean.error().map(|_| std);
+                fields.extend([mean.value().into(), several.into(), mean.error().into()]);
             }
             fields.push(means.first().map(|mean| mean.n).into());
             out.row(&fields)?;

@@ -10,12 +10,13 @@ pub mod slope;
 pub mod sort;
 
 use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
 
 use anyhow::{Result, anyhow, ensure};
 use clap::Args;
 
 use crate::cli::{Job, usage};
-use crate::stream::{Columns, NanPolicy, Value};
+use crate::stream::{Columns, NanPolicy, Table, Value};
 
 /// Rearrange and sum up tables.
 ///
@@ -74,6 +75,54 @@ fn group_name(table: &Columns, group: &[usize], by: &[usize]) -> String {
     }
 }
 
+/// The result, of the columns `by` and these, with the table in `file` and where it has the columns `by`.
+fn grouped(
+    job: &Job,
+    file: Option<&OsStr>,
+    by: &[String],
+    columns: &[&str],
+) -> Result<(Table, Columns, Vec<usize>)> {
+    let names: Vec<&str> = by.iter().map(String::as_str).chain(columns.iter().copied()).collect();
+    distinct_flags(&names)?;
+    let out = job.table(&names)?;
+    let table = job.columns(file)?;
+    let by = indices(&table, by)?;
+    Ok((out, table, by))
+}
+
+/// The number of a row, if it has one; with --nan error, only a finite one.
+fn number_of(job: &Job, table: &Columns, row: usize, column: usize) -> Result<Option<f64>> {
+    let Some(x) = table.number(row, column)? else { return Ok(None) };
+    ensure!(
+        x.is_finite() || job.shared.nan != NanPolicy::Error,
+        "{}: {} is {x}, which is not finite; leave such rows out with --nan drop",
+        table.place(row),
+        table.column_name(column)
+    );
+    Ok(Some(x))
+}
+
+/// A table of points.
+#[derive(Args)]
+struct PointArgs {
+    /// Table: csv, gzipped or not (default: standard input)
+    #[arg(value_name = "FILE")]
+    file: Option<OsString>,
+    /// Column of x
+    #[arg(long, value_name = "COL")]
+    x: String,
+    /// Column of y
+    #[arg(long, value_name = "COL")]
+    y: String,
+}
+
+impl PointArgs {
+    /// Where the table has them.
+    fn point(&self, table: &Columns, logs: [bool; 2]) -> Result<Point> {
+        Ok(Point { columns: [table.column(&self.x)?, table.column(&self.y)?], logs })
+    }
+}
+
 /// The x and the y of a row, each in a logarithmic scale or not.
 struct Point {
     columns: [usize; 2],
@@ -85,19 +134,10 @@ impl Point {
     fn of_row(&self, job: &Job, table: &Columns, row: usize) -> Result<Option<(f64, f64)>> {
         let mut numbers = [None, None];
         for ((number, &column), log) in numbers.iter_mut().zip(&self.columns).zip(self.logs) {
-            *number = table.number(row, column)?;
+            *number = number_of(job, table, row, column)?.filter(|x| x.is_finite());
             let Some(x) = *number else { continue };
-            if !x.is_finite() {
-                ensure!(
-                    job.shared.nan != NanPolicy::Error,
-                    "{}: {} is {x}, which is not finite; leave such rows out with --nan drop",
-                    table.place(row),
-                    table.column_name(column)
-                );
-                *number = None;
-            }
             ensure!(
-                !log || x > 0.0 || number.is_none(),
+                !log || x > 0.0,
                 "{}: {} is {x}, which has no logarithm; leave the row out, or take the scale as linear",
                 table.place(row),
                 table.column_name(column)

@@ -9,7 +9,7 @@ use crate::cli::{Job, Program};
 use crate::measure::roc::roc;
 use crate::stream::{Columns, NanPolicy};
 
-use super::{distinct_flags, group_fields, group_name, indices};
+use super::{group_fields, group_name, grouped, number_of};
 
 /// Area under the receiver operating characteristic of a score, with its standard error.
 ///
@@ -46,17 +46,13 @@ const ENOUGH: usize = 100;
 
 impl Program for Arguments {
     fn run(self, job: &Job) -> Result<()> {
-        let names = self.by.iter().map(String::as_str).chain(COLUMNS).collect::<Vec<_>>();
-        distinct_flags(&names)?;
-        let mut out = job.table(&names)?;
-        let table = job.columns(self.file.as_deref())?;
-        let by = indices(&table, &self.by)?;
+        let (mut out, table, by) = grouped(job, self.file.as_deref(), &self.by, &COLUMNS)?;
         let (score, label) = (table.column(&self.score)?, table.column(&self.label)?);
         for group in table.groups(&by) {
             let (mut positive, mut negative) = (Vec::new(), Vec::new());
             for &row in &group {
                 let Some(is_positive) = self.is_positive(&table, row, label)? else { continue };
-                let Some(score) = finite(job, &table, row, score)? else { continue };
+                let Some(score) = place(job, &table, row, score)? else { continue };
                 if is_positive { positive.push(score) } else { negative.push(score) }
             }
             let name = group_name(&table, &group, &by);
@@ -108,19 +104,14 @@ impl Arguments {
 }
 
 /// The score of a row, if it has one: with --nan drop a finite one, with --nan pass one that has a place among the others.
-fn finite(job: &Job, table: &Columns, row: usize, column: usize) -> Result<Option<f64>> {
-    let Some(score) = table.number(row, column)? else { return Ok(None) };
+fn place(job: &Job, table: &Columns, row: usize, column: usize) -> Result<Option<f64>> {
+    let Some(score) = number_of(job, table, row, column)? else { return Ok(None) };
+    let pass = job.shared.nan == NanPolicy::Pass;
     ensure!(
-        score.is_finite() || job.shared.nan != NanPolicy::Error,
-        "{}: {} is {score}, which is not finite; leave such rows out with --nan drop",
-        table.place(row),
-        table.column_name(column)
-    );
-    ensure!(
-        !score.is_nan() || job.shared.nan != NanPolicy::Pass,
+        !(score.is_nan() && pass),
         "{}: {} is nan, which is neither above nor below another; leave such rows out with --nan drop",
         table.place(row),
         table.column_name(column)
     );
-    Ok((score.is_finite() || job.shared.nan == NanPolicy::Pass).then_some(score))
+    Ok((score.is_finite() || pass).then_some(score))
 }

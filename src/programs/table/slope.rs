@@ -1,14 +1,12 @@
 //! table slope: straight lines through points.
 
-use std::ffi::OsString;
-
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 
 use crate::cli::{Job, Program};
 use crate::measure::curve::line;
 
-use super::{Point, distinct_flags, group_fields, group_name, indices};
+use super::{PointArgs, group_fields, group_name, grouped};
 
 /// Least-squares lines y = intercept + slope x.
 ///
@@ -19,15 +17,8 @@ use super::{Point, distinct_flags, group_fields, group_name, indices};
 /// Memory: the table.
 #[derive(Args)]
 pub struct Arguments {
-    /// Table: csv, gzipped or not (default: standard input)
-    #[arg(value_name = "FILE")]
-    file: Option<OsString>,
-    /// Column of x
-    #[arg(long, value_name = "COL")]
-    x: String,
-    /// Column of y
-    #[arg(long, value_name = "COL")]
-    y: String,
+    #[command(flatten)]
+    points: PointArgs,
     /// Columns in which the rows of one line agree
     #[arg(long, value_name = "COL,…", value_delimiter = ',')]
     by: Vec<String>,
@@ -43,13 +34,8 @@ const COLUMNS: [&str; 5] = ["slope", "slope_std_error", "intercept", "r_squared"
 
 impl Program for Arguments {
     fn run(self, job: &Job) -> Result<()> {
-        let names = self.by.iter().map(String::as_str).chain(COLUMNS).collect::<Vec<_>>();
-        distinct_flags(&names)?;
-        let mut out = job.table(&names)?;
-        let table = job.columns(self.file.as_deref())?;
-        let by = indices(&table, &self.by)?;
-        let columns = [table.column(&self.x)?, table.column(&self.y)?];
-        let point = Point { columns, logs: [self.log_x, self.log_y] };
+        let (mut out, table, by) = grouped(job, self.points.file.as_deref(), &self.by, &COLUMNS)?;
+        let point = self.points.point(&table, [self.log_x, self.log_y])?;
         let scaled = |x: f64, log: bool| if log { x.ln() } else { x };
         for group in table.groups(&by) {
             let mut points = Vec::new();
@@ -62,7 +48,7 @@ impl Program for Arguments {
                 format!(
                     "{}: needs two different {} for a line, not too near each other; leave the group out, or give more rows",
                     name(),
-                    self.x
+                    self.points.x
                 )
             })?;
             let numbers = [Some(line.slope), line.slope_std_error, Some(line.intercept), line.r_squared];

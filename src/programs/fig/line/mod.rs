@@ -1,14 +1,18 @@
 //! fig line: points and lines over two numeric axes.
 
-use std::str::FromStr;
+mod axes;
+mod marks;
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Result, ensure};
 use clap::Args;
 
-use crate::cli::{Job, Program, usage};
-use crate::draw::{Chart, Guide, Level, Point, Scale, Series, Shade, Spread, line};
+use axes::AxisArgs;
+use marks::MarkArgs;
 
-use super::page::{PageArgs, Sheet, parse_range};
+use crate::cli::{Job, Program};
+use crate::draw::{Chart, Point, Scale, Series, Spread, line};
+
+use super::page::{PageArgs, Sheet};
 use super::panel::Split;
 use super::table::{Table, TableArgs};
 
@@ -51,127 +55,17 @@ pub struct Arguments {
     /// Draw the line of this name (a value of --by) dashed
     #[arg(long, value_name = "NAME", requires = "by")]
     dashed: Vec<String>,
-    /// Shade x from LO to HI, either of which may be left out, behind the data
-    #[arg(long, value_name = "LO,HI[:LABEL]", value_parser = parse_shade, allow_hyphen_values = true)]
-    shade: Vec<Shade>,
-    /// A horizontal line at Y
-    #[arg(long, value_name = "Y[:LABEL]", value_parser = parse_level, allow_hyphen_values = true)]
-    hline: Vec<Level>,
-    /// A vertical line at X
-    #[arg(long, value_name = "X[:LABEL]", value_parser = parse_level, allow_hyphen_values = true)]
-    vline: Vec<Level>,
-    /// On two logarithmic axes, a line of this slope through the middle of the data: an order of convergence
-    #[arg(long, value_name = "SLOPE[:LABEL]", value_parser = parse_guide, allow_hyphen_values = true)]
-    guide: Vec<Guide>,
     #[command(flatten)]
-    axes: Axes,
+    marks: MarkArgs,
+    #[command(flatten)]
+    axes: AxisArgs,
     #[command(flatten)]
     page: PageArgs,
 }
 
-#[derive(Args)]
-#[command(next_help_heading = "Axes")]
-struct Axes {
-    /// Logarithmic x axis
-    #[arg(long, conflicts_with = "log2_x")]
-    log_x: bool,
-    /// Logarithmic y axis
-    #[arg(long, conflicts_with = "log2_y")]
-    log_y: bool,
-    /// Logarithmic x axis with ticks at powers of two
-    #[arg(long)]
-    log2_x: bool,
-    /// Logarithmic y axis with ticks at powers of two
-    #[arg(long)]
-    log2_y: bool,
-    /// Ends of the x axis (default: around the data)
-    #[arg(long, value_name = "LO,HI", value_parser = parse_range, allow_hyphen_values = true)]
-    x_range: Option<(f64, f64)>,
-    /// Ends of the y axis (default: around the data)
-    #[arg(long, value_name = "LO,HI", value_parser = parse_range, allow_hyphen_values = true)]
-    y_range: Option<(f64, f64)>,
-}
-
-fn number<T: FromStr>(text: &str) -> Result<T, String> {
-    text.trim().parse().map_err(|_| format!("{text:?} is not a number"))
-}
-
-fn labelled(text: &str) -> (&str, String) {
-    let (value, label) = text.split_once(':').unwrap_or((text, ""));
-    (value, label.to_string())
-}
-
-fn parse_shade(text: &str) -> Result<Shade, String> {
-    let (range, label) = labelled(text);
-    let (low, high) = range.split_once(',').ok_or("write two ends, like 0,0.5 or 0,0.5:LABEL")?;
-    let end = |text: &str| if text.trim().is_empty() { Ok(None) } else { number::<f64>(text).map(Some) };
-    let (low, high) = (end(low)?, end(high)?);
-    match (low, high) {
-        (Some(low), Some(high)) if low >= high || high.is_nan() => Err("the smaller end comes first".into()),
-        _ => Ok(Shade { low, high, label }),
-    }
-}
-
-fn finite(text: &str, what: &str) -> Result<(f64, String), String> {
-    let (value, label) = labelled(text);
-    let value = number::<f64>(value)?;
-    if value.is_finite() { Ok((value, label)) } else { Err(format!("a line needs a finite {what}")) }
-}
-
-fn parse_level(text: &str) -> Result<Level, String> {
-    finite(text, "place").map(|(at, label)| Level { at, label })
-}
-
-fn parse_guide(text: &str) -> Result<Guide, String> {
-    finite(text, "slope").map(|(slope, label)| Guide { slope, label })
-}
-
-impl Axes {
-    fn x(&self) -> Scale {
-        scale(self.log_x, self.log2_x)
-    }
-
-    fn y(&self) -> Scale {
-        scale(self.log_y, self.log2_y)
-    }
-
-    fn check(&self, levels: &[Level], verticals: &[Level], guides: &[Guide]) -> Result<()> {
-        let ends =
-            |range: Option<(f64, f64)>| range.into_iter().flat_map(|(low, high)| [low, high]).collect();
-        let places = |levels: &[Level]| levels.iter().map(|level| level.at).collect();
-        let values: [(&str, Scale, Vec<f64>); 4] = [
-            ("--x-range", self.x(), ends(self.x_range)),
-            ("--vline", self.x(), places(verticals)),
-            ("--y-range", self.y(), ends(self.y_range)),
-            ("--hline", self.y(), places(levels)),
-        ];
-        for (flag, scale, values) in values {
-            if let Some(value) = values.iter().find(|v| !scale.holds(**v)) {
-                return Err(usage(anyhow!("{flag} {value}: has no place on a logarithmic axis")));
-            }
-        }
-        if let Some(Guide { slope, .. }) = guides.first()
-            && [self.x(), self.y()].contains(&Scale::Linear)
-        {
-            return Err(usage(anyhow!(
-                "--guide {slope}: is a straight line only on two logarithmic axes; add --log-x and --log-y"
-            )));
-        }
-        Ok(())
-    }
-}
-
-fn scale(log: bool, log2: bool) -> Scale {
-    match (log, log2) {
-        (true, _) => Scale::Log10,
-        (_, true) => Scale::Log2,
-        _ => Scale::Linear,
-    }
-}
-
 impl Program for Arguments {
     fn run(self, job: &Job) -> Result<()> {
-        self.axes.check(&self.hline, &self.vline, &self.guide)?;
+        self.marks.check(&self.axes)?;
         let sheet = Sheet::open(job)?;
         let table = self.table.read(job)?;
         let split = self.page.split(&table)?;
@@ -185,10 +79,10 @@ impl Program for Arguments {
             ordered,
             legend: self.by.join(", "),
             spread: if self.low.is_some() && !self.bars { Spread::Band } else { Spread::Bars },
-            shades: self.shade.clone(),
-            levels: self.hline.clone(),
-            verticals: self.vline.clone(),
-            guides: self.guide.clone(),
+            shades: self.marks.shade.clone(),
+            levels: self.marks.hline.clone(),
+            verticals: self.marks.vline.clone(),
+            guides: self.marks.guide.clone(),
         });
         sheet.draw(&line(&self.page.page(&self.x, &self.y, &split), &split.panels(charts))?)
     }

@@ -1,21 +1,22 @@
 //! pf-sample: the probability flow, from latents to samples and back.
 
-use std::ffi::{OsStr, OsString};
+mod generated;
+mod guidance;
+
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Result, anyhow, ensure};
 use clap::Args;
 
-use crate::blocks::block_size;
-use crate::cli::{Job, Program, SamplerArgs, Source, usage};
-use crate::denoiser::model::{Generative, Kind};
-use crate::denoiser::{Denoiser, Guided, Model};
-use crate::flow::{Plan, Trajectory, Work, at_most, at_once};
-use crate::generator::Generator;
-use crate::random::{Purpose, normal_rows};
-use crate::scalar::{Dtype, Scalar};
-use crate::schedule::SIGMAS;
+use guidance::GuidanceArgs;
+
+use crate::cli::{Job, Program, SamplerArgs, Source, noise_level, usage};
+use crate::denoiser::model::Kind;
+use crate::denoiser::{Denoiser, Model};
+use crate::flow::{Plan, Trajectory, Work, at_once};
+use crate::scalar::Scalar;
 use crate::stream::{Rows, same_items};
 use crate::with_dtype;
 
@@ -57,12 +58,8 @@ pub struct Arguments {
     from: Option<f64>,
     #[command(flatten)]
     sampler: SamplerArgs,
-    /// Guidance weight W: D = D_u + W (D − D_u), D_u that of --unconditional
-    #[arg(long, value_name = "W", requires = "unconditional")]
-    guidance: Option<f64>,
-    /// The unconditional model, which is asked without --class
-    #[arg(long, value_name = "MODEL", requires = "guidance")]
-    unconditional: Option<OsString>,
+    #[command(flatten)]
+    guided: GuidanceArgs,
     /// Write all points on the way there, (N, levels, item)
     #[arg(long, value_name = "FILE")]
     trajectory: Option<PathBuf>,
@@ -74,43 +71,14 @@ pub struct Arguments {
 impl Program for Arguments {
     fn run(self, job: &Job) -> Result<()> {
         let plan = self.plan(job)?;
-        let others = self.noise.iter().chain(&self.unconditional).map(|n| Some(n.as_os_str()));
+        let others = self.noise.iter().chain(&self.guided.unconditional).map(|n| Some(n.as_os_str()));
         job.wait_for_stdin(&[vec![self.model.as_deref()], others.collect()].concat())?;
         let model = job.any_model(self.model.as_deref())?;
         job.class_is_for([&model])?;
-        let unconditional =
-            self.unconditional.as_deref().map(|name| job.unconditional_model(name)).transpose()?;
-        if let Some(other) = &unconditional {
-            ensure!(
-                other.dim() == model.dim(),
-                "--unconditional: a model of dimension {}, where the conditional one has {}",
-                other.dim(),
-                model.dim()
-            );
-            same_items(("--unconditional", &other.item_shape), ("the conditional model", &model.item_shape))?;
-        }
-        let noise = self.noise.as_deref().map(|name| job.rows(Some(name))).transpose()?;
-        let latent = match &model.kind {
-            Kind::Generator(generator) => {
-                self.check_no_flow(job, generator)?;
-                generator.decoder.inputs
-            }
-            _ => model.dim(),
-        };
-        job.only(noise.is_some(), &["--nan", "--shape"], "no rows are read without --noise")?;
-        if let Some(noise) = &noise {
-            ensure!(
-                noise.width() == latent,
-                "{}: rows of width {}, but the model is of dimension {latent}",
-                noise.name(),
-                noise.width(),
-            );
-            if !matches!(model.kind, Kind::Generator(_)) {
-                same_items((noise.name(), noise.item_shape()), ("the model", &model.item_shape))?;
-            }
-        }
+        let unconditional = self.guided.open(job, &model)?;
+        let noise = self.rows(job, &model)?;
         // Stored latents set the type only when they are wider than the model.
-        let dtypes: Vec<Dtype> = noise.iter().map(Rows::dtype).chain([model.dtype]).collect();
+        let dtypes: Vec<_> = noise.iter().map(Rows::dtype).chain([model.dtype]).collect();
         let source = match noise {
             Some(rows) => Source::Stream(rows),
             None => Source::Numbers(job.selected(self.samples.unwrap_or(0))),
@@ -133,55 +101,38 @@ impl Arguments {
         if self.encode && self.noise.is_none() {
             return Err(usage(anyhow!("--encode: give the data to encode by --noise FILE")));
         }
-        if let Some(weight) = self.guidance.filter(|w| !w.is_finite()) {
-            return Err(usage(anyhow!("--guidance {weight}: must be finite")));
-        }
+        self.guided.check()?;
         for (flag, level) in [("--from", self.from), ("--until", self.until)] {
             let end = flag == "--until" && !self.encode && level == Some(0.0);
-            if let Some(level) = level.filter(|level| !end && !SIGMAS.contains(level)) {
-                return Err(usage(anyhow!(
-                    "{flag} {level}: a noise level must be positive, between 1e-18 and 1e18"
-                )));
+            if let Some(level) = level.filter(|_| !end) {
+                noise_level(flag, level).map_err(usage)?;
             }
         }
         let plan = if self.encode { plan.reversed().map_err(usage)? } else { plan };
         plan.part(self.from, self.until).map_err(usage)
     }
 
-    fn check_no_flow(&self, job: &Job, generator: &Generative) -> Result<()> {
-        job.only(false, &SamplerArgs::FLAGS, "a generator has no flow")?;
-        let flow = self.encode
-            || self.until.or(self.from).or(self.guidance).is_some()
-            || self.trajectory.is_some()
-            || self.report.is_some();
+    /// The rows of --noise, which fit the model.
+    fn rows(&self, job: &Job, model: &Model) -> Result<Option<Rows>> {
+        let noise = self.noise.as_deref().map(|name| job.rows(Some(name))).transpose()?;
+        let generator = match &model.kind {
+            Kind::Generator(generator) => Some(generator),
+            _ => None,
+        };
+        generator.map_or(Ok(()), |generator| self.check_no_flow(job, generator))?;
+        job.only(noise.is_some(), &["--nan", "--shape"], "no rows are read without --noise")?;
+        let Some(noise) = noise else { return Ok(None) };
+        let latent = generator.map_or(model.dim(), |generator| generator.decoder.inputs);
         ensure!(
-            !flow,
-            "{}: is a model of kind {}, which has no flow; leave out --encode, --until, --from, --guidance, --trajectory \
-             and --report",
-            self.model.as_deref().unwrap_or(OsStr::new("-")).display(),
-            generator.name
+            noise.width() == latent,
+            "{}: rows of width {}, but the model is of dimension {latent}",
+            noise.name(),
+            noise.width(),
         );
-        Ok(())
-    }
-
-    /// Samples of a generator, which has no flow.
-    fn generate<T: Scalar>(
-        &self,
-        job: &Job,
-        item_shape: &[usize],
-        generator: Generative,
-        source: Source,
-    ) -> Result<()> {
-        let generator = Generator::<T>::new(generator.decoder, generator.parameters.into_vec())?;
-        let out = job.array(source.len(), item_shape)?;
-        let most = at_most(block_size(source.len().unwrap_or(usize::MAX)), item_shape.iter().product());
-        job.fill(source, most, "samples", vec![out], |block| {
-            let rows = block.rows.clone();
-            let drawn = || normal_rows(job.shared.seed, Purpose::Latents, rows.clone(), generator.latent());
-            let samples = generator.generate(block.first().unwrap_or_else(drawn).view());
-            job.finite(samples.view(), rows.start)?;
-            Ok(vec![samples])
-        })
+        if generator.is_none() {
+            same_items((noise.name(), noise.item_shape()), ("the model", &model.item_shape))?;
+        }
+        Ok(Some(noise))
     }
 
     fn sample<T: Scalar>(
@@ -201,11 +152,7 @@ impl Arguments {
         let item_shape = model.item_shape.clone();
         let model = model.into_denoiser::<T>()?;
         let unconditional = unconditional.map(Model::into_denoiser::<T>).transpose()?;
-        let guided = unconditional.as_ref().zip(self.guidance).map(|(unconditional, weight)| Guided {
-            conditional: model.as_ref(),
-            unconditional: unconditional.as_ref(),
-            weight: T::of(weight),
-        });
+        let guided = self.guided.combine(model.as_ref(), unconditional.as_deref());
         let denoiser = guided.as_ref().map_or(model.as_ref(), |guided| guided as &dyn Denoiser<T>);
         let (count, levels, dim) = (source.len(), plan.sigmas.len(), denoiser.dim());
         let mut outputs = vec![job.array(count, &item_shape)?];

@@ -1,18 +1,21 @@
 //! molrg-gen: draw from a mixture of low-rank Gaussians.
 
-use std::ops::Range;
-use std::path::{Path, PathBuf};
+mod labels;
 
-use anyhow::{Result, bail, ensure};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use anyhow::{Result, anyhow, bail, ensure};
 use clap::Args;
-use ndarray::Array2;
+
+use labels::Labels;
 
 use crate::blocks::room;
 use crate::cli::{Job, Numbers, Program, Source, component_ranks, parse_list, usage};
 use crate::denoiser::Model;
 use crate::mixture::{Design, Mixture, Sampler, Spectrum};
 use crate::scalar::{Dtype, Scalar};
-use crate::stream::{ArrayWriter, Table, block_rows};
+use crate::stream::block_rows;
 use crate::with_dtype;
 
 /// Draw samples from a mixture of low-rank Gaussians.
@@ -61,7 +64,7 @@ pub struct Arguments {
     /// come again (other rows: another --seed, or --skip)
     #[arg(long, value_name = "MODEL",
           conflicts_with_all = ["dim", "rank", "components", "weights", "spectrum", "noise_std", "angle", "mean_norm"])]
-    from: Option<std::ffi::OsString>,
+    from: Option<OsString>,
     /// Write the component of each row there: a table, or an array if the name ends in .npy
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
@@ -112,13 +115,13 @@ impl Arguments {
         };
         let given = job.shared.shape.as_ref().map_or(&shape, |s| &s.0);
         if shape.len() > 1 && *given != shape {
-            return Err(usage(anyhow::anyhow!(
+            return Err(usage(anyhow!(
                 "--shape: the items of --from have shape {shape:?}, which it does not change; leave it out"
             )));
         }
         let shape = given.clone();
         if shape.iter().product::<usize>() != mixture.dim() {
-            return Err(usage(anyhow::anyhow!(
+            return Err(usage(anyhow!(
                 "--shape: {shape:?} holds {} numbers, but --dim is {}",
                 shape.iter().product::<usize>(),
                 mixture.dim()
@@ -131,7 +134,7 @@ impl Arguments {
 impl Program for Arguments {
     fn run(self, job: &Job) -> Result<()> {
         if self.skip.checked_add(self.samples as u64).is_none() {
-            return Err(usage(anyhow::anyhow!("--skip {}: no rows are numbered so high", self.skip)));
+            return Err(usage(anyhow!("--skip {}: no rows are numbered so high", self.skip)));
         }
         let (mixture, shape, dtype) = self.mixture(job)?;
         with_dtype!(dtype, T => self.generate::<T>(job, mixture, shape))
@@ -144,10 +147,7 @@ impl Arguments {
         let count = (rows.end - rows.start) as usize;
         let mut out = job.array::<T>(Some(count), &shape)?;
         let mut labels = self.labels.as_deref().map(|path| Labels::open(job, path, count)).transpose()?;
-        let truth = match &self.truth {
-            Some(path) => Some(job.side_output(path)?),
-            None => None,
-        };
+        let truth = self.truth.as_deref().map(|path| job.side_output(path)).transpose()?;
         let sampler = Sampler::<T>::new(&mixture, job.shared.seed, self.balanced);
         // It is there before the first sample is, for programs further down the pipe.
         if let Some(mut file) = truth {
@@ -170,39 +170,5 @@ impl Arguments {
             labels.finish()?;
         }
         out.finish()
-    }
-}
-
-/// Where the component of each row goes.
-enum Labels {
-    Table(Table),
-    Array(ArrayWriter<f32>),
-}
-
-impl Labels {
-    fn open(job: &Job, path: &Path, count: usize) -> Result<Labels> {
-        if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("npy")) {
-            return Ok(Labels::Array(job.side_array(path, Some(count), &[])?));
-        }
-        Ok(Labels::Table(job.side_table(path, &["row", "component"])?))
-    }
-
-    fn write(&mut self, mut rows: Range<u64>, components: &[usize]) -> Result<()> {
-        match self {
-            Labels::Table(table) => {
-                rows.by_ref().zip(components).try_for_each(|(row, k)| table.row(&[row.into(), (*k).into()]))
-            }
-            Labels::Array(array) => {
-                let column = Array2::from_shape_fn((components.len(), 1), |(i, _)| components[i] as f32);
-                array.write(column.view())
-            }
-        }
-    }
-
-    fn finish(self) -> Result<()> {
-        match self {
-            Labels::Table(table) => table.finish(),
-            Labels::Array(array) => array.finish(),
-        }
     }
 }

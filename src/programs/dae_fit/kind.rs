@@ -1,0 +1,53 @@
+//! What can be fitted.
+
+use clap::ValueEnum;
+
+use crate::cli::NetworkKind;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// Mixture of low-rank Gaussians
+    Molrg,
+    /// One Gaussian: mean and covariance
+    Gaussian,
+    /// The training set itself
+    Empirical,
+    /// Deep linear network
+    Linear,
+    /// One hidden layer of ReLU
+    TwoLayer,
+    /// Residual multilayer perceptron
+    Mlp,
+    /// U-Net, for images
+    Unet,
+    /// Vision transformer with long skips, for images
+    Uvit,
+    /// Linear variational autoencoder at its optimum: latents in, samples out, no denoiser
+    LinearVae,
+    /// Generative adversarial network: latents in, samples out, no denoiser
+    Gan,
+}
+
+impl Kind {
+    /// Whether one --rank says how many dimensions it has.
+    pub fn has_rank(self) -> bool {
+        matches!(self, Kind::Gaussian | Kind::LinearVae | Kind::Gan)
+    }
+
+    /// Whether it matters where the channels of images are.
+    pub fn has_pixels(self) -> bool {
+        matches!(self, Kind::Unet | Kind::Uvit)
+    }
+
+    /// The network to be trained, if it is one.
+    pub fn network(self) -> Option<NetworkKind> {
+        match self {
+            Kind::Molrg | Kind::Gaussian | Kind::Empirical | Kind::LinearVae | Kind::Gan => None,
+            Kind::Linear => Some(NetworkKind::Linear),
+            Kind::TwoLayer => Some(NetworkKind::TwoLayer),
+            Kind::Mlp => Some(NetworkKind::Mlp),
+            Kind::Unet => Some(NetworkKind::Unet),
+            Kind::Uvit => Some(NetworkKind::Uvit),
+        }
+    }
+}

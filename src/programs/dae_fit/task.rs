@@ -1,0 +1,98 @@
+//! What the flags ask for, before anything is read.
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::cli::Job;
+use crate::fit::{Settings, Solver};
+use crate::network::Architecture;
+use crate::training;
+
+use super::Arguments;
+use super::constructed::Construction;
+use super::kind::Kind;
+use super::mixture::How;
+
+/// What the flags ask for.
+pub enum Task {
+    Mixture(Settings),
+    Gaussian(Option<usize>),
+    Empirical,
+    LinearVae(usize),
+    Gan(usize),
+    Constructed(Construction),
+    Network(Architecture, training::Settings),
+}
+
+impl Arguments {
+    pub(super) fn task(&self, seed: u64) -> Result<Task> {
+        ensure!(
+            self.layout.is_none() || self.kind.has_pixels(),
+            "--layout: is for --kind unet and uvit, which look at pixels; leave it out"
+        );
+        if self.kind != Kind::Molrg {
+            self.mixture.check_unused(self.kind)?;
+        }
+        let rank = || match self.mixture.rank[..] {
+            [] => Ok(None),
+            [r] => Ok(Some(r)),
+            _ => bail!("--rank: this kind has one rank"),
+        };
+        let latent = || rank()?.filter(|r| *r > 0).context("--rank: this kind needs its number of latents");
+        ensure!(
+            self.kind != Kind::Gan || self.report.is_none(),
+            "--report: is not for this kind; leave it out"
+        );
+        let Some(kind) = self.kind.network() else {
+            if self.kind != Kind::Gan {
+                self.training.check_unused()?;
+            }
+            return Ok(match self.kind {
+                Kind::Molrg => Task::Mixture(self.mixture.settings(seed)?),
+                Kind::Empirical => Task::Empirical,
+                Kind::LinearVae => Task::LinearVae(latent()?),
+                Kind::Gan => {
+                    self.training.gan(latent()?, 1, self.mixture.how.lr, seed)?;
+                    Task::Gan(latent()?)
+                }
+                _ => Task::Gaussian(rank()?),
+            });
+        };
+        if let Some(how) = self.mixture.solver {
+            return Ok(Task::Constructed(self.construction(how)?));
+        }
+        let settings = self.training.settings(kind, self.mixture.how.lr, seed)?;
+        Ok(Task::Network(self.training.architecture(kind)?, settings))
+    }
+
+    /// A network that is written down, not trained.
+    fn construction(&self, how: How) -> Result<Construction> {
+        let (units, sigma, weight_decay) = self.training.constructed()?;
+        let clustered = how == How::Blocks;
+        ensure!(
+            !clustered || (self.labels.is_some() && !self.mixture.rank.is_empty()),
+            "--solver blocks: needs --labels and --rank"
+        );
+        ensure!(self.report.is_none(), "--report: is not for networks that are not trained; leave it out");
+        let ranks = clustered.then(|| self.mixture.rank.clone());
+        Ok(Construction { units, sigma, weight_decay, ranks })
+    }
+
+    /// Refuses flags without effect on this task.
+    pub(super) fn check_effect(&self, job: &Job, task: &Task) -> Result<()> {
+        let solver = match task {
+            Task::Mixture(settings) => Some(settings.solver),
+            _ => None,
+        };
+        self.mixture.how.check(job, solver)?;
+        let learns = matches!(task, Task::Network(..) | Task::Gan(_)) || solver == Some(Solver::Gradient);
+        job.only(
+            learns,
+            &["--lr"],
+            "it is for what is learned by steps: networks, gan and --solver gradient",
+        )?;
+        let exact = matches!(task, Task::Gaussian(_) | Task::Empirical | Task::Constructed(_));
+        let clustered = self.mixture.solver == Some(How::Blocks);
+        job.only(clustered, &["--labels"], "it is for --solver blocks")?;
+        job.only(!exact, &["--seed"], "nothing is drawn for this kind")
+    }
+}
