@@ -1,5 +1,7 @@
 //! Lists of numbers as arguments write them.
 
+use std::fmt::Display;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 /// Parses a whole number from 0 up, also as `1e4` or `2.5e3`.
@@ -7,8 +9,20 @@ pub fn parse_count<N: TryFrom<u64>>(text: &str) -> Result<N, String> {
     let number = text.trim();
     let number = number.parse().ok().or_else(|| scientific(number));
     number.and_then(|n| N::try_from(n).ok()).ok_or_else(|| {
-        format!("it is not a whole number from 0 to {}; write one like 10000 or 1e4", u64::MAX)
+        let most = u64::MAX >> (64 - 8 * size_of::<N>().min(8));
+        format!("it is not a whole number from 0 to {most}; write one like 10000 or 1e4")
     })
+}
+
+/// Parses one of a range, as [`parse_count`] does.
+pub fn count<N: TryFrom<u64> + PartialOrd + Copy + Display>(
+    range: RangeInclusive<N>,
+) -> impl Fn(&str) -> Result<N, String> + Clone {
+    move |text| {
+        let count = parse_count::<N>(text)?;
+        let [least, most] = [range.start(), range.end()];
+        if range.contains(&count) { Ok(count) } else { Err(format!("it must be from {least} to {most}")) }
+    }
 }
 
 /// Exactly, where it is a whole number that fits.
@@ -110,5 +124,8 @@ mod tests {
             assert!(parse_count::<u64>(text).is_err(), "{text}");
         }
         assert!(parse_count::<u8>("256").is_err());
+        let some = count(1..=20_000u32);
+        assert_eq!([some("1e4"), some("1")], [Ok(10_000), Ok(1)]);
+        assert!(["0", "3e4", "1e10"].iter().all(|text| some(text).is_err()));
     }
 }

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
 
-use crate::cli::{DescriptorArgs, Job, Program, usage};
+use crate::cli::{DescriptorArgs, Job, Program, count, usage};
 use crate::measure::entropy::Entropy;
 use crate::scalar::Scalar;
 use crate::stream::Rows;
@@ -32,7 +32,7 @@ pub struct Arguments {
     #[arg(value_name = "SAMPLES")]
     samples: Option<OsString>,
     /// k: distances are to the k-th nearest
-    #[arg(long, value_name = "K", default_value_t = 1)]
+    #[arg(long, value_name = "K", default_value_t = 1, value_parser = count(0..=u32::MAX))]
     neighbours: u32,
     #[command(flatten)]
     descriptor: DescriptorArgs,

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use clap::Args;
 
 use crate::blocks::room;
-use crate::cli::{FitArgs, Integers, Job, Numbers, Program, parse_list, usage};
+use crate::cli::{FitArgs, Integers, Job, Numbers, Program, count, parse_list, usage};
 use crate::fit::{Settings, Solver};
 use crate::measure::phase::{Cell, Experiment};
 use crate::with_dtype;
@@ -49,8 +49,8 @@ pub struct Arguments {
     /// Standard deviation of isotropic noise
     #[arg(long, value_name = "DELTA", default_value_t = 0.0)]
     noise_std: f64,
-    /// Rank of a component less that of the one before; `rank` is that of the first
-    #[arg(long, value_name = "S", default_value_t = 0, value_parser = step)]
+    /// Rank of a component less that of the one before, so small that no rank overflows; `rank` is that of the first
+    #[arg(long, value_name = "S", default_value_t = 0, value_parser = count(0..=1_000_000))]
     rank_step: u32,
     /// Weights π_k, by which the component of every row is drawn; `samples` is then the mean of the components
     /// (default: all have as many)
@@ -58,11 +58,6 @@ pub struct Arguments {
     weights: Option<Numbers>,
     #[command(flatten)]
     fit: FitArgs,
-}
-
-/// So small that no rank overflows, whatever the number of components.
-fn step(text: &str) -> Result<u32, String> {
-    text.parse().ok().filter(|s| *s <= 1_000_000).ok_or("write an integer from 0 to 1000000".into())
 }
 
 impl Arguments {

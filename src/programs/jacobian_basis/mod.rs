@@ -13,7 +13,7 @@ use ndarray::{Array1, Array2, Axis};
 use found::Found;
 use method::Method;
 
-use crate::cli::{JacobianArgs, Job, Program, Source, noise_level, products, usage};
+use crate::cli::{JacobianArgs, Job, Program, Source, count, noise_level, products, usage};
 use crate::denoiser::Model;
 use crate::denoiser::model::Kind;
 use crate::measure::jacobian_basis::{Basis, Search};
@@ -51,14 +51,14 @@ pub struct Arguments {
     #[arg(long)]
     add_noise: bool,
     /// Directions to find at each point
-    #[arg(long, value_name = "r", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "r", default_value_t = 5, value_parser = count(1..=u32::MAX))]
     top: u32,
     /// Take the Jacobian of the part of the output where this array, of an item's shape or without its channels, is not
     /// 0
     #[arg(long, value_name = "FILE")]
     mask: Option<OsString>,
     /// Leading directions of what is outside the mask, to project off
-    #[arg(long, value_name = "q", default_value_t = 0, requires = "mask")]
+    #[arg(long, value_name = "q", default_value_t = 0, requires = "mask", value_parser = count(0..=u32::MAX))]
     null_rank: u32,
     /// Write what J makes of the directions there, made of length 1 (left singular vectors), (N, r, item)
     #[arg(long, value_name = "FILE")]
@@ -73,7 +73,7 @@ pub struct Arguments {
     #[arg(long, value_name = "A", default_value_t = 1e-4)]
     tolerance: f64,
     /// Rounds of products at most
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = count(1..=u32::MAX))]
     iterations: u32,
     #[command(flatten)]
     jacobian: JacobianArgs,

@@ -8,7 +8,7 @@ use std::ffi::{OsStr, OsString};
 use anyhow::{Result, anyhow, ensure};
 use clap::Args;
 
-use crate::cli::{JacobianArgs, Job, Numbers, Program, TimedLevelArgs, parse_list, usage};
+use crate::cli::{JacobianArgs, Job, Numbers, Program, TimedLevelArgs, count, parse_list, usage};
 use crate::stream::{Rows, same_items};
 use crate::with_dtype;
 
@@ -40,7 +40,7 @@ pub struct Arguments {
     #[command(flatten)]
     levels: TimedLevelArgs,
     /// Number of pairs
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = count(1..=u32::MAX))]
     pairs: u32,
     /// Measure D(μ + ·) − μ, μ the mean of POINTS
     #[arg(long)]

@@ -3,7 +3,7 @@
 use anyhow::{Result, anyhow};
 use clap::Args;
 
-use crate::cli::{Job, Program, Source, usage};
+use crate::cli::{Job, Program, Source, count, usage};
 use crate::random::{Purpose, normal_rows};
 use crate::scalar::Scalar;
 use crate::stream::block_rows;
@@ -21,12 +21,12 @@ pub struct Arguments {
     #[arg(short = 'n', long, value_name = "N")]
     samples: usize,
     /// Numbers in each
-    #[arg(short, long, value_name = "d", value_parser = clap::value_parser!(u32).range(1..=MAX_DIM))]
+    #[arg(short, long, value_name = "d", value_parser = count(1..=MAX_DIM))]
     dim: u32,
 }
 
 /// A block has at least one row: this keeps the blocks in flight within memory.
-const MAX_DIM: i64 = 1 << 24;
+const MAX_DIM: u32 = 1 << 24;
 
 impl Program for Arguments {
     fn run(self, job: &Job) -> Result<()> {

@@ -48,9 +48,11 @@ impl Arguments {
         Ok(others)
     }
 
+    /// `expected` samples will be compared with a training set.
     pub(super) fn compared<T: Scalar>(
         &self,
         job: &Job,
+        expected: usize,
         item_shape: &[usize],
         train: Option<Rows>,
         fit: Option<Rows>,
@@ -75,7 +77,7 @@ impl Arguments {
         let train = match train {
             Some((name, x)) => {
                 let rows = Known::new(x.view());
-                let described = Searched::checked(descriptor.apply(x, 0)?).context(name)?;
+                let described = Searched::checked(descriptor.apply(x, 0)?).context(name)?.expecting(expected);
                 Some(Train { described, rows })
             }
             None => None,

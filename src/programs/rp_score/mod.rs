@@ -176,7 +176,8 @@ impl Arguments {
         let table = job.table(COLUMNS)?;
         let per_sample =
             self.per_sample.as_deref().map(|path| job.side_table(path, PER_SAMPLE)).transpose()?;
-        let mut compared = self.compared::<T>(job, item_shape, train, fit)?;
+        let expected = inputs.len().unwrap_or(0) * self.inputs.len();
+        let mut compared = self.compared::<T>(job, expected, item_shape, train, fit)?;
         let mut scores = Scores::new(self, threshold, range, job.shared.rows.start, per_sample);
         let most = block_rows(inputs.width());
         job.each_block(
