@@ -67,6 +67,8 @@ pub enum Purpose {
     Pairs,
     /// Directions in which points are moved.
     Directions,
+    /// The order of rows that some are chosen from.
+    Subset,
 }
 
 impl Purpose {
@@ -92,6 +94,7 @@ impl Purpose {
             Purpose::Attack => "attack",
             Purpose::Pairs => "pairs",
             Purpose::Directions => "directions",
+            Purpose::Subset => "subset",
         }
     }
 }

@@ -5,6 +5,7 @@
 //! * [`generalization`]: the GL score in its three forms;
 //! * [`nearest`]: the rows of a set nearest to others, exactly;
 //! * [`entropy`]: of the law that samples are drawn from, by nearest rows (arXiv 2509.16499);
+//! * [`subset`]: rows that stand for a set;
 //! * [`copies`]: rows that are equal to the bit;
 //! * [`descriptor`]: what is compared: raw rows, or their principal coordinates;
 //! * [`probability_flow_distance`]: PFD and its bias and variance (arXiv 2505.20123);
@@ -41,4 +42,5 @@ pub mod probability_flow_distance;
 pub mod reproducibility;
 pub mod roc;
 pub mod scale;
+pub mod subset;
 pub mod subspace_error;

@@ -24,6 +24,7 @@ mod pf_sample;
 mod pfd;
 mod phase_grid;
 mod rp_score;
+mod subset;
 mod subspace_error;
 mod table;
 mod watermark;
@@ -60,6 +61,7 @@ pub static PROGRAMS: &[Entry] = &[
     program::<image_quality::Arguments>("image-quality", &[Samples], Table, &[Format, Rows, Nan(Error), Shape]),
     program::<linearity::Arguments>("linearity", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
     program::<entropy::Arguments>("entropy", &[Samples], Table, &[Format, Dtype, Rows, Nan(Error), Shape, Workers]),
+    program::<subset::Arguments>("subset", &[Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers]),
     program::<subspace_error::Arguments>("subspace-error", &[Model], Table, &[Format, Rows]),
     several::<mixture::About>("mixture", &[
         program::<mixture::info::Arguments>("info", &[Model], Table, &[Format, Rows]),

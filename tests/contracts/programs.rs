@@ -230,6 +230,12 @@ pub const CALLS: &[Call] = &[
     call("image-quality", "large.npy large.npy --data-range=-9,9"),
     call("entropy", "test.npy --neighbours 2"),
     call("entropy", "test.npy --descriptor pca:4 --fit train.npy"),
+    call("subset", "test.npy -n 20 --method random --indices indices.npy --seed 3"),
+    call("subset", "test.npy -n 20 --method farthest --indices indices.csv"),
+    call(
+        "subset",
+        "test.npy -n 20 --method threshold --threshold 6 --descriptor whiten:5 --fit train.npy --seed 2",
+    ),
     rowwise("mixture", 2, &["-"], "info truth.st"),
     call("mixture", "select truth.st --components 1"),
     call("mixture", "join truth.st student.st gaussian.st --weights 1,2,0.5"),

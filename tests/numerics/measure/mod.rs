@@ -11,6 +11,7 @@ mod numerical_rank;
 mod probability_flow_distance;
 mod reproducibility;
 mod roc;
+mod subset;
 mod subspace_error;
 
 use molrg::denoiser::{Differentiable, EmpiricalDenoiser, MixtureDenoiser};
