@@ -6,6 +6,7 @@
 //! * [`nearest`]: the rows of a set nearest to others, exactly;
 //! * [`entropy`]: of the law that samples are drawn from, by nearest rows (arXiv 2509.16499);
 //! * [`subset`]: rows that stand for a set;
+//! * [`probe`]: what features say of labels (arXiv 2502.05743);
 //! * [`copies`]: rows that are equal to the bit;
 //! * [`descriptor`]: what is compared: raw rows, or their principal coordinates;
 //! * [`probability_flow_distance`]: PFD and its bias and variance (arXiv 2505.20123);
@@ -39,6 +40,7 @@ pub mod nearest;
 pub mod numerical_rank;
 pub mod phase;
 pub mod probability_flow_distance;
+pub mod probe;
 pub mod reproducibility;
 pub mod roc;
 pub mod scale;

@@ -23,6 +23,7 @@ mod npy;
 mod pf_sample;
 mod pfd;
 mod phase_grid;
+mod probe;
 mod rp_score;
 mod subset;
 mod subspace_error;
@@ -70,6 +71,11 @@ pub static PROGRAMS: &[Entry] = &[
         program::<mixture::pool::Arguments>("pool", &[Model], Model, &[Dtype]),
     ]),
     program::<phase_grid::Arguments>("phase-grid", &[], Table, &[Format, Dtype, Seed, Rows]),
+    several::<probe::About>("probe", &[
+        program::<probe::linear::Arguments>("linear", &[Samples], Table, &[Format, Nan(Error), Shape]),
+        program::<probe::projection::Arguments>("projection", &[Samples], Table, &[Format, Nan(Error), Shape]),
+        program::<probe::snr::Arguments>("snr", &[Samples], Table, &[Format, Nan(Error), Shape]),
+    ]),
     several::<npy::About>("npy", &[
         program::<npy::info::Arguments>("info", &[Samples], Table, &[Format, Dtype, Rows, Nan(Pass), Shape]),
         program::<npy::cat::Arguments>("cat", &[Samples], Samples, &[Format, Dtype, Rows, Nan(Pass), Shape]),

@@ -9,6 +9,7 @@ mod jacobian_basis;
 mod nearest;
 mod numerical_rank;
 mod probability_flow_distance;
+mod probe;
 mod reproducibility;
 mod roc;
 mod subset;
