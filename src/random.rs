@@ -70,6 +70,8 @@ pub enum Purpose {
     Pairs,
     /// Directions in which points are moved.
     Directions,
+    /// The order of rows that some are chosen from.
+    Subset,
 }
 
 impl Purpose {
@@ -95,6 +97,7 @@ impl Purpose {
             Purpose::Attack => "attack",
             Purpose::Pairs => "pairs",
             Purpose::Directions => "directions",
+            Purpose::Subset => "subset",
         }
     }
 }

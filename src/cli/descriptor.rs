@@ -58,11 +58,11 @@ impl DescriptorArgs {
             same_items((fit.name(), fit.item_shape()), (rows.name(), &shape))?;
         }
         let program = match &self.descriptor {
-            Choice::Raw => return Ok((rows.read_all()?, None)),
+            Choice::Raw => return Ok((some(&mut rows)?, None)),
             Choice::Program(command) => Some(Descriptor::Program(job.descriptor_program(command)?, shape)),
             _ => None,
         };
-        let x = rows.read_all::<T>()?;
+        let x = some(&mut rows)?;
         let descriptor = match program {
             Some(program) => program,
             None => {
@@ -78,4 +78,10 @@ impl DescriptorArgs {
         let described = descriptor.apply(x.clone(), job.shared.rows.start)?;
         Ok((x, Some(described)))
     }
+}
+
+fn some<T: Scalar>(rows: &mut Rows) -> Result<Array2<T>> {
+    let x = rows.read_all::<T>()?;
+    ensure!(x.nrows() > 0, "{}: no rows; give samples", rows.name());
+    Ok(x)
 }

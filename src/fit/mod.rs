@@ -6,6 +6,7 @@
 //! * [`subspaces`]: several components as subspace clustering (Theorem 3);
 //! * [`em`]: the mixture of probabilistic principal component analyzers;
 //! * [`gradient`]: descent on the denoising loss itself;
+//! * [`logistic`]: multinomial logistic regression, which tells labels of features;
 //! * [`two_layer`]: the minimizers that theory constructs for networks of one hidden layer (arXiv 2512.20963);
 //! * [`affine`]: the least squares fit of one vector to another, from streamed moments;
 //! * [`start`]: where the iterations begin.
@@ -13,6 +14,7 @@
 pub mod affine;
 pub mod em;
 pub mod gradient;
+pub mod logistic;
 pub mod pca;
 pub mod start;
 pub mod subspaces;

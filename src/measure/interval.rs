@@ -242,9 +242,14 @@ impl Joint {
         if spread > 0.0 { (self.products / spread).clamp(-1.0, 1.0) } else { 0.0 }
     }
 
+    /// Mean of x over mean of y; `None` when the latter is 0.
+    pub fn ratio(&self) -> Option<Estimate> {
+        ratio(&self.x, &self.y, self.correlation(), self.x.mean.n)
+    }
+
     /// √(mean of x / mean of y); `None` when the latter is 0.
     pub fn root_ratio(&self) -> Option<Estimate> {
-        let square = ratio(&self.x, &self.y, self.correlation(), self.x.mean.n)?;
+        let square = self.ratio()?;
         let value = square.value.sqrt();
         // d√r = dr/(2√r).
         let std_error = square.std_error.map(|e| if value > 0.0 { e / (2.0 * value) } else { 0.0 });

@@ -123,19 +123,28 @@ fn most<T: Scalar>() -> f64 {
     }
 }
 
+/// Refuses a set whose rows are not told apart by their distances in T.
+///
+/// # Errors
+/// As [`check_scale`]; when all numbers but zeros are too small.
+pub fn check_set<T: Scalar>(rows: ArrayView2<T>) -> Result<()> {
+    check_scale(rows)?;
+    let least = 1.0 / most::<T>();
+    ensure!(
+        rows.iter().all(|x| x.wide() == 0.0) || rows.iter().any(|x| x.wide().abs() >= least),
+        "numbers all below {least:e} are too small to search in {}; give them in another unit",
+        T::DTYPE
+    );
+    Ok(())
+}
+
 impl<T: Scalar> Searched<T> {
     /// `rows` (N, d), N > 0.
     ///
     /// # Errors
-    /// As [`check_scale`]; when all numbers but zeros are too small to be told apart.
+    /// As [`check_set`].
     pub fn checked(rows: Array2<T>) -> Result<Searched<T>> {
-        check_scale(rows.view())?;
-        let least = 1.0 / most::<T>();
-        ensure!(
-            rows.iter().all(|x| x.wide() == 0.0) || rows.iter().any(|x| x.wide().abs() >= least),
-            "numbers all below {least:e} are too small to search in {}; give them in another unit",
-            T::DTYPE
-        );
+        check_set(rows.view())?;
         Ok(Searched::new(rows))
     }
 

@@ -12,6 +12,8 @@ use std::ops::Range;
 use anyhow::{Result, bail, ensure};
 use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
 
+use operations::eigen_of_factor;
+
 use crate::linalg::{cast, largest_eigenvalue, orthonormalize, product};
 use crate::random::{Purpose, fill_normal, normal_rows, row_rng, standard_normals, uniform};
 use crate::scalar::Scalar;
@@ -207,6 +209,16 @@ impl std::str::FromStr for Spectrum {
     }
 }
 
+/// Where noise is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum NoiseIn {
+    /// In the whole space, on and off the subspace.
+    #[default]
+    Space,
+    /// In the subspaces of the other components alone: x = U_k a + δ Ũ_k e, Ũ_k all others' bases (arXiv 2502.05743).
+    Union,
+}
+
 /// What to plant: everything about a random mixture but its seed.
 #[derive(Clone, Debug)]
 pub struct Design {
@@ -217,8 +229,9 @@ pub struct Design {
     /// π_k; normalized when planted.
     pub weights: Vec<f64>,
     pub spectrum: Spectrum,
-    /// Standard deviation of isotropic noise, on and off the subspaces.
+    /// Standard deviation of noise.
     pub noise_std: f64,
+    pub noise_in: NoiseIn,
     /// Principal angle between consecutive subspaces, in degrees; 90 makes all
     /// mutually orthogonal.
     pub angle: f64,
@@ -235,6 +248,7 @@ impl Design {
             weights: vec![1.0; k],
             spectrum: Spectrum::Flat,
             noise_std: 0.0,
+            noise_in: NoiseIn::Space,
             angle: 90.0,
             mean_norm: 0.0,
         }
@@ -338,23 +352,47 @@ impl Design {
         }
         let noise_variance = self.noise_std * self.noise_std;
         let weights: f64 = self.weights.iter().sum();
-        let components = bases
-            .into_iter()
-            .enumerate()
-            .map(|(k, basis)| {
+        let components = (0..bases.len())
+            .map(|k| {
+                let variances = self.spectrum.variances(bases[k].ncols())?;
+                let (basis, variances, noise_variance) = match self.noise_in {
+                    NoiseIn::Union if noise_variance > 0.0 => {
+                        let (basis, variances) = self.within_union(k, &bases, &variances)?;
+                        (basis, variances, 0.0)
+                    }
+                    _ => (bases[k].clone(), variances + noise_variance, noise_variance),
+                };
                 Ok(Component {
                     weight: self.weights[k] / weights,
                     mean: match self.mean_norm {
                         0.0 => Array1::zeros(d),
                         norm => random_direction(seed, k as u64, d) * norm,
                     },
-                    variances: self.spectrum.variances(basis.ncols())? + noise_variance,
+                    variances,
                     basis,
                     noise_variance,
                 })
             })
             .collect::<Result<_>>()?;
         Ok(Mixture { components })
+    }
+
+    /// Eigenvectors and eigenvalues of U_k diag(λ) U_kᵀ + δ² Ũ_k Ũ_kᵀ, Ũ_k the bases other than the k-th: where all are
+    /// orthogonal, these bases themselves, the k-th first.
+    fn within_union(
+        &self,
+        k: usize,
+        bases: &[Array2<f64>],
+        variances: &Array1<f64>,
+    ) -> Result<(Array2<f64>, Array1<f64>)> {
+        let others = bases.iter().enumerate().filter(|(j, _)| *j != k).map(|(_, basis)| basis);
+        let all = joined([&bases[k]].into_iter().chain(others).map(|basis| basis.view()), self.dim);
+        let mut energies = Array1::from_elem(all.ncols(), self.noise_std * self.noise_std);
+        energies.slice_mut(s![..variances.len()]).assign(variances);
+        match self.angle == 90.0 {
+            true => Ok((all, energies)),
+            false => eigen_of_factor(&(all * &energies.mapv(f64::sqrt)), &Array1::ones(energies.len())),
+        }
     }
 
     /// cos θ U + sin θ E for E ⟂ U, which has all principal angles θ with U; what

@@ -93,7 +93,10 @@ fn normalized(mut components: Vec<Component>) -> Result<Mixture> {
 
 /// Eigenvectors as columns and eigenvalues, of F diag(signs) Fᵀ for F (d, p) that are not 0, largest first; one at
 /// least.
-fn eigen_of_factor(factor: &Array2<f64>, signs: &Array1<f64>) -> Result<(Array2<f64>, Array1<f64>)> {
+pub(super) fn eigen_of_factor(
+    factor: &Array2<f64>,
+    signs: &Array1<f64>,
+) -> Result<(Array2<f64>, Array1<f64>)> {
     if signs.iter().all(|&sign| sign > 0.0) {
         // Singular values of F keep twice the digits that eigenvalues of F Fᵀ have.
         let (axes, values, _) = thin_svd(factor.view())?;

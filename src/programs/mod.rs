@@ -28,7 +28,9 @@ mod npy;
 mod pf_sample;
 mod pfd;
 mod phase_grid;
+mod probe;
 mod rp_score;
+mod subset;
 mod subspace_error;
 mod table;
 mod watermark;
@@ -65,6 +67,7 @@ pub static PROGRAMS: &[Entry] = &[
     program::<image_quality::Arguments>("image-quality", &[Samples], Table, &[Format, Rows, Nan(Error), Shape]),
     program::<linearity::Arguments>("linearity", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
     program::<entropy::Arguments>("entropy", &[Samples], Table, &[Format, Dtype, Rows, Nan(Error), Shape, Workers]),
+    program::<subset::Arguments>("subset", &[Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers]),
     program::<subspace_error::Arguments>("subspace-error", &[Model], Table, &[Format, Rows]),
     several::<mixture::About>("mixture", &[
         program::<mixture::info::Arguments>("info", &[Model], Table, &[Format, Rows]),
@@ -73,6 +76,11 @@ pub static PROGRAMS: &[Entry] = &[
         program::<mixture::pool::Arguments>("pool", &[Model], Model, &[Dtype]),
     ]),
     program::<phase_grid::Arguments>("phase-grid", &[], Table, &[Format, Dtype, Seed, Rows]),
+    several::<probe::About>("probe", &[
+        program::<probe::linear::Arguments>("linear", &[Samples], Table, &[Format, Nan(Error), Shape]),
+        program::<probe::projection::Arguments>("projection", &[Samples], Table, &[Format, Nan(Error), Shape]),
+        program::<probe::snr::Arguments>("snr", &[Samples], Table, &[Format, Nan(Error), Shape]),
+    ]),
     several::<npy::About>("npy", &[
         program::<npy::info::Arguments>("info", &[Samples], Table, &[Format, Dtype, Rows, Nan(Pass), Shape]),
         program::<npy::cat::Arguments>("cat", &[Samples], Samples, &[Format, Dtype, Rows, Nan(Pass), Shape]),

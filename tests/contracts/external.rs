@@ -619,6 +619,7 @@ fn a_descriptor_may_be_a_program() {
         "rp-score a.npy --similarity l2 --threshold 1 --train train.npy --per-sample rows.csv --reference test.npy \
          --gl distance",
         "entropy a.npy --neighbours 2",
+        "subset a.npy -n 30 --method farthest",
         "pfd a.npy b.npy",
         "pfd student.st truth.st -n 300 --steps 4",
         "pfd --bias-variance truth.st student.st gaussian.st -n 100 --steps 4",

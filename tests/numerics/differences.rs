@@ -16,6 +16,7 @@ fn mixture() -> Mixture {
         noise_std: 0.1,
         angle: 50.0,
         mean_norm: 1.0,
+        ..Design::molrg(20, 3, 2)
     };
     design.plant(3).unwrap()
 }

@@ -9,6 +9,7 @@ mod generator;
 mod geometry;
 mod linalg;
 mod linearity;
+mod logistic;
 mod measure;
 mod mixture;
 mod network;

@@ -2,7 +2,7 @@
 
 use molrg::denoiser::{Denoiser, MixtureDenoiser};
 use molrg::linalg::{column_means, symmetric_eigen};
-use molrg::mixture::{Component, Design, Mixture, Sampler, Spectrum};
+use molrg::mixture::{Component, Design, Mixture, NoiseIn, Sampler, Spectrum};
 use molrg::random::{Purpose, normal_rows};
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 
@@ -193,4 +193,31 @@ fn select_undoes_join() {
         }
     }
     assert!(Mixture::join(vec![(0.0, parts[0].clone())]).is_err());
+}
+
+/// U_k diag(λ) U_kᵀ + δ² Σ_{l≠k} U_l U_lᵀ, the bases those of the same design without noise.
+#[test]
+fn noise_within_the_union_is_of_the_other_subspaces() {
+    for angle in [90.0, 40.0] {
+        let ranks = vec![2, 3, 1];
+        let plain = Design {
+            ranks,
+            weights: vec![1.0; 3],
+            spectrum: Spectrum::Geometric(0.5),
+            angle,
+            ..Design::molrg(9, 1, 1)
+        };
+        let bases: Vec<_> = plain.plant(3).unwrap().components;
+        let noisy = Design { noise_std: 0.2, noise_in: NoiseIn::Union, ..plain }.plant(3).unwrap();
+        noisy.check().unwrap();
+        for (k, c) in noisy.components.iter().enumerate() {
+            assert_eq!((c.noise_variance, c.basis.ncols()), (0.0, 6));
+            let mut expected = covariance_of(&bases[k]);
+            for other in bases.iter().enumerate().filter(|(j, _)| *j != k).map(|(_, c)| c) {
+                expected = expected + other.basis.dot(&other.basis.t()) * 0.04;
+            }
+            let gap = largest(&(&covariance_of(c) - &expected));
+            assert!(gap < 1e-14, "{angle} degrees, component {k}: {gap:e}");
+        }
+    }
 }

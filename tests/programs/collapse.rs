@@ -60,3 +60,57 @@ fn entropy_of_what_has_none_is_refused_or_warned_of() {
         assert!(done.err.contains(words), "{line}: {}", done.err);
     }
 }
+
+#[test]
+fn subsets_are_rows_of_the_pool_in_the_order_chosen() {
+    let place = Place::new();
+    place.out("npy noise -n 300 -d 6 --shape 2,3 -o pool.npy");
+    for method in ["random", "farthest", "threshold --threshold 2"] {
+        place.out(&format!("subset pool.npy -n 40 --method {method} --indices rows.npy -o chosen.npy"));
+        place.out(&format!("subset pool.npy -n 15 --method {method} --indices rows.csv -o few.npy"));
+        assert_eq!(place.text("npy cat chosen.npy --rows ..15 -f csv"), place.text("npy cat few.npy -f csv"));
+        let rows = place.text("npy cat rows.npy -f csv");
+        let pool: Vec<String> = place.text("npy cat pool.npy -f csv").lines().map(str::to_string).collect();
+        let due: Vec<&str> = rows.lines().map(|row| pool[row.parse::<usize>().unwrap()].as_str()).collect();
+        assert_eq!(place.text("npy cat chosen.npy -f csv").lines().collect::<Vec<_>>(), due, "{method}");
+        let table = String::from_utf8(place.get("rows.csv")).unwrap();
+        let numbers: Vec<&str> = table.lines().skip(1).map(|row| row.split(',').next().unwrap()).collect();
+        assert_eq!(numbers, rows.lines().take(15).collect::<Vec<_>>());
+        assert!(table.starts_with("row,distance\n") && table.lines().nth(1).unwrap().ends_with(','));
+        assert!(
+            place.get("chosen.npy").windows(10).any(|w| w == b"(40, 2, 3)"),
+            "{method}: the shape of items"
+        );
+        // All at random are those of the part, by number.
+        if method == "random" {
+            place
+                .out("subset pool.npy --rows 100.. -n 200 --method random --indices part.npy -o part-of.npy");
+            place.out("subset pool.npy -n 300 --method random --indices all.npy -o all-of.npy");
+            let all = place.text("npy cat all.npy -f csv");
+            let later = all.lines().filter(|row| row.parse::<f64>().unwrap() >= 100.0);
+            assert_eq!(
+                later.collect::<Vec<_>>(),
+                place.text("npy cat part.npy -f csv").lines().collect::<Vec<_>>()
+            );
+        }
+    }
+    for (line, code, words) in [
+        ("subset pool.npy -n 301 --method random", 1, "pool.npy: has 300 rows, of which 301"),
+        ("subset pool.npy -n 3 --method threshold", 2, "give --threshold"),
+        ("subset pool.npy -n 3 --method threshold --threshold 0", 2, "give --threshold"),
+        ("subset pool.npy -n 3 --method threshold --threshold 1 --decay 1", 2, "--decay 1"),
+        ("subset pool.npy -n 3 --method farthest --threshold 1", 2, "--threshold: has no effect here"),
+        ("subset pool.npy -n 3 --method random --descriptor pca:2", 2, "--descriptor: has no effect here"),
+    ] {
+        let done = place.run(line);
+        assert_eq!((done.code, done.err.lines().count()), (Some(code), 1), "{line}: {}", done.err);
+        assert!(done.err.contains(words), "{line}: {}", done.err);
+    }
+    place.out("npy cat pool.npy pool.npy -o twice.npy");
+    let done = place.run("subset twice.npy -n 301 --method farthest");
+    assert!(
+        done.code == Some(1) && done.err.contains("twice.npy: only 300 rows are different"),
+        "{}",
+        done.err
+    );
+}

@@ -16,6 +16,7 @@ mod pipelines;
 mod place;
 mod properties;
 mod readme;
+mod representation;
 mod scores;
 mod soak;
 mod table;

@@ -13,14 +13,15 @@ use labels::Labels;
 use crate::blocks::room;
 use crate::cli::{Job, Numbers, Program, Source, component_ranks, parse_list, usage};
 use crate::denoiser::Model;
-use crate::mixture::{Design, Mixture, Sampler, Spectrum};
+use crate::mixture::{Design, Mixture, NoiseIn, Sampler, Spectrum};
 use crate::scalar::{Dtype, Scalar};
 use crate::stream::block_rows;
 use crate::with_dtype;
 
 /// Draw samples from a mixture of low-rank Gaussians.
 ///
-/// Component k is N(μ_k, U_k diag(λ) U_kᵀ + δ² I). Row i depends only on the seed and i: more
+/// Component k is N(μ_k, U_k diag(λ) U_kᵀ + δ² I), or with --noise-in union N(μ_k, U_k diag(λ) U_kᵀ + δ² Σ_{l≠k} U_l U_lᵀ).
+/// Row i depends only on the seed and i: more
 /// samples, other threads, shards (--rows) or a later start (--skip) give the same rows.
 ///
 /// Memory: a few blocks of rows and the bases, whatever N is.
@@ -51,9 +52,13 @@ pub struct Arguments {
     /// Variances within a component: flat, linear:LO, geometric:Q, power:A or a list
     #[arg(long, value_name = "SPECTRUM", default_value = "flat", allow_hyphen_values = true)]
     spectrum: Spectrum,
-    /// Standard deviation of isotropic noise, on and off the subspaces
+    /// Standard deviation of noise
     #[arg(long, value_name = "DELTA", default_value_t = 0.0)]
     noise_std: f64,
+    /// Where noise is: in the whole space, on and off the subspace, or in the union of the other components' subspaces
+    /// alone, which components then span, too
+    #[arg(long, value_enum, default_value = "space")]
+    noise_in: NoiseIn,
     /// Principal angle between consecutive subspaces; 90 makes all mutually orthogonal
     #[arg(long, value_name = "DEG", default_value_t = 90.0)]
     angle: f64,
@@ -63,7 +68,7 @@ pub struct Arguments {
     /// Draw from this mixture instead of a new one; with the seed of the samples that were drawn with it, these
     /// come again (other rows: another --seed, or --skip)
     #[arg(long, value_name = "MODEL",
-          conflicts_with_all = ["dim", "rank", "components", "weights", "spectrum", "noise_std", "angle", "mean_norm"])]
+          conflicts_with_all = ["dim", "rank", "components", "weights", "spectrum", "noise_std", "noise_in", "angle", "mean_norm"])]
     from: Option<OsString>,
     /// Write the component of each row there: a table, or an array if the name ends in .npy
     #[arg(long, value_name = "FILE")]
@@ -88,6 +93,7 @@ impl Arguments {
             weights,
             spectrum: self.spectrum.clone(),
             noise_std: self.noise_std,
+            noise_in: self.noise_in,
             angle: self.angle,
             mean_norm: self.mean_norm,
         };
@@ -107,7 +113,9 @@ impl Arguments {
                 let design = self.design().map_err(usage)?;
                 let dim = design.dim;
                 // The directions drawn and made orthonormal, the bases, and rows of a few blocks.
-                let vectors = 4 * design.ranks.iter().sum::<usize>() + 8 * rayon::current_num_threads();
+                let total = design.ranks.iter().sum::<usize>();
+                let spanned = if self.noise_in == NoiseIn::Union { design.ranks.len() } else { 0 };
+                let vectors = (4 + spanned).saturating_mul(total) + 8 * rayon::current_num_threads();
                 room(&[dim, vectors], "--dim, --rank and --components")?;
                 let mixture = design.plant(job.shared.seed).map_err(usage)?;
                 (mixture, vec![dim], Dtype::F32)
@@ -136,6 +144,7 @@ impl Program for Arguments {
         if self.skip.checked_add(self.samples as u64).is_none() {
             return Err(usage(anyhow!("--skip {}: no rows are numbered so high", self.skip)));
         }
+        job.only(self.noise_std > 0.0, &["--noise-in"], "there is no noise; give --noise-std")?;
         let (mixture, shape, dtype) = self.mixture(job)?;
         with_dtype!(dtype, T => self.generate::<T>(job, mixture, shape))
     }

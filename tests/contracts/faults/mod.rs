@@ -69,6 +69,14 @@ const SAMPLE_READERS: &[&str] = &[
     "dae-features network.st {} --sigma 1 --layer in -o old",
     "entropy {} -o old",
     "entropy whole.npy --descriptor pca:1 --fit {} -o old",
+    "subset {} -n 1 --method farthest -o old --indices side",
+    "subset {} -n 1 --method threshold --threshold 1 -o old",
+    "subset whole.npy -n 1 --method farthest --descriptor pca:1 --fit {} -o old --indices side",
+    "probe linear {} labels.npy whole.npy labels.npy -o old --per-sample side",
+    "probe linear whole.npy labels.npy {} labels.npy -o old",
+    "probe projection {} labels.npy whole.npy labels.npy --rank 1 -o old --per-sample side",
+    "probe snr {} labels.npy whole.npy labels.npy --rank 1 -o old",
+    "probe snr whole.npy labels.npy {} labels.npy --rank 1 -o old",
     "watermark embed {} --shape 1,3 --key key.npy -o old",
     "watermark detect {} --shape 1,3 --key key.npy -o old",
     "watermark attack {} --shape 1,3 --kind blur --strength 1 -o old",
@@ -127,8 +135,12 @@ const SOURCES: &[&str] = &[
 ];
 
 /// Places of labels, one of two clusters a row.
-const LABEL_READERS: &[&str] =
-    &["dae-fit whole.npy --kind two-layer --solver blocks --sigma 1 -r 1 --width 4 --labels {} -o old"];
+const LABEL_READERS: &[&str] = &[
+    "dae-fit whole.npy --kind two-layer --solver blocks --sigma 1 -r 1 --width 4 --labels {} -o old",
+    "probe linear whole.npy {} whole.npy labels.npy -o old",
+    "probe projection whole.npy labels.npy whole.npy {} --rank 1 -o old --per-sample side",
+    "probe snr whole.npy {} whole.npy labels.npy --rank 1 -o old",
+];
 
 /// Places of networks.
 const NETWORK_READERS: &[&str] = &["dae-features {} whole.npy --sigma 1 --layer in -o old"];
@@ -156,6 +168,7 @@ const OUTPUTS: &[&str] = &[
     "--labels",
     "--truth",
     "--report",
+    "--indices",
     "--log",
     "--trajectory",
     "--per-sample",

@@ -26,6 +26,8 @@ const LARGE: &[(&str, &str)] = &[
     ("pf-sample student.st", "the model's answer is not finite"),
     ("--train {}", "too large to search in f64"),
     ("entropy {}", "too large to search in f64"),
+    ("subset {}", "too large to search in f64"),
+    ("probe", "too large to search in f64"),
     ("--fit {}", "too large to factorize"),
     ("--reference {}", "too large to search in f64"),
     ("pfd", "value would be NaN: the numbers are too large"),
@@ -56,6 +58,8 @@ const SMALL: &[(&str, &str)] = &[
     ("--kind mlp", "too large or small to train on"),
     ("--train {}", "too small to search in f64"),
     ("entropy {}", "too small to search in f64"),
+    ("subset {}", "too small to search in f64"),
+    ("probe", "too small to search in f64"),
     ("--solver em", "too small to fit"),
     ("--kind gaussian", "too small to fit"),
     ("--kind linear-vae", "too small to fit"),
@@ -72,6 +76,7 @@ const DATA: &[Data] = &[
             &[
                 ("--kind molrg", "2 components but only 1 rows"),
                 ("entropy", "1 rows, where each needs 1 others"),
+                ("probe", "4 labels for 1 rows"),
                 ("linearity student.st {} --sigma 1 -o", "no pair"),
             ],
             NO_MASK,
@@ -80,7 +85,7 @@ const DATA: &[Data] = &[
     Data {
         name: "fewer rows than numbers",
         rows: &[[1.0, -2.0, 0.5], [0.25, 3.0, 1.0]],
-        refused: &[NO_MASK],
+        refused: &[&[("probe", "4 labels for 2 rows")], NO_MASK],
     },
     Data {
         name: "a constant column",
@@ -90,7 +95,10 @@ const DATA: &[Data] = &[
     Data {
         name: "the same row four times",
         rows: &[[1.0, -2.0, 0.5]; 4],
-        refused: &[&[("entropy {}", "4 of 4 rows lie on another")]],
+        refused: &[&[
+            ("entropy {}", "4 of 4 rows lie on another"),
+            ("probe linear {}", "all rows are equal"),
+        ]],
     },
     Data {
         name: "zeros",
@@ -99,6 +107,8 @@ const DATA: &[Data] = &[
             ("--kind mlp", "its numbers are all the same"),
             ("--mask {}", "marks nothing"),
             ("entropy {}", "4 of 4 rows lie on another"),
+            ("probe linear {}", "all rows are equal"),
+            ("probe snr whole.npy labels.npy {}", "nothing of its rows lies off"),
         ]],
     },
     Data {

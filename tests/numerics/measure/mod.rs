@@ -9,8 +9,10 @@ mod jacobian_basis;
 mod nearest;
 mod numerical_rank;
 mod probability_flow_distance;
+mod probe;
 mod reproducibility;
 mod roc;
+mod subset;
 mod subspace_error;
 
 use molrg::denoiser::{Differentiable, EmpiricalDenoiser, MixtureDenoiser};
