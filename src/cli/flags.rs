@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, ValueEnum, builder::EnumValueParser, value_parser};
 
-use super::lists::Shape;
+use super::lists::{Shape, count};
 use crate::stream::{Format, NanPolicy, RowRange};
 
 /// A shared flag that only some programs take.
@@ -109,12 +109,12 @@ impl Flag {
                 "Run N of each exec:COMMAND at a time, with MOLRG_WORKER=0…N−1; never changes a byte",
             )
             .value_name("N")
-            .value_parser(value_parser!(u16).range(1..=1024))
+            .value_parser(count(1..=1024_u16))
             .default_value("1"),
             Flag::Class => {
                 flag("class", "Ask models that are programs, exec:COMMAND, for this of their classes, from 0")
                     .value_name("I")
-                    .value_parser(value_parser!(u32))
+                    .value_parser(count(0..=u32::MAX))
             }
         }
     }
@@ -132,7 +132,7 @@ pub fn arguments(flags: &[Flag]) -> Vec<Arg> {
         "Threads to use (default: all granted by SLURM_CPUS_PER_TASK, OMP_NUM_THREADS or the system); never changes a byte",
     )
     .value_name("N")
-    .value_parser(value_parser!(u16).range(1..=4096));
+    .value_parser(count(1..=4096_u16));
     let manifest = flag(
         "manifest",
         "Record the run as JSON: arguments, inputs and outputs with SHA-256. As FILE.manifest.json beside an output \

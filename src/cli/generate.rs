@@ -171,6 +171,7 @@ fn type_of(parser: &ValueParser) -> &'static str {
         clap::value_parser!(u64).into(),
         clap::value_parser!(u32).into(),
         clap::value_parser!(u16).into(),
+        clap::value_parser!(u8).into(),
     ]
     .iter()
     .any(is)

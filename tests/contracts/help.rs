@@ -171,6 +171,33 @@ fn the_description_for_other_languages_is_the_registry() {
     assert!(of("solver")["choices"].as_array().unwrap().contains(&"heun".into()));
 }
 
+/// Whatever its bounds are.
+#[test]
+fn every_number_of_things_may_be_written_with_an_exponent() {
+    let described: serde_json::Value =
+        serde_json::from_slice(&Place::new().out("molrg --generate json")).unwrap();
+    let mut tried = 0;
+    for program in described["commands"].as_array().unwrap() {
+        let name = program["name"].as_str().unwrap();
+        let commands = program["commands"].as_array().cloned();
+        let commands = commands.unwrap_or_else(|| vec![program.clone()]);
+        for command in &commands {
+            let called = command["name"].as_str().unwrap();
+            let line = if called == name { name.to_string() } else { format!("{name} {called}") };
+            let flags = command["arguments"].as_array().unwrap().iter().filter(|a| a["type"] == "integer");
+            for flag in flags.filter_map(|flag| flag["flag"].as_str()) {
+                let place = Place::new();
+                let [err, odd] = ["0.2e1", "2e-1"]
+                    .map(|number| place.bash(&format!("{line} {flag} {number} </dev/null")).err);
+                assert!(!err.contains("0.2e1") || err.contains("must be from"), "{line} {flag}: {err}");
+                assert!(odd.contains("2e-1"), "{line} {flag}: {odd}");
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 60, "{tried}");
+}
+
 #[test]
 fn the_page_of_the_programs_is_what_help_says() {
     let written = include_str!("../../docs/programs.md");

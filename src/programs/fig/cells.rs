@@ -3,7 +3,7 @@
 use anyhow::{Result, anyhow, bail};
 use clap::Args;
 
-use crate::cli::usage;
+use crate::cli::{count, usage};
 use crate::draw::{Cells, Scale};
 
 use super::page::parse_range;
@@ -25,7 +25,7 @@ pub struct CellArgs {
     #[arg(long, value_name = "TEXT")]
     value_label: Option<String>,
     /// Significant digits of the values in the cells (default: 2, or 3 where that tells more of them apart)
-    #[arg(long, value_name = "N", conflicts_with = "no_numbers", value_parser = clap::value_parser!(u8).range(1..=15))]
+    #[arg(long, value_name = "N", conflicts_with = "no_numbers", value_parser = count(1..=15u8))]
     digits: Option<u8>,
     /// Write no values in the cells
     #[arg(long)]

@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use anyhow::{Result, anyhow, bail, ensure};
 use clap::Args;
 
-use crate::cli::{Job, Program, usage};
+use crate::cli::{Job, Program, count, usage};
 use crate::draw::{Gallery, Image, images};
 use crate::stream::{Layout, block_rows};
 
@@ -28,13 +28,13 @@ pub struct Arguments {
     #[arg(long, value_enum)]
     layout: Option<Layout>,
     /// Images in a row
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = count(1..=1000u16))]
     columns: u16,
     /// Values of black and white (default: 0,255 for arrays of whole numbers, else -1,1)
     #[arg(long, value_name = "LO,HI", value_parser = parse_range, allow_hyphen_values = true)]
     range: Option<(f64, f64)>,
     /// Pixels of the picture to each side of a pixel
-    #[arg(long, value_name = "PX", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=100))]
+    #[arg(long, value_name = "PX", default_value_t = 4, value_parser = count(1..=100u16))]
     scale: u16,
     /// Name of an array, at the left of its row; one for each array
     #[arg(long, value_name = "TEXT")]

@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::{Result, anyhow};
 use clap::Args;
 
-use crate::cli::{Job, parse_list, usage};
+use crate::cli::{Job, count, parse_list, usage};
 use crate::draw::{Page, Picture};
 use crate::stream::Output;
 
@@ -27,13 +27,13 @@ pub struct PageArgs {
     #[arg(long, value_name = "TEXT")]
     y_label: Option<String>,
     /// Width of the picture (default: 720; more for several panels in a row)
-    #[arg(long, value_name = "PX", value_parser = clap::value_parser!(u16).range(100..=10_000))]
+    #[arg(long, value_name = "PX", value_parser = count(100..=10_000_u16))]
     width: Option<u16>,
     /// Height of the picture (default: 480; for several panels, by their rows)
-    #[arg(long, value_name = "PX", value_parser = clap::value_parser!(u16).range(100..=10_000))]
+    #[arg(long, value_name = "PX", value_parser = count(100..=10_000_u16))]
     height: Option<u16>,
     /// Pixels to a unit of width and height: the same picture N times as large, letters and all
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=16))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = count(1..=16u16))]
     scale: u16,
 }
 

@@ -3,6 +3,8 @@
 use anyhow::{Result, ensure};
 use clap::Args;
 
+use crate::cli::count;
+
 use crate::draw::Panels;
 
 use super::table::Table;
@@ -17,7 +19,7 @@ pub struct PanelArgs {
     #[arg(long, value_name = "COL")]
     panel: Option<String>,
     /// Panels in a row (default: all, up to 3; of more panels, about as many as rows)
-    #[arg(long, value_name = "N", requires = "panel", value_parser = clap::value_parser!(u16).range(1..=64))]
+    #[arg(long, value_name = "N", requires = "panel", value_parser = count(1..=64u16))]
     panel_columns: Option<u16>,
     /// Ranges of x, y and colours that suit each panel by itself
     #[arg(long, requires = "panel")]

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use anyhow::{Result, anyhow};
 use clap::Args;
 
-use crate::cli::{Job, Program, usage};
+use crate::cli::{Job, Program, count, usage};
 use crate::denoiser::Model;
 
 /// Take some components of a mixture, in the order given; their weights are normalized.
@@ -19,7 +19,7 @@ pub struct Arguments {
     /// The mixture (default: standard input)
     model: Option<OsString>,
     /// Which, by their numbers from 0
-    #[arg(long, value_name = "K1,…", value_delimiter = ',', required = true)]
+    #[arg(long, value_name = "K1,…", value_delimiter = ',', required = true, value_parser = count(0..=u32::MAX))]
     components: Vec<u32>,
 }
 

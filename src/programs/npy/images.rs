@@ -6,7 +6,7 @@ use anyhow::{Result, bail, ensure};
 use clap::Args;
 use ndarray::{Array2, ArrayView1, ArrayViewMut1};
 
-use crate::cli::{Block, Interval, Job, Program, Source, Within, interval};
+use crate::cli::{Block, Interval, Job, Program, Source, Within, count, interval};
 use crate::scalar::Scalar;
 use crate::stream::{self, Rows, block_rows};
 use crate::with_dtype;
@@ -29,10 +29,10 @@ pub struct Arguments {
     #[arg(long, value_enum)]
     layout: Option<stream::Layout>,
     /// Pixels of value 0 to add on each side
-    #[arg(long, value_name = "P", default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=1024))]
+    #[arg(long, value_name = "P", default_value_t = 0, value_parser = count(0..=1024u16))]
     pad: u16,
     /// Side of the squares to average over
-    #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "K", default_value_t = 1, value_parser = count(1..=u16::MAX))]
     pool: u16,
     /// Pixel values that become the ends of --to (default: 0,255 for arrays of whole numbers; others stay as they are)
     #[arg(long, value_name = "LO,HI", value_parser = interval, allow_hyphen_values = true)]

@@ -7,7 +7,7 @@ use anyhow::{Result, anyhow};
 use clap::Args;
 
 use super::{Accuracy, DataArgs};
-use crate::cli::{Job, Program, usage};
+use crate::cli::{Job, Program, count, usage};
 use crate::fit::logistic::{Logistic, Settings};
 
 /// Tell classes apart by multinomial logistic regression: the share of rows told right.
@@ -25,7 +25,7 @@ pub struct Arguments {
     #[arg(long, value_name = "λ", default_value_t = 1e-4)]
     ridge: f64,
     /// Newton steps at most
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = count(0..=u32::MAX))]
     iterations: u32,
     /// Write label and prediction of every row there
     #[arg(long, value_name = "FILE")]

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 use ndarray::{Array2, Axis};
 
-use crate::cli::{Job, usage};
+use crate::cli::{Job, count, usage};
 use crate::measure::interval::Estimate;
 use crate::measure::nearest::check_set;
 use crate::measure::probe::folds;
@@ -46,7 +46,7 @@ struct DataArgs {
     /// Their labels
     test_labels: Option<OsString>,
     /// Parts that are tested on in turn, without TEST
-    #[arg(long, value_name = "N", default_value_t = 5)]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = count(0..=u32::MAX))]
     folds: u32,
 }
 

@@ -4,7 +4,7 @@ use anyhow::{Result, anyhow, ensure};
 use clap::Args;
 
 use super::{DataArgs, Labelled};
-use crate::cli::{Job, Program, usage};
+use crate::cli::{Job, Program, count, usage};
 use crate::measure::probe::{ClassSubspaces, Preparation, SignalToNoise};
 use crate::stream::Value;
 
@@ -26,7 +26,7 @@ pub struct Arguments {
 #[derive(Args)]
 pub(super) struct SubspaceArgs {
     /// Directions of a class
-    #[arg(short, long, value_name = "r", default_value_t = 5)]
+    #[arg(short, long, value_name = "r", default_value_t = 5, value_parser = count(0..=u32::MAX))]
     rank: u32,
     /// Have every row of length 1 first
     #[arg(long)]
