@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use anyhow::{Result, anyhow};
 use clap::Args;
 
-use super::{Accuracy, DataArgs};
+use super::accuracy::Accuracy;
+use super::labelled::DataArgs;
 use crate::cli::{Job, Program, count, usage};
 use crate::fit::logistic::{Logistic, Settings};
 

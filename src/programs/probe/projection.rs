@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 
+use super::accuracy::Accuracy;
+use super::labelled::DataArgs;
 use super::snr::SubspaceArgs;
-use super::{Accuracy, DataArgs};
 use crate::cli::{Job, Program};
 
 /// Tell classes apart by their subspaces, argmax_k ‖V_kᵀx‖²: the share of rows told right.

@@ -3,7 +3,7 @@
 use anyhow::{Result, anyhow, ensure};
 use clap::Args;
 
-use super::{DataArgs, Labelled};
+use super::labelled::{DataArgs, Labelled};
 use crate::cli::{Job, Program, count, usage};
 use crate::measure::probe::{ClassSubspaces, Preparation, SignalToNoise};
 use crate::stream::Value;

@@ -1,0 +1,146 @@
+//! Features with labels, and what of them is learned from and tested on.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+
+use anyhow::{Context, Result, anyhow, ensure};
+use clap::Args;
+use ndarray::{Array2, Axis};
+
+use crate::cli::{Job, count, usage};
+use crate::measure::nearest::check_set;
+use crate::measure::probe::folds;
+use crate::stream::{RowRange, same_items};
+
+/// Features with labels, to learn from and to be tested on.
+#[derive(Args)]
+pub struct DataArgs {
+    /// Features to learn from
+    train: OsString,
+    /// Their labels
+    train_labels: OsString,
+    /// Features to test on (default: those of TRAIN, in turn)
+    #[arg(requires = "test_labels")]
+    test: Option<OsString>,
+    /// Their labels
+    test_labels: Option<OsString>,
+    /// Parts that are tested on in turn, without TEST
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = count(0..=u32::MAX))]
+    folds: u32,
+}
+
+/// Features (N, d) and their classes.
+pub struct Labelled {
+    pub x: Array2<f64>,
+    pub classes: Vec<usize>,
+}
+
+impl Labelled {
+    pub fn select(&self, rows: &[usize]) -> Labelled {
+        Labelled { x: self.x.select(Axis(0), rows), classes: rows.iter().map(|&i| self.classes[i]).collect() }
+    }
+}
+
+/// What to learn from, and what then to be tested on.
+pub struct Data {
+    pub train: Labelled,
+    test: Option<Labelled>,
+    folds: usize,
+}
+
+impl DataArgs {
+    pub fn read(&self, job: &Job) -> Result<Data> {
+        job.only(self.test.is_none(), &["--folds"], "rows of TRAIN are tested on only without TEST")?;
+        job.numbered(true, "labels", "they belong to rows by their number")?;
+        if self.folds < 2 {
+            return Err(usage(anyhow!("--folds {}: must be 2 at least", self.folds)));
+        }
+        let test = self.test.iter().chain(&self.test_labels);
+        let names = [&self.train, &self.train_labels].into_iter().chain(test);
+        job.wait_for_stdin(&names.map(|name| Some(name.as_os_str())).collect::<Vec<_>>())?;
+        let mut first: Option<(String, Vec<usize>, usize)> = None;
+        let mut labelled = |x: &OsString, labels: &OsString| {
+            let mut rows = job.all_rows(Some(x))?;
+            let name = rows.name().to_string();
+            let (of, shape, width) =
+                first.get_or_insert_with(|| (name.clone(), rows.item_shape().to_vec(), rows.width()));
+            ensure!(
+                rows.width() == *width,
+                "{name}: rows of width {}, but those of {of} have {width}; give features of the same kind",
+                rows.width()
+            );
+            same_items((&name, rows.item_shape()), (of, shape))?;
+            let x = rows.read_all::<f64>()?;
+            ensure!(x.nrows() > 0, "{name}: no rows; give features");
+            check_set(x.view()).with_context(|| name.clone())?;
+            let (classes, of) = job.whole_numbers(labels, RowRange::default())?;
+            ensure!(
+                classes.len() == x.nrows(),
+                "{of}: {} labels for {} rows; give one a row",
+                classes.len(),
+                x.nrows()
+            );
+            Ok(Labelled { x, classes: classes.into_iter().map(|k| k as usize).collect() })
+        };
+        let train = labelled(&self.train, &self.train_labels)?;
+        let test = match (&self.test, &self.test_labels) {
+            (Some(test), Some(labels)) => Some(labelled(test, labels)?),
+            _ => None,
+        };
+        let data = Data { train, test, folds: self.folds as usize };
+        data.check(job)?;
+        Ok(data)
+    }
+}
+
+impl Data {
+    /// What cannot be learned, or not tested.
+    fn check(&self, job: &Job) -> Result<()> {
+        let mut known = BTreeMap::<usize, usize>::new();
+        self.train.classes.iter().for_each(|k| *known.entry(*k).or_default() += 1);
+        ensure!(known.len() > 1, "all rows to learn from are of one class; give two at least");
+        match &self.test {
+            Some(test) => {
+                let unknown: Vec<usize> =
+                    test.classes.iter().copied().filter(|k| !known.contains_key(k)).collect();
+                if !unknown.is_empty() {
+                    let classes = unknown.iter().collect::<BTreeSet<_>>().len();
+                    job.warn(&format!(
+                        "{} of {} rows of TEST are of {classes} classes that TRAIN has no rows of, and cannot be told; \
+                         leave them out, or give rows of all classes",
+                        unknown.len(),
+                        test.classes.len()
+                    ));
+                }
+            }
+            None => {
+                let few = known.iter().find(|(_, n)| **n < 2);
+                ensure!(
+                    few.is_none(),
+                    "class {} has one row, which no other is left to tell of; give more, or TEST",
+                    few.map_or(0, |f| *f.0)
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls `score` with what to learn from, what to be tested on, and the numbers of the latter's rows.
+    pub fn each_split(
+        &self,
+        mut score: impl FnMut(&Labelled, &Labelled, &[usize]) -> Result<()>,
+    ) -> Result<()> {
+        if let Some(test) = &self.test {
+            return score(&self.train, test, &(0..test.classes.len()).collect::<Vec<_>>());
+        }
+        let folds = folds(&self.train.classes, self.folds);
+        for fold in 0..self.folds {
+            let (tested, others): (Vec<usize>, Vec<usize>) =
+                (0..folds.len()).partition(|&i| folds[i] == fold);
+            if !tested.is_empty() {
+                score(&self.train.select(&others), &self.train.select(&tested), &tested)?;
+            }
+        }
+        Ok(())
+    }
+}
