@@ -31,7 +31,7 @@ pub struct Arguments {
     /// Samples (default: standard input)
     #[arg(value_name = "SAMPLES")]
     samples: Option<OsString>,
-    /// k: distances are to the k-th nearest
+    /// Distances are to the k-th nearest
     #[arg(long, value_name = "K", default_value_t = 1, value_parser = count(0..=u32::MAX))]
     neighbours: u32,
     #[command(flatten)]
