@@ -444,6 +444,40 @@ def jobs(size, scratch):
         rounds=pick(2, 3),
     )
 
+    rows, d, count = pick((2000, 196, 50), (50_000, 784, 500))
+    data, files = samples(rows, d, 10, 16, 0.05)
+    yield Job(
+        "entropy",
+        f"N={rows} d={d} k=1",
+        program("entropy", data),
+        "nearest",
+        {"samples": data, "ours": output},
+        ("pytorch", "numpy"),
+        1.0,
+        files,
+        # Means of logarithms of distances in f32.
+        1e-5,
+        # Once of all rows, and of the twenty parts.
+        (2 * rows * rows * d * 1.05, 0),
+        data=4 * rows * d,
+        rounds=pick(2, 3),
+    )
+    indices = path("indices.csv")
+    yield Job(
+        "subset",
+        f"{count} of N={rows} d={d}",
+        program("subset", data, "-n", count, "--method", "farthest", "--indices", indices),
+        "nearest",
+        {"samples": data, "indices": indices},
+        ("pytorch", "numpy"),
+        1.5,
+        files,
+        # Of rows equally far but for rounding, others may be chosen.
+        1e-3,
+        data=4 * rows * d,
+        rounds=pick(2, 3),
+    )
+
     n, d, k, r = pick((20_000, 512, 8, 16), (200_000, 1024, 8, 16))
     model, files = truth(d, k, r)
     for name, target, written in [("generate", 4, 0), ("generate-durable", None, 4 * n * d)]:

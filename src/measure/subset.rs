@@ -60,14 +60,14 @@ pub fn beyond_threshold<T: Scalar>(
     let mut cover = Cover::new(x);
     loop {
         for &row in order {
-            if cover.chosen.len() == count {
-                return Ok(cover.chosen);
-            }
             // What is taken is at distance 0.
-            if cover.nearest[row].0.sqrt() > threshold {
+            if cover.chosen.len() < count && cover.nearest[row].0.sqrt() > threshold {
                 cover.choose(row);
                 progress(1);
             }
+        }
+        if cover.chosen.len() == count {
+            return Ok(cover.chosen);
         }
         // Passes that would take nothing.
         let most = cover.nearest[cover.farthest(count)?].0.sqrt();

@@ -18,10 +18,11 @@ use crate::with_dtype;
 /// lie on others have r = 0 and are refused with their count.
 ///
 /// std_error is from up to 20 parts of the rows, every 20th each, with an estimate of their own: their deviation over the
-/// root of their number; empty where parts would have fewer than 5(k + 1) rows, or there would be fewer than 5. Rows are
-/// taken to be independent, and the bias is left out: with d it grows beyond the error. What the mean of the parts says
-/// otherwise than all rows is that of fewer rows; where it is much, a warning says so, and only sets of as many rows are
-/// to be compared. Memory: the samples, twice with --descriptor.
+/// root of their number; empty where there would be fewer than 5 parts of 5(k + 1) rows. Rows are taken to be independent,
+/// and the bias is left out: with d it grows beyond the error. Where the mean of the parts differs much from the value of
+/// all rows, a warning says so: then only sets of as many rows are to be compared.
+///
+/// Memory: the samples, two or three times with --descriptor.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -31,7 +32,7 @@ pub struct Arguments {
     /// Samples (default: standard input)
     #[arg(value_name = "SAMPLES")]
     samples: Option<OsString>,
-    /// k: distances are to the k-th nearest
+    /// Distances are to the k-th nearest
     #[arg(long, value_name = "K", default_value_t = 1, value_parser = count(0..=u32::MAX))]
     neighbours: u32,
     #[command(flatten)]

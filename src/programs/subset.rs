@@ -22,7 +22,7 @@ use crate::with_dtype;
 /// 2509.16499, where both keep a model that is trained on its own samples from collapsing). Rows come in the order in
 /// which they are chosen: of -n 100 those of -n 50 are the first half.
 ///
-/// Memory: the pool, twice with --descriptor, and a few numbers a row; time N·n·d at most.
+/// Memory: the pool, two or three times with --descriptor, and a few numbers a row.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

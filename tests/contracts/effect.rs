@@ -30,6 +30,8 @@ const UNSEEN: &[(&str, &str)] = &[
     ("rtol", "equal arrays"),
     ("atol", "equal arrays"),
     ("method", "the default by dimension"),
+    ("ridge", "every row is told as before"),
+    ("folds", "every row is told as before"),
 ];
 
 /// A value for a flag that no type has: what such flags take.

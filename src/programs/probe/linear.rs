@@ -22,7 +22,7 @@ use crate::fit::logistic::{Logistic, Settings};
 pub struct Arguments {
     #[command(flatten)]
     data: DataArgs,
-    /// λ, of the penalty on weights
+    /// Strength of the penalty on weights
     #[arg(long, value_name = "λ", default_value_t = 1e-4)]
     ridge: f64,
     /// Newton steps at most

@@ -40,6 +40,9 @@ fn threshold_by_hand<T: Scalar>(
                 chosen.push(Chosen { row, distance: distance.is_finite().then_some(distance) });
             }
         }
+        if chosen.len() == count {
+            return chosen;
+        }
         tau *= decay;
     }
 }
@@ -64,6 +67,8 @@ fn chosen_rows_are_those_of_all_distances() {
                 assert_eq!(chosen, farthest_by_hand(&x, 50, first), "{name} from {first}");
                 let some = farthest(x.view(), 20, first, |_| ()).unwrap();
                 assert_eq!(some, chosen[..20], "{name}: fewer are the first of more");
+                let one = farthest(x.slice(s![..1, ..]), 1, 0, |_| ()).unwrap();
+                assert_eq!(one, beyond_threshold(x.slice(s![..1, ..]), 1, &[0], 1.0, 0.5, |_| ()).unwrap());
             }
             let order = shuffled(x.nrows(), 0, 4);
             for (tau, decay) in [(3.0, 0.9), (1e3, 0.5), (1e-3, 0.99)] {
