@@ -6,7 +6,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use anyhow::{Result, bail};
 use clap::ArgMatches;
@@ -16,7 +16,7 @@ use ndarray::ArrayView2;
 use super::ending::Usage;
 use super::flags::{DtypeFlag, Shared};
 use super::progress::{Lines, Progress};
-use crate::denoiser::Model;
+use crate::denoiser::{Asked, Model};
 use crate::denoiser::model::Kind;
 use crate::measure::scale::Scale;
 use crate::scalar::{Dtype, Scalar};
@@ -41,6 +41,8 @@ pub struct Job {
     pub(super) places: Mutex<Vec<PathBuf>>,
     /// Rows that --nan drop has left out so far.
     left_out: LeftOut,
+    /// What models are asked for, once that is known.
+    pub(super) asked: OnceLock<Asked>,
     /// Whether rows are known by their number, so that none may be left out.
     numbered: AtomicBool,
     /// "Usage: …", on one line.
@@ -68,6 +70,7 @@ impl Job {
             held: Held::default(),
             places: Mutex::default(),
             left_out: LeftOut::default(),
+            asked: OnceLock::new(),
             numbered: AtomicBool::new(false),
             usage,
         }

@@ -52,6 +52,10 @@ impl<T: Scalar, D: Denoiser<T> + ?Sized> Denoiser<T> for Guided<'_, T, D> {
         self.combine(|d| d.denoise_rows(x, first, sigma))
     }
 
+    fn denoise_row(&self, x: ArrayView2<T>, number: u64, sigma: f64) -> Result<Array2<T>> {
+        self.combine(|d| d.denoise_row(x, number, sigma))
+    }
+
     fn denoise(&self, x: ArrayView2<T>, sigma: f64) -> Result<Array2<T>> {
         self.combine(|d| d.denoise(x, sigma))
     }

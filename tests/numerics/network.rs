@@ -158,6 +158,7 @@ fn denoiser(
 ) -> NetworkDenoiser<f64> {
     let p = random_parameters(&architecture.graph::<f64>(item).unwrap(), 10);
     let network = Network {
+        classes: None,
         architecture,
         preconditioning,
         sigma_data: 0.6,
@@ -221,6 +222,7 @@ fn a_network_file_holds_what_was_written() {
         let graph = architecture.graph::<f32>(&item).unwrap();
         let p = random_parameters(&graph, 13);
         let network = Network {
+            classes: None,
             architecture,
             preconditioning: Preconditioning::Consistency { sigma_min: 0.01 },
             sigma_data: 0.1 + 0.2,
@@ -230,7 +232,7 @@ fn a_network_file_holds_what_was_written() {
             training: [("training.lr".to_string(), "0.003".to_string())].into(),
         };
         let kind = Kind::Network(Box::new(network.clone()));
-        let model = Model { kind, item_shape: item.clone(), dtype: Dtype::F32 };
+        let model = Model::new(kind, item.clone(), Dtype::F32);
         let file = tempfile::NamedTempFile::new().unwrap();
         model.write(&mut std::fs::File::create(file.path()).unwrap()).unwrap();
         let read = Model::read(Input::open(file.path().as_os_str(), &Ledger::off()).unwrap()).unwrap();
