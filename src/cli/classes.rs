@@ -114,7 +114,11 @@ impl Job {
     /// A usage error that names it.
     pub fn class_is_for<'m>(&self, models: impl IntoIterator<Item = &'m Model>) -> Result<()> {
         let any = models.into_iter().any(|model| model.classes().is_some());
-        self.only(any, &["--class"], "no model here has classes: train one with dae-fit --labels, or name a program that is one")
+        self.only(
+            any,
+            &["--class"],
+            "no model here has classes: train one with dae-fit --labels, or name a program that is one",
+        )
     }
 
     /// Refuses a file of classes for another number of rows than there are.
@@ -125,7 +129,11 @@ impl Job {
         if let (Some(Asked::Rows(classes)), Some(rows)) = (self.asked.get(), rows)
             && self.shared.rows.is_all()
         {
-            ensure!(classes.len() == rows, "--class: {} classes for {rows} rows; give one a row", classes.len());
+            ensure!(
+                classes.len() == rows,
+                "--class: {} classes for {rows} rows; give one a row",
+                classes.len()
+            );
         }
         Ok(())
     }

@@ -16,8 +16,8 @@ use ndarray::ArrayView2;
 use super::ending::Usage;
 use super::flags::{DtypeFlag, Shared};
 use super::progress::{Lines, Progress};
-use crate::denoiser::{Asked, Model};
 use crate::denoiser::model::Kind;
+use crate::denoiser::{Asked, Model};
 use crate::measure::scale::Scale;
 use crate::scalar::{Dtype, Scalar};
 use crate::stream::{

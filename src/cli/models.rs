@@ -29,6 +29,12 @@ impl Job {
         self.without_class(self.classless(Some(name), Model::read_denoiser)?, Some(name))
     }
 
+    /// A model with a denoiser, of `--class` where it has classes.
+    pub fn model_of_class_if_any(&self, name: &OsStr) -> Result<Model> {
+        let model = self.classless(Some(name), Model::read_denoiser)?;
+        if model.classes().is_some() { self.of_class(model, Some(name)) } else { Ok(model) }
+    }
+
     /// A model of any kind: a denoiser, of `--class`, or a generator.
     pub fn any_model(&self, name: Option<&OsStr>) -> Result<Model> {
         self.of_class(self.classless(name, Model::read)?, name)

@@ -57,7 +57,8 @@ impl Asked {
             Asked::Rows(classes) => {
                 let from = usize::try_from(first).ok();
                 let rows = from.and_then(|from| classes.get(from..from.checked_add(n)?));
-                let missing = || format!("row {first}: there are classes of {} rows; give one a row", classes.len());
+                let missing =
+                    || format!("row {first}: there are classes of {} rows; give one a row", classes.len());
                 rows.with_context(missing)?.iter().map(|class| Some(*class)).collect()
             }
         })
@@ -69,7 +70,9 @@ impl Asked {
     /// Where a class belongs to a number.
     pub fn of_all(&self, n: usize) -> Result<Vec<Class>> {
         match self {
-            Asked::Rows(_) => bail!("classes belong to rows by their number, and here rows have none; give one class"),
+            Asked::Rows(_) => {
+                bail!("classes belong to rows by their number, and here rows have none; give one class")
+            }
             Asked::Nothing | Asked::One(_) => self.of_rows(0, n),
         }
     }

@@ -8,7 +8,8 @@
 //! * [`affine`]: one affine map a noise level;
 //! * [`reduced`]: the flow of a mixture in the dimensions in which it happens;
 //! * [`classes`]: which of its classes a model is asked for;
-//! * [`guided`]: two denoisers combined (classifier-free guidance);
+//! * [`guided`]: denoisers guided by the difference of two (classifier-free guidance);
+//! * [`contrast`]: that difference in parts: mean, positive, negative;
 //! * [`counted`]: any of them, its evaluations counted;
 //! * [`network`]: trained networks;
 //! * [`external`]: programs that are models;
@@ -17,6 +18,7 @@
 
 pub mod affine;
 pub mod classes;
+pub mod contrast;
 pub mod counted;
 pub mod differences;
 pub mod empirical;
@@ -29,11 +31,12 @@ pub mod reduced;
 
 pub use affine::{Affine, AffineDenoiser};
 pub use classes::Asked;
+pub use contrast::PartlyGuided;
 pub use counted::Counted;
 pub use differences::Differences;
 pub use empirical::EmpiricalDenoiser;
 pub use external::{External, ExternalDenoiser};
-pub use guided::Guided;
+pub use guided::{Band, Guided, Steered};
 pub use mixture::MixtureDenoiser;
 pub use model::Model;
 pub use network::NetworkDenoiser;

@@ -243,6 +243,16 @@ impl Model {
         Ok(Model { asked, ..self })
     }
 
+    /// A network's branch without a class, of one that is asked for a class.
+    ///
+    /// # Errors
+    /// When it has none, or is asked for it already.
+    pub fn branch_without_class(&self) -> Result<Model> {
+        let Kind::Network(network) = &self.kind else { bail!("the model has no branch without a class") };
+        ensure!(self.asked != Asked::Nothing, "the model is asked for no class");
+        Model::new(Kind::Network(network.clone()), self.item_shape.clone(), self.dtype).ask(Asked::Nothing)
+    }
+
     /// Whether it gives such answers: a program need not give all.
     pub fn can(&self, ability: Ability) -> bool {
         match &self.kind {

@@ -6,8 +6,8 @@ use anyhow::{Context, Result, bail, ensure};
 use super::batch::Shape;
 use super::graph::{DATA, Graph, NOISE, Node, Start};
 use super::layers::{
-    self, Attention, Concat, Conv, Down, Gate, GroupNorm, LayerNorm, Linear, Patches, Pointwise, Prepend, Relu,
-    Shift, Silu, Sinusoids, Span, Sum, Unpatches, Up,
+    self, Attention, Concat, Conv, Down, Gate, GroupNorm, LayerNorm, Linear, Patches, Pointwise, Prepend,
+    Relu, Shift, Silu, Sinusoids, Span, Sum, Unpatches, Up,
 };
 use crate::scalar::Scalar;
 
