@@ -3,8 +3,7 @@
 
 use std::path::PathBuf;
 
-use clap::builder::{EnumValueParser, TypedValueParser};
-use clap::{Arg, ArgAction, ArgMatches, ValueEnum, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, ValueEnum, builder::EnumValueParser, value_parser};
 
 use super::classes::ClassArg;
 use super::lists::{Shape, count};
@@ -71,6 +70,13 @@ fn switch(name: &'static str, help: &'static str) -> Arg {
     flag(name, help).action(ArgAction::SetTrue)
 }
 
+fn one_class(text: &str) -> Result<ClassArg, String> {
+    match text.parse() {
+        Ok(ClassArg::One(class)) => Ok(ClassArg::One(class)),
+        _ => Err("a class is a whole number from 0".into()),
+    }
+}
+
 impl Flag {
     fn argument(self) -> Arg {
         match self {
@@ -116,10 +122,9 @@ impl Flag {
             .value_parser(count(1..=1024_u16))
             .default_value("1"),
             Flag::Class => {
-                let one = value_parser!(u32).map(ClassArg::One);
                 flag("class", "Ask models that have classes (dae-fit --labels, exec:COMMAND) for this one, from 0")
                     .value_name("I")
-                    .value_parser(one)
+                    .value_parser(one_class)
             }
             Flag::ClassOfRows => flag(
                 "class",

@@ -29,16 +29,16 @@ pub struct GuidanceArgs {
     #[arg(long, value_name = "LO,HI", requires = "guidance", value_parser = band)]
     guidance_interval: Option<Band>,
     /// Guide by a part of D − D_u alone: D + (W − 1) times that. Exact for two mixtures of one component, where
-    /// D − D_u = (A − A_u)(x − mu) + (I − A_u)(mu − mu_u), the positive and negative eigenvalues of A − A_u and the mean.
+    /// D − D_u = (A − A_u)(x − μ) + (I − A_u)(μ − μ_u), the positive and negative eigenvalues of A − A_u and the mean.
     /// A heuristic for all others: of the symmetric part of J − J_u, its positive and negative part applied to D, and
     /// what is left of D − D_u as the mean; it takes both Jacobians at every point
     #[arg(long, value_name = "PART", requires = "guidance", value_enum, default_value = "full")]
     guidance_part: Part,
     /// Add V (D_A − D_B), V that of --guide-weight: the model A, which is asked for --class if it has classes
-    #[arg(long, value_name = "A", requires_all = ["guide_against", "guide_weight"])]
+    #[arg(long, value_name = "MODEL", requires_all = ["guide_against", "guide_weight"])]
     guide: Option<OsString>,
     /// The model B, which is asked as A is
-    #[arg(long, value_name = "B", requires = "guide")]
+    #[arg(long, value_name = "MODEL", requires = "guide")]
     guide_against: Option<OsString>,
     /// V
     #[arg(long, value_name = "V", requires = "guide", allow_negative_numbers = true)]
