@@ -1,11 +1,10 @@
 //! Labels of rows, and the classes that models are asked for.
 
 use std::ffi::{OsStr, OsString};
-use std::str::FromStr;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 
-use super::ending::{Usage, usage};
+use super::ending::usage;
 use super::job::Job;
 use crate::denoiser::{Asked, Model};
 use crate::network::Classes;
@@ -21,15 +20,21 @@ pub enum ClassArg {
     Rows(OsString),
 }
 
-impl FromStr for ClassArg {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<ClassArg, String> {
-        match (text.parse::<u32>(), text.parse::<f64>()) {
-            (Ok(class), _) => Ok(ClassArg::One(class)),
-            (_, Ok(_)) => Err("a class is a whole number from 0, or a file of one a row".into()),
-            _ => Ok(ClassArg::Rows(text.into())),
+impl ClassArg {
+    /// # Errors
+    /// On a number that is no class.
+    pub fn parse(text: OsString) -> Result<ClassArg, &'static str> {
+        match text.to_str().map(|text| (text.parse::<u32>(), text.parse::<f64>())) {
+            Some((Ok(class), _)) => Ok(ClassArg::One(class)),
+            Some((_, Ok(_))) => Err("a class is a whole number from 0, or a file of one a row"),
+            _ => Ok(ClassArg::Rows(text)),
         }
+    }
+
+    /// # Errors
+    /// On what is not one class for all rows.
+    pub fn parse_one(text: &str) -> Result<ClassArg, &'static str> {
+        text.parse().map(ClassArg::One).map_err(|_| "a class is a whole number from 0")
     }
 }
 
@@ -73,9 +78,6 @@ impl Job {
         let asked = match &self.shared.class {
             None => Asked::Nothing,
             Some(ClassArg::One(class)) => Asked::One(*class),
-            Some(ClassArg::Rows(name)) if name == "-" => {
-                bail!(Usage("--class -: standard input is for points and models; name a file".into()))
-            }
             Some(ClassArg::Rows(name)) => {
                 self.numbered(true, "--class FILE", "classes belong to rows by their number")?;
                 let (classes, name) = self.whole_numbers(name, RowRange::default())?;

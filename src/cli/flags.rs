@@ -3,7 +3,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Arg, ArgAction, ArgMatches, ValueEnum, builder::EnumValueParser, value_parser};
+use clap::builder::{EnumValueParser, OsStringValueParser, TypedValueParser};
+use clap::{Arg, ArgAction, ArgMatches, ValueEnum, value_parser};
 
 use super::classes::ClassArg;
 use super::lists::{Shape, count};
@@ -70,13 +71,6 @@ fn switch(name: &'static str, help: &'static str) -> Arg {
     flag(name, help).action(ArgAction::SetTrue)
 }
 
-fn one_class(text: &str) -> Result<ClassArg, String> {
-    match text.parse() {
-        Ok(ClassArg::One(class)) => Ok(ClassArg::One(class)),
-        _ => Err("a class is a whole number from 0".into()),
-    }
-}
-
 impl Flag {
     fn argument(self) -> Arg {
         match self {
@@ -124,7 +118,7 @@ impl Flag {
             Flag::Class => {
                 flag("class", "Ask models that have classes (dae-fit --labels, exec:COMMAND) for this one, from 0")
                     .value_name("I")
-                    .value_parser(one_class)
+                    .value_parser(ClassArg::parse_one)
             }
             Flag::ClassOfRows => flag(
                 "class",
@@ -132,7 +126,7 @@ impl Flag {
                  row, by its number, in FILE (npy or csv), which is held",
             )
             .value_name("I|FILE")
-            .value_parser(value_parser!(ClassArg)),
+            .value_parser(OsStringValueParser::new().try_map(ClassArg::parse)),
         }
     }
 }

@@ -13,6 +13,7 @@ use clap::ArgMatches;
 use clap::parser::ValueSource;
 use ndarray::ArrayView2;
 
+use super::classes::ClassArg;
 use super::ending::Usage;
 use super::flags::{DtypeFlag, Shared};
 use super::progress::{Lines, Progress};
@@ -111,7 +112,7 @@ impl Job {
         }
     }
 
-    /// Waits until standard input brings something, where one of the inputs is that (no name is, too).
+    /// Waits until standard input brings something, where one of the inputs is that (no name is, too), or `--class` is.
     /// Then what writes it is under way, and has written the files that it promises before its first
     /// bytes: `molrg-gen --truth t.st … | dae-apply t.st -` works. Call it before opening any of them.
     ///
@@ -122,7 +123,11 @@ impl Job {
             let name = name.as_encoded_bytes();
             name == b"-" || name.starts_with(b"-:") || name.starts_with(b"<stdin>:")
         };
-        let named = inputs.iter().filter(|name| name.is_none_or(is_stdin)).count();
+        let classes = match &self.shared.class {
+            Some(ClassArg::Rows(name)) => Some(Some(name.as_os_str())),
+            _ => None,
+        };
+        let named = inputs.iter().copied().chain(classes).filter(|name| name.is_none_or(is_stdin)).count();
         if named > 1 {
             bail!(Usage("standard input is named more than once; name files for the others".into()));
         }

@@ -162,7 +162,7 @@ fn labels_and_classes_that_are_none_are_refused() {
             "dae-apply m.st x.npy --sigma 1 --class labels.npy --nan drop -o none".into(),
             "--class FILE with --nan drop",
         ),
-        (2, "pf-sample m.st -n 3 --class - -o none".into(), "name a file"),
+        (2, "dae-apply m.st - --sigma 1 --class - -o none".into(), "standard input is named more than once"),
         (1, "pf-sample exec:dae-serve${IFS}always.st -n 3 -o none".into(), "nothing without a class"),
         (2, "pf-sample m.st -n 3 --guidance 2 -o none".into(), "--unconditional"),
         (2, "pf-sample always.st -n 3 --class 0 --guidance 2 -o none".into(), "--unconditional"),
@@ -230,7 +230,7 @@ fn guidance_takes_both_branches_of_one_file() {
         );
         place.put(&format!("{part}.npy"), place.out(&line));
     };
-    ["full", "mean", "positive", "negative"].map(one);
+    ["full", "mean", "positive", "negative"].into_iter().for_each(one);
     place.put("alone.npy", place.out(step));
     let sum = "npy let mean+positive+negative-2*alone --in mean=mean.npy --in positive=positive.npy \
                --in negative=negative.npy --in alone=alone.npy -o sum.npy";

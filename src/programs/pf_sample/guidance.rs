@@ -40,7 +40,7 @@ pub struct GuidanceArgs {
     /// The model B, which is asked as A is
     #[arg(long, value_name = "MODEL", requires = "guide")]
     guide_against: Option<OsString>,
-    /// V
+    /// The weight V of what --guide adds
     #[arg(long, value_name = "V", requires = "guide", allow_negative_numbers = true)]
     guide_weight: Option<f64>,
     /// Add it at noise levels above LO and up to HI alone
@@ -65,7 +65,12 @@ pub struct Guides {
 
 impl Guides {
     pub fn all(&self) -> impl Iterator<Item = &Model> {
-        self.unconditional.iter().chain(self.pair.iter().flatten())
+        self.unconditional.iter().chain(self.of_class())
+    }
+
+    /// Those that are asked for --class, if they have classes.
+    pub fn of_class(&self) -> impl Iterator<Item = &Model> {
+        self.pair.iter().flatten()
     }
 }
 

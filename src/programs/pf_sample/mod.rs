@@ -76,7 +76,7 @@ impl Program for Arguments {
         let model = job.any_model(self.model.as_deref())?;
         let noise = self.rows(job, &model)?;
         let guides = self.guided.open(job, &model)?;
-        job.class_is_for([&model].into_iter().chain(guides.all()))?;
+        job.class_is_for([&model].into_iter().chain(guides.of_class()))?;
         // Stored latents set the type only when they are wider than the model.
         let dtypes: Vec<_> = noise.iter().map(Rows::dtype).chain([model.dtype]).collect();
         let source = match noise {
