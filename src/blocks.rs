@@ -84,21 +84,20 @@ pub fn ranges(rows: Range<u64>, block: usize) -> impl FnMut() -> Result<Option<R
     }
 }
 
-/// Applies `f` to blocks of so many rows of `x` on all threads; `f` turns (n, d), of which it is told where it starts,
+/// Applies `f` to blocks of so many rows of `x` on all threads; `f` turns (n, d)
 /// into (n, width).
 pub fn map_rows<T: Scalar, U: Scalar>(
     x: ArrayView2<T>,
     block: usize,
     width: usize,
-    f: impl Fn(usize, ArrayView2<T>) -> Result<Array2<U>> + Sync,
+    f: impl Fn(ArrayView2<T>) -> Result<Array2<U>> + Sync,
 ) -> Result<Array2<U>> {
     let mut out = Array2::zeros((x.nrows(), width));
     out.axis_chunks_iter_mut(Axis(0), block)
         .into_par_iter()
         .zip(x.axis_chunks_iter(Axis(0), block))
-        .enumerate()
-        .try_for_each(|(i, (mut out, x))| {
-            out.assign(&f(i * block, x)?);
+        .try_for_each(|(mut out, x)| {
+            out.assign(&f(x)?);
             anyhow::Ok(())
         })?;
     Ok(out)

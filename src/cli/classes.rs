@@ -6,6 +6,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use super::ending::usage;
 use super::job::Job;
+use super::lists::parse_count;
 use crate::denoiser::{Asked, Model};
 use crate::network::Classes;
 use crate::stream::{ReadOptions, RowRange, Rows};
@@ -24,7 +25,7 @@ impl ClassArg {
     /// # Errors
     /// On a number that is no class.
     pub fn parse(text: OsString) -> Result<ClassArg, &'static str> {
-        match text.to_str().map(|text| (text.parse::<u32>(), text.parse::<f64>())) {
+        match text.to_str().map(|text| (parse_count(text), text.parse::<f64>())) {
             Some((Ok(class), _)) => Ok(ClassArg::One(class)),
             Some((_, Ok(_))) => Err("a class is a whole number from 0, or a file of one a row"),
             _ => Ok(ClassArg::Rows(text)),
@@ -34,7 +35,7 @@ impl ClassArg {
     /// # Errors
     /// On what is not one class for all rows.
     pub fn parse_one(text: &str) -> Result<ClassArg, &'static str> {
-        text.parse().map(ClassArg::One).map_err(|_| "a class is a whole number from 0")
+        parse_count(text).map(ClassArg::One).map_err(|_| "a class is a whole number from 0")
     }
 }
 
@@ -54,7 +55,10 @@ impl Job {
     }
 
     /// A file of one whole number from 0 a row, and how messages call it. What --shape says is of other rows.
-    fn whole_numbers(&self, name: &OsStr, rows: RowRange) -> Result<(Vec<u32>, String)> {
+    ///
+    /// # Errors
+    /// As [`Job::rows`]; what is no such number.
+    pub fn whole_numbers(&self, name: &OsStr, rows: RowRange) -> Result<(Vec<u32>, String)> {
         let options = ReadOptions { item_shape: None, ..self.read_options(rows) };
         let mut labels = Rows::from_input(self.open(Some(name))?, &options)?;
         let name = labels.name().to_string();

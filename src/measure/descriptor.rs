@@ -105,7 +105,7 @@ impl Descriptor {
             Descriptor::Program(program, shape) => program.describe(x.view(), shape, first)?,
             Descriptor::Center(mean) => x - &mean.mapv(T::of),
             Descriptor::Axes(mean, axes) => {
-                map_rows(x.view(), block_size(x.nrows()), axes.ncols(), |_, x: ArrayView2<T>| {
+                map_rows(x.view(), block_size(x.nrows()), axes.ncols(), |x: ArrayView2<T>| {
                     let centred = cast::<T, f64>(x) - mean;
                     Ok(cast(product(centred.view(), axes.view()).view()))
                 })?

@@ -8,8 +8,8 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use ndarray::{Array2, ArrayView2, Axis, s};
+use rayon::prelude::*;
 
-use crate::blocks::map_rows;
 use crate::cli::{Job, Program, usage};
 use crate::denoiser::external::{Ability, Hello, PROTOCOL};
 use crate::denoiser::model::Kind;
@@ -243,10 +243,12 @@ fn denoised<T: Scalar>(
     for level in sigma.chunk_by(|a, b| a == b) {
         let rows = s![start..start + level.len(), ..];
         let block = denoiser.block(level.len());
-        let part = map_rows(x.slice(rows), block, x.ncols(), |first, x| {
-            denoiser.denoise_rows(x, (start + first) as u64, level[0])
+        let mut part = d.slice_mut(rows);
+        let blocks = part.axis_chunks_iter_mut(Axis(0), block).into_par_iter();
+        blocks.zip(x.slice(rows).axis_chunks_iter(Axis(0), block)).enumerate().try_for_each(|(i, (mut d, x))| {
+            d.assign(&denoiser.denoise_rows(x, (start + i * block) as u64, level[0])?);
+            anyhow::Ok(())
         })?;
-        d.slice_mut(rows).assign(&part);
         start += level.len();
     }
     Ok(d)

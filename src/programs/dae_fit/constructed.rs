@@ -9,7 +9,6 @@ use crate::fit::two_layer::{blocks, memorizing};
 use crate::network::{Architecture, Preconditioning};
 use crate::scalar::Scalar;
 use crate::stream::tensors::Values;
-use crate::stream::{ReadOptions, RowRange, Rows};
 use crate::training::deviation;
 
 /// Shares of rows that units answer to, of their own clusters and of others, within which they are what the theory
