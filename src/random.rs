@@ -52,6 +52,8 @@ pub enum Purpose {
     Completion,
     /// Noise levels and noise of a denoising loss, by step and row.
     Training,
+    /// Which rows of a step of training go without their label, by step and row.
+    DroppedLabels,
     /// A network's parameters before training, one row per tensor.
     Parameters,
     /// The parameters of a GAN's critic before training, one row per tensor.
@@ -88,6 +90,7 @@ impl Purpose {
             Purpose::Restarts => "restarts",
             Purpose::Completion => "completion",
             Purpose::Training => "training",
+            Purpose::DroppedLabels => "dropped-labels",
             Purpose::Parameters => "parameters",
             Purpose::Critic => "critic",
             Purpose::Probes => "probes",

@@ -48,6 +48,9 @@ CASES = [
     ("uvit", "6,4,3", "--kind uvit --width 13 --depth 5 --patch 2 --loss ve"),
     ("uvit, grey", "6,9", "--kind uvit --width 8 --depth 4 --patch 3 --loss edm"),
     ("uvit, one block", "4,4,1", "--kind uvit --width 6 --depth 1 --patch 1 --loss edm"),
+    ("mlp of classes", "7", "--kind mlp --width 9 --depth 2 --labels labels.npy"),
+    ("unet of classes", "8,4,3", "--kind unet --width 8 --labels labels.npy --drop-label 0.5"),
+    ("uvit of classes", "4,4,1", "--kind uvit --width 6 --depth 2 --labels labels.npy --drop-label 0"),
     ("molrg", "12", "--kind molrg -r 2,3 --solver em --fit means,variances,weights,noise --restarts 2"),
     ("molrg, flat", "12", "--kind molrg -r 2 -k 3 --restarts 2"),
     ("gaussian", "7", "--kind gaussian -r 4"),
@@ -91,12 +94,19 @@ def compare(place, model, points):
         np.save(place.path / "z.npy", z)
         return error(generated(place.path / model, z), place.array(f"pf-sample {model} --noise z.npy --dtype f64"))
     worst = 0.0
+    # A network of classes is one denoiser with and one without them.
+    asked = [] if m.get("unconditional") == "false" else [("", None)]
+    if "classes" in m:
+        classes = np.arange(len(points)) % int(m["classes"])
+        np.save(place.path / "classes.npy", classes)
+        asked.append(("--class classes.npy", classes))
     for sigma in LEVELS:
         # Far from the data, too: at σ = 20 points are 20 ε away.
         x = points + sigma * np.random.default_rng(2).normal(size=points.shape)
         np.save(place.path / "x.npy", x)
-        theirs = place.array(f"dae-apply {model} x.npy --sigma {sigma} --dtype f64").reshape(len(x), -1)
-        worst = max(worst, error(load(place.path / model)(x.reshape(len(x), -1), sigma), theirs))
+        for flag, labels in asked:
+            theirs = place.array(f"dae-apply {model} x.npy --sigma {sigma} --dtype f64 {flag}").reshape(len(x), -1)
+            worst = max(worst, error(load(place.path / model)(x.reshape(len(x), -1), sigma, labels), theirs))
     return worst
 
 
@@ -124,6 +134,7 @@ def main():
             # Of low rank and with a mean, so that every kind has something to fit.
             data = rng.normal(size=(90, 3)) @ rng.normal(size=(3, d)) + 0.1 * rng.normal(size=(90, d)) + 0.4
             np.save(place.path / "data.npy", data.reshape(90, *shape))
+            np.save(place.path / "labels.npy", np.arange(90) % 3)
             trained = flags != "distill" and flags.split()[1] in SHORT
             steps = "--steps 8 --batch 16 --seed 3 --quiet" if trained else ""
             if flags == "distill":

@@ -49,8 +49,8 @@ def softmax(xp, z):
 class Parameters:
     """Layers by the names of their tensors. Images are (n, H, W, c), tokens (n, count, c), vectors (n, c)."""
 
-    def __init__(self, tensors: dict[str, Array], xp: ModuleType):
-        self.xp = xp
+    def __init__(self, tensors: dict[str, Array], xp: ModuleType, classes: Array | None = None):
+        self.xp, self.classes = xp, classes
         self.all = of_network(tensors)
 
     def silu(self, x):
@@ -99,7 +99,11 @@ class Parameters:
         omega = [first * (last / first) ** (i / half) for i in range(half)]
         turned = self.xp.stack([w * c for w in omega], axis=-1)
         e = self.xp.concatenate([self.xp.cos(turned), self.xp.sin(turned)], axis=-1)
-        return self.silu(self.linear("embedding.1", self.silu(self.linear("embedding.0", e))))
+        e = self.linear("embedding.1", self.silu(self.linear("embedding.0", e)))
+        if self.classes is not None:
+            # −1 is no class, whose row is 0.
+            e = e + self.all["embedding.classes.weight"][self.classes] * (self.classes >= 0)[:, None]
+        return self.silu(e)
 
     def vector_embedding(self, c):
         return self.embedding(c, 32, math.pi / 2, 16 * math.pi / 2)
@@ -228,13 +232,13 @@ def coefficients(m, sigma):
     return data**2 / (above**2 + data**2), above * data / total, 1 / total
 
 
-def network(m, tensors, x, sigma, xp):
+def network(m, tensors, x, sigma, xp, classes):
     skip, out, scale = coefficients(m, sigma[:, None])
     item = [int(n) for n in m["item_shape"].split(",")]
     shaped = scale * x
     if m["architecture"] in ("unet", "uvit"):
         shaped = shaped.reshape(len(x), *item, *([1] if len(item) == 2 else []))
-    f = NETWORKS[m["architecture"]](Parameters(tensors, xp), shaped, xp.log(sigma) / 4, m)
+    f = NETWORKS[m["architecture"]](Parameters(tensors, xp, classes), shaped, xp.log(sigma) / 4, m)
     return skip * x + out * f.reshape(x.shape)
 
 
@@ -285,15 +289,33 @@ def checked(path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
     return m, tensors
 
 
-def denoised_by(m, tensors, x, sigma, xp=np):
-    """D(x; σ) of a model that has been read: x (n, d), sigma (n), all of one type and namespace."""
+def classes_of(m, class_labels, n: int) -> np.ndarray | None:
+    """The class of n rows, −1 where there is none; None of a model without classes."""
+    count = int(m.get("classes", 0))
+    if class_labels is None:
+        class_labels = -1
+    elif not count:
+        raise ValueError("class_labels: the model has no classes")
+    if not count:
+        return None
+    given = np.asarray(class_labels)
+    classes = np.broadcast_to(given.astype("i8"), n)
+    if not ((classes == given) & (classes >= -1) & (classes < count)).all():
+        raise ValueError(f"class_labels: the model has classes 0 to {count - 1}, and −1 for none")
+    if m["unconditional"] != "true" and (classes < 0).any():
+        raise ValueError("class_labels: the model has learned nothing without a class; give one")
+    return classes
+
+
+def denoised_by(m, tensors, x, sigma, xp=np, classes=None):
+    """D(x; σ) of a model that has been read: x (n, d), sigma (n) and classes (n), all of one namespace."""
     if m["kind"] == "molrg":
         return mixture(tensors, x, sigma, xp)
     if m["kind"] == "empirical":
         return empirical(tensors, x, sigma, xp)
     if m["kind"] == "affine":
         return affine(tensors, x, sigma, xp)
-    return network(m, tensors, x, sigma, xp)
+    return network(m, tensors, x, sigma, xp, classes)
 
 
 def generated(path, z):
@@ -306,20 +328,25 @@ def generated(path, z):
 
 
 class Model:
-    """A model file as a function: ``model(x, sigma)`` is D(x; σ), items in and out, in f64."""
+    """A model file as a function: ``model(x, sigma)`` is D(x; σ), items in and out, in f64.
+
+    A network of classes takes ``class_labels``, one or one a row; without them, or where they are −1, it is its branch
+    without a class.
+    """
 
     def __init__(self, path):
         self.metadata, self.tensors = checked(path)
         self.kind = self.metadata["kind"]
         self.item_shape = tuple(int(n) for n in self.metadata["item_shape"].split(","))
 
-    def __call__(self, x, sigma):
+    def __call__(self, x, sigma, class_labels=None):
         x = np.asarray(x, "f8")
         rows = x.reshape(len(x), -1)
         if rows.shape[1] != math.prod(self.item_shape):
             raise ValueError(f"x: its items have shape {x.shape[1:]}, those of the model {self.item_shape}")
         levels = np.broadcast_to(np.asarray(sigma, "f8"), len(rows))
-        return denoised_by(self.metadata, self.tensors, rows, levels).reshape(x.shape)
+        classes = classes_of(self.metadata, class_labels, len(rows))
+        return denoised_by(self.metadata, self.tensors, rows, levels, classes=classes).reshape(x.shape)
 
 
 def load(path) -> Model:

@@ -206,11 +206,18 @@ class Denoiser(torch.nn.Module):
             else:
                 self.register_buffer(place, tensor)
 
-    def forward(self, x: torch.Tensor, sigma: torch.Tensor | float) -> torch.Tensor:
+    def forward(
+        self, x: torch.Tensor, sigma: torch.Tensor | float, class_labels: torch.Tensor | int | None = None
+    ) -> torch.Tensor:
         rows = x.reshape(len(x), -1)
         sigma = torch.as_tensor(sigma, dtype=x.dtype, device=x.device).expand(len(x))
         tensors = {name: getattr(self, place) for name, place in self.places.items()}
-        return models.denoised_by(self.model, tensors, rows, sigma, torch).reshape(x.shape)
+        if isinstance(class_labels, torch.Tensor):
+            class_labels = class_labels.detach().cpu().numpy()
+        classes = models.classes_of(self.model, class_labels, len(x))
+        if classes is not None:
+            classes = torch.tensor(classes, device=x.device)
+        return models.denoised_by(self.model, tensors, rows, sigma, torch, classes).reshape(x.shape)
 
 
 def load(path: str | Path, dtype: torch.dtype = torch.float32) -> Denoiser:

@@ -3,8 +3,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Arg, ArgAction, ArgMatches, ValueEnum, builder::EnumValueParser, value_parser};
+use clap::builder::{EnumValueParser, OsStringValueParser, TypedValueParser};
+use clap::{Arg, ArgAction, ArgMatches, ValueEnum, value_parser};
 
+use super::classes::ClassArg;
 use super::lists::{Shape, count};
 use crate::stream::{Format, NanPolicy, RowRange};
 
@@ -25,8 +27,10 @@ pub enum Flag {
     Shape,
     /// `--workers`, where a model may be a program.
     Workers,
-    /// `--class`, where a denoiser may be a program.
+    /// `--class`, where a denoiser is asked for one of its classes.
     Class,
+    /// The same, where rows may have a class each, by their number.
+    ClassOfRows,
 }
 
 /// What the shared flags say; of those that a program does not take, the default.
@@ -41,7 +45,7 @@ pub struct Shared {
     pub nan: NanPolicy,
     pub shape: Option<Shape>,
     pub workers: usize,
-    pub class: Option<usize>,
+    pub class: Option<ClassArg>,
     pub manifest: Option<PathBuf>,
     pub manifest_host: bool,
     pub quiet: bool,
@@ -112,10 +116,17 @@ impl Flag {
             .value_parser(count(1..=1024_u16))
             .default_value("1"),
             Flag::Class => {
-                flag("class", "Ask models that are programs, exec:COMMAND, for this of their classes, from 0")
+                flag("class", "Ask models that have classes (dae-fit --labels, exec:COMMAND) for this one, from 0")
                     .value_name("I")
-                    .value_parser(count(0..=u32::MAX))
+                    .value_parser(ClassArg::parse_one)
             }
+            Flag::ClassOfRows => flag(
+                "class",
+                "Ask models that have classes (dae-fit --labels, exec:COMMAND) for this one, from 0; or for that of every \
+                 row, by its number, in FILE (npy or csv), which is held",
+            )
+            .value_name("I|FILE")
+            .value_parser(OsStringValueParser::new().try_map(ClassArg::parse)),
         }
     }
 }
@@ -174,7 +185,7 @@ impl Shared {
             nan: given(matches, "nan").unwrap_or_default(),
             shape: given(matches, "shape"),
             workers: given::<u16>(matches, "workers").map_or(1, usize::from),
-            class: given::<u32>(matches, "class").map(|class| class as usize),
+            class: given(matches, "class"),
             manifest: given(matches, "manifest"),
             manifest_host: given(matches, "manifest-host").unwrap_or_default(),
             quiet: given(matches, "quiet").unwrap_or_default(),

@@ -6,18 +6,19 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use anyhow::{Result, bail};
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 use ndarray::ArrayView2;
 
+use super::classes::ClassArg;
 use super::ending::Usage;
 use super::flags::{DtypeFlag, Shared};
 use super::progress::{Lines, Progress};
-use crate::denoiser::Model;
 use crate::denoiser::model::Kind;
+use crate::denoiser::{Asked, Model};
 use crate::measure::scale::Scale;
 use crate::scalar::{Dtype, Scalar};
 use crate::stream::{
@@ -41,6 +42,8 @@ pub struct Job {
     pub(super) places: Mutex<Vec<PathBuf>>,
     /// Rows that --nan drop has left out so far.
     left_out: LeftOut,
+    /// What models are asked for, once that is known.
+    pub(super) asked: OnceLock<Asked>,
     /// Whether rows are known by their number, so that none may be left out.
     numbered: AtomicBool,
     /// "Usage: …", on one line.
@@ -68,6 +71,7 @@ impl Job {
             held: Held::default(),
             places: Mutex::default(),
             left_out: LeftOut::default(),
+            asked: OnceLock::new(),
             numbered: AtomicBool::new(false),
             usage,
         }
@@ -108,7 +112,7 @@ impl Job {
         }
     }
 
-    /// Waits until standard input brings something, where one of the inputs is that (no name is, too).
+    /// Waits until standard input brings something, where one of the inputs is that (no name is, too), or `--class` is.
     /// Then what writes it is under way, and has written the files that it promises before its first
     /// bytes: `molrg-gen --truth t.st … | dae-apply t.st -` works. Call it before opening any of them.
     ///
@@ -119,7 +123,11 @@ impl Job {
             let name = name.as_encoded_bytes();
             name == b"-" || name.starts_with(b"-:") || name.starts_with(b"<stdin>:")
         };
-        let named = inputs.iter().filter(|name| name.is_none_or(is_stdin)).count();
+        let classes = match &self.shared.class {
+            Some(ClassArg::Rows(name)) => Some(Some(name.as_os_str())),
+            _ => None,
+        };
+        let named = inputs.iter().copied().chain(classes).filter(|name| name.is_none_or(is_stdin)).count();
         if named > 1 {
             bail!(Usage("standard input is named more than once; name files for the others".into()));
         }

@@ -2,6 +2,7 @@
 //! the exit codes, [`flags`] the shared flags, [`job`] and `outputs` the doors to inputs and outputs, [`rows`] the
 //! loop over rows; then groups of flags that several programs have.
 
+mod classes;
 mod derivatives;
 mod descriptor;
 pub mod ending;
@@ -23,6 +24,7 @@ pub mod run;
 mod sampling;
 mod training;
 
+pub use classes::ClassArg;
 pub use derivatives::{JacobianArgs, products};
 pub use descriptor::DescriptorArgs;
 pub use ending::{Stopped, Usage, usage};

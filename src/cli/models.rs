@@ -5,14 +5,13 @@ use std::os::unix::ffi::OsStrExt;
 
 use anyhow::{Result, bail, ensure};
 
-use super::ending::{Usage, usage};
+use super::ending::Usage;
 use super::job::Job;
 use crate::denoiser::external::Ability;
-use crate::denoiser::model::Kind;
 use crate::denoiser::{External, Model};
 use crate::scalar::Dtype;
 use crate::stream::process::Workers;
-use crate::stream::{NanPolicy, Record, Rows, same_items};
+use crate::stream::{Input, NanPolicy, Record, Rows, same_items};
 
 /// COMMAND of `exec:COMMAND`.
 pub fn command_of(name: &OsStr) -> Option<&OsStr> {
@@ -20,31 +19,36 @@ pub fn command_of(name: &OsStr) -> Option<&OsStr> {
 }
 
 impl Job {
-    /// A model with a denoiser.
+    /// A model with a denoiser, of `--class`.
     pub fn model(&self, name: Option<&OsStr>) -> Result<Model> {
-        match self.model_program(name)? {
-            Some(model) => Ok(model),
-            None => Model::read_denoiser(self.open(name)?),
-        }
+        self.of_class(self.classless(name, Model::read_denoiser)?, name)
     }
 
     /// A model with a denoiser that is asked without `--class`.
     pub fn unconditional_model(&self, name: &OsStr) -> Result<Model> {
-        match self.denoiser_program(Some(name))? {
-            Some(external) => Ok(Model::external(external)),
-            None => Model::read_denoiser(self.open(Some(name))?),
-        }
+        self.without_class(self.classless(Some(name), Model::read_denoiser)?, Some(name))
     }
 
-    /// A model of any kind: a denoiser or a generator.
+    /// A model with a denoiser, of `--class` where it has classes.
+    pub fn model_of_class_if_any(&self, name: &OsStr) -> Result<Model> {
+        let model = self.classless(Some(name), Model::read_denoiser)?;
+        if model.classes().is_some() { self.of_class(model, Some(name)) } else { Ok(model) }
+    }
+
+    /// A model of any kind: a denoiser, of `--class`, or a generator.
     pub fn any_model(&self, name: Option<&OsStr>) -> Result<Model> {
-        match self.model_program(name)? {
-            Some(model) => Ok(model),
-            None => Model::read(self.open(name)?),
+        self.of_class(self.classless(name, Model::read)?, name)
+    }
+
+    /// A model that is asked for nothing so far: a program, or what `read` makes of a file.
+    fn classless(&self, name: Option<&OsStr>, read: fn(Input) -> Result<Model>) -> Result<Model> {
+        match self.denoiser_program(name)? {
+            Some(external) => Ok(Model::external(external)),
+            None => read(self.open(name)?),
         }
     }
 
-    /// A model whose parameters are wanted, so that only a file will do.
+    /// A model whose parameters are wanted, so that only a file will do. It is asked for no class yet.
     pub fn model_file(&self, name: Option<&OsStr>) -> Result<Model> {
         if let Some(name) = name.filter(|name| command_of(name).is_some()) {
             bail!(Usage(format!(
@@ -74,18 +78,8 @@ impl Job {
 
     /// The model that a program is, where the name is `exec:COMMAND`; of `--class`, where that is given.
     pub fn model_program(&self, name: Option<&OsStr>) -> Result<Option<Model>> {
-        let external = self.denoiser_program(name)?;
-        let of_class = |external: External| match self.shared.class {
-            Some(class) => external.of_class(class).map_err(usage),
-            None => Ok(external),
-        };
-        Ok(external.map(of_class).transpose()?.map(Model::external))
-    }
-
-    /// Refuses `--class` where none of the models can be asked for it.
-    pub fn class_is_for<'m>(&self, models: impl IntoIterator<Item = &'m Model>) -> Result<()> {
-        let asked = models.into_iter().any(|model| matches!(model.kind, Kind::External(_)));
-        self.only(asked, &["--class"], "only a model that is a program, exec:COMMAND, is asked for a class")
+        let model = self.denoiser_program(name)?.map(Model::external);
+        model.map(|model| self.of_class(model, name)).transpose()
     }
 
     fn denoiser_program(&self, name: Option<&OsStr>) -> Result<Option<External>> {

@@ -106,7 +106,7 @@ impl Job {
     /// the block around it: then neither threads nor blocks change a byte.
     ///
     /// # Errors
-    /// The first, in the order of rows, of the source, `work` or `take`.
+    /// The first, in the order of rows, of the source, `work` or `take`; a `--class` FILE of another number of rows.
     pub fn each_block<T: Scalar, R: Send>(
         &self,
         mut source: Source,
@@ -115,6 +115,7 @@ impl Job {
         work: impl Fn(Block<T>) -> Result<R> + Sync,
         mut take: impl FnMut(Range<u64>, R) -> Result<()>,
     ) -> Result<()> {
+        self.classes_are_of(source.len())?;
         let mut progress = self.progress(source.len().map(|n| n as u64), what);
         let take = |(rows, result): (Range<u64>, R)| {
             progress.advance((rows.end - rows.start) as usize);

@@ -45,6 +45,11 @@ impl<T: Scalar> Denoiser<T> for Counted<'_, T> {
         self.denoiser.denoise_rows(x, first, sigma)
     }
 
+    fn denoise_row(&self, x: ArrayView2<T>, number: u64, sigma: f64) -> Result<Array2<T>> {
+        self.evaluations.fetch_add(1, Ordering::Relaxed);
+        self.denoiser.denoise_row(x, number, sigma)
+    }
+
     fn split_rows(&self, x: ArrayView2<T>, first: u64, sigma: f64) -> Result<(Array2<T>, Array2<T>)> {
         self.evaluations.fetch_add(x.nrows() as u64, Ordering::Relaxed);
         self.denoiser.split_rows(x, first, sigma)

@@ -83,6 +83,10 @@ impl<T: Scalar> Denoiser<T> for Differences<T> {
         self.denoiser.denoise_rows(x, first, sigma)
     }
 
+    fn denoise_row(&self, x: ArrayView2<T>, number: u64, sigma: f64) -> Result<Array2<T>> {
+        self.denoiser.denoise_row(x, number, sigma)
+    }
+
     fn split(&self, x: ArrayView2<T>, sigma: f64) -> Result<(Array2<T>, Array2<T>)> {
         self.denoiser.split(x, sigma)
     }

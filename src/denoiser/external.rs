@@ -13,7 +13,8 @@ use std::sync::Arc;
 use anyhow::{Result, anyhow, bail, ensure};
 use ndarray::{Array2, ArrayView1, ArrayView2, s};
 
-use super::{Denoiser, Differentiable};
+use super::{Asked, Denoiser, Differentiable};
+use crate::network::Class;
 use crate::scalar::{Dtype, Scalar};
 use crate::schedule::SIGMAS;
 use crate::stream::process::{Request, Ticket, Workers};
@@ -159,8 +160,6 @@ impl Hello {
 pub struct External {
     pub hello: Hello,
     workers: Workers,
-    /// Which of its classes it is asked for; nothing leaves it the choice.
-    class: Option<usize>,
 }
 
 /// Name, shape and numbers of a tensor of a request.
@@ -200,12 +199,17 @@ fn in_turn(n: usize, batch: usize) -> Vec<Piece> {
 }
 
 impl Piece {
+    /// The row that every place of the batch is a copy of.
+    fn sources(&self) -> impl Iterator<Item = usize> + use<> {
+        let (first, last, shift) = (self.rows.start, self.rows.end - 1, self.place);
+        (0..self.size).map(move |place| (first + place).saturating_sub(shift).clamp(first, last))
+    }
+
     /// The batch: copies of the first row before its place, of the last one behind.
     fn filled<T: Scalar>(&self, x: ArrayView2<T>) -> Vec<T> {
-        let (first, last) = (self.rows.start, self.rows.end - 1);
         let mut batch = Vec::with_capacity(self.size * x.ncols());
-        for place in 0..self.size {
-            let row = x.row((first + place).saturating_sub(self.place).clamp(first, last));
+        for row in self.sources() {
+            let row = x.row(row);
             match row.as_slice() {
                 Some(row) => batch.extend_from_slice(row),
                 None => batch.extend(row.iter()),
@@ -234,29 +238,7 @@ impl External {
             met = Some(hello);
         }
         let hello = met.ok_or_else(|| anyhow!("{}: there are no workers", workers.name()))?;
-        Ok(External { hello, workers, class: None })
-    }
-
-    /// The same, asked for the denoiser of a class, from 0.
-    ///
-    /// # Errors
-    /// When it has no classes, or not so many.
-    pub fn of_class(self, class: usize) -> Result<External> {
-        match self.hello.classes {
-            Some(n) if class < n => Ok(External { class: Some(class), ..self }),
-            Some(n) => bail!("{}: --class {class}: it has {n} classes, numbered from 0", self.name()),
-            None => bail!(
-                "{}: --class {class}: it announces no classes; leave --class out, or serve it with classes=…",
-                self.name()
-            ),
-        }
-    }
-
-    /// σ of n rows, and their class if they are of one.
-    fn conditions(&self, sigma: f64, n: usize) -> Vec<Part> {
-        let of_all = |name, value| (name, vec![n], Values::F64(vec![value; n]));
-        let class = self.class.map(|class| of_all("class", class as f64));
-        [Some(of_all("sigma", sigma)), class].into_iter().flatten().collect()
+        Ok(External { hello, workers })
     }
 
     /// As messages call it.
@@ -311,7 +293,7 @@ impl External {
         rows: ArrayView2<T>,
         item_shape: &[usize],
         pieces: &[Piece],
-        more: impl Fn(usize) -> Vec<Part>,
+        more: impl Fn(&Piece) -> Vec<Part>,
         mut take: impl FnMut(&Piece, &Ticket, Array2<T>) -> Result<()>,
     ) -> Result<()> {
         self.needs(&[ability])?;
@@ -319,7 +301,7 @@ impl External {
         let shape = |n: usize| [&[n], item_shape].concat();
         let send = |piece: &Piece| {
             let mut tensors = vec![(rows_are, shape(piece.size), Values::new(piece.filled(rows)))];
-            tensors.extend(more(piece.size));
+            tensors.extend(more(piece));
             let metadata = [("op".to_string(), ability.name().to_string())].into();
             let about = format!("{} of {} rows", ability.name(), piece.size);
             self.workers.ask(Request { metadata, tensors, about })
@@ -353,22 +335,26 @@ impl External {
         }
     }
 
-    /// The answers to rows that go each with σ or without, as one array.
+    /// The answers to rows that go each with σ and a class or without, as one array.
     fn rows<T: Scalar>(
         &self,
         ability: Ability,
         x: ArrayView2<T>,
         item_shape: &[usize],
         pieces: &[Piece],
-        sigma: Option<f64>,
+        conditions: Option<(f64, &[Class])>,
     ) -> Result<Array2<T>> {
         // One after the other: pieces are in order.
         let (mut all, mut width) = (Vec::new(), None);
         // One batch, and all of it: as most are, and taken as it comes.
         let alone = pieces.len() == 1 && pieces[0].size == x.nrows();
         let mut whole = None;
-        let conditions = |n: usize| sigma.map_or(Vec::new(), |sigma| self.conditions(sigma, n));
-        self.ask(ability, x, item_shape, pieces, conditions, |piece, ticket, answer| {
+        let more = |piece: &Piece| {
+            conditions.map_or(Vec::new(), |(sigma, classes)| {
+                conditions_of(sigma, piece.sources().map(|row| classes[row]).collect())
+            })
+        };
+        self.ask(ability, x, item_shape, pieces, more, |piece, ticket, answer| {
             let kept = answer.slice(s![piece.place..piece.place + piece.rows.len(), ..]);
             let rows = x.slice(s![piece.rows.clone(), ..]);
             self.finite(ticket, kept, |row| rows.row(row).iter().all(|v| v.is_finite()))?;
@@ -417,6 +403,15 @@ impl External {
     }
 }
 
+/// σ of rows, and the class of each if they are of one.
+fn conditions_of(sigma: f64, classes: Vec<Class>) -> Vec<Part> {
+    let n = classes.len();
+    let of_all = |name, values| (name, vec![n], Values::F64(values));
+    let classes: Option<Vec<f64>> = classes.into_iter().map(|class| class.map(f64::from)).collect();
+    let classes = classes.map(|classes| of_all("class", classes));
+    [Some(of_all("sigma", vec![sigma; n])), classes].into_iter().flatten().collect()
+}
+
 /// An answer as an array of so many rows.
 fn rows_of<T: Scalar>(mut answer: TensorFile, n: usize, expected: Option<&[usize]>) -> Result<Array2<T>> {
     let y = answer.take("y").map_err(|_| anyhow!("its answer has no tensor y"))?;
@@ -434,25 +429,35 @@ fn rows_of<T: Scalar>(mut answer: TensorFile, n: usize, expected: Option<&[usize
 pub struct ExternalDenoiser<T> {
     external: Arc<External>,
     item_shape: Vec<usize>,
+    asked: Asked,
     of: std::marker::PhantomData<fn() -> T>,
 }
 
 impl<T: Scalar> ExternalDenoiser<T> {
+    /// Asked for classes that it has.
+    ///
     /// # Errors
     /// When it cannot denoise.
-    pub fn new(external: Arc<External>) -> Result<ExternalDenoiser<T>> {
+    pub fn new(external: Arc<External>, asked: Asked) -> Result<ExternalDenoiser<T>> {
         external.needs(&[Ability::Denoise])?;
         let item_shape = external.hello.item_shape.clone().unwrap_or_default();
-        Ok(ExternalDenoiser { external, item_shape, of: std::marker::PhantomData })
+        Ok(ExternalDenoiser { external, item_shape, asked, of: std::marker::PhantomData })
+    }
+
+    /// D of rows that are cut from the first on.
+    fn in_turn(&self, x: ArrayView2<T>, sigma: f64, classes: &[Class]) -> Result<Array2<T>> {
+        let pieces = in_turn(x.nrows(), self.external.hello.batch);
+        self.external.rows(Ability::Denoise, x, &self.item_shape, &pieces, Some((sigma, classes)))
     }
 
     /// J v or Jᵀv for every row v, at one point.
     fn product(&self, ability: Ability, x: ArrayView1<T>, v: ArrayView2<T>, sigma: f64) -> Result<Array2<T>> {
         let mut all = Array2::zeros(v.raw_dim());
+        let class = self.asked.of_all(1)?;
         let point = || {
             let shape = [&[1], &self.item_shape[..]].concat();
             let x = ("x", shape, Values::new(x.to_vec()));
-            [vec![x], self.external.conditions(sigma, 1)].concat()
+            [vec![x], conditions_of(sigma, class.clone())].concat()
         };
         let finite = |row: ArrayView1<T>| row.iter().all(|v| v.is_finite());
         let pieces = in_turn(v.nrows(), self.external.hello.batch);
@@ -480,13 +485,17 @@ impl<T: Scalar> Denoiser<T> for ExternalDenoiser<T> {
     }
 
     fn denoise(&self, x: ArrayView2<T>, sigma: f64) -> Result<Array2<T>> {
-        let pieces = in_turn(x.nrows(), self.external.hello.batch);
-        self.external.rows(Ability::Denoise, x, &self.item_shape, &pieces, Some(sigma))
+        self.in_turn(x, sigma, &self.asked.of_all(x.nrows())?)
+    }
+
+    fn denoise_row(&self, x: ArrayView2<T>, number: u64, sigma: f64) -> Result<Array2<T>> {
+        self.in_turn(x, sigma, &self.asked.of_rows(number, 1)?)
     }
 
     fn denoise_rows(&self, x: ArrayView2<T>, first: u64, sigma: f64) -> Result<Array2<T>> {
         let pieces = by_number(x.nrows(), first, self.external.hello.batch);
-        self.external.rows(Ability::Denoise, x, &self.item_shape, &pieces, Some(sigma))
+        let classes = self.asked.of_rows(first, x.nrows())?;
+        self.external.rows(Ability::Denoise, x, &self.item_shape, &pieces, Some((sigma, &classes)))
     }
 
     /// The rest is a difference on this side: it has the digits that x and D leave it.

@@ -7,7 +7,9 @@
 //! * [`empirical`]: the optimal denoiser of a finite set (arXiv 2310.05264);
 //! * [`affine`]: one affine map a noise level;
 //! * [`reduced`]: the flow of a mixture in the dimensions in which it happens;
-//! * [`guided`]: two denoisers combined (classifier-free guidance);
+//! * [`classes`]: which of its classes a model is asked for;
+//! * [`guided`]: denoisers guided by the difference of two (classifier-free guidance);
+//! * [`contrast`]: that difference in parts: mean, positive, negative;
 //! * [`counted`]: any of them, its evaluations counted;
 //! * [`network`]: trained networks;
 //! * [`external`]: programs that are models;
@@ -15,6 +17,8 @@
 //! * [`model`]: the model file, on [`crate::stream::tensors`].
 
 pub mod affine;
+pub mod classes;
+pub mod contrast;
 pub mod counted;
 pub mod differences;
 pub mod empirical;
@@ -26,11 +30,13 @@ pub mod network;
 pub mod reduced;
 
 pub use affine::{Affine, AffineDenoiser};
+pub use classes::Asked;
+pub use contrast::PartlyGuided;
 pub use counted::Counted;
 pub use differences::Differences;
 pub use empirical::EmpiricalDenoiser;
 pub use external::{External, ExternalDenoiser};
-pub use guided::Guided;
+pub use guided::{Band, Guided, Steered};
 pub use mixture::MixtureDenoiser;
 pub use model::Model;
 pub use network::NetworkDenoiser;
@@ -74,6 +80,12 @@ pub trait Denoiser<T: Scalar>: Sync + Send {
     /// rows around it have it computes it among those of its number, whatever is asked for at once.
     fn denoise_rows(&self, x: ArrayView2<T>, first: u64, sigma: f64) -> Result<Array2<T>> {
         let _ = first;
+        self.denoise(x, sigma)
+    }
+
+    /// D of one row, which has this number and goes its way alone.
+    fn denoise_row(&self, x: ArrayView2<T>, number: u64, sigma: f64) -> Result<Array2<T>> {
+        let _ = number;
         self.denoise(x, sigma)
     }
 

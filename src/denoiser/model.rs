@@ -21,13 +21,13 @@ use ndarray::{Array1, Array2, ArrayView2};
 use super::external::Ability;
 use super::network::Network;
 use super::{
-    Affine, AffineDenoiser, Denoiser, Differentiable, EmpiricalDenoiser, External, ExternalDenoiser,
+    Affine, AffineDenoiser, Asked, Denoiser, Differentiable, EmpiricalDenoiser, External, ExternalDenoiser,
     MixtureDenoiser, NetworkDenoiser,
 };
 use crate::generator::Decoder;
 use crate::linalg::{column_means, largest_eigenvalue};
 use crate::mixture::{Component, Mixture};
-use crate::network;
+use crate::network::{self, Classes};
 use crate::scalar::{Dtype, Scalar};
 use crate::stream::tensors::{self, Entry, Numbers, TensorFile, Values};
 use crate::stream::{Content, Input};
@@ -43,6 +43,8 @@ pub struct Model {
     pub item_shape: Vec<usize>,
     /// Type of the stored tensors, and so of arithmetic unless told otherwise.
     pub dtype: Dtype,
+    /// Which of its classes it is asked for; see [`Model::ask`].
+    asked: Asked,
 }
 
 /// The kinds of model.
@@ -190,21 +192,65 @@ impl Points {
 }
 
 impl Model {
+    /// Of a kind, asked for no class.
+    pub fn new(kind: Kind, item_shape: Vec<usize>, dtype: Dtype) -> Model {
+        Model { kind, item_shape, dtype, asked: Asked::Nothing }
+    }
+
     /// A mixture whose tensors are stored as T.
     pub fn molrg(mixture: Mixture, item_shape: Vec<usize>, dtype: Dtype) -> Model {
-        Model { kind: Kind::Molrg(mixture), item_shape, dtype }
+        Model::new(Kind::Molrg(mixture), item_shape, dtype)
     }
 
     /// A program that is a model.
     pub fn external(external: External) -> Model {
         let (item_shape, dtype) =
             (external.hello.item_shape.clone().unwrap_or_default(), external.hello.dtype);
-        Model { kind: Kind::External(Arc::new(external)), item_shape, dtype }
+        Model::new(Kind::External(Arc::new(external)), item_shape, dtype)
     }
 
     /// d.
     pub fn dim(&self) -> usize {
         self.item_shape.iter().product()
+    }
+
+    /// The classes that it can be asked for. What a program does without one is its own affair.
+    pub fn classes(&self) -> Option<Classes> {
+        match &self.kind {
+            Kind::Network(network) => network.classes,
+            Kind::External(external) => {
+                external.hello.classes.map(|count| Classes { count, unconditional: true })
+            }
+            _ => None,
+        }
+    }
+
+    /// The same model, asked for classes; what has none is so whatever is asked, unless it is a program, which could have
+    /// some.
+    ///
+    /// # Errors
+    /// On classes that it has not, and without one where it has not learned to do without.
+    pub fn ask(self, asked: Asked) -> Result<Model> {
+        let classes = self.classes();
+        if classes.is_none() && asked != Asked::Nothing {
+            ensure!(
+                !matches!(self.kind, Kind::External(_)),
+                "--class: it announces no classes; leave --class out, or serve it with classes=…"
+            );
+            return Ok(self);
+        }
+        asked.check(classes)?;
+        Ok(Model { asked, ..self })
+    }
+
+    /// A network's branch without a class, of one that is asked for a class.
+    ///
+    /// # Errors
+    /// When it has none, or is asked for it already.
+    pub fn branch_without_class(&self) -> Result<Model> {
+        let Kind::Network(network) = &self.kind else { bail!("the model has no branch without a class") };
+        ensure!(self.asked != Asked::Nothing, "the model is asked for no class");
+        Model::new(Kind::Network(network.clone()), self.item_shape.clone(), self.dtype).ask(Asked::Nothing)
     }
 
     /// Whether it gives such answers: a program need not give all.
@@ -312,10 +358,22 @@ impl Model {
             Kind::Molrg(mixture) => Box::new(MixtureDenoiser::new(mixture)),
             Kind::Empirical(points) => Box::new(EmpiricalDenoiser::new(points.into_array()?)),
             Kind::Affine(affine) => Box::new(AffineDenoiser::new(affine)?),
-            Kind::Network(network) => Box::new(NetworkDenoiser::new(*network, &self.item_shape)?),
+            Kind::Network(_) => Box::new(self.into_network()?),
             Kind::Generator(g) => bail!(g.no_denoiser()),
-            Kind::External(external) => Box::new(ExternalDenoiser::new(external)?),
+            Kind::External(external) => Box::new(ExternalDenoiser::new(external, self.asked)?),
         })
+    }
+
+    /// The denoiser of a network, which it must be, computing in T.
+    ///
+    /// # Errors
+    /// As [`Model::into_differentiable`]; another kind.
+    pub fn into_network<T: Scalar>(self) -> Result<NetworkDenoiser<T>> {
+        let kind = self.kind_name();
+        let Kind::Network(network) = self.kind else { bail!("is a model of kind {kind}, and no network") };
+        let mut denoiser = NetworkDenoiser::new(*network, &self.item_shape)?;
+        denoiser.ask(self.asked);
+        Ok(denoiser)
     }
 
     /// Reads a model file that must hold a denoiser, not a generator.
@@ -391,7 +449,7 @@ impl Model {
                 ),
             },
         };
-        let model = Model { kind, item_shape, dtype };
+        let model = Model::new(kind, item_shape, dtype);
         let width = match &model.kind {
             Kind::Molrg(mixture) => mixture.dim(),
             Kind::Empirical(points) => points.shape.1,

@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, ensure};
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis, s};
 
-use super::{Denoiser, Differentiable, Tangent};
-use crate::network::architecture::Architecture;
+use super::{Asked, Denoiser, Differentiable, Tangent};
+use crate::network::architecture::{Architecture, Classes};
 use crate::network::batch::Shape;
 use crate::network::graph::Parameter;
 use crate::network::preconditioning::{Coefficients, Preconditioning, noise_input};
-use crate::network::{Graph, Tape};
+use crate::network::{Class, Graph, Tape};
 use crate::scalar::Scalar;
 use crate::schedule::SIGMAS;
 use crate::stream::tensors::{Entry, Numbers, TensorFile, Values};
@@ -20,6 +20,8 @@ use crate::stream::tensors::{Entry, Numbers, TensorFile, Values};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Network {
     pub architecture: Architecture,
+    /// The classes that it tells apart, if it does.
+    pub classes: Option<Classes>,
     pub preconditioning: Preconditioning,
     /// Standard deviation of the training data.
     pub sigma_data: f64,
@@ -44,6 +46,7 @@ impl Network {
         let number =
             |key: &str| file.entry(key).and_then(|v| v.parse::<f64>().ok()).with_context(|| damaged(key));
         let architecture = Architecture::from_metadata(|key| file.entry(key)).context("damaged")?;
+        let classes = Classes::from_metadata(|key| file.entry(key)).context("damaged")?;
         let preconditioning = match file.entry("preconditioning").unwrap_or("") {
             "plain" => Preconditioning::Plain,
             "edm" => Preconditioning::Edm,
@@ -61,7 +64,7 @@ impl Network {
         ensure!(SIGMAS.contains(&sigma_data), damaged("sigma_data"));
         let training = file.metadata.iter().filter(|(key, _)| key.starts_with("training"));
         let training = training.map(|(k, v)| (k.clone(), v.clone())).collect();
-        let parameters = architecture.graph::<f32>(item_shape).context("damaged")?.parameters;
+        let parameters = architecture.graph_of::<f32>(item_shape, classes).context("damaged")?.parameters;
         let mut set = |prefix: &str| match file.has(&tensor_name(prefix, &parameters[0])) {
             true => file.take_all(parameters.iter().map(|p| (tensor_name(prefix, p), &p.shape[..]))),
             // Sets that the optimizer does not keep are not there at all.
@@ -86,6 +89,7 @@ impl Network {
         );
         Ok(Network {
             architecture,
+            classes,
             preconditioning,
             sigma_data,
             average,
@@ -98,7 +102,8 @@ impl Network {
     pub(super) fn metadata(&self) -> BTreeMap<String, String> {
         let mut metadata = self.training.clone();
         let mut add = |key: &str, value: String| metadata.insert(key.to_string(), value);
-        for (key, value) in self.architecture.to_metadata() {
+        let classes = self.classes.map(Classes::to_metadata);
+        for (key, value) in self.architecture.to_metadata().into_iter().chain(classes.into_iter().flatten()) {
             add(key, value);
         }
         add("parameters", self.parameters.len().to_string());
@@ -119,7 +124,7 @@ impl Network {
     }
 
     pub(super) fn entries(&self, item_shape: &[usize]) -> Result<Vec<Entry<'_>>> {
-        let parameters = self.architecture.graph::<f32>(item_shape)?.parameters;
+        let parameters = self.architecture.graph_of::<f32>(item_shape, self.classes)?.parameters;
         let mut sets = vec![(AVERAGE, &self.average), (PARAMETERS, &self.parameters)];
         if let Some(optimizer) = &self.optimizer {
             sets.extend(OPTIMIZER.into_iter().zip(optimizer));
@@ -141,24 +146,33 @@ fn tensor_name(prefix: &str, parameter: &Parameter) -> String {
     format!("{prefix}.{}", parameter.name)
 }
 
-/// The denoiser of a network.
+/// The denoiser of a network, of one of its classes or of none.
 pub struct NetworkDenoiser<T> {
     graph: Graph<T>,
     parameters: Vec<T>,
     preconditioning: Preconditioning,
     sigma_data: f64,
+    asked: Asked,
 }
 
 impl<T: Scalar> NetworkDenoiser<T> {
+    /// Without a class.
+    ///
     /// # Errors
     /// When the architecture does not fit items of this shape.
     pub fn new(network: Network, item_shape: &[usize]) -> Result<NetworkDenoiser<T>> {
         Ok(NetworkDenoiser {
-            graph: network.architecture.graph(item_shape)?,
+            asked: Asked::Nothing,
+            graph: network.architecture.graph_of(item_shape, network.classes)?,
             parameters: network.average.into_vec(),
             preconditioning: network.preconditioning,
             sigma_data: network.sigma_data,
         })
+    }
+
+    /// From here on it is that of these classes, which it must have.
+    pub fn ask(&mut self, asked: Asked) {
+        self.asked = asked;
     }
 
     /// What it computes inside that has a name, from the data to the output, and the shape of a row's values.
@@ -168,18 +182,23 @@ impl<T: Scalar> NetworkDenoiser<T> {
 
     /// The values of a layer for every row of `x`, (n, places · channels), channels last; `None` where none has the
     /// name.
-    pub fn features(&self, x: ArrayView2<T>, sigma: f64, layer: &str) -> Option<Array2<T>> {
-        let (_, shape) = self.layers().find(|(name, _)| *name == layer)?;
+    ///
+    /// # Errors
+    /// Where a class belongs to rows by their number.
+    pub fn features(&self, x: ArrayView2<T>, sigma: f64, layer: &str) -> Result<Option<Array2<T>>> {
+        let Some((_, shape)) = self.layers().find(|(name, _)| *name == layer) else { return Ok(None) };
         let mut all = Array2::zeros((x.nrows(), shape.len()));
         let mut tape = Tape::new();
         let at_once = self.graph.rows_at_once();
         for (x, mut all) in
             x.axis_chunks_iter(Axis(0), at_once).zip(all.axis_chunks_iter_mut(Axis(0), at_once))
         {
-            self.forward(x, sigma, &mut tape);
-            all.assign(&self.graph.values_of(layer, &tape)?.to_rows());
+            self.forward(x, sigma, &self.asked.of_all(x.nrows())?, &mut tape);
+            if let Some(values) = self.graph.values_of(layer, &tape) {
+                all.assign(&values.to_rows());
+            }
         }
-        Some(all)
+        Ok(Some(all))
     }
 
     fn coefficients(&self, sigma: f64) -> Coefficients {
@@ -187,10 +206,10 @@ impl<T: Scalar> NetworkDenoiser<T> {
     }
 
     /// F(c_in x), its values left on the tape.
-    fn forward(&self, x: ArrayView2<T>, sigma: f64, tape: &mut Tape<T>) -> Array2<T> {
+    fn forward(&self, x: ArrayView2<T>, sigma: f64, classes: &[Class], tape: &mut Tape<T>) -> Array2<T> {
         let input = T::of(self.coefficients(sigma).input);
         let noise = vec![noise_input(sigma); x.nrows()];
-        self.graph.forward(&self.parameters, x.mapv(|v| v * input).view(), &noise, tape)
+        self.graph.forward_of(&self.parameters, x.mapv(|v| v * input).view(), &noise, classes, tape)
     }
 }
 
@@ -209,12 +228,13 @@ impl<T: Scalar> NetworkTangent<'_, T> {
         &mut self,
         v: ArrayView2<T>,
         product: impl Fn(&NetworkDenoiser<T>, &mut Tape<T>, ArrayView2<T>) -> Array2<T>,
-    ) -> Array2<T> {
+    ) -> Result<Array2<T>> {
         let NetworkTangent { denoiser, x, sigma, tapes } = self;
         let Coefficients { skip, out, input, .. } = denoiser.coefficients(*sigma);
         let (skip, scale) = (T::of(skip), T::of(out * input));
         let mut result = Array2::zeros(v.raw_dim());
         let at_once = denoiser.graph.rows_at_once();
+        let classes = denoiser.asked.of_all(v.nrows().min(at_once))?;
         for (v, mut result) in
             v.axis_chunks_iter(Axis(0), at_once).zip(result.axis_chunks_iter_mut(Axis(0), at_once))
         {
@@ -222,23 +242,23 @@ impl<T: Scalar> NetworkTangent<'_, T> {
                 let mut tape = Tape::new();
                 let point = x.insert_axis(Axis(0));
                 let points = point.broadcast(v.raw_dim()).map(|p| p.to_owned()).unwrap_or_default();
-                denoiser.forward(points.view(), *sigma, &mut tape);
+                denoiser.forward(points.view(), *sigma, &classes[..v.nrows()], &mut tape);
                 tape
             });
             result.assign(&product(denoiser, tape, v));
             result.zip_mut_with(&v, |r, &v| *r = skip * v + scale * *r);
         }
-        result
+        Ok(result)
     }
 }
 
 impl<T: Scalar> Tangent<T> for NetworkTangent<'_, T> {
     fn jvp(&mut self, directions: ArrayView2<T>) -> Result<Array2<T>> {
-        Ok(self.derivative(directions, |net, tape, v| net.graph.jvp(&net.parameters, tape, v)))
+        self.derivative(directions, |net, tape, v| net.graph.jvp(&net.parameters, tape, v))
     }
 
     fn vjp(&mut self, directions: ArrayView2<T>) -> Result<Array2<T>> {
-        Ok(self.derivative(directions, |net, tape, u| net.graph.vjp(&net.parameters, tape, u)))
+        self.derivative(directions, |net, tape, u| net.graph.vjp(&net.parameters, tape, u))
     }
 }
 
@@ -248,33 +268,56 @@ impl<T: Scalar> Denoiser<T> for NetworkDenoiser<T> {
     }
 
     fn denoise(&self, x: ArrayView2<T>, sigma: f64) -> Result<Array2<T>> {
-        let Coefficients { skip, out, .. } = self.coefficients(sigma);
-        let [d] = self.combined(x, sigma, [(skip, out)]);
-        Ok(d)
+        Ok(self.denoised(x, sigma, &self.asked.of_all(x.nrows())?))
     }
 
-    /// x − D = (1 − c_skip) x − c_out F.
     fn split(&self, x: ArrayView2<T>, sigma: f64) -> Result<(Array2<T>, Array2<T>)> {
-        let Coefficients { skip, rest, out, .. } = self.coefficients(sigma);
-        let [d, rest] = self.combined(x, sigma, [(skip, out), (rest, -out)]);
-        Ok((d, rest))
+        Ok(self.split_of(x, sigma, &self.asked.of_all(x.nrows())?))
+    }
+
+    fn denoise_rows(&self, x: ArrayView2<T>, first: u64, sigma: f64) -> Result<Array2<T>> {
+        Ok(self.denoised(x, sigma, &self.asked.of_rows(first, x.nrows())?))
+    }
+
+    fn denoise_row(&self, x: ArrayView2<T>, number: u64, sigma: f64) -> Result<Array2<T>> {
+        self.denoise_rows(x, number, sigma)
+    }
+
+    fn split_rows(&self, x: ArrayView2<T>, first: u64, sigma: f64) -> Result<(Array2<T>, Array2<T>)> {
+        Ok(self.split_of(x, sigma, &self.asked.of_rows(first, x.nrows())?))
     }
 }
 
 impl<T: Scalar> NetworkDenoiser<T> {
+    /// D of rows of these classes.
+    fn denoised(&self, x: ArrayView2<T>, sigma: f64, classes: &[Class]) -> Array2<T> {
+        let Coefficients { skip, out, .. } = self.coefficients(sigma);
+        let [d] = self.combined(x, sigma, classes, [(skip, out)]);
+        d
+    }
+
+    /// D, and x − D = (1 − c_skip) x − c_out F.
+    fn split_of(&self, x: ArrayView2<T>, sigma: f64, classes: &[Class]) -> (Array2<T>, Array2<T>) {
+        let Coefficients { skip, rest, out, .. } = self.coefficients(sigma);
+        let [d, rest] = self.combined(x, sigma, classes, [(skip, out), (rest, -out)]);
+        (d, rest)
+    }
+
     /// a x + b F(c_in x; ¼ ln σ), some rows at a time, for every pair (a, b) of `forms`.
     fn combined<const N: usize>(
         &self,
         x: ArrayView2<T>,
         sigma: f64,
+        classes: &[Class],
         forms: [(f64, f64); N],
     ) -> [Array2<T>; N] {
         let mut results = [(); N].map(|()| Array2::zeros(x.raw_dim()));
         let mut tape = Tape::new();
         let at_once = self.graph.rows_at_once();
         for start in (0..x.nrows()).step_by(at_once.max(1)) {
-            let rows = s![start..x.nrows().min(start + at_once), ..];
-            let f = self.forward(x.slice(rows), sigma, &mut tape);
+            let end = x.nrows().min(start + at_once);
+            let rows = s![start..end, ..];
+            let f = self.forward(x.slice(rows), sigma, &classes[start..end], &mut tape);
             for (result, (a, b)) in results.iter_mut().zip(forms) {
                 let (a, b) = (T::of(a), T::of(b));
                 let mut result = result.slice_mut(rows);
@@ -322,6 +365,7 @@ mod tests {
         let start =
             |seed| Values::new(architecture.graph::<f64>(&[3]).unwrap().start(seed, Purpose::Parameters));
         let mut network = Network {
+            classes: None,
             preconditioning: Preconditioning::Edm,
             sigma_data: 0.5,
             average: start(1),

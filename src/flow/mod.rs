@@ -19,7 +19,7 @@ use crate::denoiser::{Counted, Denoiser, Reduced};
 use crate::random::{Purpose, fill_normal, normal_rows, step_rng};
 use crate::scalar::Scalar;
 use crate::schedule::same_level;
-use solvers::{Drift, RungeKutta45};
+use solvers::{Drift, Going, RungeKutta45};
 
 /// The integrators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -268,8 +268,7 @@ impl Plan {
         mut visit: impl FnMut(usize, f64, ArrayView2<T>) -> Result<()>,
     ) -> Result<Work> {
         let counted = Counted::new(denoiser);
-        let one_by_one = self.solver == Solver::Rk45;
-        let drift = Drift { denoiser: &counted, first: (!one_by_one).then_some(first_row) };
+        let drift = Drift { denoiser: &counted, rows: Going::Together(first_row) };
         let mut work = Work::default();
         let rows = x.nrows() as u64;
         let mut multistep = None;
@@ -293,7 +292,7 @@ impl Plan {
                 Solver::Dpm3 => solvers::dpm3(&drift, x, from, to)?,
                 Solver::Dpmpp2m => solvers::dpmpp2m(&drift, x, from, to, &mut multistep)?,
                 Solver::Rk4 => solvers::rk4(&drift, x, from, to)?,
-                Solver::Rk45 => work += adaptive.advance(&drift, x, from, to)?,
+                Solver::Rk45 => work += adaptive.advance(&counted, x, first_row, from, to)?,
             }
             if self.solver != Solver::Rk45 {
                 work.accepted += rows;

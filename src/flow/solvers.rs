@@ -14,16 +14,22 @@ use crate::scalar::{Dtype, Scalar};
 /// The right-hand side.
 pub struct Drift<'a, T: Scalar> {
     pub denoiser: &'a Counted<'a, T>,
-    /// The number of the first row; none where rows go their ways one by one.
-    pub first: Option<u64>,
+    pub rows: Going,
+}
+
+/// How rows go: together, with the number of the first, or one by one, each with its own.
+#[derive(Clone, Copy, Debug)]
+pub enum Going {
+    Together(u64),
+    Alone(u64),
 }
 
 impl<T: Scalar> Drift<'_, T> {
     /// D(x; σ).
     pub fn denoise(&self, x: ArrayView2<T>, sigma: f64) -> Result<Array2<T>> {
-        match self.first {
-            Some(first) => self.denoiser.denoise_rows(x, first, sigma),
-            None => self.denoiser.denoise(x, sigma),
+        match self.rows {
+            Going::Together(first) => self.denoiser.denoise_rows(x, first, sigma),
+            Going::Alone(number) => self.denoiser.denoise_row(x, number, sigma),
         }
     }
 
@@ -159,18 +165,20 @@ impl RungeKutta45 {
         RungeKutta45 { rtol, atol, wanted: vec![0.1; rows] }
     }
 
-    /// Carries every row from s to t; evaluations are counted by `drift`.
+    /// Carries every row from s to t, the first of which has the number `first`; evaluations are counted by `denoiser`.
     pub fn advance<T: Scalar>(
         &mut self,
-        drift: &Drift<T>,
+        denoiser: &Counted<T>,
         x: &mut Array2<T>,
+        first: u64,
         s: f64,
         t: f64,
     ) -> Result<Work> {
         let mut work = Work::default();
         for (i, mut row) in x.axis_iter_mut(Axis(0)).enumerate() {
+            let drift = Drift { denoiser, rows: Going::Alone(first + i as u64) };
             let mut point = row.to_owned().insert_axis(Axis(0));
-            self.advance_row(drift, &mut point, i, s, t, &mut work)?;
+            self.advance_row(&drift, &mut point, i, s, t, &mut work)?;
             row.assign(&point.row(0));
         }
         Ok(work)

@@ -6,8 +6,8 @@ use anyhow::{Context, Result, bail, ensure};
 use super::batch::Shape;
 use super::graph::{DATA, Graph, NOISE, Node, Start};
 use super::layers::{
-    Attention, Concat, Conv, Down, Gate, GroupNorm, LayerNorm, Linear, Patches, Pointwise, Prepend, Relu,
-    Shift, Silu, Sinusoids, Span, Sum, Unpatches, Up,
+    self, Attention, Concat, Conv, Down, Gate, GroupNorm, LayerNorm, Linear, Patches, Pointwise, Prepend,
+    Relu, Shift, Silu, Sinusoids, Span, Sum, Unpatches, Up,
 };
 use crate::scalar::Scalar;
 
@@ -30,6 +30,39 @@ pub enum Architecture {
     UVit { width: usize, depth: usize, patch: usize },
 }
 
+/// The classes of a network that tells rows apart by their labels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Classes {
+    /// How many there are; they are numbered from 0.
+    pub count: usize,
+    /// Whether it has learned to do without: the branch of rows whose label was dropped.
+    pub unconditional: bool,
+}
+
+impl Classes {
+    /// As a model file's metadata name them.
+    pub fn to_metadata(self) -> [(&'static str, String); 2] {
+        [("classes", self.count.to_string()), ("unconditional", self.unconditional.to_string())]
+    }
+
+    /// From a model file's metadata, which need not have any.
+    ///
+    /// # Errors
+    /// On what is no number of classes, or lacks whether it can do without.
+    pub fn from_metadata<'a>(entry: impl Fn(&str) -> Option<&'a str>) -> Result<Option<Classes>> {
+        let Some(classes) = entry("classes") else { return Ok(None) };
+        let count = classes.parse().ok().filter(|n| (1..=Classes::MOST).contains(n));
+        let unconditional = entry("unconditional").and_then(|v| v.parse().ok());
+        Ok(Some(Classes {
+            count: count.context("its metadata lack a proper classes")?,
+            unconditional: unconditional.context("its metadata lack a proper unconditional")?,
+        }))
+    }
+
+    /// The most that a network has.
+    pub const MOST: usize = LARGEST;
+}
+
 /// Numbers that stand for the noise level in vector networks, and the width of
 /// what is made of them.
 const FEATURES: usize = 32;
@@ -48,6 +81,11 @@ impl Architecture {
             Architecture::UNet { .. } => "unet",
             Architecture::UVit { .. } => "uvit",
         }
+    }
+
+    /// Whether it may tell classes apart: whether it has an embedding that theirs is added to.
+    pub fn has_classes(&self) -> bool {
+        matches!(self, Architecture::Mlp { .. } | Architecture::UNet { .. } | Architecture::UVit { .. })
     }
 
     /// As a model file's metadata name it.
@@ -128,7 +166,20 @@ impl Architecture {
     /// # Errors
     /// When sizes do not fit together, naming the flag to change.
     pub fn graph<T: Scalar>(&self, item: &[usize]) -> Result<Graph<T>> {
+        self.graph_of(item, None)
+    }
+
+    /// The same of a network of classes, if there are any.
+    ///
+    /// # Errors
+    /// As [`Architecture::graph`]; classes of networks that have none.
+    pub fn graph_of<T: Scalar>(&self, item: &[usize], classes: Option<Classes>) -> Result<Graph<T>> {
         let d = item.iter().product();
+        ensure!(
+            classes.is_none() || self.has_classes(),
+            "networks of kind {} have no classes; mlp, unet and uvit have",
+            self.name()
+        );
         match *self {
             Architecture::Linear { width, depth, tied, conditioned } => {
                 ensure!(depth <= DEEPEST, "--depth {depth}: at most {DEEPEST}");
@@ -147,7 +198,7 @@ impl Architecture {
             Architecture::Mlp { width, depth } => {
                 ensure!(depth <= DEEPEST, "--depth {depth}: at most {DEEPEST}");
                 ensure!(width > 0 && depth > 0, "--width and --depth: must be at least 1");
-                Ok(mlp(d, width, depth))
+                Ok(mlp(d, width, depth, classes))
             }
             Architecture::UNet { width, ref mult, blocks } => {
                 let [height, across, channels] = image(item)?;
@@ -166,7 +217,7 @@ impl Architecture {
                     mult.len(),
                     mult.len() - 1
                 );
-                Ok(unet(Shape::image(height, across, channels), width, mult, blocks))
+                Ok(unet(Shape::image(height, across, channels), width, mult, blocks, classes))
             }
             Architecture::UVit { width, depth, patch } => {
                 let [height, across, channels] = image(item)?;
@@ -176,7 +227,7 @@ impl Architecture {
                     patch > 0 && height % patch == 0 && across % patch == 0,
                     "--patch {patch}: does not divide the image of {height}×{across}"
                 );
-                Ok(uvit(Shape::image(height, across, channels), width, depth, patch))
+                Ok(uvit(Shape::image(height, across, channels), width, depth, patch, classes))
             }
         }
     }
@@ -256,26 +307,38 @@ impl<T: Scalar> Graph<T> {
         self.add(Sum { scale }, &[a, b], false)
     }
 
-    /// silu(L_2 silu(L_1 sinusoids(c))).
-    fn embedding(&mut self, features: usize, width: usize, first: f64, last: f64) -> Node {
-        let mut e = self.add(Sinusoids::new(features, first, last), &[NOISE], false);
-        for name in ["embedding.0", "embedding.1"] {
-            let linear = self.linear(name, e, width, 1.0);
-            e = self.silu(linear);
+    /// silu(L_2 silu(L_1 sinusoids(c)) + E_k), E_k that of the class, as in ADM (arXiv 2105.05233) and EDM: 0 without one.
+    fn embedding(
+        &mut self,
+        features: usize,
+        width: usize,
+        first: f64,
+        last: f64,
+        classes: Option<Classes>,
+    ) -> Node {
+        let sinusoids = self.add(Sinusoids::new(features, first, last), &[NOISE], false);
+        let inside = self.linear("embedding.0", sinusoids, width, 1.0);
+        let inside = self.silu(inside);
+        let mut e = self.linear("embedding.1", inside, width, 1.0);
+        if let Some(Classes { count, .. }) = classes {
+            let class = self.class();
+            let table = self.parameter("embedding.classes.weight", &[count, width], Start::Normal(1.0));
+            let of_class = self.add(layers::Classes { table, width }, &[class], true);
+            e = self.sum(e, of_class, 1.0);
         }
-        e
+        self.silu(e)
     }
 
     /// The embedding of networks on vectors: wavelengths of c from 4 to about
     /// ¼, that is factors of noise from e¹⁶ to e.
-    fn vector_embedding(&mut self) -> Node {
+    fn vector_embedding(&mut self, classes: Option<Classes>) -> Node {
         let half_pi = std::f64::consts::FRAC_PI_2;
-        self.embedding(FEATURES, EMBEDDING, half_pi, 16.0 * half_pi)
+        self.embedding(FEATURES, EMBEDDING, half_pi, 16.0 * half_pi, classes)
     }
 
     /// x ⊙ e^{g(c)}, g = 0 before training.
     fn gate(&mut self, x: Node) -> Node {
-        let e = self.vector_embedding();
+        let e = self.vector_embedding(None);
         let g = self.linear("gate", e, self.shape(x).channels, 0.0);
         self.add(Gate, &[x, g], false)
     }
@@ -321,9 +384,9 @@ fn two_layer<T: Scalar>(d: usize, width: usize, tied: bool, conditioned: bool) -
     g
 }
 
-fn mlp<T: Scalar>(d: usize, width: usize, depth: usize) -> Graph<T> {
+fn mlp<T: Scalar>(d: usize, width: usize, depth: usize, classes: Option<Classes>) -> Graph<T> {
     let mut g = Graph::new(Shape::vector(d));
-    let e = g.vector_embedding();
+    let e = g.vector_embedding(classes);
     let mut h = g.linear("in", DATA, width, 1.0);
     g.call("in", h);
     for block in 0..depth {
@@ -373,9 +436,15 @@ fn attended<T: Scalar>(g: &mut Graph<T>, name: &str, x: Node) -> Node {
     g.call(name, h)
 }
 
-fn unet<T: Scalar>(shape: Shape, width: usize, mult: &[usize], blocks: usize) -> Graph<T> {
+fn unet<T: Scalar>(
+    shape: Shape,
+    width: usize,
+    mult: &[usize],
+    blocks: usize,
+    classes: Option<Classes>,
+) -> Graph<T> {
     let mut g = Graph::new(shape);
-    let e = g.embedding(width - width % 2, 4 * width, 1.0, 1e-4);
+    let e = g.embedding(width - width % 2, 4 * width, 1.0, 1e-4, classes);
     let mut h = g.conv("stem", DATA, width, 1.0);
     g.call("stem", h);
     let mut skips = Vec::new();
@@ -424,9 +493,15 @@ fn transformer<T: Scalar>(g: &mut Graph<T>, name: &str, x: Node) -> Node {
     g.call(name, h)
 }
 
-fn uvit<T: Scalar>(shape: Shape, width: usize, depth: usize, side: usize) -> Graph<T> {
+fn uvit<T: Scalar>(
+    shape: Shape,
+    width: usize,
+    depth: usize,
+    side: usize,
+    classes: Option<Classes>,
+) -> Graph<T> {
     let mut g = Graph::new(shape);
-    let e = g.embedding(width - width % 2, 4 * width, 1.0, 1e-4);
+    let e = g.embedding(width - width % 2, 4 * width, 1.0, 1e-4, classes);
     let e = g.linear("time", e, width, 1.0);
     let patches = g.add(Patches { side }, &[DATA], false);
     let tokens = g.linear("patches", patches, width, 1.0);

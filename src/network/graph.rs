@@ -21,6 +21,9 @@ pub const DATA: Node = 0;
 /// The noise level as the network sees it, one number a row.
 pub const NOISE: Node = 1;
 
+/// The class that a row is of, from 0; none is the branch that knows no class.
+pub type Class = Option<u32>;
+
 /// See [`Graph::rows_at_once`].
 const PLACES: usize = 1024;
 const VECTORS: usize = 256;
@@ -51,9 +54,17 @@ struct Place<T> {
     learned: bool,
 }
 
+impl<T> Place<T> {
+    fn input(shape: Shape) -> Place<T> {
+        Place { shape, layer: None, inputs: Vec::new(), learned: false }
+    }
+}
+
 /// A network's layers and the list of its parameters. The last node is the output.
 pub struct Graph<T> {
     places: Vec<Place<T>>,
+    /// Where rows' classes come in, if they do: one number each, −1 where there is none.
+    class: Option<Node>,
     pub parameters: Vec<Parameter>,
     /// Values inside that have a name.
     hidden: Vec<(String, Node)>,
@@ -82,12 +93,18 @@ impl<T> Default for Tape<T> {
 impl<T: Scalar> Graph<T> {
     /// Of data of this shape and a noise level, so far without layers.
     pub fn new(data: Shape) -> Graph<T> {
-        let input = |shape| Place { shape, layer: None, inputs: Vec::new(), learned: false };
-        Graph {
-            places: vec![input(data), input(Shape::vector(1))],
-            parameters: Vec::new(),
-            hidden: Vec::new(),
+        let places = vec![Place::input(data), Place::input(Shape::vector(1))];
+        Graph { places, class: None, parameters: Vec::new(), hidden: Vec::new() }
+    }
+
+    /// Where the class of rows comes in, one number each.
+    pub fn class(&mut self) -> Node {
+        let next = self.places.len();
+        let node = *self.class.get_or_insert(next);
+        if node == next {
+            self.places.push(Place::input(Shape::vector(1)));
         }
+        node
     }
 
     /// Gives a node a name, by which its values can be asked for.
@@ -186,8 +203,20 @@ impl<T: Scalar> Graph<T> {
         p
     }
 
-    /// F(x; c) for every row of x, (n, d), c the noise level as the network sees it.
+    /// F(x; c) for every row of x, (n, d), c the noise level as the network sees it; without a class.
     pub fn forward(&self, p: &[T], x: ArrayView2<T>, noise: &[T], tape: &mut Tape<T>) -> Array2<T> {
+        self.forward_of(p, x, noise, &vec![None; x.nrows()], tape)
+    }
+
+    /// F(x; c, k) for every row of x, k its class.
+    pub fn forward_of(
+        &self,
+        p: &[T],
+        x: ArrayView2<T>,
+        noise: &[T],
+        classes: &[Class],
+        tape: &mut Tape<T>,
+    ) -> Array2<T> {
         if tape.rows != x.nrows() || tape.values.len() != self.places.len() {
             tape.rows = x.nrows();
             tape.values = self.places.iter().map(|place| Batch::zeros(place.shape, x.nrows())).collect();
@@ -195,6 +224,11 @@ impl<T: Scalar> Graph<T> {
         }
         tape.values[DATA].assign_rows(x);
         tape.values[NOISE].all_mut().copy_from_slice(noise);
+        if let Some(node) = self.class {
+            for (value, class) in tape.values[node].all_mut().iter_mut().zip(classes) {
+                *value = class.map_or(T::of(-1.0), |k| T::of(f64::from(k)));
+            }
+        }
         for (node, place) in self.places.iter().enumerate() {
             let Some(layer) = &place.layer else { continue };
             let (before, rest) = tape.values.split_at_mut(node);

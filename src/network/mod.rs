@@ -14,6 +14,6 @@ pub mod graph;
 pub mod layers;
 pub mod preconditioning;
 
-pub use architecture::Architecture;
-pub use graph::{Graph, Tape};
+pub use architecture::{Architecture, Classes};
+pub use graph::{Class, Graph, Tape};
 pub use preconditioning::Preconditioning;

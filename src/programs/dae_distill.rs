@@ -75,7 +75,7 @@ impl Program for Arguments {
             let inputs = Repeated::<T>::new(job, self.inputs.as_deref(), rows)?;
             self.distill(job, &sigmas, model, &inputs, report)?
         });
-        Model { kind: Kind::Affine(affine), item_shape, dtype }.write(&mut output)?;
+        Model::new(Kind::Affine(affine), item_shape, dtype).write(&mut output)?;
         output.finish()
     }
 }

@@ -69,13 +69,16 @@ impl Program for Arguments {
         let points = (!self.layers).then_some(self.points.as_deref());
         job.wait_for_stdin(&[Some(&*self.model)].into_iter().chain(points).collect::<Vec<_>>())?;
         let model = job.model_file(Some(&self.model))?;
-        let Kind::Network(network) = model.kind else {
+        let Kind::Network(_) = model.kind else {
             bail!("{name}: is no network, and has no layers; give a network of dae-fit");
         };
         let Some(points) = points else {
-            job.only(false, &["--nan", "--shape", "--rows", "--dtype"], "no points are read with --layers")?;
-            return list(job, &NetworkDenoiser::<f32>::new(*network, &model.item_shape)?);
+            let idle = ["--nan", "--shape", "--rows", "--dtype", "--class"];
+            job.only(false, &idle, "no points are read with --layers")?;
+            return list(job, &model.into_network::<f32>()?);
         };
+        job.class_is_for([&model])?;
+        let model = job.of_class(model, Some(&self.model))?;
         let rows = job.rows(points)?;
         ensure!(
             rows.width() == model.item_shape.iter().product::<usize>(),
@@ -86,7 +89,7 @@ impl Program for Arguments {
         );
         same_items((rows.name(), rows.item_shape()), (&name, &model.item_shape))?;
         with_dtype!(job.dtype(&[model.dtype, rows.dtype()]), T => {
-            self.look::<T>(job, &NetworkDenoiser::new(*network, &model.item_shape)?, rows)
+            self.look::<T>(job, &model.into_network()?, rows)
         })
     }
 }
@@ -122,7 +125,7 @@ impl Arguments {
             if self.add_noise {
                 x = NoisyPoints::new(x, job.shared.seed, rows.start).at(sigma);
             }
-            let features = network.features(x.view(), sigma, layer).unwrap_or_default();
+            let features = network.features(x.view(), sigma, layer)?.unwrap_or_default();
             job.finite(features.view(), rows.start)?;
             Ok(self.pool.apply(features.view(), shape.channels))
         };

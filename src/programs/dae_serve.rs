@@ -8,12 +8,14 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use ndarray::{Array2, ArrayView2, Axis, s};
+use rayon::prelude::*;
 
-use crate::blocks::map_rows;
 use crate::cli::{Job, Program, usage};
 use crate::denoiser::external::{Ability, Hello, PROTOCOL};
-use crate::denoiser::{Differentiable, Model};
+use crate::denoiser::model::Kind;
+use crate::denoiser::{Asked, Differentiable, Model, NetworkDenoiser};
 use crate::flow::at_most;
+use crate::network::Classes;
 use crate::scalar::Scalar;
 use crate::schedule::SIGMAS;
 use crate::stream::frames::{self, Frames};
@@ -76,7 +78,7 @@ impl Program for Arguments {
             sigma_min: model.ends().map(|(least, _)| least),
             sigma_max: model.ends().map(|(_, largest)| largest),
             sha256: digest(Path::new(&self.model)).ok().map(|(_, sha256)| sha256),
-            classes: None,
+            classes: model.classes().map(|classes| classes.count),
         };
         let mut requests = Frames::new(io::stdin().lock());
         let Some(greeting) = requests.next_frame().context("<stdin>")? else { return out.finish() };
@@ -101,12 +103,12 @@ fn serve<T: Scalar>(
     mut out: Output,
 ) -> Result<()> {
     let item_shape = model.item_shape.clone();
-    let denoiser = model.into_differentiable::<T>()?;
+    let mut served = Served::<T>::new(model)?;
     let mut next = Some(first);
     while let Some(request) = next {
         let mut metadata: BTreeMap<String, String> = BTreeMap::new();
         metadata.extend(request.entry("id").map(|id| ("id".to_string(), id.to_string())));
-        match answer(denoiser.as_ref(), &item_shape, request) {
+        match answer(&mut served, &item_shape, request) {
             Ok(y) => {
                 let shape = [&[y.nrows()], &item_shape[..]].concat();
                 let (values, _) = y.into_raw_vec_and_offset();
@@ -124,9 +126,57 @@ fn serve<T: Scalar>(
     out.finish()
 }
 
+/// A denoiser that may be asked for another class by every request.
+struct Served<T: Scalar> {
+    classes: Option<Classes>,
+    denoiser: Asks<T>,
+}
+
+enum Asks<T: Scalar> {
+    Network(NetworkDenoiser<T>),
+    Nothing(Box<dyn Differentiable<T>>),
+}
+
+impl<T: Scalar> Served<T> {
+    fn new(model: Model) -> Result<Served<T>> {
+        let classes = model.classes();
+        let denoiser = match model.kind {
+            Kind::Network(_) => Asks::Network(model.into_network()?),
+            _ => Asks::Nothing(model.into_differentiable()?),
+        };
+        Ok(Served { classes, denoiser })
+    }
+
+    /// The denoiser of these classes.
+    fn of(&mut self, asked: Asked) -> Result<&dyn Differentiable<T>> {
+        asked.check(self.classes)?;
+        Ok(match &mut self.denoiser {
+            Asks::Network(network) => {
+                network.ask(asked);
+                network
+            }
+            Asks::Nothing(other) => &**other,
+        })
+    }
+}
+
+/// The class of every row of a request, if it gives one.
+fn classes(request: &mut TensorFile, rows: usize) -> Result<Option<Vec<u32>>> {
+    if !request.has("class") {
+        return Ok(None);
+    }
+    let classes = request.take("class")?.into_wide();
+    let whole = |v: &f64| *v >= 0.0 && v.fract() == 0.0 && *v <= f64::from(u32::MAX);
+    ensure!(
+        classes.len() == rows && classes.iter().all(whole),
+        "class must be a whole number from 0 for each of the {rows} rows of x"
+    );
+    Ok(Some(classes.into_iter().map(|class| class as u32).collect()))
+}
+
 /// What a request asks for, (n, d).
 fn answer<T: Scalar>(
-    denoiser: &dyn Differentiable<T>,
+    served: &mut Served<T>,
     item_shape: &[usize],
     mut request: TensorFile,
 ) -> Result<Array2<T>> {
@@ -141,7 +191,8 @@ fn answer<T: Scalar>(
             "{name} has shape {:?}, where items have {item_shape:?}",
             tensor.shape
         );
-        Ok(Array2::from_shape_vec((tensor.shape[0], denoiser.dim()), tensor.values.into_vec())?)
+        let width = item_shape.iter().product();
+        Ok(Array2::from_shape_vec((tensor.shape[0], width), tensor.values.into_vec())?)
     };
     let x = rows("x")?;
     let v = if ability == Ability::Denoise { None } else { Some(rows("v")?) };
@@ -158,10 +209,18 @@ fn answer<T: Scalar>(
         sigma.iter().all(|sigma| SIGMAS.contains(sigma)),
         "noise levels must be positive, between 1e-18 and 1e18"
     );
-    let Some(v) = v else { return denoised(denoiser, x.view(), &sigma) };
-    let product = |row: usize, v: ArrayView2<T>| match ability {
-        Ability::Vjp => denoiser.vjp(x.row(row), v, sigma[row]),
-        _ => denoiser.jvp(x.row(row), v, sigma[row]),
+    let classes = classes(&mut request, x.nrows())?;
+    let Some(v) = v else {
+        let asked = classes.map_or(Asked::Nothing, |classes| Asked::Rows(classes.into()));
+        return denoised(served.of(asked)?, x.view(), &sigma);
+    };
+    let mut product = |row: usize, v: ArrayView2<T>| {
+        let class = classes.as_ref().map_or(Asked::Nothing, |classes| Asked::One(classes[row]));
+        let denoiser = served.of(class)?;
+        match ability {
+            Ability::Vjp => denoiser.vjp(x.row(row), v, sigma[row]),
+            _ => denoiser.jvp(x.row(row), v, sigma[row]),
+        }
     };
     if x.nrows() == 1 {
         return product(0, v.view());
@@ -184,8 +243,12 @@ fn denoised<T: Scalar>(
     for level in sigma.chunk_by(|a, b| a == b) {
         let rows = s![start..start + level.len(), ..];
         let block = denoiser.block(level.len());
-        let part = map_rows(x.slice(rows), block, x.ncols(), |x| denoiser.denoise(x, level[0]))?;
-        d.slice_mut(rows).assign(&part);
+        let mut part = d.slice_mut(rows);
+        let blocks = part.axis_chunks_iter_mut(Axis(0), block).into_par_iter();
+        blocks.zip(x.slice(rows).axis_chunks_iter(Axis(0), block)).enumerate().try_for_each(|(i, (mut d, x))| {
+            d.assign(&denoiser.denoise_rows(x, (start + i * block) as u64, level[0])?);
+            anyhow::Ok(())
+        })?;
         start += level.len();
     }
     Ok(d)

@@ -42,7 +42,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use crate::cli::ending::end;
-use crate::cli::flags::Flag::{Class, Dtype, Format, Nan, Rows, Seed, Shape, Workers};
+use crate::cli::flags::Flag::{Class, ClassOfRows, Dtype, Format, Nan, Rows, Seed, Shape, Workers};
 use crate::cli::registry::Content::{Answers, Model, Picture, Samples, Table, Verdict};
 use crate::cli::registry::{Entry, program, several};
 use crate::cli::run::{arguments, run};
@@ -54,14 +54,14 @@ use crate::stream::NanPolicy::{Error, Pass};
 pub static PROGRAMS: &[Entry] = &[
     program::<molrg_gen::Arguments>("molrg-gen", &[Model], Samples, &[Format, Dtype, Seed, Rows, Shape]),
     program::<dae_fit::Arguments>("dae-fit", &[Samples], Model, &[Dtype, Seed, Rows, Nan(Error), Shape]),
-    program::<dae_apply::Arguments>("dae-apply", &[Model, Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
-    program::<dae_features::Arguments>("dae-features", &[Model, Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape]),
+    program::<dae_apply::Arguments>("dae-apply", &[Model, Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, ClassOfRows]),
+    program::<dae_features::Arguments>("dae-features", &[Model, Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Class]),
     program::<dae_serve::Arguments>("dae-serve", &[Model], Answers, &[]),
-    program::<dae_compare::Arguments>("dae-compare", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
-    program::<dae_distill::Arguments>("dae-distill", &[Model, Samples], Model, &[Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
-    program::<pf_sample::Arguments>("pf-sample", &[Model, Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
+    program::<dae_compare::Arguments>("dae-compare", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, ClassOfRows]),
+    program::<dae_distill::Arguments>("dae-distill", &[Model, Samples], Model, &[Dtype, Seed, Rows, Nan(Error), Shape, Workers, ClassOfRows]),
+    program::<pf_sample::Arguments>("pf-sample", &[Model, Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, ClassOfRows]),
     program::<rp_score::Arguments>("rp-score", &[Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers]),
-    program::<pfd::Arguments>("pfd", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
+    program::<pfd::Arguments>("pfd", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, ClassOfRows]),
     program::<jacobian_rank::Arguments>("jacobian-rank", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
     program::<jacobian_basis::Arguments>("jacobian-basis", &[Model, Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
     program::<image_quality::Arguments>("image-quality", &[Samples], Table, &[Format, Rows, Nan(Error), Shape]),

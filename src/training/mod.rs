@@ -26,7 +26,7 @@ use rayon::prelude::*;
 
 use crate::linalg::{dot, squared_distance, squared_norms, sum_by};
 use crate::network::preconditioning::{Coefficients, Preconditioning, noise_input};
-use crate::network::{Graph, Tape};
+use crate::network::{Class, Graph, Tape};
 use crate::random::{Purpose, fill_normal, step_rng, uniform};
 use crate::scalar::{Scalar, vectorized};
 use crate::schedule::SIGMAS;
@@ -73,6 +73,15 @@ pub enum Batch {
     All,
 }
 
+/// Labels of the rows to learn from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Labels {
+    /// The class of every row.
+    pub classes: Vec<u32>,
+    /// The share of a step's rows whose label is dropped, of which the network learns to do without.
+    pub drop: f64,
+}
+
 /// The parameters and all else that goes on from step to step.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct State<T> {
@@ -104,6 +113,7 @@ pub struct Trainer<T> {
     graph: Graph<T>,
     item_shape: Vec<usize>,
     data: Array2<T>,
+    labels: Option<Labels>,
     /// Root mean square deviation of the data from their mean: σ_data.
     pub sigma_data: f64,
     settings: Settings,
@@ -136,6 +146,7 @@ impl<T: Scalar> Trainer<T> {
             graph,
             item_shape: item_shape.to_vec(),
             data,
+            labels: None,
             sigma_data,
             settings,
             state: State::default(),
@@ -160,6 +171,16 @@ impl<T: Scalar> Trainer<T> {
             parameters,
         };
         Ok(trainer)
+    }
+
+    /// The same with labels of its rows, of classes that the network has.
+    ///
+    /// # Errors
+    /// Another number of them.
+    pub fn labelled(self, labels: Labels) -> Result<Trainer<T>> {
+        let (count, rows) = (labels.classes.len(), self.data.nrows());
+        ensure!(count == rows, "{count} labels for {rows} rows");
+        Ok(Trainer { labels: Some(labels), ..self })
     }
 
     /// Rows of a batch.
@@ -304,7 +325,7 @@ impl<T: Scalar> Trainer<T> {
         let (n, d) = (rows.len(), self.data.ncols());
         let mut clean = Array2::zeros((n, d));
         let mut noise = Array2::zeros((n, d));
-        let drawn: Vec<Level> = clean
+        let drawn: Vec<(Level, Class)> = clean
             .axis_iter_mut(Axis(0))
             .into_par_iter()
             .zip(noise.axis_iter_mut(Axis(0)))
@@ -326,21 +347,24 @@ impl<T: Scalar> Trainer<T> {
                 if mirrored {
                     mirror(clean, &self.item_shape);
                 }
-                level
+                (level, self.class(row as u64, index))
             })
             .collect();
-        Examples { clean, noise, levels: drawn }
+        let (levels, classes) = drawn.into_iter().unzip();
+        Examples { clean, noise, levels, classes }
+    }
+
+    /// The class that a row of the coming step is learned with: that of the data's row, unless it is dropped.
+    fn class(&self, row: u64, index: usize) -> Class {
+        let Labels { classes, drop } = self.labels.as_ref()?;
+        let mut rng = step_rng(self.settings.seed, Purpose::DroppedLabels, self.state.step, row);
+        (uniform(&mut rng) >= *drop).then_some(classes[index])
     }
 
     /// D at the parameters as they are, for rows at levels of their own; F's
     /// values stay on the tape.
-    fn denoised(
-        &self,
-        clean: ArrayView2<T>,
-        noise: ArrayView2<T>,
-        sigmas: &[f64],
-        tape: &mut Tape<T>,
-    ) -> Array2<T> {
+    fn denoised(&self, examples: &Examples<T>, sigmas: &[f64], tape: &mut Tape<T>) -> Array2<T> {
+        let Examples { clean, noise, classes, .. } = examples;
         let coefficients = self.coefficients(sigmas);
         let mut x = Array2::zeros(clean.raw_dim());
         for_rows(&mut x, |i, mut x| {
@@ -354,7 +378,7 @@ impl<T: Scalar> Trainer<T> {
             x.mapv_inplace(|v| v * input);
         });
         let level: Vec<T> = sigmas.iter().map(|&s| noise_input(s)).collect();
-        let mut output = self.graph.forward(&self.state.parameters, scaled.view(), &level, tape);
+        let mut output = self.graph.forward_of(&self.state.parameters, scaled.view(), &level, classes, tape);
         for_rows(&mut output, |i, mut f| {
             let (skip, out) = (T::of(coefficients[i].skip), T::of(coefficients[i].out));
             f.zip_mut_with(&x.row(i), |f, &x| *f = skip * x + out * *f);
@@ -369,12 +393,12 @@ impl<T: Scalar> Trainer<T> {
 
     /// The examples' part of the batch's loss and of the trivial one, adding the gradient of the first to `gradient`.
     fn descend(&self, examples: &Examples<T>, tape: &mut Tape<T>, gradient: &mut [T]) -> [f64; 2] {
-        let Examples { clean, noise, levels } = examples;
+        let Examples { clean, noise, levels, .. } = examples;
         let (d, batch) = (clean.ncols() as f64, self.batch() as f64);
         let targets: Option<Vec<f64>> = levels.iter().map(|l| l.target).collect();
-        let target = targets.map(|t| self.denoised(clean.view(), noise.view(), &t, tape));
+        let target = targets.map(|t| self.denoised(examples, &t, tape));
         let sigmas: Vec<f64> = levels.iter().map(|l| l.sigma).collect();
-        let mut residual = self.denoised(clean.view(), noise.view(), &sigmas, tape);
+        let mut residual = self.denoised(examples, &sigmas, tape);
         residual -= target.as_ref().unwrap_or(clean);
         let squares = squared_norms(residual.view());
         let huber = HUBER * d.sqrt();
@@ -475,9 +499,10 @@ fn mirror<T: Scalar>(mut image: ArrayViewMut1<T>, item_shape: &[usize]) {
     }
 }
 
-/// Rows to learn from: x_0, ε, and the levels.
+/// Rows to learn from: x_0, ε, the levels and the classes.
 struct Examples<T> {
     clean: Array2<T>,
     noise: Array2<T>,
     levels: Vec<Level>,
+    classes: Vec<Class>,
 }

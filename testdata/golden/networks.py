@@ -9,7 +9,8 @@ directions) is exact in f16 and stored so; what is computed is f64. For every ca
 
     p             parameters, one flat list
     x, noise      rows and their noise levels c = ln(sigma)/4
-    f             the output F(x; c)
+    class         their classes, where the network has some; -1 is none
+    f             the output F(x; c), or F(x; c, class)
     target, loss  loss = mean((F - target)^2)
     gradient      of the loss, every `stride`-th number of the flat list
     sums          of the gradient, over each tensor of parameters
@@ -40,25 +41,35 @@ def sinusoids(features, first, last):
     return torch.linspace(*ends.tolist(), features // 2 + 1, dtype=torch.float64)[:-1].exp()
 
 
-class Embedding(nn.ModuleList):
-    def __init__(self, features, width, first, last):
-        super().__init__([nn.Linear(features, width), nn.Linear(width, width)])
+class Embedding(nn.Module):
+    """Of the noise level, c (n), or of it and a class, (n, 2), where there are classes."""
+
+    def __init__(self, features, width, first, last, classes=0):
+        super().__init__()
+        self.add_module("0", nn.Linear(features, width))
+        self.add_module("1", nn.Linear(width, width))
+        if classes:
+            # The last row is that of no class, which is 0 and stays so.
+            self.classes = nn.Embedding(classes + 1, width, padding_idx=classes)
         self.register_buffer("frequencies", sinusoids(features, first, last))
 
     def forward(self, c):
+        c, k = c if isinstance(c, tuple) else (c, None)
         angles = torch.outer(c, self.frequencies)
         e = torch.cat([angles.cos(), angles.sin()], dim=1)
-        for linear in self:
-            e = F.silu(linear(e))
-        return e
+        first, last = self.get_submodule("0"), self.get_submodule("1")
+        e = last(F.silu(first(e)))
+        if k is not None:
+            e = e + self.classes(k.remainder(self.classes.num_embeddings))
+        return F.silu(e)
 
 
-def vector_embedding():
-    return Embedding(32, 64, math.pi / 2, 8 * math.pi)
+def vector_embedding(classes=0):
+    return Embedding(32, 64, math.pi / 2, 8 * math.pi, classes)
 
 
-def image_embedding(width):
-    return Embedding(width - width % 2, 4 * width, 1.0, 1e-4)
+def image_embedding(width, classes=0):
+    return Embedding(width - width % 2, 4 * width, 1.0, 1e-4, classes)
 
 
 def group_norm(channels):
@@ -118,9 +129,9 @@ class MlpBlock(nn.Module):
 class Mlp(nn.Module):
     order = ["embedding", "in", "blocks", "out"]
 
-    def __init__(self, d, width, depth):
+    def __init__(self, d, width, depth, classes=0):
         super().__init__()
-        self.embedding = vector_embedding()
+        self.embedding = vector_embedding(classes)
         self.in_ = nn.Linear(d, width)
         self.blocks = nn.ModuleList(MlpBlock(width) for _ in range(depth))
         self.out = nn.Linear(width, d)
@@ -175,10 +186,10 @@ class Attended(nn.Module):
 class UNet(nn.Module):
     order = ["embedding", "stem", "down", "middle", "up", "head"]
 
-    def __init__(self, item, width, mult, blocks):
+    def __init__(self, item, width, mult, blocks, classes=0):
         super().__init__()
         self.item = item
-        self.embedding = image_embedding(width)
+        self.embedding = image_embedding(width, classes)
         self.stem = nn.Conv2d(item[2], width, 3, padding=1)
         channels, kept = width, []
         self.down, self.up = nn.ModuleDict(), nn.ModuleDict()
@@ -244,11 +255,11 @@ class Transformer(nn.Module):
 class UVit(nn.Module):
     order = ["embedding", "time", "patches", "positions", "down", "middle", "up", "head"]
 
-    def __init__(self, item, width, depth, patch):
+    def __init__(self, item, width, depth, patch, classes=0):
         super().__init__()
         height, across, channels = self.item = item
         self.patch = patch
-        self.embedding = image_embedding(width)
+        self.embedding = image_embedding(width, classes)
         self.time = nn.Linear(4 * width, width)
         self.patches = nn.Conv2d(channels, width, patch, stride=patch)
         self.positions = nn.Parameter(torch.empty(1 + height // patch * (across // patch), width))
@@ -330,6 +341,8 @@ def stored(network):
             lay = lambda t: t.permute(2, 3, 1, 0).flatten(0, 2)
         elif isinstance(module, nn.Linear) and parameter.dim() == 2:
             lay = lambda t: t.T
+        elif isinstance(module, nn.Embedding):
+            lay = lambda t: t[:-1]
         found.append((name, parameter, lay))
     rank = lambda name: next(i for i, prefix in enumerate(network.order) if name.startswith(prefix))
     return sorted(found, key=lambda entry: rank(entry[0]))
@@ -352,6 +365,8 @@ def draw_parameters(network):
         else:
             value = z / math.sqrt(parameter[0].numel())
         parameter.data = value.half().double()
+        if name == "embedding.classes.weight":
+            parameter.data[-1] = 0
 
 
 OPTIMIZERS = {
@@ -370,17 +385,21 @@ def values(network, d, optimizers):
     draw_parameters(network)
     parameters = stored(network)
     flat = lambda tensors: torch.cat([lay(t).flatten() for t, (_, _, lay) in zip(tensors, parameters)])
-    count = sum(p.numel() for _, p, _ in parameters)
+    count = sum(lay(p).numel() for _, p, lay in parameters)
     # A prime, so that no column of a matrix is left out.
     stride = next(s for s in [1, 2, 3, 5, 7, 11, 13, 17, 23] if count <= 500 * s)
     x, noise = drawn(n, d), ((-1.2 + 1.2 * torch.randn(n)) / 4).half().double()
+    c, classes = noise, {}
+    if hasattr(getattr(network, "embedding", None), "classes"):
+        k = torch.tensor([2, -1, 0])
+        c, classes = (noise, k), {"class": k.double()}
     with torch.no_grad():
-        f = network(x, noise)
+        f = network(x, c)
     target, u, v = drawn(*f.shape), drawn(*f.shape), drawn(n, d)
-    loss_of = lambda: F.mse_loss(network(x, noise), target)
-    out = {"x": x, "noise": noise, "u": u, "v": v, "target": target, "f": f, "loss": loss_of().detach()}
-    out["vjp"] = torch.autograd.functional.vjp(lambda x: network(x, noise), x, u)[1]
-    out["jvp"] = torch.autograd.functional.jvp(lambda x: network(x, noise), x, v)[1]
+    loss_of = lambda: F.mse_loss(network(x, c), target)
+    out = {"x": x, "noise": noise, **classes, "u": u, "v": v, "target": target, "f": f, "loss": loss_of().detach()}
+    out["vjp"] = torch.autograd.functional.vjp(lambda x: network(x, c), x, u)[1]
+    out["jvp"] = torch.autograd.functional.jvp(lambda x: network(x, c), x, v)[1]
     if parameters:
         start = [p.detach().clone() for _, p, _ in parameters]
         out["p"] = flat(start)
@@ -400,7 +419,7 @@ def values(network, d, optimizers):
             losses.append(loss.detach())
         out[f"losses.{name}"] = torch.stack(losses)
         out[f"after.{name}"] = flat([p.detach() for _, p, _ in parameters])[::stride]
-    exact = {"p", "x", "noise", "u", "v", "target"}
+    exact = {"p", "x", "noise", "class", "u", "v", "target"}
     out = {k: (t.half() if k in exact else t).contiguous() for k, t in out.items()}
     shapes = [[name, list(lay(p).shape)] for name, p, lay in parameters]
     return out, {"stride": stride, "parameters": shapes}
@@ -430,6 +449,9 @@ def cases():
     yield "attention", Layer([3, 5, 12], Tokens(Function(attention))), [3, 5, 12], []
     yield "down", Layer(wide, Function(lambda x: F.avg_pool2d(x, 2))), wide, []
     yield "up", Layer(small, Function(lambda x: F.interpolate(x, scale_factor=2))), small, []
+    yield "mlp-classes", Mlp(7, 10, 2, classes=3), vector, adam
+    yield "unet-classes", UNet(gray, 4, [1, 2], 1, classes=3), gray, adam
+    yield "uvit-classes", UVit(wide, 6, 3, 2, classes=3), wide, adam
 
 
 def main():

@@ -51,6 +51,10 @@ const VALUES: &[(&str, &str)] = &[
     ("batch", "17"),
     ("ratio", "0.9"),
     ("sigma-range", "0.1,10"),
+    ("guidance-interval", "0.1,10"),
+    ("guide-interval", "0.1,10"),
+    ("drop-label", "0.5"),
+    ("class", "0"),
 ];
 
 fn value(call: &Call, argument: &Arg) -> Option<String> {

@@ -5,19 +5,19 @@ use molrg::denoiser::model::Kind;
 use molrg::denoiser::network::Network;
 use molrg::denoiser::{Denoiser, Differentiable, Model, NetworkDenoiser};
 use molrg::measure::numerical_rank::randomized;
-use molrg::network::Preconditioning;
 use molrg::network::architecture::Architecture;
 use molrg::network::graph::{Graph, Tape};
+use molrg::network::{Class, Classes, Preconditioning};
 use molrg::random::{Purpose, normal_rows, row_rng, standard_normals};
 use molrg::scalar::{Dtype, Scalar};
 use molrg::stream::tensors::Values;
 use molrg::stream::{Input, Ledger};
 use ndarray::{Array2, ArrayView2, s};
 
-/// One of every architecture with every option, on items of this shape.
-fn architectures() -> Vec<(Architecture, Vec<usize>)> {
+/// One of every architecture with every option, on items of this shape; those with an embedding with classes, too.
+fn architectures() -> Vec<(Architecture, Vec<usize>, Option<Classes>)> {
     use Architecture::*;
-    vec![
+    let all = vec![
         (Linear { width: 5, depth: 3, tied: false, conditioned: true }, vec![7]),
         (Linear { width: 5, depth: 2, tied: true, conditioned: true }, vec![7]),
         (Linear { width: 5, depth: 1, tied: false, conditioned: false }, vec![7]),
@@ -27,7 +27,17 @@ fn architectures() -> Vec<(Architecture, Vec<usize>)> {
         (UNet { width: 8, mult: vec![1, 2], blocks: 1 }, vec![4, 6, 1]),
         (UNet { width: 4, mult: vec![1, 2, 2], blocks: 2 }, vec![4, 4, 3]),
         (UVit { width: 6, depth: 3, patch: 2 }, vec![4, 6, 2]),
-    ]
+    ];
+    let classes = Some(Classes { count: 3, unconditional: true });
+    let conditional =
+        all.iter().filter(|(a, _)| a.has_classes()).map(|(a, item)| (a.clone(), item.clone(), classes));
+    let conditional: Vec<_> = conditional.collect();
+    all.into_iter().map(|(a, item)| (a, item, None)).chain(conditional).collect()
+}
+
+/// Classes of so many rows: two, and none.
+fn classes_of(rows: usize) -> Vec<Class> {
+    [Some(2), None, Some(0)].into_iter().cycle().take(rows).collect()
 }
 
 /// Parameters away from their starting values, of which many are zero.
@@ -57,18 +67,18 @@ fn relative(a: &[f64], b: &[f64]) -> f64 {
 
 #[test]
 fn gradients_are_those_of_central_differences() {
-    for (architecture, item) in architectures() {
-        let graph = architecture.graph::<f64>(&item).unwrap();
+    for (architecture, item, classes) in architectures() {
+        let graph = architecture.graph_of::<f64>(&item, classes).unwrap();
         let (d, n) = (graph.dim(), 3);
         let p = random_parameters(&graph, 1);
         let (x, u) = (random_rows(2, n, d), random_rows(3, n, graph.output_dim()));
         let noise = [-0.7, 0.1, 0.4];
         let mut tape = Tape::new();
-        graph.forward(&p, x.view(), &noise, &mut tape);
+        graph.forward_of(&p, x.view(), &noise, &classes_of(n), &mut tape);
         let mut dp = vec![0.0; p.len()];
         graph.gradient(&p, &mut tape, u.view(), &mut dp);
         let loss = |p: &[f64], x: ArrayView2<f64>| {
-            dot(graph.forward(p, x, &noise, &mut Tape::new()).view(), u.view())
+            dot(graph.forward_of(p, x, &noise, &classes_of(n), &mut Tape::new()).view(), u.view())
         };
         // Rounding 1e-16/h and truncation h² meet at about 1e-10 relative.
         let h = 1e-5;
@@ -88,7 +98,7 @@ fn gradients_are_those_of_central_differences() {
 
         let dx = {
             let mut tape = Tape::new();
-            graph.forward(&p, x.view(), &noise, &mut tape);
+            graph.forward_of(&p, x.view(), &noise, &classes_of(n), &mut tape);
             graph.vjp(&p, &mut tape, u.view())
         };
         let mut differences = Array2::zeros((n, d));
@@ -108,14 +118,14 @@ fn gradients_are_those_of_central_differences() {
 
 #[test]
 fn forward_and_backward_products_agree() {
-    for (architecture, item) in architectures() {
-        let graph = architecture.graph::<f64>(&item).unwrap();
+    for (architecture, item, classes) in architectures() {
+        let graph = architecture.graph_of::<f64>(&item, classes).unwrap();
         let (d, n) = (graph.dim(), 4);
         let p = random_parameters(&graph, 4);
         let (x, v) = (random_rows(5, n, d), random_rows(6, n, d));
         let u = random_rows(7, n, graph.output_dim());
         let mut tape = Tape::new();
-        graph.forward(&p, x.view(), &[0.3; 4], &mut tape);
+        graph.forward_of(&p, x.view(), &[0.3; 4], &classes_of(n), &mut tape);
         let forwards = graph.jvp(&p, &mut tape, v.view());
         let backwards = graph.vjp(&p, &mut tape, u.view());
         let (a, b) = (dot(u.view(), forwards.view()), dot(backwards.view(), v.view()));
@@ -126,14 +136,15 @@ fn forward_and_backward_products_agree() {
 
 #[test]
 fn a_row_is_the_same_bits_in_any_batch() {
-    for (architecture, item) in architectures() {
-        let graph = architecture.graph::<f32>(&item).unwrap();
+    for (architecture, item, classes) in architectures() {
+        let graph = architecture.graph_of::<f32>(&item, classes).unwrap();
         let p = random_parameters(&graph, 8);
         let x = random_rows::<f32>(9, 9, graph.dim());
-        let all = graph.forward(&p, x.view(), &[0.2; 9], &mut Tape::new());
+        let of_rows = classes_of(9);
+        let all = graph.forward_of(&p, x.view(), &[0.2; 9], &of_rows, &mut Tape::new());
         for range in [0..1, 3..5, 2..9] {
-            let part =
-                graph.forward(&p, x.slice(s![range.clone(), ..]), &vec![0.2; range.len()], &mut Tape::new());
+            let (rows, noise) = (x.slice(s![range.clone(), ..]), vec![0.2; range.len()]);
+            let part = graph.forward_of(&p, rows, &noise, &of_rows[range.clone()], &mut Tape::new());
             assert_eq!(part, all.slice(s![range, ..]), "{architecture:?}");
         }
     }
@@ -158,6 +169,7 @@ fn denoiser(
 ) -> NetworkDenoiser<f64> {
     let p = random_parameters(&architecture.graph::<f64>(item).unwrap(), 10);
     let network = Network {
+        classes: None,
         architecture,
         preconditioning,
         sigma_data: 0.6,
@@ -217,10 +229,11 @@ fn the_randomized_spectrum_of_a_network_is_the_exact_one() {
 
 #[test]
 fn a_network_file_holds_what_was_written() {
-    for (architecture, item) in architectures() {
-        let graph = architecture.graph::<f32>(&item).unwrap();
+    for (architecture, item, classes) in architectures() {
+        let graph = architecture.graph_of::<f32>(&item, classes).unwrap();
         let p = random_parameters(&graph, 13);
         let network = Network {
+            classes,
             architecture,
             preconditioning: Preconditioning::Consistency { sigma_min: 0.01 },
             sigma_data: 0.1 + 0.2,
@@ -230,7 +243,7 @@ fn a_network_file_holds_what_was_written() {
             training: [("training.lr".to_string(), "0.003".to_string())].into(),
         };
         let kind = Kind::Network(Box::new(network.clone()));
-        let model = Model { kind, item_shape: item.clone(), dtype: Dtype::F32 };
+        let model = Model::new(kind, item.clone(), Dtype::F32);
         let file = tempfile::NamedTempFile::new().unwrap();
         model.write(&mut std::fs::File::create(file.path()).unwrap()).unwrap();
         let read = Model::read(Input::open(file.path().as_os_str(), &Ledger::off()).unwrap()).unwrap();

@@ -7,6 +7,7 @@ use molrg::network::architecture::Architecture;
 use molrg::network::batch::Shape;
 use molrg::network::graph::{DATA, Graph, Start, Tape};
 use molrg::network::layers::{Attention, Conv, Down, GroupNorm, LayerNorm, Up};
+use molrg::network::{Class, Classes};
 use molrg::scalar::Scalar;
 use molrg::training::optimizer::{Optimizer, Step};
 use ndarray::Array2;
@@ -55,7 +56,19 @@ impl Golden {
     }
 }
 
-/// The networks of the file.
+/// The networks of the file that have classes.
+fn conditional() -> Vec<(&'static str, Architecture, Vec<usize>)> {
+    use Architecture::*;
+    vec![
+        ("mlp-classes", Mlp { width: 10, depth: 2 }, vec![7]),
+        ("unet-classes", UNet { width: 4, mult: vec![1, 2], blocks: 1 }, vec![4, 6, 1]),
+        ("uvit-classes", UVit { width: 6, depth: 3, patch: 2 }, vec![4, 6, 2]),
+    ]
+}
+
+const CLASSES: Classes = Classes { count: 3, unconditional: true };
+
+/// The networks of the file that have none.
 fn architectures() -> Vec<(&'static str, Architecture, Vec<usize>)> {
     use Architecture::*;
     let linear = |depth, tied, conditioned| Linear { width: 5, depth, tied, conditioned };
@@ -132,10 +145,24 @@ fn layers<T: Scalar>() -> Vec<(&'static str, Graph<T>)> {
     ]
 }
 
+fn networks<T: Scalar>() -> Vec<(&'static str, Graph<T>)> {
+    let plain = architectures().into_iter().map(|(name, a, item)| (name, a.graph(&item).unwrap()));
+    let conditional = conditional().into_iter();
+    let conditional = conditional.map(|(name, a, item)| (name, a.graph_of(&item, Some(CLASSES)).unwrap()));
+    plain.chain(conditional).collect()
+}
+
 fn graphs<T: Scalar>() -> Vec<(&'static str, Graph<T>)> {
-    let networks = architectures();
-    let networks = networks.into_iter().map(|(name, a, item)| (name, a.graph(&item).unwrap()));
-    networks.chain(layers()).collect()
+    networks().into_iter().chain(layers()).collect()
+}
+
+/// The classes of a case's rows, −1 being none.
+fn classes(golden: &Golden, case: &str, rows: usize) -> Vec<Class> {
+    if !case.ends_with("-classes") {
+        return vec![None; rows];
+    }
+    let classes = golden.get::<f64>(case, "class").into_iter();
+    classes.map(|class| (class >= 0.0).then_some(class as u32)).collect()
 }
 
 /// Largest difference relative to the largest entry.
@@ -168,7 +195,8 @@ fn agrees<T: Scalar>(tolerance: f64) {
         let noise: Vec<T> = golden.get(case, "noise");
         let rows = |key| golden.rows::<T>(case, key, graph.output_dim());
         let mut tape = Tape::new();
-        let f = graph.forward(&p, x.view(), &noise, &mut tape);
+        let classes = classes(&golden, case, x.nrows());
+        let f = graph.forward_of(&p, x.view(), &noise, &classes, &mut tape);
         check("F", f.as_slice().unwrap(), &golden.get(case, "f"));
         let vjp = graph.vjp(&p, &mut tape, rows("u").view());
         check("vjp", vjp.as_slice().unwrap(), &golden.get(case, "vjp"));
@@ -237,11 +265,11 @@ fn ten_steps_of_every_optimizer() {
     // Adam's steps are as large where a gradient is all rounding (1e-16) as
     // elsewhere, but for its ε = 1e-8: an error of 1e-16/1e-8 of a step of 1e-2.
     let tolerance = 1e-9;
-    for (case, architecture, item) in architectures() {
-        let graph = architecture.graph::<f64>(&item).unwrap();
+    for (case, graph) in networks::<f64>() {
         let x = golden.rows::<f64>(case, "x", graph.dim());
         let target = golden.rows::<f64>(case, "target", graph.dim());
         let noise: Vec<f64> = golden.get(case, "noise");
+        let classes = classes(&golden, case, x.nrows());
         for (name, optimizer, rate, decay) in OPTIMIZERS {
             // One case has all, the others only the first.
             if case != "mlp" && name != "adam" {
@@ -254,7 +282,7 @@ fn ten_steps_of_every_optimizer() {
             let mut tape = Tape::new();
             let mut losses = Vec::new();
             for number in 1..=10 {
-                let f = graph.forward(&p, x.view(), &noise, &mut tape);
+                let f = graph.forward_of(&p, x.view(), &noise, &classes, &mut tape);
                 let (loss, d_output) = squares(&f, &target);
                 losses.push(loss);
                 let mut gradient = vec![0.0; p.len()];

@@ -1,6 +1,7 @@
 //! The programs, run as their users run them: each by itself, and together.
 
 mod checkpoints;
+mod classes;
 mod collapse;
 mod data;
 mod directions;

@@ -157,6 +157,7 @@ KINDS = [
     ("two-layer", "7", "--kind two-layer --width 11 --loss ve"),
     ("mlp", "3,5", "--kind mlp --width 9 --depth 2 --loss vp"),
     ("unet", "8,4,3", "--kind unet --width 14 --mult 1,2 --blocks 1 --loss edm"),
+    ("mlp of classes", "7", "--kind mlp --width 9 --depth 2 --labels labels.npy"),
     ("uvit", "6,4,3", "--kind uvit --width 13 --depth 3 --patch 2 --loss consistency --sigma-range 0.01,50"),
     ("molrg", "12", "--kind molrg -r 2,3 --solver em --fit means,variances,weights,noise --restarts 2"),
     ("empirical", "7", "--kind empirical"),
@@ -177,6 +178,8 @@ class ModelFiles(unittest.TestCase):
                 data = rng.normal(size=(60, 3)) @ rng.normal(size=(3, d)) + 0.3 * rng.normal(size=(60, d)) + 0.4
                 path = Path(folder) / f"{kind}.st"
                 molrg.write(Path(folder) / "data.npy", data.reshape(60, *item))
+                np.save(Path(folder) / "labels.npy", np.arange(60) % 3)
+                flags = flags.replace("labels.npy", f"{folder}/labels.npy")
                 brief = [] if kind in ("molrg", "empirical") else "--steps 30 --batch 16 --quiet".split()
                 place.run("dae-fit", f"{folder}/data.npy", *flags.split(), *brief, "--dtype", "f64", "-o", path)
                 x = data[:6].reshape(6, *item) + 0.5 * rng.normal(size=(6, *item))
@@ -197,6 +200,25 @@ class ModelFiles(unittest.TestCase):
             np.testing.assert_allclose(ours["jvp"](x, v, sigma), slope, rtol=1e-6, atol=1e-7)
             backward, forward = (v * slope).sum(), (v * ours["vjp"](x, v, sigma)).sum()
             self.assertAlmostEqual(backward, forward, delta=1e-6 * np.abs(v * slope).sum())
+
+    def test_classes(self):
+        for kind, path, x, sigma in self.each():
+            if kind == "mlp":
+                with self.assertRaisesRegex(ValueError, "no classes"):
+                    molrg.load(path)(x, sigma, 0)
+            if kind != "mlp of classes":
+                continue
+            numpy, net = molrg.load(path), molrg.torch.load(path, torch.float64)
+            labels = np.array([0, 2, -1, 1, 0, -1])
+            y = numpy(x, sigma, labels)
+            theirs = net(torch.tensor(x), torch.tensor(sigma), torch.tensor(labels)).detach().numpy()
+            np.testing.assert_allclose(theirs, y, rtol=1e-11, atol=1e-12)
+            np.testing.assert_array_equal(y[2], numpy(x, sigma)[2])
+            np.testing.assert_array_equal(y[0], numpy(x, sigma, 0)[0])
+            self.assertFalse((y[1] == numpy(x, sigma)[1]).any())
+            for wrong in (3, -2, 0.5):
+                with self.assertRaisesRegex(ValueError, "classes 0 to 2"):
+                    numpy(x, sigma, wrong)
 
     def test_parameters_can_be_trained(self):
         for kind, path, x, sigma in self.each():

@@ -79,6 +79,10 @@ pub struct TrainingArgs {
     /// Mirror half of the images, left to right
     #[arg(long)]
     flip: bool,
+    /// Share of a step's rows whose label is dropped, from which mlp, unet and uvit with --labels learn to do without
+    /// (default: 0.1)
+    #[arg(long, value_name = "P", allow_negative_numbers = true)]
+    drop_label: Option<f64>,
     /// Write there, now and then: step, loss, learning rate, gradient norm, seconds
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
@@ -172,6 +176,7 @@ impl TrainingArgs {
             ("--lr-floor", self.lr_floor.is_some()),
             ("--ema", self.ema.is_some()),
             ("--flip", self.flip),
+            ("--drop-label", self.drop_label.is_some()),
             ("--log", self.log.is_some()),
             ("--log-every", self.log_every.is_some()),
             ("--checkpoint", self.checkpoint.is_some()),
@@ -225,6 +230,16 @@ impl TrainingArgs {
                 patch: self.patch.unwrap_or(2),
             },
         })
+    }
+
+    /// The share of rows whose label is dropped.
+    ///
+    /// # Errors
+    /// When it is none, or all.
+    pub fn drop_label(&self) -> Result<f64> {
+        let drop = self.drop_label.unwrap_or(0.1);
+        ensure!((0.0..1.0).contains(&drop), "--drop-label {drop}: must be from 0 to below 1");
+        Ok(drop)
     }
 
     fn loss(&self) -> Result<Loss> {

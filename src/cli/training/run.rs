@@ -16,11 +16,11 @@ use crate::cli::{Job, Stopped, usage};
 use crate::denoiser::Model;
 use crate::denoiser::model::Kind;
 use crate::denoiser::network::Network;
-use crate::network::Architecture;
+use crate::network::{Architecture, Classes};
 use crate::scalar::{Scalar, le_bytes};
 use crate::stream::tensors::Values;
 use crate::stream::{Table, image_text};
-use crate::training::{Average, Batch, Course, Loss, Settings, State, Trainer};
+use crate::training::{Average, Batch, Course, Labels, Loss, Settings, State, Trainer};
 
 /// Columns of the report of a trained network; the loss is the mean over the log's last interval.
 pub const NETWORK_REPORT: &[&str] = &["kind", "parameters", "steps", "loss"];
@@ -34,6 +34,8 @@ pub struct Samples<T> {
     pub name: String,
     pub item_shape: Vec<usize>,
     pub rows: Array2<T>,
+    /// Of the rows, where they have some, with the classes.
+    pub labels: Option<(Labels, Classes)>,
 }
 
 impl TrainingArgs {
@@ -53,17 +55,23 @@ impl TrainingArgs {
         let log_table = self.log.as_deref().map(|p| job.side_table(p, COLUMNS)).transpose()?;
         // It says how a run went that diverged.
         let log_table = log_table.map(|table| table.strict(false));
-        let Samples { name, item_shape, rows: data } = samples;
-        let graph = architecture.graph::<T>(&item_shape).map_err(usage)?;
-        let record = record(settings, &data);
-        let mut trainer = Trainer::new(graph, &item_shape, data, settings.clone()).with_context(|| name)?;
+        let Samples { name, item_shape, rows: data, labels } = samples;
+        let classes = labels.as_ref().map(|(_, classes)| *classes);
+        let graph = architecture.graph_of::<T>(&item_shape, classes).map_err(usage)?;
+        let record = record(settings, &data, labels.as_ref().map(|(labels, _)| labels));
+        let trainer = Trainer::new(graph, &item_shape, data, settings.clone()).with_context(|| name)?;
+        let mut trainer = match labels {
+            Some((labels, _)) => trainer.labelled(labels)?,
+            None => trainer,
+        };
         let [data, parameters, activations] = trainer.memory().map(|b| b as f64 / 1e6);
         job.note(&format!(
-            "{} of {} parameters for items of {}, sigma_data {:.4}; memory: data {data:.1} MB, parameters with gradients and \
+            "{} of {} parameters for items of {}{}, sigma_data {:.4}; memory: data {data:.1} MB, parameters with gradients and \
              moments {parameters:.1} MB, activations {activations:.1} MB",
             architecture.name(),
             trainer.parameter_count(),
             image_text(&item_shape),
+            classes.map_or(String::new(), |classes| format!(" in {} classes", classes.count)),
             trainer.sigma_data,
         ));
         let spread = trainer.sigma_data;
@@ -74,7 +82,7 @@ impl TrainingArgs {
             ));
         }
         let every = self.log_every.unwrap_or((settings.steps / 200).max(1));
-        let mut run = Run { architecture, item_shape, record, log: Log::new(every) };
+        let mut run = Run { architecture, classes, item_shape, record, log: Log::new(every) };
         if let Some(checkpoints) = checkpoints {
             checkpoints.restore(&mut run, &mut trainer)?;
             checkpoints.listen()?;
@@ -154,17 +162,17 @@ impl TrainingArgs {
 }
 
 /// What makes a run: two with the same record are the same run.
-fn record<T: Scalar>(settings: &Settings, data: &Array2<T>) -> BTreeMap<String, String> {
+fn record<T: Scalar>(
+    settings: &Settings,
+    data: &Array2<T>,
+    labels: Option<&Labels>,
+) -> BTreeMap<String, String> {
     let mut hash = Sha256::new();
     hash.update(format!("{:?}", data.dim()));
     for row in data.outer_iter() {
         hash.update(le_bytes(&row.mapv(Scalar::wide).to_vec()));
     }
-    let data = hash.finalize().iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    });
+    let data = in_hexadecimal(hash);
     let Settings { loss, optimizer, decay, momentum, rate, average, steps, batch, flip, seed } = settings;
     let mut all = vec![
         ("loss", loss.name().to_string()),
@@ -195,6 +203,10 @@ fn record<T: Scalar>(settings: &Settings, data: &Array2<T>) -> BTreeMap<String, 
         ("dtype", T::DTYPE.to_string()),
         ("data", data),
     ];
+    if let Some(Labels { classes, drop }) = labels {
+        let hash = classes.iter().fold(Sha256::new(), |hash, class| hash.chain_update(class.to_le_bytes()));
+        all.extend([("labels", in_hexadecimal(hash)), ("drop-label", drop.to_string())]);
+    }
     match loss {
         Loss::Fixed { sigma } => all.push(("sigma", sigma.to_string())),
         Loss::Uniform { sigma_min, sigma_max } | Loss::Consistency { sigma_min, sigma_max } => {
@@ -205,6 +217,14 @@ fn record<T: Scalar>(settings: &Settings, data: &Array2<T>) -> BTreeMap<String, 
     all.into_iter().map(|(key, value)| (format!("{RECORD}{key}"), value)).collect()
 }
 
+fn in_hexadecimal(hash: Sha256) -> String {
+    hash.finalize().iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
 /// Prefix of the record in a model's metadata, and of where training stands.
 pub(super) const RECORD: &str = "training.";
 pub(super) const STEP: &str = "training-step";
@@ -213,6 +233,7 @@ pub(super) const LOG_SO_FAR: &str = "training-log";
 /// A run, apart from the network in it.
 pub(super) struct Run {
     pub architecture: Architecture,
+    pub classes: Option<Classes>,
     pub item_shape: Vec<usize>,
     pub record: BTreeMap<String, String>,
     pub log: Log,
@@ -259,6 +280,7 @@ impl Run {
         training.insert(STEP.into(), step.to_string());
         let network = Network {
             architecture: self.architecture.clone(),
+            classes: self.classes,
             preconditioning: trainer.preconditioning(),
             sigma_data: trainer.sigma_data,
             average: Values::new(average),
@@ -266,6 +288,6 @@ impl Run {
             optimizer: None,
             training,
         };
-        Model { kind: Kind::Network(Box::new(network)), item_shape: self.item_shape.clone(), dtype: T::DTYPE }
+        Model::new(Kind::Network(Box::new(network)), self.item_shape.clone(), T::DTYPE)
     }
 }

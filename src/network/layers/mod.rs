@@ -9,6 +9,7 @@
 
 mod affine;
 mod attention;
+mod classes;
 mod conv;
 mod embedding;
 mod gate;
@@ -21,6 +22,7 @@ mod resample;
 mod tokens;
 
 pub use attention::Attention;
+pub use classes::Classes;
 pub use conv::Conv;
 pub use embedding::Sinusoids;
 pub use gate::Gate;

@@ -1,8 +1,6 @@
 //! Networks that are not trained: the minimizers that theory constructs.
 
-use std::ffi::OsStr;
-
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, ensure};
 use ndarray::ArrayView2;
 
 use crate::cli::Job;
@@ -11,7 +9,6 @@ use crate::fit::two_layer::{blocks, memorizing};
 use crate::network::{Architecture, Preconditioning};
 use crate::scalar::Scalar;
 use crate::stream::tensors::Values;
-use crate::stream::{ReadOptions, RowRange, Rows};
 use crate::training::deviation;
 
 /// Shares of rows that units answer to, of their own clusters and of others, within which they are what the theory
@@ -65,6 +62,7 @@ impl Construction {
         let record = [("training.loss", "fixed".to_string()), ("training.sigma", self.sigma.to_string())];
         Ok(Network {
             architecture: Architecture::TwoLayer { width: self.units, tied: true, conditioned: false },
+            classes: None,
             preconditioning: Preconditioning::Plain,
             sigma_data: deviation(x),
             average: parameters.clone(),
@@ -72,38 +70,5 @@ impl Construction {
             optimizer: None,
             training: record.map(|(key, value)| (key.to_string(), value)).into(),
         })
-    }
-}
-
-impl Job {
-    /// The labels of `rows` rows, of those that --rows selects: a file of one whole number from 0 each.
-    ///
-    /// # Errors
-    /// As [`Job::rows`]; another number of labels, and what is none.
-    pub fn labels(&self, name: &OsStr, rows: usize) -> Result<Vec<usize>> {
-        let (labels, name) = self.whole_numbers(name, self.shared.rows)?;
-        ensure!(labels.len() == rows, "{name}: {} labels for {rows} rows; give one a row", labels.len());
-        let beyond = labels.iter().position(|&label| label as usize >= rows.max(1));
-        if let Some(row) = beyond {
-            bail!("{name}: row {row}: {} is no label of {rows} rows; number classes from 0", labels[row]);
-        }
-        Ok(labels.into_iter().map(|label| label as usize).collect())
-    }
-
-    /// A file of one whole number from 0 a row, and how messages call it. What --shape says is of other rows.
-    ///
-    /// # Errors
-    /// As [`Job::rows`]; what is no such number.
-    pub fn whole_numbers(&self, name: &OsStr, rows: RowRange) -> Result<(Vec<u32>, String)> {
-        let options = ReadOptions { item_shape: None, ..self.read_options(rows) };
-        let mut labels = Rows::from_input(self.open(Some(name))?, &options)?;
-        let name = labels.name().to_string();
-        ensure!(labels.width() == 1, "{name}: has {} numbers a row, where a label is one", labels.width());
-        let label = |(i, &v): (usize, &f64)| {
-            let whole = v >= 0.0 && v.fract() == 0.0 && v <= f64::from(u32::MAX);
-            whole.then_some(v as u32).with_context(|| format!("{name}: row {i}: {v} is no label from 0"))
-        };
-        let labels = labels.read_all::<f64>()?.iter().enumerate().map(label).collect::<Result<_>>()?;
-        Ok((labels, name))
     }
 }

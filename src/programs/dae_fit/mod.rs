@@ -61,7 +61,8 @@ pub struct Arguments {
     mixture: MixtureArgs,
     #[command(flatten)]
     training: TrainingArgs,
-    /// For --solver blocks: the cluster of every row, a whole number from 0 each (npy or csv)
+    /// The class of every row, a whole number from 0 each (npy or csv): for mlp, unet and uvit, which learn the denoiser
+    /// of every class, and for --solver blocks
     #[arg(long, value_name = "FILE")]
     labels: Option<OsString>,
     /// How images lie, for unet and uvit (default: channels last; what looks like channels first is refused)
@@ -146,7 +147,12 @@ impl Arguments {
                 ModelKind::Network(Box::new(network))
             }
             Task::Network(architecture, settings) => {
-                let samples = Samples { name, item_shape, rows: rows.read_all::<T>()? };
+                let x = rows.read_all::<T>()?;
+                let labels =
+                    self.labels.as_deref().map(|labels| job.labels(labels, x.nrows())).transpose()?;
+                let drop = self.training.drop_label()?;
+                let labels = labels.map(|labels| job.to_learn(labels, drop)).transpose()?;
+                let samples = Samples { name, item_shape, rows: x, labels };
                 return self.training.train(job, architecture, &settings, samples, checkpoints, report);
             }
             Task::Empirical => {
@@ -156,6 +162,6 @@ impl Arguments {
                 ModelKind::Empirical(Points::new(x))
             }
         };
-        Ok(Model { kind, item_shape, dtype: T::DTYPE })
+        Ok(Model::new(kind, item_shape, T::DTYPE))
     }
 }

@@ -61,6 +61,7 @@ impl Arguments {
             return Ok(Task::Constructed(self.construction(how)?));
         }
         let settings = self.training.settings(kind, self.mixture.how.lr, seed)?;
+        self.training.drop_label()?;
         Ok(Task::Network(self.training.architecture(kind)?, settings))
     }
 
@@ -91,8 +92,11 @@ impl Arguments {
             "it is for what is learned by steps: networks, gan and --solver gradient",
         )?;
         let exact = matches!(task, Task::Gaussian(_) | Task::Empirical | Task::Constructed(_));
-        let clustered = self.mixture.solver == Some(How::Blocks);
-        job.only(clustered, &["--labels"], "it is for --solver blocks")?;
+        let learns_classes = matches!(task, Task::Network(network, _) if network.has_classes());
+        let labelled = learns_classes || self.mixture.solver == Some(How::Blocks);
+        job.only(labelled, &["--labels"], "it is for mlp, unet, uvit and --solver blocks")?;
+        let drops = learns_classes && self.labels.is_some();
+        job.only(drops, &["--drop-label"], "it is for networks with --labels")?;
         job.only(!exact, &["--seed"], "nothing is drawn for this kind")
     }
 }

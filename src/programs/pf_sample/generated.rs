@@ -19,13 +19,14 @@ impl Arguments {
     pub(super) fn check_no_flow(&self, job: &Job, generator: &Generative) -> Result<()> {
         job.only(false, &SamplerArgs::FLAGS, "a generator has no flow")?;
         let flow = self.encode
-            || self.until.or(self.from).or(self.guided.guidance).is_some()
+            || self.until.or(self.from).is_some()
+            || self.guided.is_given()
             || self.trajectory.is_some()
             || self.report.is_some();
         ensure!(
             !flow,
-            "{}: is a model of kind {}, which has no flow; leave out --encode, --until, --from, --guidance, --trajectory \
-             and --report",
+            "{}: is a model of kind {}, which has no flow; leave out --encode, --until, --from, --guidance, --guide, \
+             --trajectory and --report",
             self.model.as_deref().unwrap_or(OsStr::new("-")).display(),
             generator.name
         );

@@ -1,56 +1,198 @@
-//! Guidance: the unconditional model beside the conditional one.
+//! Guidance: other models beside the one that is sampled.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use anyhow::{Result, anyhow, ensure};
 use clap::Args;
 
 use crate::cli::{Job, usage};
-use crate::denoiser::{Denoiser, Guided, Model};
+use crate::denoiser::contrast::{Gaussians, Part, PartlyGuided};
+use crate::denoiser::external::Ability;
+use crate::denoiser::guided::Band;
+use crate::denoiser::model::Kind;
+use crate::denoiser::{Denoiser, Guided, Model, Steered};
+use crate::flow::{Plan, Solver};
 use crate::scalar::Scalar;
 use crate::stream::same_items;
 
 #[derive(Args)]
+#[command(next_help_heading = "Guidance")]
 pub struct GuidanceArgs {
     /// Guidance weight W: D = D_u + W (D − D_u), D_u that of --unconditional
-    #[arg(long, value_name = "W", requires = "unconditional")]
+    #[arg(long, value_name = "W", allow_negative_numbers = true)]
     pub guidance: Option<f64>,
-    /// The unconditional model, which is asked without --class
+    /// The unconditional model, which is asked without --class (default: the branch without a class of a network that is
+    /// asked for one)
     #[arg(long, value_name = "MODEL", requires = "guidance")]
-    pub unconditional: Option<OsString>,
+    unconditional: Option<OsString>,
+    /// Guide at noise levels above LO and up to HI alone
+    #[arg(long, value_name = "LO,HI", requires = "guidance", value_parser = band)]
+    guidance_interval: Option<Band>,
+    /// Guide by a part of D − D_u alone: D + (W − 1) times that. Exact for two mixtures of one component, where
+    /// D − D_u = (A − A_u)(x − μ) + (I − A_u)(μ − μ_u), the positive and negative eigenvalues of A − A_u and the mean.
+    /// A heuristic for all others: of the symmetric part of J − J_u, its positive and negative part applied to D, and
+    /// what is left of D − D_u as the mean; it takes both Jacobians at every point
+    #[arg(long, value_name = "PART", requires = "guidance", value_enum, default_value = "full")]
+    guidance_part: Part,
+    /// Add V (D_A − D_B), V that of --guide-weight: the model A, which is asked for --class if it has classes
+    #[arg(long, value_name = "MODEL", requires_all = ["guide_against", "guide_weight"])]
+    guide: Option<OsString>,
+    /// The model B, which is asked as A is
+    #[arg(long, value_name = "MODEL", requires = "guide")]
+    guide_against: Option<OsString>,
+    /// The weight V of what --guide adds
+    #[arg(long, value_name = "V", requires = "guide", allow_negative_numbers = true)]
+    guide_weight: Option<f64>,
+    /// Add it at noise levels above LO and up to HI alone
+    #[arg(long, value_name = "LO,HI", requires = "guide", value_parser = band)]
+    guide_interval: Option<Band>,
+}
+
+fn band(text: &str) -> Result<Band, String> {
+    let ends = text
+        .split_once(',')
+        .and_then(|(low, high)| Some((low.trim().parse().ok()?, high.trim().parse().ok()?)));
+    let (above, up_to) = ends.ok_or("give two noise levels, as 0.3,5")?;
+    Band::new(above, up_to).map_err(|e| e.to_string())
+}
+
+/// The models that guide, opened.
+pub struct Guides {
+    unconditional: Option<Model>,
+    /// A and B.
+    pair: Option<[Model; 2]>,
+}
+
+impl Guides {
+    pub fn all(&self) -> impl Iterator<Item = &Model> {
+        self.unconditional.iter().chain(self.of_class())
+    }
+
+    /// Those that are asked for --class, if they have classes.
+    pub fn of_class(&self) -> impl Iterator<Item = &Model> {
+        self.pair.iter().flatten()
+    }
 }
 
 impl GuidanceArgs {
+    /// The names of models among the flags.
+    pub fn names(&self) -> impl Iterator<Item = &OsStr> {
+        [&self.unconditional, &self.guide, &self.guide_against].into_iter().flatten().map(OsString::as_os_str)
+    }
+
+    /// Whether anything guides.
+    pub fn is_given(&self) -> bool {
+        self.guidance.is_some() || self.guide.is_some()
+    }
+
     /// What the flags alone show to be wrong.
-    pub fn check(&self) -> Result<()> {
-        match self.guidance.filter(|w| !w.is_finite()) {
-            Some(weight) => Err(usage(anyhow!("--guidance {weight}: must be finite"))),
-            None => Ok(()),
+    pub fn check(&self, plan: &Plan) -> Result<()> {
+        for (flag, weight) in [("--guidance", self.guidance), ("--guide-weight", self.guide_weight)] {
+            if let Some(weight) = weight.filter(|w| !w.is_finite()) {
+                return Err(usage(anyhow!("{flag} {weight}: must be finite")));
+            }
         }
+        let bands =
+            [("--guidance-interval", self.guidance_interval), ("--guide-interval", self.guide_interval)];
+        for (flag, band) in bands {
+            let Some(band) = band else { continue };
+            if !is_met(plan, &band) {
+                return Err(usage(anyhow!(
+                    "{flag} {},{}: the flow asks for no noise level above the first and up to the second; give others, \
+                     or more --steps",
+                    band.above,
+                    band.up_to
+                )));
+            }
+        }
+        Ok(())
     }
 
-    /// The unconditional model, which has the items of the conditional one.
-    pub fn open(&self, job: &Job, conditional: &Model) -> Result<Option<Model>> {
-        let Some(name) = &self.unconditional else { return Ok(None) };
-        let other = job.unconditional_model(name)?;
-        ensure!(
-            other.dim() == conditional.dim(),
-            "--unconditional: a model of dimension {}, where the conditional one has {}",
-            other.dim(),
-            conditional.dim()
-        );
-        let items = ("the conditional model", &conditional.item_shape[..]);
-        same_items(("--unconditional", &other.item_shape), items)?;
-        Ok(Some(other))
+    /// The models that guide, which have the items of the one that is sampled.
+    pub fn open(&self, job: &Job, model: &Model) -> Result<Guides> {
+        let like = |flag: &str, other: Model| -> Result<Model> {
+            ensure!(
+                other.dim() == model.dim(),
+                "{flag}: a model of dimension {}, where the one that it guides has {}",
+                other.dim(),
+                model.dim()
+            );
+            same_items((flag, &other.item_shape), ("the model that it guides", &model.item_shape[..]))?;
+            Ok(other)
+        };
+        let unconditional = match (&self.unconditional, self.guidance) {
+            (Some(name), _) => Some(like("--unconditional", job.unconditional_model(name)?)?),
+            (None, Some(_)) => Some(model.branch_without_class().map_err(|e| {
+                usage(anyhow!(
+                    "--guidance: {e:#}; give --unconditional MODEL, or --class of a network that learned to do without \
+                     (dae-fit --labels)"
+                ))
+            })?),
+            (None, None) => None,
+        };
+        if self.guidance_part != Part::Full {
+            let has_jacobian = |model: &Model| model.can(Ability::Jvp) || model.can(Ability::Vjp);
+            ensure!(
+                [model].into_iter().chain(&unconditional).all(has_jacobian),
+                "--guidance-part: a model that is a program has neither jvp nor vjp, of which its Jacobian is made; add them \
+                 to the call of molrg.serve that serves it"
+            );
+        }
+        let pair = match (&self.guide, &self.guide_against) {
+            (Some(a), Some(b)) => Some([
+                like("--guide", job.model_of_class_if_any(a)?)?,
+                like("--guide-against", job.model_of_class_if_any(b)?)?,
+            ]),
+            _ => None,
+        };
+        Ok(Guides { unconditional, pair })
     }
 
-    /// The two as one, where both are there.
-    pub fn combine<'a, T: Scalar>(
-        &self,
-        conditional: &'a dyn Denoiser<T>,
-        unconditional: Option<&'a dyn Denoiser<T>>,
-    ) -> Option<Guided<'a, T, dyn Denoiser<T> + 'a>> {
-        let (unconditional, weight) = unconditional.zip(self.guidance)?;
-        Some(Guided { conditional, unconditional, weight: T::of(weight) })
+    /// The model, guided.
+    pub fn denoiser<T: Scalar>(&self, model: Model, guides: Guides) -> Result<Box<dyn Denoiser<T>>> {
+        let denoiser = match guides.unconditional.zip(self.guidance) {
+            Some((unconditional, weight)) => self.guided(model, unconditional, T::of(weight))?,
+            None => model.into_denoiser()?,
+        };
+        let Some(([a, b], weight)) = guides.pair.zip(self.guide_weight) else { return Ok(denoiser) };
+        Ok(Box::new(Steered {
+            denoiser,
+            toward: a.into_denoiser()?,
+            against: b.into_denoiser()?,
+            weight: T::of(weight),
+            band: self.guide_interval.unwrap_or(Band::ALL),
+        }))
     }
+
+    fn guided<T: Scalar>(&self, model: Model, other: Model, weight: T) -> Result<Box<dyn Denoiser<T>>> {
+        let band = self.guidance_interval.unwrap_or(Band::ALL);
+        if self.guidance_part == Part::Full {
+            let (conditional, unconditional) = (model.into_denoiser()?, other.into_denoiser()?);
+            return Ok(Box::new(Guided { conditional, unconditional, weight, band }));
+        }
+        let gaussians = match (&model.kind, &other.kind) {
+            (Kind::Molrg(c), Kind::Molrg(u)) => match (&c.components[..], &u.components[..]) {
+                ([c], [u]) => Some(Gaussians::new(c.clone(), u.clone())?),
+                _ => None,
+            },
+            _ => None,
+        };
+        let (conditional, unconditional) = (model.into_differentiable()?, other.into_differentiable()?);
+        let part = self.guidance_part;
+        Ok(Box::new(PartlyGuided { conditional, unconditional, gaussians, part, weight, band }))
+    }
+}
+
+/// Whether a flow asks for a level of the band: at the levels of its grid, and where steps have stages between these,
+/// or noise is added, anywhere from the least to the largest.
+fn is_met(plan: &Plan, band: &Band) -> bool {
+    let levels = plan.evaluated();
+    let on_grid =
+        matches!(plan.solver, Solver::Euler | Solver::Heun | Solver::Dpmpp2m) && plan.churn.is_none();
+    if on_grid {
+        return levels.iter().any(|level| band.contains(*level));
+    }
+    let (least, largest) =
+        levels.iter().fold((f64::INFINITY, 0.0f64), |(low, high), s| (low.min(*s), high.max(*s)));
+    band.above < 1.5 * largest && band.up_to >= least
 }

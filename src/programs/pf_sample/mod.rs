@@ -10,11 +10,11 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::{Result, anyhow, ensure};
 use clap::Args;
 
-use guidance::GuidanceArgs;
+use guidance::{GuidanceArgs, Guides};
 
 use crate::cli::{Job, Program, SamplerArgs, Source, noise_level, usage};
+use crate::denoiser::Model;
 use crate::denoiser::model::Kind;
-use crate::denoiser::{Denoiser, Model};
 use crate::flow::{Plan, Trajectory, Work, at_once};
 use crate::scalar::Scalar;
 use crate::stream::{Rows, same_items};
@@ -71,12 +71,12 @@ pub struct Arguments {
 impl Program for Arguments {
     fn run(self, job: &Job) -> Result<()> {
         let plan = self.plan(job)?;
-        let others = self.noise.iter().chain(&self.guided.unconditional).map(|n| Some(n.as_os_str()));
+        let others = self.noise.as_deref().into_iter().chain(self.guided.names()).map(Some);
         job.wait_for_stdin(&[vec![self.model.as_deref()], others.collect()].concat())?;
         let model = job.any_model(self.model.as_deref())?;
-        job.class_is_for([&model])?;
-        let unconditional = self.guided.open(job, &model)?;
         let noise = self.rows(job, &model)?;
+        let guides = self.guided.open(job, &model)?;
+        job.class_is_for([&model].into_iter().chain(guides.of_class()))?;
         // Stored latents set the type only when they are wider than the model.
         let dtypes: Vec<_> = noise.iter().map(Rows::dtype).chain([model.dtype]).collect();
         let source = match noise {
@@ -85,7 +85,7 @@ impl Program for Arguments {
         };
         with_dtype!(job.dtype(&dtypes), T => match model.kind {
             Kind::Generator(generator) => self.generate::<T>(job, &model.item_shape, generator, source),
-            _ => self.sample::<T>(job, &plan, model, unconditional, source),
+            _ => self.sample::<T>(job, &plan, model, guides, source),
         })
     }
 }
@@ -101,7 +101,6 @@ impl Arguments {
         if self.encode && self.noise.is_none() {
             return Err(usage(anyhow!("--encode: give the data to encode by --noise FILE")));
         }
-        self.guided.check()?;
         for (flag, level) in [("--from", self.from), ("--until", self.until)] {
             let end = flag == "--until" && !self.encode && level == Some(0.0);
             if let Some(level) = level.filter(|_| !end) {
@@ -109,7 +108,9 @@ impl Arguments {
             }
         }
         let plan = if self.encode { plan.reversed().map_err(usage)? } else { plan };
-        plan.part(self.from, self.until).map_err(usage)
+        let plan = plan.part(self.from, self.until).map_err(usage)?;
+        self.guided.check(&plan)?;
+        Ok(plan)
     }
 
     /// The rows of --noise, which fit the model.
@@ -140,20 +141,18 @@ impl Arguments {
         job: &Job,
         plan: &Plan,
         model: Model,
-        unconditional: Option<Model>,
+        guides: Guides,
         source: Source,
     ) -> Result<()> {
-        for model in [&model].into_iter().chain(&unconditional) {
+        for model in [&model].into_iter().chain(guides.all()) {
             job.warn_of_levels(model, &plan.evaluated());
         }
         if !self.encode && self.from.is_none() {
             job.warn_of_start(&model, &plan.sigmas);
         }
         let item_shape = model.item_shape.clone();
-        let model = model.into_denoiser::<T>()?;
-        let unconditional = unconditional.map(Model::into_denoiser::<T>).transpose()?;
-        let guided = self.guided.combine(model.as_ref(), unconditional.as_deref());
-        let denoiser = guided.as_ref().map_or(model.as_ref(), |guided| guided as &dyn Denoiser<T>);
+        let denoiser = self.guided.denoiser::<T>(model, guides)?;
+        let denoiser = denoiser.as_ref();
         let (count, levels, dim) = (source.len(), plan.sigmas.len(), denoiser.dim());
         let mut outputs = vec![job.array(count, &item_shape)?];
         if let Some(path) = &self.trajectory {

@@ -28,7 +28,7 @@ impl Input {
         }
         let input = job.open(Some(name))?;
         Ok(match input.content() {
-            Content::Safetensors => Input::Model(Model::read_denoiser(input)?),
+            Content::Safetensors => Input::Model(job.of_class(Model::read_denoiser(input)?, Some(name))?),
             _ => Input::Samples(Box::new(Rows::from_input(input, &job.read_options(job.shared.rows))?)),
         })
     }

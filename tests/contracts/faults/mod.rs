@@ -91,6 +91,9 @@ const MODEL_READERS: &[&str] = &[
     "linearity {} whole.npy --sigma 1 -o old",
     "pf-sample {} -n 5 -o old --trajectory side --report third",
     "pf-sample student.st --unconditional {} --guidance 2 -n 5 -o old",
+    "pf-sample gaussian.st --unconditional {} --guidance 2 --guidance-part positive -n 5 -o old",
+    "pf-sample student.st --guide {} --guide-against gaussian.st --guide-weight 2 -n 5 -o old",
+    "pf-sample student.st --guide gaussian.st --guide-against {} --guide-weight 2 -n 5 -o old",
     "pfd {} student.st -n 5 -o old",
     "pfd student.st {} -n 5 -o old",
     "pfd student.st gaussian.st -n 5 --relative-to {} -o old",
@@ -134,9 +137,15 @@ const SOURCES: &[&str] = &[
     "watermark key --shape 3,4 --radius 1 -o old",
 ];
 
-/// Places of labels, one of two clusters a row.
+/// Places of labels, one of two classes a row.
 const LABEL_READERS: &[&str] = &[
     "dae-fit whole.npy --kind two-layer --solver blocks --sigma 1 -r 1 --width 4 --labels {} -o old",
+    "dae-fit whole.npy --kind mlp --width 4 --depth 1 --steps 2 --batch 2 -q --labels {} -o old",
+    "dae-apply classes.st whole.npy --sigma 1 --class {} -o old",
+    "dae-compare classes.st gaussian.st -n 4 --sigma 1 --class {} -o old",
+    "pf-sample classes.st -n 4 --class {} -o old",
+    "pfd classes.st gaussian.st -n 4 --class {} -o old",
+    "dae-distill classes.st whole.npy --sigma 1 --draws 5 --class {} -o old",
     "probe linear whole.npy {} whole.npy labels.npy -o old",
     "probe projection whole.npy labels.npy whole.npy {} --rank 1 -o old --per-sample side",
     "probe snr whole.npy {} whole.npy labels.npy --rank 1 -o old",
@@ -193,6 +202,7 @@ fn small() -> Place {
         "dae-fit other.npy --kind linear-vae -r 3 -o vae.st",
         "watermark key --shape 1,3 --radius 1 -o key.npy",
         "molrg-gen --from truth.st -n 4 --seed 2 --labels labels.npy -o /dev/null",
+        "dae-fit whole.npy --kind mlp --width 4 --depth 1 --steps 2 --batch 2 -q --labels labels.npy -o classes.st",
         "molrg-gen -d 12 -r 3 -k 2 -n 4 --seed 5 --shape 4,3 --dtype f64 --truth wide.st -o wide.npy",
         "molrg-gen --from wide.st -n 4 --skip 4 --dtype f64 -o wider.npy",
         "npy cat whole.npy --rows ..1 -o row.npy",

@@ -215,10 +215,10 @@ fn the_rest_of_finite_sets_and_of_guidance() {
     let gaussian = |variance: f64| {
         let mut mixture = Mixture::of_bases(vec![Array2::eye(4)]);
         mixture.components[0].variances.fill(variance);
-        MixtureDenoiser::<f64>::new(mixture)
+        Box::new(MixtureDenoiser::<f64>::new(mixture))
     };
-    let (c, u) = (gaussian(2.0), gaussian(0.5));
-    let guided = Guided { conditional: &c, unconditional: &u, weight: 3.0 };
+    let (conditional, unconditional) = (gaussian(2.0), gaussian(0.5));
+    let guided = Guided { conditional, unconditional, weight: 3.0, band: Band::ALL };
     let (x, sigma) = (normal::<f64>(4, 3, 4), 1e-7);
     let share = |variance: f64| sigma * sigma / (variance + sigma * sigma);
     let expected = &x * (share(0.5) + 3.0 * (share(2.0) - share(0.5)));

@@ -5,6 +5,7 @@ mod dense;
 mod empirical;
 mod far;
 mod golden;
+mod guidance;
 mod jacobian;
 mod properties;
 

@@ -33,14 +33,15 @@ fn a_rows_result_is_the_same_bits_in_any_block() {
 
 #[test]
 fn guidance_is_a_line_through_two_denoisers() {
-    let conditional = MixtureDenoiser::<f64>::new(random_mixture(1, 6, &[2], 1.0, &[0.1]));
-    let unconditional = MixtureDenoiser::<f64>::new(random_mixture(2, 6, &[2, 3], 1.0, &[0.0]));
+    let conditional = || Box::new(MixtureDenoiser::<f64>::new(random_mixture(1, 6, &[2], 1.0, &[0.1])));
+    let unconditional = || Box::new(MixtureDenoiser::<f64>::new(random_mixture(2, 6, &[2, 3], 1.0, &[0.0])));
     let x = Array2::from_shape_vec((4, 6), standard_normals(&mut row_rng(1, Purpose::Noise, 9), 24)).unwrap();
     for weight in [0.0, 0.5, 1.0, 3.0, -1.0] {
-        let guided = Guided { conditional: &conditional, unconditional: &unconditional, weight };
+        let guided =
+            Guided { conditional: conditional(), unconditional: unconditional(), weight, band: Band::ALL };
         assert_eq!(guided.dim(), 6);
         let (c, u) =
-            (conditional.denoise(x.view(), 0.8).unwrap(), unconditional.denoise(x.view(), 0.8).unwrap());
+            (conditional().denoise(x.view(), 0.8).unwrap(), unconditional().denoise(x.view(), 0.8).unwrap());
         let expected = &c * weight + &u * (1.0 - weight);
         // Three operations on numbers of size up to 4.
         assert!((guided.denoise(x.view(), 0.8).unwrap() - &expected).iter().all(|v| v.abs() < 1e-14));

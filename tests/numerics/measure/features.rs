@@ -13,6 +13,7 @@ fn network(architecture: Architecture, item: &[usize]) -> (NetworkDenoiser<f64>,
     });
     let parameters: Vec<f64> = parameters.iter().map(|v| 0.3 * v).collect();
     let network = Network {
+        classes: None,
         architecture,
         preconditioning: Preconditioning::Edm,
         sigma_data: 0.8,
@@ -34,10 +35,10 @@ fn the_hidden_layer_is_the_relu_of_a_product() {
     let sigma = 0.5f64;
     let input = 1.0 / (sigma * sigma + 0.8 * 0.8f64).sqrt();
     let expected = (&x * input).dot(&w).mapv(|v| v.max(0.0));
-    let got = denoiser.features(x.view(), sigma, "hidden").unwrap();
+    let got = denoiser.features(x.view(), sigma, "hidden").unwrap().unwrap();
     // Sums of five products of about 1.
     assert!((&got - &expected).iter().all(|e| e.abs() < 1e-14));
-    assert!(denoiser.features(x.view(), sigma, "none").is_none());
+    assert!(denoiser.features(x.view(), sigma, "none").unwrap().is_none());
 }
 
 #[test]
@@ -54,11 +55,11 @@ fn every_network_names_its_layers_once_and_ends_in_the_output() {
         let mut names = std::collections::BTreeSet::new();
         for (name, shape) in denoiser.layers() {
             assert!(names.insert(name.to_string()), "{architecture:?}: {name} twice");
-            let values = denoiser.features(x.view(), 0.7, name).unwrap();
+            let values = denoiser.features(x.view(), 0.7, name).unwrap().unwrap();
             assert_eq!(values.dim(), (3, shape.len()), "{name}");
             assert!(values.iter().any(|v| *v != 0.0) && values.row(0) != values.row(1), "{name}");
             // Alone or among others.
-            let alone = denoiser.features(x.slice(ndarray::s![1..2, ..]), 0.7, name).unwrap();
+            let alone = denoiser.features(x.slice(ndarray::s![1..2, ..]), 0.7, name).unwrap().unwrap();
             assert_eq!(alone.row(0), values.row(1), "{name}");
         }
         assert!(!names.is_empty());

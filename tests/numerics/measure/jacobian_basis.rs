@@ -84,6 +84,7 @@ fn network(architecture: Architecture, item: &[usize]) -> NetworkDenoiser<f64> {
     start.iter_mut().zip(&moved).for_each(|(p, z)| *p += 0.2 * z);
     let parameters = Values::new(start);
     let network = Network {
+        classes: None,
         architecture,
         preconditioning: Preconditioning::Edm,
         sigma_data: 0.5,

@@ -1,0 +1,166 @@
+//! Labels of rows, and the classes that models are asked for.
+
+use std::ffi::{OsStr, OsString};
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+
+use super::ending::usage;
+use super::job::Job;
+use super::lists::parse_count;
+use crate::denoiser::{Asked, Model};
+use crate::network::Classes;
+use crate::stream::{ReadOptions, RowRange, Rows};
+use crate::training::Labels;
+
+/// `--class` as written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClassArg {
+    /// One for all rows.
+    One(u32),
+    /// A file of one a row.
+    Rows(OsString),
+}
+
+impl ClassArg {
+    /// # Errors
+    /// On a number that is no class.
+    pub fn parse(text: OsString) -> Result<ClassArg, &'static str> {
+        match text.to_str().map(|text| (parse_count(text), text.parse::<f64>())) {
+            Some((Ok(class), _)) => Ok(ClassArg::One(class)),
+            Some((_, Ok(_))) => Err("a class is a whole number from 0, or a file of one a row"),
+            _ => Ok(ClassArg::Rows(text)),
+        }
+    }
+
+    /// # Errors
+    /// On what is not one class for all rows.
+    pub fn parse_one(text: &str) -> Result<ClassArg, &'static str> {
+        parse_count(text).map(ClassArg::One).map_err(|_| "a class is a whole number from 0")
+    }
+}
+
+impl Job {
+    /// The labels of `rows` rows, of those that --rows selects: a file of one whole number from 0 each.
+    ///
+    /// # Errors
+    /// As [`Job::rows`]; another number of labels, and what is none.
+    pub fn labels(&self, name: &OsStr, rows: usize) -> Result<Vec<usize>> {
+        let (labels, name) = self.whole_numbers(name, self.shared.rows)?;
+        ensure!(labels.len() == rows, "{name}: {} labels for {rows} rows; give one a row", labels.len());
+        let beyond = labels.iter().position(|&label| label as usize >= rows.max(1));
+        if let Some(row) = beyond {
+            bail!("{name}: row {row}: {} is no label of {rows} rows; number classes from 0", labels[row]);
+        }
+        Ok(labels.into_iter().map(|label| label as usize).collect())
+    }
+
+    /// A file of one whole number from 0 a row, and how messages call it. What --shape says is of other rows.
+    ///
+    /// # Errors
+    /// As [`Job::rows`]; what is no such number.
+    pub fn whole_numbers(&self, name: &OsStr, rows: RowRange) -> Result<(Vec<u32>, String)> {
+        let options = ReadOptions { item_shape: None, ..self.read_options(rows) };
+        let mut labels = Rows::from_input(self.open(Some(name))?, &options)?;
+        let name = labels.name().to_string();
+        ensure!(labels.width() == 1, "{name}: has {} numbers a row, where a label is one", labels.width());
+        let label = |(i, &v): (usize, &f64)| {
+            let whole = v >= 0.0 && v.fract() == 0.0 && v <= f64::from(u32::MAX);
+            whole.then_some(v as u32).with_context(|| format!("{name}: row {i}: {v} is no label from 0"))
+        };
+        let labels = labels.read_all::<f64>()?.iter().enumerate().map(label).collect::<Result<_>>()?;
+        Ok((labels, name))
+    }
+
+    /// What models are asked for: what --class says.
+    ///
+    /// # Errors
+    /// Of the file that it names.
+    fn asked(&self) -> Result<Asked> {
+        if let Some(asked) = self.asked.get() {
+            return Ok(asked.clone());
+        }
+        let asked = match &self.shared.class {
+            None => Asked::Nothing,
+            Some(ClassArg::One(class)) => Asked::One(*class),
+            Some(ClassArg::Rows(name)) => {
+                self.numbered(true, "--class FILE", "classes belong to rows by their number")?;
+                let (classes, name) = self.whole_numbers(name, RowRange::default())?;
+                ensure!(!classes.is_empty(), "{name}: holds no classes; give one a row");
+                Asked::Rows(classes.into())
+            }
+        };
+        Ok(self.asked.get_or_init(|| asked).clone())
+    }
+
+    /// The model, asked for what --class says.
+    ///
+    /// # Errors
+    /// As [`Model::ask`].
+    pub fn of_class(&self, model: Model, name: Option<&OsStr>) -> Result<Model> {
+        let asked = self.asked()?;
+        self.ask(model, name, asked)
+    }
+
+    /// The model, asked for no class.
+    ///
+    /// # Errors
+    /// As [`Model::ask`].
+    pub fn without_class(&self, model: Model, name: Option<&OsStr>) -> Result<Model> {
+        self.ask(model, name, Asked::Nothing)
+    }
+
+    fn ask(&self, model: Model, name: Option<&OsStr>, asked: Asked) -> Result<Model> {
+        let name = name.unwrap_or(OsStr::new("<stdin>")).to_string_lossy();
+        model.ask(asked).map_err(|e| usage(anyhow!("{name}: {e:#}")))
+    }
+
+    /// Refuses `--class` where none of the models can be asked for one.
+    ///
+    /// # Errors
+    /// A usage error that names it.
+    pub fn class_is_for<'m>(&self, models: impl IntoIterator<Item = &'m Model>) -> Result<()> {
+        let any = models.into_iter().any(|model| model.classes().is_some());
+        self.only(
+            any,
+            &["--class"],
+            "no model here has classes: train one with dae-fit --labels, or name a program that is one",
+        )
+    }
+
+    /// Refuses a file of classes for another number of rows than there are.
+    ///
+    /// # Errors
+    /// Both numbers.
+    pub(super) fn classes_are_of(&self, rows: Option<usize>) -> Result<()> {
+        if let (Some(Asked::Rows(classes)), Some(rows)) = (self.asked.get(), rows)
+            && self.shared.rows.is_all()
+        {
+            ensure!(
+                classes.len() == rows,
+                "--class: {} classes for {rows} rows; give one a row",
+                classes.len()
+            );
+        }
+        Ok(())
+    }
+
+    /// What a network learns of labels, of which so many are dropped, with a word on classes that no row is of.
+    ///
+    /// # Errors
+    /// More classes than are learned.
+    pub fn to_learn(&self, labels: Vec<usize>, drop: f64) -> Result<(Labels, Classes)> {
+        let count = labels.iter().max().map_or(0, |&k| k + 1);
+        ensure!(count <= Classes::MOST, "--labels: {count} classes; at most {} are learned", Classes::MOST);
+        let mut rows = vec![0u64; count];
+        labels.iter().for_each(|&label| rows[label] += 1);
+        let empty = rows.iter().filter(|&&n| n == 0).count();
+        if let Some(first) = rows.iter().position(|&n| n == 0) {
+            self.warn(&format!(
+                "{empty} of {count} classes have no rows (the first is {first}): what --class then draws is as good as \
+                 chance; number the classes that there are from 0"
+            ));
+        }
+        let labels = Labels { classes: labels.into_iter().map(|label| label as u32).collect(), drop };
+        Ok((labels, Classes { count, unconditional: drop > 0.0 }))
+    }
+}
