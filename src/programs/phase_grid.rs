@@ -50,7 +50,7 @@ pub struct Arguments {
     #[arg(long, value_name = "DELTA", default_value_t = 0.0)]
     noise_std: f64,
     /// Rank of a component less that of the one before, so small that no rank overflows; `rank` is that of the first
-    #[arg(long, value_name = "S", default_value_t = 0, value_parser = count(0..=1_000_000))]
+    #[arg(long, value_name = "S", default_value_t = 0, value_parser = count(0..=1_000_000_u32))]
     rank_step: u32,
     /// Weights π_k, by which the component of every row is drawn; `samples` is then the mean of the components
     /// (default: all have as many)
