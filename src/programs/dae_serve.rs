@@ -245,10 +245,12 @@ fn denoised<T: Scalar>(
         let block = denoiser.block(level.len());
         let mut part = d.slice_mut(rows);
         let blocks = part.axis_chunks_iter_mut(Axis(0), block).into_par_iter();
-        blocks.zip(x.slice(rows).axis_chunks_iter(Axis(0), block)).enumerate().try_for_each(|(i, (mut d, x))| {
-            d.assign(&denoiser.denoise_rows(x, (start + i * block) as u64, level[0])?);
-            anyhow::Ok(())
-        })?;
+        blocks.zip(x.slice(rows).axis_chunks_iter(Axis(0), block)).enumerate().try_for_each(
+            |(i, (mut d, x))| {
+                d.assign(&denoiser.denoise_rows(x, (start + i * block) as u64, level[0])?);
+                anyhow::Ok(())
+            },
+        )?;
         start += level.len();
     }
     Ok(d)

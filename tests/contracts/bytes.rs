@@ -137,6 +137,10 @@ fn csv_arrays_of_a_partition_concatenate_to_the_whole() {
 fn a_shorter_run_is_the_beginning_of_a_longer_one() {
     both_types(|place, call, line| {
         let Some(n) = call.rows.filter(|n| line.contains(&format!("-n {n}"))) else { return };
+        // A file of classes has one for each row.
+        if line.contains("--class labels.npy") {
+            return;
+        }
         let longer = outputs(place, &line.replace(&format!("-n {n}"), &format!("-n {}", 3 * n + 1)));
         for (name, bytes) in outputs(place, line) {
             if !call.joined.contains(&name.as_str()) {
