@@ -3,11 +3,12 @@
 //! when a model is trained on what it drew itself (arXiv 2509.16499).
 
 use anyhow::{Result, ensure};
-use ndarray::{Array2, s};
+use ndarray::{Array2, Axis};
 use statrs::function::gamma::{digamma, ln_gamma};
 
 use super::interval::Mean;
 use super::nearest::Searched;
+use super::subset::shuffled;
 use crate::scalar::Scalar;
 
 /// Parts of the rows, each with an estimate of its own: their spread is the standard error.
@@ -41,6 +42,11 @@ pub struct Parts {
 }
 
 impl Entropy {
+    /// Rows below which there are no parts.
+    pub fn fewest(k: usize) -> usize {
+        FEWEST_PARTS * OF_A_PART * (k + 1)
+    }
+
     /// Of rows (N, d), by their k-th nearest; `progress` is told of rows as they are done, N of them in all and once
     /// more for the parts.
     ///
@@ -53,10 +59,12 @@ impl Entropy {
         let value = estimate(&searched, k, &mut progress)?;
         let count = (n / (OF_A_PART * (k + 1))).min(PARTS);
         let mut values = Mean::default();
+        // Every part as all of the rows, in whatever order they come.
+        let order = shuffled(n, 0, 0);
         for part in 0..if count < FEWEST_PARTS { 0 } else { count } {
-            let rows = searched.rows().slice(s![part..; count, ..]).to_owned();
-            let samples = rows.nrows();
-            values.add(estimate(&Searched::new(rows).expecting(samples), k, &mut progress)?);
+            let rows: Vec<usize> = order.iter().skip(part).step_by(count).copied().collect();
+            let part = Searched::new(searched.rows().select(Axis(0), &rows)).expecting(rows.len());
+            values.add(estimate(&part, k, &mut progress)?);
         }
         let parts = (values.n > 0).then(|| Parts { std_error: values.std_error(), mean: values.mean, count });
         Ok(Entropy { value, parts })

@@ -29,6 +29,9 @@ const LANES: usize = 16;
 /// Smaller sets are searched without a sieve.
 const LARGE: usize = 4096;
 
+/// Rows of fewer times the root of the least number of T are tiny.
+const TINY: f64 = 4096.0;
+
 /// Samples that try a sieve, and the share of rows passing its first bound beyond which it is given up.
 const PILOT: usize = 64;
 const GIVEN_UP: f64 = 0.05;
@@ -41,9 +44,13 @@ pub struct Searched<T: Scalar> {
     centre: Array1<T>,
     /// ½‖t_j − centre‖².
     half_norms: Vec<T>,
-    /// ‖t_j‖², and 1/‖t_j‖, 0 for zero rows.
+    /// ‖t_j‖², and 1/‖t_j‖; 0 for zero rows, and NaN for rows so small that T loses their products: these are compared
+    /// by themselves.
     squares: Vec<f64>,
     inverse_norms: Vec<T>,
+    /// Their numbers, and the largest of the others' 1/‖t_j‖.
+    tiny: Vec<usize>,
+    largest_inverse: f64,
     /// max ‖t_j − centre‖.
     farthest: f64,
     /// Of each form.
@@ -151,16 +158,24 @@ impl<T: Scalar> Searched<T> {
     /// `rows` (N, d), N > 0.
     pub fn new(rows: Array2<T>) -> Searched<T> {
         let centre = column_means(rows.view()).mapv(T::of);
-        let inverse = |norm: f64| if norm > 0.0 { T::of(norm.recip()) } else { T::zero() };
+        let inverse = |norm: f64| match norm {
+            0.0 => T::zero(),
+            _ if norm < T::min_positive_value().wide().sqrt() * TINY => T::nan(),
+            _ => T::of(norm.recip()),
+        };
         let (from_centre, squares): (Vec<f64>, Vec<f64>) = rows
             .axis_iter(Axis(0))
             .into_par_iter()
             .map(|t| (squared_distance(t, centre.view()), dot(t, t)))
             .unzip();
+        let inverse_norms: Vec<T> = squares.iter().map(|s| inverse(s.sqrt())).collect();
         Searched {
+            tiny: (0..squares.len()).filter(|&j| inverse_norms[j].is_nan()).collect(),
+            // f64::max passes over NaN.
+            largest_inverse: inverse_norms.iter().fold(0.0, |most, v| f64::max(most, v.wide())),
             farthest: from_centre.iter().fold(0.0f64, |m, s| m.max(*s)).sqrt(),
             half_norms: from_centre.into_iter().map(|s| T::of(0.5 * s)).collect(),
-            inverse_norms: squares.iter().map(|s| inverse(s.sqrt())).collect(),
+            inverse_norms,
             squares,
             sieves: [(); 2].map(|()| Sifting {
                 sieve: OnceLock::new(),
@@ -360,6 +375,8 @@ struct Search<'a, T: Scalar> {
     squares: Vec<f64>,
     sizes: Vec<f64>,
     found: Vec<Vec<Found>>,
+    /// Which rows of the first tile have been compared at the beginning, (rows, samples).
+    begun: Array2<bool>,
     /// What a bound must reach.
     limits: Vec<T>,
     /// Rows that passed the first bound of a sieve.
@@ -387,7 +404,15 @@ impl<'a, T: Scalar> Search<'a, T> {
         };
         Search {
             squares: x.outer_iter().map(|x| dot(x, x)).collect(),
-            sizes: seen.outer_iter().map(|x| dot(x, x).sqrt()).collect(),
+            // By differences of f64: what T rounds of x − centre may be more than a row is away.
+            sizes: x
+                .outer_iter()
+                .map(|x| match form {
+                    Form::Cosine => dot(x, x).sqrt(),
+                    Form::Distance => squared_distance(x, of.centre.view()).sqrt(),
+                })
+                .collect(),
+            begun: Array2::from_elem((TILE.min(of.rows.nrows()), n), false),
             found: vec![Vec::with_capacity(count + 1); n],
             limits: vec![T::neg_infinity(); n],
             passed: 0.0,
@@ -410,6 +435,11 @@ impl<'a, T: Scalar> Search<'a, T> {
             for (j, bounds) in bounds.outer_iter().enumerate() {
                 let Some(bounds) = bounds.as_slice() else { continue };
                 self.row(start + j, bounds);
+            }
+        }
+        if self.form == Form::Cosine {
+            for &j in &self.of.tiny {
+                (0..self.x.nrows()).for_each(|i| self.compare(i, j));
             }
         }
         (self.found, self.passed)
@@ -444,13 +474,16 @@ impl<'a, T: Scalar> Search<'a, T> {
     /// Compares the rows of the first tile with the largest bounds, so that the others have what to reach.
     fn begin(&mut self, bounds: ArrayView2<T>) {
         for i in 0..self.x.nrows() {
-            let mut rows: Vec<usize> = (0..bounds.nrows()).collect();
+            let mut rows: Vec<usize> = (0..bounds.nrows()).filter(|&j| !bounds[[j, i]].is_nan()).collect();
             let order = |a: &usize, b: &usize| bounds[[*b, i]].wide().total_cmp(&bounds[[*a, i]].wide());
             if rows.len() > self.count {
                 rows.select_nth_unstable_by(self.count, order);
                 rows.truncate(self.count + 1);
             }
-            rows.into_iter().for_each(|j| self.compare(i, j));
+            for j in rows {
+                self.begun[[j, i]] = true;
+                self.compare(i, j);
+            }
         }
     }
 
@@ -472,13 +505,12 @@ impl<'a, T: Scalar> Search<'a, T> {
                 continue;
             }
             for (i, &bound) in lanes.clone().zip(&bounds[lanes]) {
-                if bound < self.limits[i] {
-                    continue;
-                }
-                self.passed += 1.0;
-                let closer = self.sieve.as_ref().map(|(sieve, seen)| sieve.second(seen, i, j, bound));
-                if closer.is_none_or(|closer| closer >= self.limits[i].wide()) {
-                    self.compare(i, j);
+                if bound >= self.limits[i] && !(j < TILE && self.begun[[j, i]]) {
+                    self.passed += 1.0;
+                    let closer = self.sieve.as_ref().map(|(sieve, seen)| sieve.second(seen, i, j, bound));
+                    if closer.is_none_or(|closer| closer >= self.limits[i].wide()) {
+                        self.compare(i, j);
+                    }
                 }
             }
         }
@@ -487,7 +519,7 @@ impl<'a, T: Scalar> Search<'a, T> {
     /// Compares row j with sample i, and keeps it if it is one of the best.
     fn compare(&mut self, i: usize, j: usize) {
         let found = &mut self.found[i];
-        if self.but.is_some_and(|but| but[i] == j) || found.iter().any(|found| found.row == j) {
+        if self.but.is_some_and(|but| but[i] == j) {
             return;
         }
         let (x, t) = (self.x.row(i), self.of.rows.row(j));
@@ -506,24 +538,32 @@ impl<'a, T: Scalar> Search<'a, T> {
         }
     }
 
-    /// What a bound must reach for a row of this key: its score, less what rounding may have made of it.
+    /// What a bound must reach for a row of this key: its score, less what rounding may have made of either.
     fn limit(&self, i: usize, key: f64) -> T {
-        let (size, units) = (self.sizes[i], T::DTYPE.rounding());
-        let (score, most) = match self.form {
-            Form::Cosine => (key * size, size),
-            Form::Distance => {
-                // No row that is as near is farther from the centre, by the triangle inequality.
-                let reach = self.of.farthest.min(size + (-key).sqrt());
-                (0.5 * (size * size + key), size * reach + 0.5 * reach * reach)
-            }
-        };
-        // Of sums of as many products, of which those of up to 512 are one sum, half a unit each; and of what is rounded
-        // before: differences, norms, the score itself.
+        let (size, d) = (self.sizes[i], self.x.ncols());
+        let (units, least) = (T::DTYPE.rounding(), T::min_positive_value().wide());
+        // Sums of as many products, of which those of up to 512 are one sum, half a unit each; and what is rounded
+        // before: differences, norms, the score itself. A product may also vanish.
         let terms = match &self.sieve {
             Some((sieve, _)) => sieve.terms(),
-            None => self.x.ncols().min(512) + self.x.ncols() / 512,
+            None => d.min(512) + d / 512,
         };
-        let lost = (terms + 8) as f64 * units.max(1e-14) * most;
+        let terms = (terms + 8) as f64;
+        let units_lost = terms * units.max(1e-14);
+        let (score, lost) = match self.form {
+            Form::Cosine => (key * size, units_lost * size + terms * least * self.of.largest_inverse),
+            Form::Distance => {
+                // No row that is as near is farther from the centre, by the triangle inequality.
+                let distance = (-key).sqrt();
+                let reach = self.of.farthest.min(size + distance);
+                // Squares of f64, which nearly cancel where a sample is far from all rows.
+                let squares = f64::EPSILON * (d + 8) as f64 * (size * size - key);
+                (
+                    0.5 * (size * size + key),
+                    units_lost * (size * reach + 0.5 * reach * reach) + terms * least + squares,
+                )
+            }
+        };
         T::of(score - lost - units * score.abs())
     }
 }
@@ -576,6 +616,9 @@ mod tests {
             let repeated = Array2::from_shape_fn((800, 200), |(i, j)| train[[i % 80, j]]);
             agree(repeated.clone(), repeated.slice(s![..40, ..]).to_owned(), "repeated", 1.0);
             agree(&train + T::of(300.0), &x + T::of(300.0), "far from the origin", 1.0);
+            agree(train.clone(), &x + T::of(1e5), "samples far from the set", 1.0);
+            let size = |v: f64| T::min_positive_value().sqrt() * T::of(v);
+            agree(&train * size(0.01), &x * size(0.1), "near the least numbers", 1.0);
             let mut outlier = train.clone();
             outlier.row_mut(3).fill(T::of(1e6));
             outlier.row_mut(5).fill(T::zero());

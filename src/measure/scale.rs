@@ -102,7 +102,8 @@ impl Scale {
         let deviations = [self.deviation(), factor * other.deviation()];
         let (small, large) = (deviations[0].min(deviations[1]), deviations[0].max(deviations[1]));
         // What does not vary has no scale.
-        if self.means.n.min(other.means.n) < LEAST_ROWS || small.is_nan() || small <= 0.0 {
+        let varies = self.deviation() > 0.0 && other.deviation() > 0.0;
+        if self.means.n.min(other.means.n) < LEAST_ROWS || !varies {
             return false;
         }
         let error = |s: &Scale| s.means.variance() / s.means.n as f64;

@@ -50,7 +50,7 @@ fn entropy_of_what_has_none_is_refused_or_warned_of() {
     for (line, code, words) in [
         ("entropy twice.npy", 1, "twice.npy: 2000 of 2000 rows lie on another"),
         ("entropy twice.npy --rows ..1", 1, "1 rows, where each needs 1 others"),
-        ("entropy low.npy --neighbours 0", 2, "--neighbours 0"),
+        ("entropy low.npy --neighbours 0", 2, "must be from 1 to"),
         ("entropy low.npy --descriptor center", 2, "--descriptor center: changes no distance"),
         ("entropy low.npy --fit twice.npy", 2, "--fit: has no effect here"),
         ("entropy low.npy --descriptor pca:25", 1, "25 principal axes"),

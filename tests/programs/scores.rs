@@ -359,3 +359,20 @@ fn intervals_hold_as_documented() {
         ["bias_sq", "gen_error_sq", "gl", "gl_distance", "gl_ratio", "pfd", "pfd_relative", "rp", "variance"];
     assert_eq!(quantities.into_iter().collect::<Vec<_>>(), printed);
 }
+
+/// Many samples of a large set are searched through few coordinates, few by all: what is found is the same.
+#[test]
+fn how_many_samples_are_searched_for_changes_nothing() {
+    let place = Place::new();
+    place.out("molrg-gen -d 200 -r 8 -k 2 -n 5000 --noise-std 0.05 --truth t.st -o train.npy");
+    place.out("molrg-gen --from t.st -n 3000 --seed 1 -o x.npy");
+    for gl in ["similarity", "ratio"] {
+        let found = |rows: &str| {
+            place.out(&format!("rp-score x.npy --train train.npy --gl {gl} --per-sample s.csv {rows}"));
+            String::from_utf8(place.get("s.csv")).unwrap()
+        };
+        let (whole, part) = (found(""), found("--rows 1000..1200"));
+        let lines = |text: &str| text.lines().skip(1).map(str::to_string).collect::<Vec<_>>();
+        assert_eq!(lines(&whole)[1000..1200], lines(&part), "{gl}");
+    }
+}

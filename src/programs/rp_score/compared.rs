@@ -14,7 +14,7 @@ use crate::measure::scale::Scale;
 use crate::scalar::Scalar;
 use crate::stream::{Rows, block_rows, same_items};
 
-use super::Arguments;
+use super::{Arguments, Form};
 
 pub struct Compared<T: Scalar> {
     pub descriptor: Descriptor,
@@ -78,6 +78,10 @@ impl Arguments {
             Some((name, x)) => {
                 let rows = Known::new(x.view());
                 let described = Searched::checked(descriptor.apply(x, 0)?).context(name)?.expecting(expected);
+                ensure!(
+                    !self.gl.contains(&Form::Ratio) || described.rows().nrows() > 1,
+                    "--gl ratio: one training row has no second nearest; give more"
+                );
                 Some(Train { described, rows })
             }
             None => None,

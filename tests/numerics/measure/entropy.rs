@@ -128,3 +128,19 @@ fn entropy_of_a_gaussian_refitted_to_itself_falls() {
     }
     assert!(values[0].mean - values[3].mean > 1.0);
 }
+
+/// Whatever their order: rows of classes in turn, as balanced mixtures are drawn.
+#[test]
+fn the_standard_error_of_entropy_does_not_hang_on_the_order_of_rows() {
+    let mut x = normal::<f64>(1, 2000, 2);
+    for (i, mut row) in x.outer_iter_mut().enumerate() {
+        row *= if i % 20 < 10 { 1.0 } else { 1e-3 };
+    }
+    let sorted: Vec<usize> = (0..20).flat_map(|class| (class..2000).step_by(20)).collect();
+    let [turns, classes] =
+        [x.clone(), x.select(Axis(0), &sorted)].map(|x| Entropy::of(x, 1, |_| ()).unwrap());
+    assert!((turns.value - classes.value).abs() < 1e-12);
+    // Each of 20 parts is known to a sixth; a part of one class has ln 1000 less or more: 20 of them .8 instead of .1.
+    let ratio = turns.parts.unwrap().std_error / classes.parts.unwrap().std_error;
+    assert!((0.5..2.0).contains(&ratio) && turns.parts.unwrap().std_error < 0.3, "{ratio}, {turns:?}");
+}

@@ -53,6 +53,18 @@ fn the_nearest_rows_are_exact_where_products_hide_them() {
             normal::<T>(7, 30, 2).mapv(T::round),
             "a grid",
         );
+        // Samples far from the set: the squares of their distances nearly cancel.
+        for far in [1e4, 1e6] {
+            check(normal::<T>(1, 900, 8), normal::<T>(2, 40, 8) + T::of(far), "samples far from the set");
+        }
+        // Products of what the rows differ in are no numbers of T.
+        let tiny = T::min_positive_value().sqrt() * T::of(1e-3);
+        let flat = |seed, n| {
+            let mut rows = normal::<T>(seed, n, 6) * tiny;
+            rows.column_mut(2).fill(T::one());
+            rows
+        };
+        check(flat(1, 500), flat(2, 30), "differences near the least numbers");
         // One row far from all others must not have them searched one by one, or wrongly.
         let mut outlier = normal::<T>(8, 400, 6);
         outlier.row_mut(3).fill(T::of(1e6));
