@@ -6,6 +6,7 @@ mod empirical;
 mod far;
 mod golden;
 mod jacobian;
+mod local;
 mod properties;
 
 use molrg::denoiser::*;
