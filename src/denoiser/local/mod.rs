@@ -12,9 +12,10 @@ mod windows;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
+use ndarray::Array2;
 
 use crate::scalar::Scalar;
-use crate::schedule::same_level;
+use crate::schedule::{SIGMAS, same_level};
 use crate::stream::tensors::{Entry, Numbers, TensorFile, Values};
 
 pub use posterior::LocalDenoiser;
@@ -75,24 +76,20 @@ impl Settings {
                 "patch: this machine sees whole images; leave it out"
             }
         );
-        if let Some(even) = self.patches.iter().find(|k| *k % 2 == 0) {
-            bail!(
-                "patch {even}: a patch has a centre, so an odd size; give {} or {}",
-                even.max(&2) - 1,
-                even + 1
-            );
+        if let Some(even) = self.patches.iter().find(|k| k.is_multiple_of(2)) {
+            bail!("patch {even}: a patch has a centre, so an odd size; give {}", even + 1);
         }
         ensure!(
             levels == patches || levels == 0 && patches <= 1,
-            "{patches} sizes of patches and {levels} levels that they belong to: give as many"
+            "patch-levels: {levels} levels for {patches} sizes of patches; give a level for each"
         );
-        if let Some(level) = self.levels.iter().find(|s| !(**s >= 1e-18 && **s <= 1e18)) {
-            bail!("level {level}: a noise level must be positive, between 1e-18 and 1e18");
+        if let Some(level) = self.levels.iter().find(|s| !SIGMAS.contains(*s)) {
+            bail!("patch-levels {level}: a noise level must be positive, between 1e-18 and 1e18");
         }
         for (i, level) in self.levels.iter().enumerate() {
             ensure!(
                 !self.levels[..i].iter().any(|other| same_level(*other, *level)),
-                "level {level}: is there twice; a patch belongs to each"
+                "patch-levels {level}: is there twice; a patch belongs to each"
             );
         }
         Ok(())
@@ -107,7 +104,7 @@ impl Settings {
         if let Some(patch) = self.patches.iter().find(|k| interior && **k > height.min(width)) {
             bail!(
                 "patch {patch}: no patch of that size lies within {height}×{width} pixels; give a smaller one, or \
-                 dictionary circular"
+                 --dictionary circular"
             );
         }
         Ok(())
@@ -128,11 +125,11 @@ impl Local {
     ///
     /// # Errors
     /// Settings that do not go together or with these images, no images, or rows that are not of their size.
-    pub fn new<T: Scalar>(settings: Settings, image: [usize; 3], values: Vec<T>) -> Result<Local> {
+    pub fn new<T: Scalar>(settings: Settings, image: [usize; 3], data: Array2<T>) -> Result<Local> {
         let [h, w, c] = image;
-        let n = values.len() / (h * w * c).max(1);
-        let local = Local { settings, shape: [n, h, w, c], values: Values::new(values) };
-        local.checked()
+        let shape = [data.nrows(), h, w, c];
+        let (values, _) = data.as_standard_layout().into_owned().into_raw_vec_and_offset();
+        Local { settings, shape, values: Values::new(values) }.checked()
     }
 
     fn checked(self) -> Result<Local> {

@@ -90,13 +90,13 @@ impl Windows {
         since.clear();
         since.extend_from_slice(line);
         for place in 1..self.inputs {
-            if place % self.block != 0 {
+            if !place.is_multiple_of(self.block) {
                 let (before, own) = until.split_at_mut(place * width);
                 add(&mut own[..width], &before[(place - 1) * width..]);
             }
         }
         for place in (1..self.inputs).rev() {
-            if place % self.block != 0 {
+            if !place.is_multiple_of(self.block) {
                 let (own, after) = since.split_at_mut(place * width);
                 add(&mut own[(place - 1) * width..], &after[..width]);
             }

@@ -17,8 +17,7 @@ fn settings(machine: Machine, dictionary: Dictionary, patch: usize) -> Settings 
 }
 
 fn local<T: Scalar>(settings: &Settings, shape: [usize; 3], images: ArrayView2<T>) -> LocalDenoiser<T> {
-    let values = images.iter().copied().collect();
-    LocalDenoiser::new(Local::new(settings.clone(), shape, values).unwrap()).unwrap()
+    LocalDenoiser::new(Local::new(settings.clone(), shape, images.to_owned()).unwrap()).unwrap()
 }
 
 /// What the published definition says, patch by patch: for every pixel p of x and every place q of every image the
