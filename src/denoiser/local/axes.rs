@@ -10,7 +10,7 @@ pub struct Axis {
     /// The places whose numbers are compared: of x, and of the image.
     pub cells: Vec<(usize, usize)>,
     /// The patches' centres among the cells.
-    pub centres: Range<usize>,
+    centres: Range<usize>,
     /// Sums of cells over patches.
     pub patches: Windows,
     /// Sums, for every cell, of the patches that have it.
@@ -22,6 +22,11 @@ impl Axis {
         let patches = Windows::new(cells.len(), centres.clone(), radius, circular);
         let owners = Windows::transposed(cells.len(), centres.clone(), radius, circular);
         Axis { cells, centres, patches, owners }
+    }
+
+    /// Places of the patches' centres: of x, and of the image.
+    pub fn centres_of(&self) -> &[(usize, usize)] {
+        &self.cells[self.centres.clone()]
     }
 }
 

@@ -161,43 +161,60 @@ impl<T: Scalar> LocalDenoiser<T> {
         let entries = (self.blocks() * LANES * pixels) as f64;
         let reach = (entries / T::epsilon().wide()).ln().min(80.0) / query.scale;
         let mut sums = Sums::default();
+        // Log weights that count, and where: exponentials are loops over all of a pair of shifts.
+        let (mut weights, mut places) = (Vec::new(), Vec::new());
         for block in blocks.map(|number| self.images_of(number)) {
             for (rows, columns) in query.shifts() {
                 vectorized(
                     #[inline(always)]
                     || {
-                        self.distances(query, &block, rows, columns, &mut sums);
-                        for ((i, j), distances) in centres(rows, columns).zip(sums.lanes()) {
-                            let pixel = self.pixel(i.0, j.0);
-                            let reference = &mut nearest[pixel];
-                            let (closer, near) =
-                                distances.iter().fold((false, false), |(closer, near), &d| {
-                                    (closer | (d < *reference), near | (d < *reference + reach))
-                                });
-                            if !near {
-                                continue;
-                            }
-                            let (numbers, at) = self.numbers(i, j);
-                            if closer {
-                                let least = distances.iter().fold(f64::INFINITY, |m, &d| m.min(d));
-                                let factor = ((least - *reference) * query.scale).exp();
-                                *reference = least;
-                                for lane in
-                                    std::iter::once(&mut total[pixel]).chain(&mut step[numbers.clone()])
-                                {
-                                    lane.iter_mut().for_each(|v| *v *= factor);
+                        weights.clear();
+                        places.clear();
+                        self.distances(
+                            query,
+                            &block,
+                            rows,
+                            columns,
+                            &mut sums,
+                            #[inline(always)]
+                            |i, j, distances| {
+                                let pixel = self.pixel(i.0, j.0);
+                                let reference = &mut nearest[pixel];
+                                let least = least(distances);
+                                if least > *reference + reach {
+                                    return;
                                 }
-                            }
-                            let reference = *reference;
+                                let (numbers, at) = self.numbers(i, j);
+                                if least < *reference {
+                                    let factor = ((least - *reference) * query.scale).exp();
+                                    *reference = least;
+                                    for lane in
+                                        std::iter::once(&mut total[pixel]).chain(&mut step[numbers.clone()])
+                                    {
+                                        lane.iter_mut().for_each(|v| *v *= factor);
+                                    }
+                                }
+                                let mut logs = [T::zero(); LANES];
+                                for (log, d) in logs.iter_mut().zip(distances) {
+                                    *log = T::of((*reference - d) * query.scale);
+                                }
+                                weights.extend_from_slice(&logs);
+                                places.push((pixel, numbers, at));
+                            },
+                        );
+                        for w in &mut weights {
+                            *w = w.exp_flushed();
+                        }
+                        for (w, (pixel, numbers, at)) in weights.as_chunks::<LANES>().0.iter().zip(&places) {
                             let mut weights = [0.0; LANES];
-                            for ((w, d), present) in weights.iter_mut().zip(distances).zip(&block.present) {
-                                *w = (T::of((reference - d) * query.scale).exp_flushed() * *present).wide();
+                            for ((weight, w), present) in weights.iter_mut().zip(w).zip(&block.present) {
+                                *weight = (*w * *present).wide();
                             }
-                            for (total, w) in total[pixel].iter_mut().zip(&weights) {
+                            for (total, w) in total[*pixel].iter_mut().zip(&weights) {
                                 *total += w;
                             }
-                            let steps = step[numbers.clone()].iter_mut().zip(&query.x[numbers]);
-                            for ((step, x), y) in steps.zip(&block.images[at]) {
+                            let steps = step[numbers.clone()].iter_mut().zip(&query.x[numbers.clone()]);
+                            for ((step, x), y) in steps.zip(&block.images[at.clone()]) {
                                 for ((step, w), y) in step.iter_mut().zip(&weights).zip(y) {
                                     *step += w * (y.wide() - x);
                                 }
@@ -211,19 +228,37 @@ impl<T: Scalar> LocalDenoiser<T> {
         Posterior { nearest, total: total.iter().map(sum).collect(), step: step.iter().map(sum).collect() }
     }
 
-    /// Squared distances of the patches of a pair of shifts.
+    /// Squared distances of the patches of a pair of shifts, each given with row and column of the patches' centres, of x
+    /// and of the images.
     #[inline(always)]
-    fn distances(&self, query: &Query, block: &Block<T>, rows: &Axis, columns: &Axis, sums: &mut Sums) {
-        sums.over(&rows.patches, &columns.patches, |i, j, out| {
-            *out = [0.0; LANES];
-            let (numbers, at) = self.numbers(rows.cells[i], columns.cells[j]);
-            for (x, y) in query.x[numbers].iter().zip(&block.images[at]) {
-                for (out, y) in out.iter_mut().zip(y) {
-                    let difference = x - y.wide();
-                    *out += difference * difference;
+    fn distances(
+        &self,
+        query: &Query,
+        block: &Block<T>,
+        rows: &Axis,
+        columns: &Axis,
+        sums: &mut Sums,
+        mut take: impl FnMut((usize, usize), (usize, usize), &Lane<f64>),
+    ) {
+        let (rows_centres, columns_centres) = (rows.centres_of(), columns.centres_of());
+        sums.over(
+            &rows.patches,
+            &columns.patches,
+            #[inline(always)]
+            |i, j| {
+                let mut sum = [0.0; LANES];
+                let (numbers, at) = self.numbers(rows.cells[i], columns.cells[j]);
+                for (x, y) in query.x[numbers].iter().zip(&block.images[at]) {
+                    for (sum, y) in sum.iter_mut().zip(y) {
+                        let difference = x - y.wide();
+                        *sum += difference * difference;
+                    }
                 }
-            }
-        });
+                sum
+            },
+            #[inline(always)]
+            |i, j, sum| take(rows_centres[i], columns_centres[j], sum),
+        );
     }
 
     /// Where the channels of a pixel of x are, and of one of the images.
@@ -247,13 +282,18 @@ impl Query<'_> {
     }
 }
 
-/// The patches of a pair of shifts: row and column of the centre, of x and of an image.
+/// The smallest of them, by halves: a loop over all is a chain of comparisons.
 #[inline(always)]
-fn centres<'a>(rows: &'a Axis, columns: &'a Axis) -> impl Iterator<Item = ((usize, usize), (usize, usize))> {
-    let along = &columns.cells[columns.centres.clone()];
-    rows.cells[rows.centres.clone()]
-        .iter()
-        .flat_map(move |row| along.iter().map(move |column| (*row, *column)))
+fn least(lane: &Lane<f64>) -> f64 {
+    let mut least = *lane;
+    let mut half = LANES / 2;
+    while half > 0 {
+        for l in 0..half {
+            least[l] = if least[l + half] < least[l] { least[l + half] } else { least[l] };
+        }
+        half /= 2;
+    }
+    least[0]
 }
 
 impl Posterior {
@@ -360,71 +400,84 @@ impl<T: Scalar> LocalDenoiser<T> {
                 vectorized(
                     #[inline(always)]
                     || {
-                        self.distances(query, &block, rows, columns, &mut sums);
                         weights.clear();
-                        weights.extend(centres(rows, columns).zip(sums.lanes()).map(
-                            |((i, j), distances)| {
+                        self.distances(
+                            query,
+                            &block,
+                            rows,
+                            columns,
+                            &mut sums,
+                            #[inline(always)]
+                            |i, j, distances| {
                                 let pixel = self.pixel(i.0, j.0);
                                 let (nearest, total) = (posterior.nearest[pixel], posterior.total[pixel]);
-                                std::array::from_fn(|l| {
+                                weights.push(std::array::from_fn(|l| {
                                     let log = (nearest - distances[l]) * query.scale;
                                     log.exp_flushed() * block.present[l].wide() / total
-                                })
+                                }));
                             },
-                        ));
+                        );
                         if weights.iter().flatten().all(|w| *w == 0.0) {
                             return;
                         }
+                        let (rows_centres, columns_centres) = (rows.centres_of(), columns.centres_of());
+                        let weight = |i: usize, j: usize| &weights[i * columns_centres.len() + j];
                         for (v, products) in directions.iter().zip(products.chunks_exact_mut(d)) {
                             if transposed {
-                                let cell = |i: usize, j: usize, out: &mut Lane<f64>| {
-                                    let w = &weights[i * columns.centres.len() + j];
-                                    let place = (rows.centres.start + i, columns.centres.start + j);
-                                    let (numbers, at) =
-                                        self.numbers(rows.cells[place.0], columns.cells[place.1]);
-                                    *out = [0.0; LANES];
-                                    for (n, y) in numbers.zip(&block.images[at]) {
-                                        for ((out, w), y) in out.iter_mut().zip(w).zip(y) {
-                                            *out += w * v[n] * (y.wide() - query.x[n] - posterior.step[n]);
+                                sums.over(
+                                    &rows.owners,
+                                    &columns.owners,
+                                    #[inline(always)]
+                                    |i, j| {
+                                        let mut sum = [0.0; LANES];
+                                        let (numbers, at) = self.numbers(rows_centres[i], columns_centres[j]);
+                                        for (n, y) in numbers.zip(&block.images[at]) {
+                                            for ((sum, w), y) in sum.iter_mut().zip(weight(i, j)).zip(y) {
+                                                *sum +=
+                                                    w * v[n] * (y.wide() - query.x[n] - posterior.step[n]);
+                                            }
                                         }
-                                    }
-                                };
-                                sums.over(&rows.owners, &columns.owners, cell);
-                                let cells = rows
-                                    .cells
-                                    .iter()
-                                    .flat_map(|i| columns.cells.iter().map(move |j| (*i, *j)));
-                                for ((i, j), owned) in cells.zip(sums.lanes()) {
-                                    let (numbers, at) = self.numbers(i, j);
-                                    for (n, y) in numbers.zip(&block.images[at]) {
-                                        for ((sum, owned), y) in products[n].iter_mut().zip(owned).zip(y) {
-                                            *sum += owned * (query.x[n] - y.wide());
+                                        sum
+                                    },
+                                    #[inline(always)]
+                                    |i, j, owned| {
+                                        let (numbers, at) = self.numbers(rows.cells[i], columns.cells[j]);
+                                        for (n, y) in numbers.zip(&block.images[at]) {
+                                            for ((sum, owned), y) in products[n].iter_mut().zip(owned).zip(y)
+                                            {
+                                                *sum += owned * (query.x[n] - y.wide());
+                                            }
                                         }
-                                    }
-                                }
+                                    },
+                                );
                             } else {
-                                let cell = |i: usize, j: usize, out: &mut Lane<f64>| {
-                                    let (numbers, at) = self.numbers(rows.cells[i], columns.cells[j]);
-                                    *out = [0.0; LANES];
-                                    for (n, y) in numbers.zip(&block.images[at]) {
-                                        for (out, y) in out.iter_mut().zip(y) {
-                                            *out += v[n] * (query.x[n] - y.wide());
+                                sums.over(
+                                    &rows.patches,
+                                    &columns.patches,
+                                    #[inline(always)]
+                                    |i, j| {
+                                        let mut sum = [0.0; LANES];
+                                        let (numbers, at) = self.numbers(rows.cells[i], columns.cells[j]);
+                                        for (n, y) in numbers.zip(&block.images[at]) {
+                                            for (sum, y) in sum.iter_mut().zip(y) {
+                                                *sum += v[n] * (query.x[n] - y.wide());
+                                            }
                                         }
-                                    }
-                                };
-                                sums.over(&rows.patches, &columns.patches, cell);
-                                for (((i, j), along), w) in
-                                    centres(rows, columns).zip(sums.lanes()).zip(&weights)
-                                {
-                                    let (numbers, at) = self.numbers(i, j);
-                                    for (n, y) in numbers.zip(&block.images[at]) {
-                                        for (((sum, along), w), y) in
-                                            products[n].iter_mut().zip(along).zip(w).zip(y)
-                                        {
-                                            *sum += w * along * (y.wide() - query.x[n] - posterior.step[n]);
+                                        sum
+                                    },
+                                    #[inline(always)]
+                                    |i, j, along| {
+                                        let (numbers, at) = self.numbers(rows_centres[i], columns_centres[j]);
+                                        for (n, y) in numbers.zip(&block.images[at]) {
+                                            let lanes =
+                                                products[n].iter_mut().zip(along).zip(weight(i, j)).zip(y);
+                                            for (((sum, along), w), y) in lanes {
+                                                *sum +=
+                                                    w * along * (y.wide() - query.x[n] - posterior.step[n]);
+                                            }
                                         }
-                                    }
-                                }
+                                    },
+                                );
                             }
                         }
                     },

@@ -81,52 +81,29 @@ impl Windows {
         self.windows.len()
     }
 
-    /// Sums over all windows of a line whose places are `width` numbers each.
+    /// Turns what lies at places `stride` apart, from `first` on, into sums from there to the end of each block, and puts
+    /// those from its beginning in `until`.
     #[inline(always)]
-    fn sums(&self, line: &[f64], width: usize, scratch: &mut Scratch, out: &mut [f64]) {
-        let Scratch { until, since } = scratch;
-        until.clear();
-        until.extend_from_slice(line);
-        since.clear();
-        since.extend_from_slice(line);
-        for place in 1..self.inputs {
-            if !place.is_multiple_of(self.block) {
-                let (before, own) = until.split_at_mut(place * width);
-                add(&mut own[..width], &before[(place - 1) * width..]);
+    fn run(&self, since: &mut [Lane<f64>], until: &mut [Lane<f64>], first: usize, stride: usize) {
+        for start in (0..self.inputs).step_by(self.block) {
+            let stop = (start + self.block).min(self.inputs);
+            let mut sum = [0.0; LANES];
+            for place in start..stop {
+                add(&mut sum, &since[first + place * stride]);
+                until[first + place * stride] = sum;
             }
-        }
-        for place in (1..self.inputs).rev() {
-            if !place.is_multiple_of(self.block) {
-                let (own, after) = since.split_at_mut(place * width);
-                add(&mut own[(place - 1) * width..], &after[..width]);
-            }
-        }
-        let at = |place: usize| place * width..(place + 1) * width;
-        for (window, out) in self.windows.iter().zip(out.chunks_exact_mut(width)) {
-            let first = match window.first {
-                Running::Until(place) => &until[at(place)],
-                Running::Since(place) => &since[at(place)],
-            };
-            match window.more {
-                [None, _] => out.copy_from_slice(first),
-                [Some(second), None] => {
-                    for ((out, a), b) in out.iter_mut().zip(first).zip(&until[at(second)]) {
-                        *out = a + b;
-                    }
-                }
-                [Some(second), Some(third)] => {
-                    let more = until[at(second)].iter().zip(&until[at(third)]);
-                    for ((out, a), (b, c)) in out.iter_mut().zip(first).zip(more) {
-                        *out = a + b + c;
-                    }
-                }
+            let mut sum = [0.0; LANES];
+            for place in (start..stop).rev() {
+                let here = &mut since[first + place * stride];
+                add(&mut sum, here);
+                *here = sum;
             }
         }
     }
 }
 
 #[inline(always)]
-fn add(to: &mut [f64], from: &[f64]) {
+fn add(to: &mut Lane<f64>, from: &Lane<f64>) {
     for (to, from) in to.iter_mut().zip(from) {
         *to += from;
     }
@@ -149,57 +126,72 @@ impl Window {
             _ if start / block == stop / block => (Running::Since(start), None),
             _ => (Running::Since(start), Some(stop)),
         };
-        match second {
-            None => Window { first, more: [wrapped, None] },
-            Some(_) => Window { first, more: [second, wrapped] },
-        }
+        Window { first, more: [second, wrapped] }
     }
-}
 
-/// Running sums of a line.
-#[derive(Default)]
-struct Scratch {
-    until: Vec<f64>,
-    since: Vec<f64>,
+    /// Its sum, of running sums as [`Windows::run`] gives them.
+    #[inline(always)]
+    fn sum(&self, since: &[Lane<f64>], until: &[Lane<f64>], first: usize, stride: usize) -> Lane<f64> {
+        let mut sum = match self.first {
+            Running::Until(place) => until[first + place * stride],
+            Running::Since(place) => since[first + place * stride],
+        };
+        if let Some(place) = self.more[0] {
+            add(&mut sum, &until[first + place * stride]);
+        }
+        if let Some(place) = self.more[1] {
+            add(&mut sum, &until[first + place * stride]);
+        }
+        sum
+    }
 }
 
 /// Sums over the windows of a rectangle, and the room they take.
 #[derive(Default)]
 pub struct Sums {
-    line: Vec<f64>,
-    /// Sums along the rows, of all rows.
-    across: Vec<f64>,
-    scratch: Scratch,
-    /// The sums, (rows' windows, columns' windows, lanes).
-    out: Vec<f64>,
+    /// A line of cells, then its sums to the end of each block; and those from its beginning.
+    line: [Vec<Lane<f64>>; 2],
+    /// The same of all lines' windows.
+    across: [Vec<Lane<f64>>; 2],
 }
 
 impl Sums {
-    /// Sums of what `cell` puts at every place, a number for each lane.
+    /// Sums of what `cell` says of every place, a number for each lane, given to `take` window after window, row by
+    /// row.
     #[inline(always)]
     pub fn over(
         &mut self,
         rows: &Windows,
         columns: &Windows,
-        mut cell: impl FnMut(usize, usize, &mut Lane<f64>),
+        mut cell: impl FnMut(usize, usize) -> Lane<f64>,
+        mut take: impl FnMut(usize, usize, &Lane<f64>),
     ) {
-        let width = columns.len() * LANES;
-        self.line.resize(columns.inputs * LANES, 0.0);
-        self.across.resize(rows.inputs * width, 0.0);
-        self.out.resize(rows.len() * width, 0.0);
-        for (i, across) in self.across.chunks_exact_mut(width).enumerate() {
-            for (j, lane) in self.line.as_chunks_mut().0.iter_mut().enumerate() {
-                cell(i, j, lane);
+        let width = columns.len();
+        let [line, line_until] = self.line.each_mut().map(|line| sized(line, columns.inputs));
+        let [across, across_until] = self.across.each_mut().map(|across| sized(across, rows.inputs * width));
+        for (i, across) in across.chunks_exact_mut(width).enumerate() {
+            for (j, lane) in line.iter_mut().enumerate() {
+                *lane = cell(i, j);
             }
-            columns.sums(&self.line, LANES, &mut self.scratch, across);
+            columns.run(line, line_until, 0, 1);
+            for (window, sum) in columns.windows.iter().zip(across) {
+                *sum = window.sum(line, line_until, 0, 1);
+            }
         }
-        rows.sums(&self.across, width, &mut self.scratch, &mut self.out);
+        for j in 0..width {
+            rows.run(across, across_until, j, width);
+        }
+        for (i, window) in rows.windows.iter().enumerate() {
+            for j in 0..width {
+                take(i, j, &window.sum(across, across_until, j, width));
+            }
+        }
     }
+}
 
-    /// The sums, window after window, row by row.
-    pub fn lanes(&self) -> &[Lane<f64>] {
-        self.out.as_chunks().0
-    }
+fn sized(lanes: &mut Vec<Lane<f64>>, len: usize) -> &mut [Lane<f64>] {
+    lanes.resize(len, [0.0; LANES]);
+    lanes
 }
 
 #[cfg(test)]
@@ -239,13 +231,20 @@ mod tests {
         if inner.is_empty() { vec![0..inputs] } else { vec![0..inputs, inner] }
     }
 
+    /// Along both axes, against a line of the one place that the other axis has.
     fn check(windows: &Windows, line: &[f64], has: impl Fn(usize, usize) -> bool) {
-        let mut out = vec![0.0; windows.len()];
-        windows.sums(line, 1, &mut Scratch::default(), &mut out);
-        for (w, sum) in out.iter().enumerate() {
+        let one = Windows::new(1, 0..1, 0, false);
+        let lane = |place: usize| std::array::from_fn(|l| line[place] * (l + 1) as f64);
+        let (mut along, mut down) = (Vec::new(), Vec::new());
+        let mut sums = Sums::default();
+        sums.over(&one, windows, |_, j| lane(j), |_, _, sum| along.push(*sum));
+        sums.over(windows, &one, |i, _| lane(i), |_, _, sum| down.push(*sum));
+        assert_eq!((along.len(), &along), (windows.len(), &down));
+        for (w, sum) in along.iter().enumerate() {
             let direct: f64 =
                 line.iter().enumerate().filter(|(place, _)| has(w, *place)).map(|(_, v)| v).sum();
-            assert_eq!(*sum, direct, "window {w} of {} over {} places", windows.len(), line.len());
+            let due: Lane<f64> = std::array::from_fn(|l| direct * (l + 1) as f64);
+            assert_eq!(*sum, due, "window {w} of {} over {} places", windows.len(), line.len());
         }
     }
 }
