@@ -268,6 +268,57 @@ def empirical(t, x, sigma, xp):
     return softmax(xp, -square / (2 * sigma[:, None] ** 2)) @ t["data"]
 
 
+def places(m, side, length):
+    """Along one axis: the places of the patch about each place (-1: outside), and the places it is compared with."""
+    machine, r = m["machine"], side // 2
+    circular = machine in ("equivariant", "equivariant-local")
+    if circular and side >= length:
+        patches = [[(p + o) % length for o in range(length)] for p in range(length)]
+    elif circular:
+        patches = [[(p + o) % length for o in range(-r, r + 1)] for p in range(length)]
+    else:
+        patches = [[p + o if 0 <= p + o < length else -1 for o in range(-r, r + 1)] for p in range(length)]
+    clipped = [(max(r - p, 0), max(p + r + 1 - length, 0)) for p in range(length)]
+    if machine == "local":
+        others = [[p] for p in range(length)]
+    elif machine == "bordered":
+        others = [[q for q in range(length) if clipped[q] == clipped[p]] for p in range(length)]
+    elif m.get("dictionary") == "interior":
+        others = [[q for q in range(length) if clipped[q] == (0, 0)]] * length
+    else:
+        others = [list(range(length))] * length
+    return patches, others
+
+
+def local(m, t, x, sigma, xp):
+    n, h, w, c = t["data"].shape
+    if m["machine"] == "ideal":
+        return empirical({"data": t["data"].reshape(n, -1)}, x, sigma, xp)
+    images, out = t["data"].reshape(n, h * w, c), []
+    sizes = [int(k) for k in m.get("patch", str(2 * max(h, w) + 1)).split(",")]
+    levels = [math.log(float(s)) for s in m.get("patch_levels", "1").split(",")]
+    for row, level in zip(x.reshape(len(x), h * w, c), sigma):
+        off = [abs(s - math.log(float(level))) for s in levels]
+        down, across = (places(m, sizes[off.index(min(off))], length) for length in (h, w))
+
+        def patch(i, j):
+            return [a * w + b if a >= 0 and b >= 0 else -1 for a in down[0][i] for b in across[0][j]]
+
+        pixels = []
+        for i in range(h):
+            for j in range(w):
+                own = patch(i, j)
+                inside = [k for k, place in enumerate(own) if place >= 0]
+                pairs = [(a, b) for a in down[1][i] for b in across[1][j]]
+                there = [[patch(a, b)[k] for k in inside] for a, b in pairs]
+                # (n, pairs, pixels of a patch, channels)
+                square = ((row[[own[k] for k in inside]] - images[:, there]) ** 2).sum(axis=(2, 3))
+                weights = softmax(xp, -square.reshape(-1) / (2 * level**2))
+                pixels.append(weights @ images[:, [a * w + b for a, b in pairs]].reshape(-1, c))
+        out.append(xp.stack(pixels).reshape(-1))
+    return xp.stack(out)
+
+
 def affine(t, x, sigma, xp):
     out = []
     for row, level in zip(x, sigma):
@@ -313,6 +364,8 @@ def denoised_by(m, tensors, x, sigma, xp=np, classes=None):
         return mixture(tensors, x, sigma, xp)
     if m["kind"] == "empirical":
         return empirical(tensors, x, sigma, xp)
+    if m["kind"] == "local":
+        return local(m, tensors, x, sigma, xp)
     if m["kind"] == "affine":
         return affine(tensors, x, sigma, xp)
     return network(m, tensors, x, sigma, xp, classes)
@@ -350,5 +403,5 @@ class Model:
 
 
 def load(path) -> Model:
-    """A model file (mixture, finite set or network) as a NumPy function of points and noise levels."""
+    """A model file (mixture, finite set, local machine or network) as a NumPy function of points and noise levels."""
     return Model(path)

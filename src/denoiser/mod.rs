@@ -5,6 +5,7 @@
 //! * [`mixture`]: the posterior mean of a mixture of low-rank Gaussians (Lemma 1
 //!   of arXiv 2409.02426 in its general form);
 //! * [`empirical`]: the optimal denoiser of a finite set (arXiv 2310.05264);
+//! * [`local`]: optimal denoisers of a finite set that see patches (arXiv 2412.20292);
 //! * [`affine`]: one affine map a noise level;
 //! * [`reduced`]: the flow of a mixture in the dimensions in which it happens;
 //! * [`classes`]: which of its classes a model is asked for;
@@ -24,6 +25,7 @@ pub mod differences;
 pub mod empirical;
 pub mod external;
 pub mod guided;
+pub mod local;
 pub mod mixture;
 pub mod model;
 pub mod network;
@@ -37,6 +39,7 @@ pub use differences::Differences;
 pub use empirical::EmpiricalDenoiser;
 pub use external::{External, ExternalDenoiser};
 pub use guided::{Band, Guided, Steered};
+pub use local::LocalDenoiser;
 pub use mixture::MixtureDenoiser;
 pub use model::Model;
 pub use network::NetworkDenoiser;

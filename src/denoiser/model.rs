@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `molrg` | `weights` f64 [K], `means` [K, d], `bases` [K, d, r], `variances` [K, r], `noise_variance` [K] |
 //! | `empirical` | `data` [N, d] |
+//! | `local` | `data` [N, H, W, C] |
 //! | `affine` | `sigmas` f64 [L], `weights` [L, d, d], `biases` [L, d] |
 //! | `linear-vae`, `gan` | `model.…`: generators, which have no denoiser |
 //! | `network` | `ema.…` and `model.…`, one tensor a parameter; checkpoints also `first.…`, `second.…` |
@@ -19,10 +20,11 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use ndarray::{Array1, Array2, ArrayView2};
 
 use super::external::Ability;
+use super::local::{Local, Machine};
 use super::network::Network;
 use super::{
     Affine, AffineDenoiser, Asked, Denoiser, Differentiable, EmpiricalDenoiser, External, ExternalDenoiser,
-    MixtureDenoiser, NetworkDenoiser,
+    LocalDenoiser, MixtureDenoiser, NetworkDenoiser,
 };
 use crate::generator::Decoder;
 use crate::linalg::{column_means, largest_eigenvalue};
@@ -51,6 +53,7 @@ pub struct Model {
 pub enum Kind {
     Molrg(Mixture),
     Empirical(Points),
+    Local(Local),
     Affine(Affine),
     Network(Box<Network>),
     Generator(Generative),
@@ -169,26 +172,24 @@ impl Points {
         Ok(Points { shape: (n, d), values: data.values })
     }
 
-    /// Of rows that are spread evenly over all, at most so many.
-    fn extent(&self) -> Extent {
-        const ROWS: usize = 2000;
-        let (n, d) = self.shape;
-        let kept = n.min(ROWS);
-        let mut rows = Array2::zeros((kept, d));
-        for (i, mut row) in rows.outer_iter_mut().enumerate() {
-            let from = i * n / kept * d;
-            let numbers = Numbers::part(&self.values, from..from + d);
-            row.assign(&Array1::from(numbers.wide()));
-        }
-        let mean = column_means(rows.view());
-        rows -= &mean;
-        let variance = largest_eigenvalue(d, |v| rows.t().dot(&rows.dot(v)) / kept as f64);
-        Extent { mean: Some((mean.dot(&mean) / d as f64).sqrt()), deviation: variance.sqrt() }
-    }
-
     fn into_array<T: Scalar>(self) -> Result<Array2<T>> {
         Ok(Array2::from_shape_vec(self.shape, self.values.into_vec())?)
     }
+}
+
+/// How far the rows of a training set reach, (N, d): of those that are spread evenly over all, at most so many.
+fn extent((n, d): (usize, usize), values: &Values) -> Extent {
+    const ROWS: usize = 2000;
+    let kept = n.min(ROWS);
+    let mut rows = Array2::zeros((kept, d));
+    for (i, mut row) in rows.outer_iter_mut().enumerate() {
+        let from = i * n / kept * d;
+        row.assign(&Array1::from(Numbers::part(values, from..from + d).wide()));
+    }
+    let mean = column_means(rows.view());
+    rows -= &mean;
+    let variance = largest_eigenvalue(d, |v| rows.t().dot(&rows.dot(v)) / kept as f64);
+    Extent { mean: Some((mean.dot(&mean) / d as f64).sqrt()), deviation: variance.sqrt() }
 }
 
 impl Model {
@@ -266,6 +267,7 @@ impl Model {
         match self.kind {
             Kind::Molrg(_) => "molrg",
             Kind::Empirical(_) => "empirical",
+            Kind::Local(_) => "local",
             Kind::Affine(_) => "affine",
             Kind::Network(_) => "network",
             Kind::Generator(ref g) => g.name,
@@ -281,6 +283,7 @@ impl Model {
                 k * (d + 2) + mixture.components.iter().map(|c| c.variances.len() * (d + 1)).sum::<usize>()
             }
             Kind::Empirical(points) => points.values.len(),
+            Kind::Local(local) => local.values.len(),
             Kind::Affine(affine) => affine.parameters(),
             Kind::Network(network) => network.average.len(),
             Kind::Generator(generative) => generative.parameters.len(),
@@ -326,7 +329,8 @@ impl Model {
                 let rms = (mean.dot(&mean) / mean.len() as f64).sqrt();
                 Some(Extent { mean: Some(rms), deviation: mixture.largest_variance().sqrt() })
             }
-            Kind::Empirical(points) => Some(points.extent()),
+            Kind::Empirical(points) => Some(extent(points.shape, &points.values)),
+            Kind::Local(local) => Some(extent((local.shape[0], local.dim()), &local.values)),
             Kind::Network(network) => Some(Extent { mean: None, deviation: network.sigma_data }),
             Kind::Affine(_) | Kind::Generator(_) | Kind::External(_) => None,
         }
@@ -357,6 +361,11 @@ impl Model {
         Ok(match self.kind {
             Kind::Molrg(mixture) => Box::new(MixtureDenoiser::new(mixture)),
             Kind::Empirical(points) => Box::new(EmpiricalDenoiser::new(points.into_array()?)),
+            Kind::Local(local) if local.settings.machine == Machine::Ideal => {
+                let points = Points { shape: (local.shape[0], local.dim()), values: local.values };
+                Box::new(EmpiricalDenoiser::new(points.into_array()?))
+            }
+            Kind::Local(local) => Box::new(LocalDenoiser::new(local)?),
             Kind::Affine(affine) => Box::new(AffineDenoiser::new(affine)?),
             Kind::Network(_) => Box::new(self.into_network()?),
             Kind::Generator(g) => bail!(g.no_denoiser()),
@@ -428,6 +437,10 @@ impl Model {
                 let dtype = file.dtype("data")?;
                 (Kind::Empirical(Points::read(&mut file)?), dtype)
             }
+            "local" => {
+                let dtype = file.dtype("data")?;
+                (Kind::Local(Local::read(&mut file)?), dtype)
+            }
             "affine" => {
                 let dtype = file.dtype("weights")?;
                 (Kind::Affine(Affine::read(&mut file)?), dtype)
@@ -445,7 +458,7 @@ impl Model {
                 }
                 None => bail!(
                     "a model of kind {other:?}, which this program does not know; it knows molrg, empirical, \
-                     affine, network, linear-vae and gan"
+                     local, affine, network, linear-vae and gan"
                 ),
             },
         };
@@ -453,6 +466,7 @@ impl Model {
         let width = match &model.kind {
             Kind::Molrg(mixture) => mixture.dim(),
             Kind::Empirical(points) => points.shape.1,
+            Kind::Local(local) => local.dim(),
             Kind::Affine(affine) => affine.dim(),
             // Read by the shape of their items.
             Kind::Network(_) | Kind::Generator(_) | Kind::External(_) => model.dim(),
@@ -484,6 +498,10 @@ impl Model {
                 let numbers = Numbers::from(&points.values);
                 let data = Entry { name: "data".into(), shape: vec![n, d], dtype: self.dtype, numbers };
                 tensors::write(out, &metadata, &[data])
+            }
+            Kind::Local(local) => {
+                metadata.extend(local.metadata());
+                tensors::write(out, &metadata, &local.entries())
             }
             Kind::Affine(affine) => tensors::write(out, &metadata, &affine.entries()),
             Kind::Network(network) => {

@@ -234,7 +234,10 @@ impl Architecture {
 }
 
 /// (height, width, channels) of an item that is an image.
-fn image(item: &[usize]) -> Result<[usize; 3]> {
+///
+/// # Errors
+/// Of another number of axes.
+pub fn image(item: &[usize]) -> Result<[usize; 3]> {
     match *item {
         [h, w] => Ok([h, w, 1]),
         [h, w, c] => Ok([h, w, c]),

@@ -78,6 +78,12 @@ pub const CALLS: &[Call] = &[
     call("dae-fit", "train.npy --kind gaussian --report report.csv"),
     call("dae-fit", "train.npy --kind gaussian -r 5"),
     call("dae-fit", "train.npy --kind empirical --report report.csv"),
+    call("dae-fit", "train.npy --kind local --machine bordered --patch 3 --report report.csv"),
+    call("dae-fit", "train.npy --kind local --machine equivariant"),
+    call(
+        "dae-fit",
+        "train.npy --kind local --machine equivariant-local --patch 1,3 --patch-levels 0.1,2 --dictionary circular",
+    ),
     call(
         "dae-fit",
         "train.npy --kind mlp --quiet --width 16 --depth 2 --steps 30 --batch 40 --optimizer adamw --weight-decay 0.01",
@@ -110,6 +116,7 @@ pub const CALLS: &[Call] = &[
     // Without requests; tests of external models have them.
     call("dae-serve", "student.st"),
     rowwise("dae-apply", 200, &["-"], "student.st test.npy --sigma 0.5"),
+    rowwise("dae-apply", 200, &["-"], "local.st test.npy --sigma 0.5 --quantity score"),
     rowwise("dae-apply", 200, &["-"], "network.st test.npy --sigma 0.5 --add-noise"),
     rowwise("dae-apply", 200, &["-"], "classes.st test.npy --sigma 0.5 --class 1 --quantity score"),
     rowwise("dae-apply", 300, &["-"], "classes.st train.npy --sigma 0.5 --class labels.npy"),
@@ -344,6 +351,8 @@ impl Place {
             "dae-fit train.npy --rows ..30 --kind molrg -r 3 -k 2 -o student.st".into(),
             "dae-fit train.npy --kind gaussian -o gaussian.st".into(),
             "dae-fit train.npy --rows ..80 --kind empirical -o empirical.st".into(),
+            "dae-fit train.npy --rows ..40 --kind local --machine equivariant-local --patch 3 -q -o local.st"
+                .into(),
             "dae-fit train.npy --kind unet --quiet --width 8 --steps 8 --batch 32 -o network.st".into(),
             "molrg-gen --from truth.st -n 300 --seed 1 --labels labels.npy -o /dev/null".into(),
             "dae-fit train.npy --kind mlp -q --width 8 --depth 1 --steps 30 --labels labels.npy -o classes.st".into(),

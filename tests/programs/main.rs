@@ -9,6 +9,7 @@ mod fig;
 mod figures;
 mod fitting;
 mod geometry;
+mod local;
 mod mixture;
 mod npy;
 mod pipelines;

@@ -161,6 +161,7 @@ KINDS = [
     ("uvit", "6,4,3", "--kind uvit --width 13 --depth 3 --patch 2 --loss consistency --sigma-range 0.01,50"),
     ("molrg", "12", "--kind molrg -r 2,3 --solver em --fit means,variances,weights,noise --restarts 2"),
     ("empirical", "7", "--kind empirical"),
+    ("local", "4,5", "--kind local --machine bordered --patch 3"),
 ]
 
 
@@ -180,7 +181,7 @@ class ModelFiles(unittest.TestCase):
                 molrg.write(Path(folder) / "data.npy", data.reshape(60, *item))
                 np.save(Path(folder) / "labels.npy", np.arange(60) % 3)
                 flags = flags.replace("labels.npy", f"{folder}/labels.npy")
-                brief = [] if kind in ("molrg", "empirical") else "--steps 30 --batch 16 --quiet".split()
+                brief = [] if kind in ("molrg", "empirical", "local") else "--steps 30 --batch 16 --quiet".split()
                 place.run("dae-fit", f"{folder}/data.npy", *flags.split(), *brief, "--dtype", "f64", "-o", path)
                 x = data[:6].reshape(6, *item) + 0.5 * rng.normal(size=(6, *item))
                 with self.subTest(kind):
@@ -224,7 +225,7 @@ class ModelFiles(unittest.TestCase):
         for kind, path, x, sigma in self.each():
             net = molrg.torch.load(path)
             parameters = list(net.parameters())
-            if kind in ("molrg", "empirical"):
+            if kind in ("molrg", "empirical", "local"):
                 self.assertEqual(parameters, [])
                 self.assertTrue(list(net.buffers()))
                 continue

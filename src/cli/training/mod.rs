@@ -36,9 +36,10 @@ pub struct TrainingArgs {
     /// Residual blocks at every resolution of unet (default: 1)
     #[arg(long, value_name = "N")]
     blocks: Option<usize>,
-    /// Pixels along the side of a patch of uvit (default: 2)
-    #[arg(long, value_name = "PIXELS")]
-    patch: Option<usize>,
+    /// Pixels along the side of a patch: of uvit (default: 2), of local, where it is odd, or a list of them, one for
+    /// each of --patch-levels
+    #[arg(long, value_name = "PIXELS", value_delimiter = ',')]
+    pub patch: Vec<usize>,
     /// The last matrix is the transpose of the first (linear with --depth 2, two-layer)
     #[arg(long)]
     tied: bool,
@@ -162,7 +163,7 @@ impl TrainingArgs {
             ("--depth", self.depth.is_some()),
             ("--mult", !self.mult.is_empty()),
             ("--blocks", self.blocks.is_some()),
-            ("--patch", self.patch.is_some()),
+            ("--patch", !self.patch.is_empty()),
             ("--tied", self.tied),
             ("--loss", self.loss.is_some()),
             ("--sigma", self.sigma.is_some()),
@@ -187,6 +188,11 @@ impl TrainingArgs {
         Ok(())
     }
 
+    /// The same but for `--patch`, which is not for networks alone.
+    pub fn without_patch(&self) -> TrainingArgs {
+        TrainingArgs { patch: vec![], ..self.clone() }
+    }
+
     /// The directory of checkpoints, if there is to be one: tried before any work.
     pub fn checkpoints(&self) -> Result<Option<Checkpoints>> {
         self.checkpoint.as_deref().map(|directory| Checkpoints::open(directory, self.resume)).transpose()
@@ -205,7 +211,8 @@ impl TrainingArgs {
         only(self.depth.is_some(), "--depth", &[Linear, Mlp, Uvit])?;
         only(!self.mult.is_empty(), "--mult", &[Unet])?;
         only(self.blocks.is_some(), "--blocks", &[Unet])?;
-        only(self.patch.is_some(), "--patch", &[Uvit])?;
+        only(!self.patch.is_empty(), "--patch", &[Uvit])?;
+        ensure!(self.patch.len() <= 1, "--patch: uvit has one size of patches; give one");
         only(self.tied, "--tied", &[Linear, TwoLayer])?;
         let largest = 1 << 16;
         ensure!(
@@ -227,7 +234,7 @@ impl TrainingArgs {
             Uvit => Architecture::UVit {
                 width: self.width.unwrap_or(64),
                 depth: self.depth.unwrap_or(4),
-                patch: self.patch.unwrap_or(2),
+                patch: self.patch.first().copied().unwrap_or(2),
             },
         })
     }

@@ -12,6 +12,8 @@ pub enum Kind {
     Gaussian,
     /// The training set itself
     Empirical,
+    /// The training set's patches: the optimal denoiser of what sees no more, for images
+    Local,
     /// Deep linear network
     Linear,
     /// One hidden layer of ReLU
@@ -36,13 +38,15 @@ impl Kind {
 
     /// Whether it matters where the channels of images are.
     pub fn has_pixels(self) -> bool {
-        matches!(self, Kind::Unet | Kind::Uvit)
+        matches!(self, Kind::Local | Kind::Unet | Kind::Uvit)
     }
 
     /// The network to be trained, if it is one.
     pub fn network(self) -> Option<NetworkKind> {
         match self {
-            Kind::Molrg | Kind::Gaussian | Kind::Empirical | Kind::LinearVae | Kind::Gan => None,
+            Kind::Molrg | Kind::Gaussian | Kind::Empirical | Kind::Local | Kind::LinearVae | Kind::Gan => {
+                None
+            }
             Kind::Linear => Some(NetworkKind::Linear),
             Kind::TwoLayer => Some(NetworkKind::TwoLayer),
             Kind::Mlp => Some(NetworkKind::Mlp),

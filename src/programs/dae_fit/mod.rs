@@ -3,6 +3,7 @@
 mod constructed;
 mod generators;
 mod kind;
+mod local;
 mod mixture;
 mod report;
 mod task;
@@ -10,23 +11,26 @@ mod task;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow, ensure};
 use clap::Args;
 
 use generators::train_gan;
 use kind::Kind;
+use local::LocalArgs;
 use mixture::MixtureArgs;
 use report::{REPORT, report_exact, write_report};
 use task::Task;
 
 use crate::cli::{Checkpoints, Job, NETWORK_REPORT, Program, Samples, TrainingArgs, moments, usage};
 use crate::denoiser::Model;
+use crate::denoiser::local::Local;
 use crate::denoiser::model::{Generative, Kind as ModelKind, Points};
 use crate::fit::fit_mixture;
 use crate::generator::linear_vae;
+use crate::network::architecture::image;
 use crate::scalar::Scalar;
 use crate::stream::tensors::Values;
-use crate::stream::{Layout, Rows};
+use crate::stream::{Layout, Rows, image_text};
 use crate::with_dtype;
 
 /// Fit a denoising autoencoder to samples.
@@ -36,6 +40,13 @@ use crate::with_dtype;
 /// memorizes. Fewer samples than dimensions are no error: what the data leave open is completed at random
 /// and counted in the report.
 ///
+/// local: the optimal denoiser of what sees patches of images only, and knows the training set's patches (arXiv
+/// 2412.20292): what a convolutional network is predicted to make. A pixel is the mean of the centres of all patches that
+/// its own is compared with (--machine), weighted by their distance. Time grows with N and, but for local and ideal, the
+/// square of the pixels, not with --patch. A network with zero padding sees the border: bordered; one with circular padding
+/// does not: equivariant-local, whose interior dictionary (the published code's) lacks the patches across the border.
+/// Patches shrink with the noise level: give --patch-levels.
+///
 /// linear, two-layer, mlp, unet, uvit: networks, trained on D(x; σ) = c_skip x + c_out F(c_in x; ¼ ln σ) in the
 /// form that their --loss is published with. The same seed trains the same bytes at any number of threads and
 /// however often it was stopped. linear-vae, gan: generators, which have no denoiser; pf-sample draws from them.
@@ -43,8 +54,8 @@ use crate::with_dtype;
 /// With --solver memorizing or blocks, two-layer is not trained: it is the minimizer that theory constructs for the
 /// rows at --sigma and --weight-decay (arXiv 2512.20963), tied.
 ///
-/// Memory: molrg (two or three times for several components) and empirical hold the samples; gaussian and
-/// linear-vae stream them and hold d²; networks hold the samples, the parameters with their gradients (8 of them for
+/// Memory: molrg (two or three times for several components), empirical and local hold the samples; gaussian
+/// and linear-vae stream them and hold d²; networks hold the samples, the parameters with their gradients (8 of them for
 /// unet and uvit), averages and moments, and the activations of a few rows. They print how much.
 #[derive(Args)]
 #[command(after_help = "\
@@ -60,12 +71,14 @@ pub struct Arguments {
     #[command(flatten)]
     mixture: MixtureArgs,
     #[command(flatten)]
+    local: LocalArgs,
+    #[command(flatten)]
     training: TrainingArgs,
     /// The class of every row, a whole number from 0 each (npy or csv): for mlp, unet and uvit, which learn the denoiser
     /// of every class, and for --solver blocks
     #[arg(long, value_name = "FILE")]
     labels: Option<OsString>,
-    /// How images lie, for unet and uvit (default: channels last; what looks like channels first is refused)
+    /// How images lie, for local, unet and uvit (default: channels last; what looks like channels first is refused)
     #[arg(long, value_enum)]
     layout: Option<Layout>,
     /// Write how the fit went: the objective per iteration, restarts, convergence, directions completed at random,
@@ -106,7 +119,7 @@ impl Arguments {
     ) -> Result<Model> {
         let item_shape = rows.item_shape().to_vec();
         let name = rows.name().to_string();
-        let context = |e: anyhow::Error| anyhow::anyhow!("{name}: {e:#}");
+        let context = |e: anyhow::Error| anyhow!("{name}: {e:#}");
         let columns = if self.kind.network().is_some() { NETWORK_REPORT } else { REPORT };
         let report = self.report.as_deref().map(|p| job.side_table(p, columns)).transpose()?;
         let kind = match task {
@@ -160,6 +173,15 @@ impl Arguments {
                 ensure!(x.nrows() > 0, "{name}: no rows to fit; give samples");
                 report_exact(report)?;
                 ModelKind::Empirical(Points::new(x))
+            }
+            Task::Local(settings) => {
+                let image = image(&item_shape).map_err(context)?;
+                settings.check_size(image[0], image[1]).map_err(|e| usage(anyhow!("--{e}")))?;
+                let x = rows.read_all::<T>()?;
+                ensure!(x.nrows() > 0, "{name}: no rows to fit; give samples");
+                report_exact(report)?;
+                job.note(&format!("a machine of {} images of {}", x.nrows(), image_text(&item_shape)));
+                ModelKind::Local(Local::new(settings, image, x).map_err(context)?)
             }
         };
         Ok(Model::new(kind, item_shape, T::DTYPE))

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::cli::Job;
+use crate::denoiser::local;
 use crate::fit::{Settings, Solver};
 use crate::network::Architecture;
 use crate::training;
@@ -17,6 +18,7 @@ pub enum Task {
     Mixture(Settings),
     Gaussian(Option<usize>),
     Empirical,
+    Local(local::Settings),
     LinearVae(usize),
     Gan(usize),
     Constructed(Construction),
@@ -27,7 +29,7 @@ impl Arguments {
     pub(super) fn task(&self, seed: u64) -> Result<Task> {
         ensure!(
             self.layout.is_none() || self.kind.has_pixels(),
-            "--layout: is for --kind unet and uvit, which look at pixels; leave it out"
+            "--layout: is for --kind local, unet and uvit, which look at pixels; leave it out"
         );
         if self.kind != Kind::Molrg {
             self.mixture.check_unused(self.kind)?;
@@ -43,12 +45,15 @@ impl Arguments {
             "--report: is not for this kind; leave it out"
         );
         let Some(kind) = self.kind.network() else {
-            if self.kind != Kind::Gan {
-                self.training.check_unused()?;
+            match self.kind {
+                Kind::Gan => {}
+                Kind::Local => self.training.without_patch().check_unused()?,
+                _ => self.training.check_unused()?,
             }
             return Ok(match self.kind {
                 Kind::Molrg => Task::Mixture(self.mixture.settings(seed)?),
                 Kind::Empirical => Task::Empirical,
+                Kind::Local => Task::Local(self.local.settings(&self.training.patch)?),
                 Kind::LinearVae => Task::LinearVae(latent()?),
                 Kind::Gan => {
                     self.training.gan(latent()?, 1, self.mixture.how.lr, seed)?;
@@ -85,13 +90,16 @@ impl Arguments {
             _ => None,
         };
         self.mixture.how.check(job, solver)?;
+        let machine = if let Task::Local(settings) = task { Some(settings) } else { None };
+        self.local.check_effect(job, machine)?;
         let learns = matches!(task, Task::Network(..) | Task::Gan(_)) || solver == Some(Solver::Gradient);
         job.only(
             learns,
             &["--lr"],
             "it is for what is learned by steps: networks, gan and --solver gradient",
         )?;
-        let exact = matches!(task, Task::Gaussian(_) | Task::Empirical | Task::Constructed(_));
+        let exact =
+            matches!(task, Task::Gaussian(_) | Task::Empirical | Task::Local(_) | Task::Constructed(_));
         let learns_classes = matches!(task, Task::Network(network, _) if network.has_classes());
         let labelled = learns_classes || self.mixture.solver == Some(How::Blocks);
         job.only(labelled, &["--labels"], "it is for mlp, unet, uvit and --solver blocks")?;

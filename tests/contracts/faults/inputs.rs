@@ -158,7 +158,7 @@ fn models_that_cannot_be_taken_are_refused() {
     let last = truth.len() - 8;
     place.put("nan.st", [&truth[..last], &f64::NAN.to_le_bytes()[..]].concat());
     // Of f32, the upper half of that is one, too.
-    for kind in ["gaussian", "empirical", "network", "vae"] {
+    for kind in ["gaussian", "empirical", "local", "network", "vae"] {
         let model = place.get(&format!("{kind}.st"));
         let last = model.len() - 8;
         place.put(&format!("nan-{kind}.st"), [&model[..last], &f64::NAN.to_le_bytes()[..]].concat());
@@ -181,6 +181,7 @@ fn models_that_cannot_be_taken_are_refused() {
             ("nan.st", "not finite"),
             ("nan-gaussian.st", "not finite"),
             ("nan-empirical.st", "not finite"),
+            ("nan-local.st", "not finite"),
             ("nan-network.st", "not finite"),
             ("nan-vae.st", "not finite"),
             ("cut-0.st", "is not an array, table or model"),
@@ -218,7 +219,7 @@ fn models_that_cannot_be_taken_are_refused() {
 #[test]
 fn no_length_of_a_model_is_taken_for_the_whole() {
     let place = small();
-    for name in ["truth.st", "gaussian.st", "empirical.st", "network.st", "vae.st"] {
+    for name in ["truth.st", "gaussian.st", "empirical.st", "local.st", "network.st", "vae.st"] {
         let whole = place.get(name);
         // Of a network's many numbers, some.
         let ends = |length: &usize| *length < 3000 || length.is_multiple_of(997) || length + 9 > whole.len();

@@ -7,6 +7,7 @@ mod far;
 mod golden;
 mod guidance;
 mod jacobian;
+mod local;
 mod properties;
 
 use molrg::denoiser::*;

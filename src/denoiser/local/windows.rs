@@ -1,0 +1,250 @@
+//! Sums over windows, of numbers that lie in lines of lanes: three additions a place and axis, however wide the
+//! windows are.
+//!
+//! A line is cut in blocks as long as a window. A window then is the end of a block and the beginning of the next, so
+//! running sums from the first and to the last place of each block give it (van Herk 1992; Gil and Werman 1993).
+//! Nothing is ever subtracted: a sum of squares has the relative rounding of an addition for each of its terms, of
+//! *its own* size, while integral images and sliding sums have that of the largest sum of the image, which swamps the
+//! distances of near patches.
+
+use std::ops::Range;
+
+/// Images computed side by side: numbers of one place lie next to each other, so that all loops are over vectors.
+pub const LANES: usize = 16;
+
+/// A number for each lane.
+pub type Lane<N> = [N; LANES];
+
+/// Windows along one axis.
+pub struct Windows {
+    /// Places that are summed over.
+    inputs: usize,
+    /// Length of a block.
+    block: usize,
+    windows: Vec<Window>,
+}
+
+/// A window as running sums: one begins it, and up to two are added.
+struct Window {
+    first: Running,
+    more: [Option<usize>; 2],
+}
+
+/// A running sum within a block.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Running {
+    /// From the block's first place to this one.
+    Until(usize),
+    /// From this place to the block's last one.
+    Since(usize),
+}
+
+impl Windows {
+    /// For each of `centres` the places at most `radius` away, of a line or, `circular`, of a circle of `inputs`
+    /// places: on a circle every place counts once.
+    pub fn new(inputs: usize, centres: Range<usize>, radius: usize, circular: bool) -> Windows {
+        let width = (2 * radius + 1).min(inputs);
+        let window = |centre: usize| {
+            if circular {
+                let start = if width == inputs { 0 } else { (centre + inputs - radius) % inputs };
+                (start, width)
+            } else {
+                let start = centre.saturating_sub(radius);
+                (start, (centre + radius + 1).min(inputs) - start)
+            }
+        };
+        let windows =
+            centres.map(window).map(|(start, len)| Window::new(start, len, inputs, width)).collect();
+        Windows { inputs, block: width, windows }
+    }
+
+    /// The other way round: for each of `inputs` places the sum over those of `centres`, numbered from 0, whose window
+    /// has it.
+    pub fn transposed(inputs: usize, centres: Range<usize>, radius: usize, circular: bool) -> Windows {
+        if circular {
+            // All places are centres, and a window that has another's centre is had by its.
+            return Windows::new(inputs, 0..inputs, radius, true);
+        }
+        let width = (2 * radius + 1).min(centres.len());
+        let windows = (0..inputs)
+            .map(|place| {
+                let start = place.saturating_sub(radius).max(centres.start);
+                let stop = (place + radius + 1).min(centres.end).max(start);
+                Window::new(start - centres.start, stop - start, centres.len(), width)
+            })
+            .collect();
+        Windows { inputs: centres.len(), block: width, windows }
+    }
+
+    /// How many windows there are.
+    pub fn len(&self) -> usize {
+        self.windows.len()
+    }
+
+    /// Turns what lies at places `stride` apart, from `first` on, into sums from there to the end of each block, and puts
+    /// those from its beginning in `until`.
+    #[inline(always)]
+    fn run(&self, since: &mut [Lane<f64>], until: &mut [Lane<f64>], first: usize, stride: usize) {
+        for start in (0..self.inputs).step_by(self.block) {
+            let stop = (start + self.block).min(self.inputs);
+            let mut sum = [0.0; LANES];
+            for place in start..stop {
+                add(&mut sum, &since[first + place * stride]);
+                until[first + place * stride] = sum;
+            }
+            let mut sum = [0.0; LANES];
+            for place in (start..stop).rev() {
+                let here = &mut since[first + place * stride];
+                add(&mut sum, here);
+                *here = sum;
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn add(to: &mut Lane<f64>, from: &Lane<f64>) {
+    for (to, from) in to.iter_mut().zip(from) {
+        *to += from;
+    }
+}
+
+impl Window {
+    /// `len` places from `start` on, over the end of `inputs` places to their beginning; shorter than a block of
+    /// `block` only where it begins at 0 or ends with the last place.
+    fn new(start: usize, len: usize, inputs: usize, block: usize) -> Window {
+        let last = inputs - 1;
+        let (stop, wrapped) = if start + len > inputs {
+            (last, Some(start + len - inputs - 1))
+        } else {
+            (start + len - 1, None)
+        };
+        // A block's first place begins a sum that ends anywhere in the block; from another place on, the block is
+        // had to its end.
+        let (first, second) = match start % block {
+            0 => (Running::Until(stop), None),
+            _ if start / block == stop / block => (Running::Since(start), None),
+            _ => (Running::Since(start), Some(stop)),
+        };
+        Window { first, more: [second, wrapped] }
+    }
+
+    /// Its sum, of running sums as [`Windows::run`] gives them.
+    #[inline(always)]
+    fn sum(&self, since: &[Lane<f64>], until: &[Lane<f64>], first: usize, stride: usize) -> Lane<f64> {
+        let mut sum = match self.first {
+            Running::Until(place) => until[first + place * stride],
+            Running::Since(place) => since[first + place * stride],
+        };
+        if let Some(place) = self.more[0] {
+            add(&mut sum, &until[first + place * stride]);
+        }
+        if let Some(place) = self.more[1] {
+            add(&mut sum, &until[first + place * stride]);
+        }
+        sum
+    }
+}
+
+/// Sums over the windows of a rectangle, and the room they take.
+#[derive(Default)]
+pub struct Sums {
+    /// A line of cells, then its sums to the end of each block; and those from its beginning.
+    line: [Vec<Lane<f64>>; 2],
+    /// The same of all lines' windows.
+    across: [Vec<Lane<f64>>; 2],
+}
+
+impl Sums {
+    /// Sums of what `cell` says of every place, a number for each lane, given to `take` window after window, row by
+    /// row.
+    #[inline(always)]
+    pub fn over(
+        &mut self,
+        rows: &Windows,
+        columns: &Windows,
+        mut cell: impl FnMut(usize, usize) -> Lane<f64>,
+        mut take: impl FnMut(usize, usize, &Lane<f64>),
+    ) {
+        let width = columns.len();
+        let [line, line_until] = self.line.each_mut().map(|line| sized(line, columns.inputs));
+        let [across, across_until] = self.across.each_mut().map(|across| sized(across, rows.inputs * width));
+        for (i, across) in across.chunks_exact_mut(width).enumerate() {
+            for (j, lane) in line.iter_mut().enumerate() {
+                *lane = cell(i, j);
+            }
+            columns.run(line, line_until, 0, 1);
+            for (window, sum) in columns.windows.iter().zip(across) {
+                *sum = window.sum(line, line_until, 0, 1);
+            }
+        }
+        for j in 0..width {
+            rows.run(across, across_until, j, width);
+        }
+        for (i, window) in rows.windows.iter().enumerate() {
+            for j in 0..width {
+                take(i, j, &window.sum(across, across_until, j, width));
+            }
+        }
+    }
+}
+
+fn sized(lanes: &mut Vec<Lane<f64>>, len: usize) -> &mut [Lane<f64>] {
+    lanes.resize(len, [0.0; LANES]);
+    lanes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of all sizes, places and widths: whole numbers, so that sums are exact.
+    #[test]
+    fn windows_are_those_of_direct_sums() {
+        for inputs in 1..14 {
+            let line: Vec<f64> = (0..inputs).map(|i| ((7 * i * i + 3 * i + 1) % 101) as f64).collect();
+            for radius in 0..15 {
+                for circular in [false, true] {
+                    let limits = if circular { vec![0..inputs] } else { ranges(inputs, radius) };
+                    for centres in limits {
+                        let has = |centre: usize, place: usize| {
+                            let away = centre.abs_diff(place);
+                            away <= radius || circular && inputs - away <= radius
+                        };
+                        check(
+                            &Windows::new(inputs, centres.clone(), radius, circular),
+                            &line,
+                            |window, place| has(centres.start + window, place),
+                        );
+                        let of_centres = &line[centres.clone()];
+                        let transposed = Windows::transposed(inputs, centres.clone(), radius, circular);
+                        check(&transposed, of_centres, |place, centre| has(centres.start + centre, place));
+                    }
+                }
+            }
+        }
+    }
+
+    /// All places as centres, or those whose windows do not leave the line.
+    fn ranges(inputs: usize, radius: usize) -> Vec<Range<usize>> {
+        let inner = radius..inputs.saturating_sub(radius);
+        if inner.is_empty() { vec![0..inputs] } else { vec![0..inputs, inner] }
+    }
+
+    /// Along both axes, against a line of the one place that the other axis has.
+    fn check(windows: &Windows, line: &[f64], has: impl Fn(usize, usize) -> bool) {
+        let one = Windows::new(1, 0..1, 0, false);
+        let lane = |place: usize| std::array::from_fn(|l| line[place] * (l + 1) as f64);
+        let (mut along, mut down) = (Vec::new(), Vec::new());
+        let mut sums = Sums::default();
+        sums.over(&one, windows, |_, j| lane(j), |_, _, sum| along.push(*sum));
+        sums.over(windows, &one, |i, _| lane(i), |_, _, sum| down.push(*sum));
+        assert_eq!((along.len(), &along), (windows.len(), &down));
+        for (w, sum) in along.iter().enumerate() {
+            let direct: f64 =
+                line.iter().enumerate().filter(|(place, _)| has(w, *place)).map(|(_, v)| v).sum();
+            let due: Lane<f64> = std::array::from_fn(|l| direct * (l + 1) as f64);
+            assert_eq!(*sum, due, "window {w} of {} over {} places", windows.len(), line.len());
+        }
+    }
+}
