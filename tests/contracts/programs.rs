@@ -78,11 +78,11 @@ pub const CALLS: &[Call] = &[
     call("dae-fit", "train.npy --kind gaussian --report report.csv"),
     call("dae-fit", "train.npy --kind gaussian -r 5"),
     call("dae-fit", "train.npy --kind empirical --report report.csv"),
-    call("dae-fit", "train.npy --kind local --machine bordered --patch 3 --report report.csv"),
-    call("dae-fit", "train.npy --kind local --machine equivariant"),
+    call("dae-fit", "train.npy --kind local --quiet --machine bordered --patch 3 --report report.csv"),
+    call("dae-fit", "train.npy --kind local --quiet --machine equivariant"),
     call(
         "dae-fit",
-        "train.npy --kind local --machine equivariant-local --patch 1,3 --patch-levels 0.1,2 --dictionary circular",
+        "train.npy --kind local --quiet --machine equivariant-local --patch 1,3 --patch-levels 0.1,2 --dictionary circular",
     ),
     call(
         "dae-fit",

@@ -8,7 +8,7 @@ pub mod snr;
 
 use clap::Args;
 
-/// Measure what features say of labels: by a classifier, by the subspaces of classes, by signal over noise.
+/// Measure what features say of labels: by a classifier, by subspaces, by signal over noise.
 ///
 /// TRAIN says what classes look like, TEST how well. Without TEST the rows of TRAIN are scored in turn by what the others
 /// say, in --folds parts of each class: a classifier is no measure on the rows that it was made of. Labels are one whole
