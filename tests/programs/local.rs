@@ -34,11 +34,11 @@ fn whole_images_are_the_finite_set() {
     let apply = |model: &str| place.out(&format!("dae-apply {model}.st test.npy --sigma 3 --add-noise"));
     assert_eq!(apply("ideal"), apply("empirical"));
     let table = place.text("dae-compare whole.st empirical.st test.npy --sigma 3");
-    // Both have f32's rounding of log weights.
-    assert!(column(&table, "nmse") < 1e-10, "{table}");
+    // Both round to f32, 6e-8 of each number.
+    assert!(column(&table, "nmse") < 1e-6, "{table}");
     // With less of the image in sight, it is another denoiser.
     let table = place.text("dae-compare bordered.st empirical.st test.npy --sigma 3");
-    assert!(column(&table, "nmse") > 1e-3, "{table}");
+    assert!(column(&table, "nmse") > 0.01, "{table}");
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn every_program_runs_them() {
     let place = stocked();
     place.out("pf-sample bordered.st -n 12 --steps 5 --sigma-max 200 -o samples.npy");
     let distance = place.text("pfd bordered.st circular.st -n 8 --steps 4 --sigma-max 200");
-    assert!(column(&distance, "pfd") > 0.1, "{distance}");
+    assert!(column(&distance, "value") > 0.1, "{distance}");
     place.text("rp-score samples.npy --train x.npy");
     let products = "npy cat test.npy --rows ..2 -o points.npy";
     place.out(products);
