@@ -3,12 +3,12 @@
 use crate::data::DIGITS;
 use crate::place::Place;
 
-/// Digits, and the machines of forty of them.
+/// Digits, and the machines of twenty of them.
 fn stocked() -> Place {
     let place = Place::new();
-    place.out(&format!("npy cat {DIGITS} --rows ..60 -o all.npy"));
-    place.out("npy cat all.npy --rows ..40 -o x.npy");
-    place.out("npy cat all.npy --rows 40.. -o test.npy");
+    place.out(&format!("npy cat {DIGITS} --rows ..40 -o all.npy"));
+    place.out("npy cat all.npy --rows ..20 -o x.npy");
+    place.out("npy cat all.npy --rows 20.. -o test.npy");
     for (name, flags) in [
         ("ideal", "--machine ideal"),
         ("whole", "--machine local --patch 15"),
@@ -34,11 +34,11 @@ fn whole_images_are_the_finite_set() {
     let apply = |model: &str| place.out(&format!("dae-apply {model}.st test.npy --sigma 3 --add-noise"));
     assert_eq!(apply("ideal"), apply("empirical"));
     let table = place.text("dae-compare whole.st empirical.st test.npy --sigma 3");
-    // Both have f32's rounding of log weights.
-    assert!(column(&table, "nmse") < 1e-10, "{table}");
+    // Both round to f32, 6e-8 of each number.
+    assert!(column(&table, "nmse") < 1e-6, "{table}");
     // With less of the image in sight, it is another denoiser.
     let table = place.text("dae-compare bordered.st empirical.st test.npy --sigma 3");
-    assert!(column(&table, "nmse") > 1e-3, "{table}");
+    assert!(column(&table, "nmse") > 0.01, "{table}");
 }
 
 #[test]
@@ -46,13 +46,14 @@ fn every_program_runs_them() {
     let place = stocked();
     place.out("pf-sample bordered.st -n 12 --steps 5 --sigma-max 200 -o samples.npy");
     let distance = place.text("pfd bordered.st circular.st -n 8 --steps 4 --sigma-max 200");
-    assert!(column(&distance, "pfd") > 0.1, "{distance}");
+    assert!(column(&distance, "value") > 0.1, "{distance}");
     place.text("rp-score samples.npy --train x.npy");
-    let products = "npy cat test.npy --rows ..2 -o points.npy";
-    place.out(products);
+    place.out("npy cat test.npy --rows ..1 -o points.npy");
     let rank = |how: &str| {
-        let table = place.text(&format!("jacobian-rank bordered.st --points points.npy --sigma 4 {how}"));
-        column(&table, "rank_mean")
+        // Differences tell their error.
+        let done = place.run(&format!("jacobian-rank bordered.st --points points.npy --sigma 4 {how}"));
+        assert_eq!(done.code, Some(0), "{}", done.err);
+        column(&String::from_utf8(done.out).unwrap(), "rank_mean")
     };
     // Products and differences see the same Jacobian.
     assert_eq!(rank("--dtype f64"), rank("--dtype f64 --jacobian differences"));

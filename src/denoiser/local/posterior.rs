@@ -1,6 +1,6 @@
 //! The denoiser of a local machine and its Jacobian.
 //!
-//! Of every pair of shifts (of rows, of columns) and 16 images at once: the squared differences at all places, their
+//! Of every pair of shifts (of rows, of columns) and a block of images at once: the squared differences at all places, their
 //! sums over patches ([`Sums`]), and softmax weights relative to the nearest patch so far, a reference a pixel. So the
 //! softmax is over the whole dictionary, exactly, whatever parts it is computed in. Distances and all sums are f64;
 //! exponentials are computed in T.
@@ -21,7 +21,7 @@ use crate::scalar::{Scalar, vectorized};
 
 /// Blocks of images that one thread takes one after the other; what they give is put together in pairs, in an order
 /// that the number of images alone decides.
-const RUN: usize = 8;
+const RUN: usize = 4;
 
 /// Directions whose products are computed together, at most.
 const DIRECTIONS: usize = 8;
@@ -31,7 +31,7 @@ pub struct LocalDenoiser<T: Scalar> {
     /// Height, width, channels.
     shape: [usize; 3],
     count: usize,
-    /// The images, 16 in a block: (blocks, height, width, channels, 16). The last block is filled up with its first.
+    /// The images, by blocks: (blocks, height, width, channels, [`LANES`]). The last block is filled up with its first.
     images: Vec<T>,
     levels: Vec<Level>,
 }
@@ -62,7 +62,7 @@ struct Query<'a> {
     scale: f64,
 }
 
-/// Sixteen images of the dictionary.
+/// Images of the dictionary that are computed side by side.
 struct Block<'a, T> {
     images: &'a [Lane<T>],
     /// 1 for images that are not there to fill up the block.
@@ -282,16 +282,20 @@ impl Query<'_> {
     }
 }
 
-/// The smallest of them, by halves: a loop over all is a chain of comparisons.
+/// The smallest of them. Eight side by side first: a loop over all is a chain of comparisons.
 #[inline(always)]
 fn least(lane: &Lane<f64>) -> f64 {
-    let mut least = *lane;
-    let mut half = LANES / 2;
-    while half > 0 {
-        for l in 0..half {
-            least[l] = if least[l + half] < least[l] { least[l + half] } else { least[l] };
+    let smaller = |a: f64, b: f64| if b < a { b } else { a };
+    let mut least = [f64::INFINITY; 8];
+    for eight in lane.as_chunks::<8>().0 {
+        for (least, d) in least.iter_mut().zip(eight) {
+            *least = smaller(*least, *d);
         }
-        half /= 2;
+    }
+    for half in [4, 2, 1] {
+        for l in 0..half {
+            least[l] = smaller(least[l], least[l + half]);
+        }
     }
     least[0]
 }

@@ -10,7 +10,7 @@
 use std::ops::Range;
 
 /// Images computed side by side: numbers of one place lie next to each other, so that all loops are over vectors.
-pub const LANES: usize = 16;
+pub const LANES: usize = 32;
 
 /// A number for each lane.
 pub type Lane<N> = [N; LANES];
