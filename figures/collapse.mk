@@ -84,14 +84,20 @@ $(CELLS)/collapse/gl/%.csv: $(CELLS)/collapse/set/%.npy $$(call collapse_file,dr
 	rp-score $(word 2,$^) --train $< --similarity l2 --threshold 1 --per-sample $@.rows.csv --quiet > /dev/null
 	table mean $@.rows.csv --value similarity | table let gl=similarity | $(call collapse_columns,gl)
 
+# All of a measure and a law: of all cells at once names are too many for one command.
+COLLAPSE_JOINED := $(foreach measure,$(COLLAPSE_MEASURES),$(COLLAPSE_LAWS:%=$(CELLS)/collapse/$(measure)-%.csv))
+collapse_joined = $(foreach run,$(filter $1-%,$(COLLAPSE_RUNS)),$(CELLS)/collapse/$2/$(run).csv)
+$(COLLAPSE_JOINED): $(CELLS)/collapse/%.csv: $$(call collapse_joined,$$(lastword $$(subst -, ,$$*)),$$(data))
+	$(joined)
+
 # Means over chains.
-$(DRAWN)/collapse.csv: $(CELLS_collapse)
+$(DRAWN)/collapse.csv: $(COLLAPSE_JOINED)
 	@mkdir -p $(@D)
 	table cat $^ | table mean --by law,loop,by,measure,generation --value value -o $@
 
 # How entropy goes with ln GL, over all generations and chains.
 TABLES_collapse := collapse-correlation
-$(DRAWN)/collapse-correlation.csv: $(CELLS_collapse)
+$(DRAWN)/collapse-correlation.csv: $(COLLAPSE_JOINED)
 	@mkdir -p $(@D)
 	table cat $^ | table pivot --key measure --value value | table slope --x entropy --y gl --log-y --by law,loop,by \
 	    | table let 'correlation=slope/abs(slope)*sqrt(r_squared)' -o $@
