@@ -637,7 +637,7 @@ fn guidance(figures: &Figures) {
         // λ_c/λ_u to the power of γ, of 1.25 and 0.25 in the class, (1.25 + 2·0.25)/3 in all, besides the means' part of
         // the covariance of all, which adds up to a tenth to it, and the steps of the flow.
         let power: f64 = gamma.parse().unwrap();
-        let all = (1.25 + 2.0 * 0.25) / 3.0;
+        let all: f64 = (1.25 + 2.0 * 0.25) / 3.0;
         for (measure, parts, factor) in
             [(more, ["full", "positive"], 1.25 / all), (less, ["full", "negative"], 0.25 / all)]
         {
