@@ -2,11 +2,12 @@
 
 use std::ffi::{OsStr, OsString};
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 
 use super::ending::usage;
 use super::job::Job;
 use super::lists::parse_count;
+use crate::denoiser::classes::class_of;
 use crate::denoiser::{Asked, Model};
 use crate::network::Classes;
 use crate::stream::{ReadOptions, RowRange, Rows};
@@ -39,6 +40,9 @@ impl ClassArg {
     }
 }
 
+/// Rows of which a branch learns next to nothing.
+const FEW: f64 = 300.0;
+
 impl Job {
     /// The labels of `rows` rows, of those that --rows selects: a file of one whole number from 0 each.
     ///
@@ -47,14 +51,11 @@ impl Job {
     pub fn labels(&self, name: &OsStr, rows: usize) -> Result<Vec<usize>> {
         let (labels, name) = self.whole_numbers(name, self.shared.rows)?;
         ensure!(labels.len() == rows, "{name}: {} labels for {rows} rows; give one a row", labels.len());
-        let beyond = labels.iter().position(|&label| label as usize >= rows.max(1));
-        if let Some(row) = beyond {
-            bail!("{name}: row {row}: {} is no label of {rows} rows; number classes from 0", labels[row]);
-        }
         Ok(labels.into_iter().map(|label| label as usize).collect())
     }
 
-    /// A file of one whole number from 0 a row, and how messages call it. What --shape says is of other rows.
+    /// A file of one whole number from 0 a row, or of the row's and that, as molrg-gen writes csv, and how messages
+    /// call it. What --shape says is of other rows.
     ///
     /// # Errors
     /// As [`Job::rows`]; what is no such number.
@@ -62,12 +63,19 @@ impl Job {
         let options = ReadOptions { item_shape: None, ..self.read_options(rows) };
         let mut labels = Rows::from_input(self.open(Some(name))?, &options)?;
         let name = labels.name().to_string();
-        ensure!(labels.width() == 1, "{name}: has {} numbers a row, where a label is one", labels.width());
-        let label = |(i, &v): (usize, &f64)| {
-            let whole = v >= 0.0 && v.fract() == 0.0 && v <= f64::from(u32::MAX);
-            whole.then_some(v as u32).with_context(|| format!("{name}: row {i}: {v} is no label from 0"))
+        let width = labels.width();
+        let labels = labels.read_all::<f64>()?;
+        let first = labels.first().copied().unwrap_or(0.0);
+        let numbered =
+            || width == 2 && labels.column(0).iter().enumerate().all(|(i, &row)| row == first + i as f64);
+        ensure!(
+            width == 1 || numbered(),
+            "{name}: has {width} numbers a row, where a label is one, or two: the number of the row and its label"
+        );
+        let label = |(row, &v): (u64, &f64)| {
+            class_of(v).with_context(|| format!("{name}: row {row}: {v} is no label from 0"))
         };
-        let labels = labels.read_all::<f64>()?.iter().enumerate().map(label).collect::<Result<_>>()?;
+        let labels = (rows.start..).zip(labels.column(width - 1)).map(label).collect::<Result<_>>()?;
         Ok((labels, name))
     }
 
@@ -144,11 +152,12 @@ impl Job {
         Ok(())
     }
 
-    /// What a network learns of labels, of which so many are dropped, with a word on classes that no row is of.
+    /// What a network learns of labels, of which a share is dropped, from so many rows in all steps, with a word on
+    /// classes that no row is of and on a branch without a class that hardly learns.
     ///
     /// # Errors
     /// More classes than are learned.
-    pub fn to_learn(&self, labels: Vec<usize>, drop: f64) -> Result<(Labels, Classes)> {
+    pub fn to_learn(&self, labels: Vec<usize>, drop: f64, seen: f64) -> Result<(Labels, Classes)> {
         let count = labels.iter().max().map_or(0, |&k| k + 1);
         ensure!(count <= Classes::MOST, "--labels: {count} classes; at most {} are learned", Classes::MOST);
         let mut rows = vec![0u64; count];
@@ -158,6 +167,14 @@ impl Job {
             self.warn(&format!(
                 "{empty} of {count} classes have no rows (the first is {first}): what --class then draws is as good as \
                  chance; number the classes that there are from 0"
+            ));
+        }
+        let without = drop * seen;
+        if drop > 0.0 && without < FEW {
+            self.warn(&format!(
+                "--drop-label {drop}: about {without:.1} of the {seen} rows that training sees are without a label, of which \
+                 nothing is learned: what the network draws without a class, or is guided by, is as good as chance; give a \
+                 larger one, more --steps, or 0"
             ));
         }
         let labels = Labels { classes: labels.into_iter().map(|label| label as u32).collect(), drop };

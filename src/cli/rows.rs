@@ -115,7 +115,8 @@ impl Job {
         work: impl Fn(Block<T>) -> Result<R> + Sync,
         mut take: impl FnMut(Range<u64>, R) -> Result<()>,
     ) -> Result<()> {
-        self.classes_are_of(source.len())?;
+        let known = source.len();
+        self.classes_are_of(known)?;
         let mut progress = self.progress(source.len().map(|n| n as u64), what);
         let take = |(rows, result): (Range<u64>, R)| {
             progress.advance((rows.end - rows.start) as usize);
@@ -127,7 +128,8 @@ impl Job {
             let next = || Ok(next()?.map(|rows| Block { rows, inputs: Vec::new() }));
             return in_order(next, work, take);
         }
-        let mut first = self.shared.rows.start;
+        let start = self.shared.rows.start;
+        let mut first = start;
         let next = || {
             // Where the blocks of the whole end, so that a denoiser of batches finds them whole.
             let most = most.max(1);
@@ -136,7 +138,9 @@ impl Job {
             first = rows.end;
             Ok(Some(Block { rows, inputs }))
         };
-        in_order(next, work, take)
+        in_order(next, work, take)?;
+        // A pipe or csv has told how many rows it has.
+        if known.is_none() { self.classes_are_of(Some((first - start) as usize)) } else { Ok(()) }
     }
 
     /// The loop over rows where `work` makes one array for each output.

@@ -18,6 +18,12 @@ pub enum Asked {
     Rows(Arc<[u32]>),
 }
 
+/// The class that a number stands for, if it is one: a whole number from 0.
+pub fn class_of(number: f64) -> Option<u32> {
+    let whole = number >= 0.0 && number.fract() == 0.0 && number <= f64::from(u32::MAX);
+    whole.then_some(number as u32)
+}
+
 impl Asked {
     /// Whether a model of these classes has what is asked for.
     ///

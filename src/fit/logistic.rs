@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 
 use crate::blocks::{block_size, map_rows};
-use crate::linalg::{accumulate_wide, column_means, leading_right_vectors, product};
+use crate::linalg::{accumulate_wide, argmax, column_means, leading_right_vectors, product, varies};
 
 /// What is minimized, and for how long.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +28,8 @@ pub struct Logistic {
     pub gradient: f64,
     /// Whether that has become small.
     pub converged: bool,
+    /// The largest standard deviation of a coordinate over the least of those that vary.
+    pub spread: f64,
 }
 
 /// A gradient so small is 0: the parameters are then off by as much.
@@ -50,13 +52,20 @@ impl Logistic {
     pub fn fit(x: ArrayView2<f64>, classes: &[usize], count: usize, settings: Settings) -> Result<Logistic> {
         let (n, d) = x.dim();
         ensure!(n > 0 && count > 0, "no rows to learn from; give samples");
+        ensure!(varies(x), "all rows are equal, which leaves nothing to tell classes by; give others");
         let mean = column_means(x);
         let centred = &x - &mean;
         let scale = (centred.iter().map(|v| v * v).sum::<f64>() / (n * d) as f64).sqrt();
         ensure!(
             scale > 0.0 && scale.is_finite(),
-            "all rows are equal, or their numbers too large or small to square"
+            "the numbers of rows are too large or small to square; give them in another unit"
         );
+        let deviations = (0..d).filter(|&j| varies(x.slice(s![.., j..=j]))).map(|j| {
+            let column = centred.column(j);
+            column.dot(&column).sqrt()
+        });
+        let (least, largest) =
+            deviations.fold((f64::INFINITY, 0.0f64), |(least, largest), s| (s.min(least), s.max(largest)));
         let centred = centred / scale;
         let (axes, energies) = leading_right_vectors(centred.view(), d)?;
         let units = energies.mapv(|e| (0.25 * e / n as f64 + settings.ridge).sqrt().recip());
@@ -69,6 +78,7 @@ impl Logistic {
         let mut found = problem.solve(count, settings.iterations)?;
         found.weights = product(frame.view(), found.weights.view()) / scale;
         found.biases = found.biases - mean.dot(&found.weights);
+        found.spread = largest / least;
         Ok(found)
     }
 
@@ -77,13 +87,7 @@ impl Logistic {
         let scores = map_rows(x, block_size(x.nrows()), self.biases.len(), |x| {
             Ok(product(x, self.weights.view()) + &self.biases)
         })?;
-        let first = |row: ndarray::ArrayView1<f64>| {
-            row.iter()
-                .enumerate()
-                .fold((0, f64::NEG_INFINITY), |best, (k, &s)| if s > best.1 { (k, s) } else { best })
-                .0
-        };
-        Ok(scores.outer_iter().map(first).collect())
+        Ok(scores.outer_iter().map(|row| argmax(row.iter().copied())).collect())
     }
 }
 
@@ -121,6 +125,7 @@ impl Problem<'_> {
                     iterations: taken,
                     gradient: largest,
                     converged: done,
+                    spread: 1.0,
                 });
             };
             (theta, state) = (further, its_state);

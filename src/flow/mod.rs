@@ -9,6 +9,7 @@
 pub mod solvers;
 
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Result, ensure};
 use clap::ValueEnum;
@@ -247,6 +248,17 @@ impl Plan {
         Ok((work, Some(trajectory)))
     }
 
+    /// Every level at which a solver asks the denoiser, those of stages between the grid's and of raised noise too, as a
+    /// run for D = 0 finds them. Those of rk45 depend on the denoiser: its ends are these.
+    ///
+    /// # Errors
+    /// As [`Plan::run`].
+    pub fn asked(&self) -> Result<Vec<f64>> {
+        let heard = Heard::default();
+        self.run(&heard, &mut Array2::<f64>::zeros((1, 1)), 0, 0)?;
+        Ok(heard.0.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// The levels at which the denoiser is asked: all but a last one of 0, of which it is the answer.
     pub fn evaluated(&self) -> Vec<f64> {
         self.sigmas.iter().copied().filter(|sigma| *sigma > 0.0).collect()
@@ -343,6 +355,21 @@ pub fn at_most(block: usize, dim: usize) -> usize {
 /// Rows to carry along at once out of `rows`, each as large as `width` numbers.
 pub fn at_once<T: Scalar>(denoiser: &(impl Denoiser<T> + ?Sized), rows: usize, width: usize) -> usize {
     denoiser.batch().unwrap_or_else(|| at_most(denoiser.block(rows), width))
+}
+
+/// D = 0 in one dimension, with the levels that it was asked for.
+#[derive(Default)]
+struct Heard(Mutex<Vec<f64>>);
+
+impl Denoiser<f64> for Heard {
+    fn dim(&self) -> usize {
+        1
+    }
+
+    fn denoise(&self, x: ArrayView2<f64>, sigma: f64) -> Result<Array2<f64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(sigma);
+        Ok(Array2::zeros(x.raw_dim()))
+    }
 }
 
 /// A trajectory as one array: (n, steps + 1, d) flattened to (n, (steps + 1)·d).

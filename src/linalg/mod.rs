@@ -147,6 +147,26 @@ pub fn column_means<T: Scalar>(x: ArrayView2<T>) -> Array1<f64> {
     parts.iter().fold(zero, |sum, part| sum + part) / x.nrows().max(1) as f64
 }
 
+/// Whether rows differ by more than their numbers are rounded: against the first, as a mean is rounded too.
+pub fn varies(x: ArrayView2<f64>) -> bool {
+    // Some units in the last place, which making rows of length 1 leaves.
+    const ROUNDING: f64 = 1e-14;
+    let Some(first) = x.outer_iter().next() else { return false };
+    let most = ROUNDING * first.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+    x.outer_iter().any(|row| row.iter().zip(first).any(|(a, b)| (a - b).abs() > most))
+}
+
+/// The power of two that brings a number > 0 to between 1 and 2, and takes no digit off it; 1 for others.
+pub fn binary_unit(number: f64) -> f64 {
+    if number > 0.0 && number.is_finite() { (-number.log2().floor()).min(1023.0).exp2() } else { 1.0 }
+}
+
+/// The number of the largest, of equal ones the first; 0 of none.
+pub fn argmax(numbers: impl IntoIterator<Item = f64>) -> usize {
+    let later = |best: (usize, f64), (k, v): (usize, f64)| if v > best.1 { (k, v) } else { best };
+    numbers.into_iter().enumerate().fold((0, f64::NEG_INFINITY), later).0
+}
+
 /// The matrix, row after row in memory.
 fn rewritten<T: Scalar>(x: ArrayView2<T>) -> CowArray<T, Ix2> {
     CowArray::from(x.as_standard_layout().into_owned())

@@ -4,9 +4,20 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
+use rayon::prelude::*;
 
 use super::interval::Joint;
-use crate::linalg::{column_means, leading_right_vectors, product, squared_norms};
+use crate::blocks::block_size;
+use crate::linalg::{
+    argmax, binary_unit, column_means, leading_right_vectors, product, squared_norms, varies,
+};
+
+/// The power of two that brings features of some sets to about 1: nothing that is measured here has a unit, and squares
+/// of squares have room then.
+pub fn unit<'x>(sets: impl IntoIterator<Item = ArrayView2<'x, f64>>) -> f64 {
+    let largest = |m: f64, x: ArrayView2<f64>| x.iter().fold(m, |m, v| m.max(v.abs()));
+    binary_unit(sets.into_iter().fold(0.0, largest))
+}
 
 /// What is done to features before their directions are looked at.
 #[derive(Clone, Debug)]
@@ -17,10 +28,19 @@ pub struct Preparation {
 
 impl Preparation {
     /// Rows made of length 1, then less the mean of those in `x`, where these are wanted.
-    pub fn of(x: ArrayView2<f64>, normalize: bool, center: bool) -> Preparation {
+    ///
+    /// # Errors
+    /// Where rows of `x` are then equal but for rounding, which would be taken for directions.
+    pub fn of(x: ArrayView2<f64>, normalize: bool, center: bool) -> Result<Preparation> {
         let mut preparation = Preparation { normalize, mean: None };
-        preparation.mean = center.then(|| column_means(preparation.apply(x).view()));
-        preparation
+        let prepared = preparation.apply(x);
+        ensure!(
+            varies(prepared.view()),
+            "all rows {}, which leaves nothing to tell classes by; give others",
+            if normalize { "point the same way" } else { "are equal" }
+        );
+        preparation.mean = center.then(|| column_means(prepared.view()));
+        Ok(preparation)
     }
 
     pub fn apply(&self, x: ArrayView2<f64>) -> Array2<f64> {
@@ -70,16 +90,14 @@ impl ClassSubspaces {
 
     /// argmax_k ‖V_kᵀx‖² of every row, of equal ones the first.
     pub fn predict(&self, x: ArrayView2<f64>) -> Vec<usize> {
-        let mut best = vec![(f64::NEG_INFINITY, 0); x.nrows()];
-        for (&k, basis) in &self.bases {
-            let squares = squared_norms(product(x, basis.view()).view());
-            for (best, square) in best.iter_mut().zip(squares) {
-                if square > best.0 {
-                    *best = (square, k);
-                }
-            }
-        }
-        best.into_iter().map(|(_, k)| k).collect()
+        let classes: Vec<usize> = self.bases.keys().copied().collect();
+        let of_block = |x: ArrayView2<f64>| {
+            let squares = self.bases.values().map(|basis| squared_norms(product(x, basis.view()).view()));
+            let squares: Vec<_> = squares.collect();
+            (0..x.nrows()).map(|i| classes[argmax(squares.iter().map(|of_class| of_class[i]))]).collect()
+        };
+        let blocks = x.axis_chunks_iter(Axis(0), block_size(x.nrows())).into_par_iter().map(of_block);
+        blocks.collect::<Vec<Vec<usize>>>().concat()
     }
 
     /// ‖V_kV_kᵀx‖² and ‖x − V_kV_kᵀx‖²; nothing of a class without rows.

@@ -275,7 +275,7 @@ impl Design {
         for w in weights {
             ensure!(w.is_finite() && *w >= 0.0, "--weights: {w}; weights must not be negative");
         }
-        ensure!(weights.iter().sum::<f64>() > 0.0, "--weights: all are zero");
+        ensure!(weights.iter().any(|w| *w > 0.0), "--weights: all are zero");
         ensure!(
             (0.0..=90.0).contains(angle),
             "--angle {angle}: an angle between subspaces is 0 to 90 degrees"
@@ -351,7 +351,7 @@ impl Design {
             }
         }
         let noise_variance = self.noise_std * self.noise_std;
-        let weights: f64 = self.weights.iter().sum();
+        let shares = operations::shares(self.weights.clone());
         let components = (0..bases.len())
             .map(|k| {
                 let variances = self.spectrum.variances(bases[k].ncols())?;
@@ -363,7 +363,7 @@ impl Design {
                     _ => (bases[k].clone(), variances + noise_variance, noise_variance),
                 };
                 Ok(Component {
-                    weight: self.weights[k] / weights,
+                    weight: shares[k],
                     mean: match self.mean_norm {
                         0.0 => Array1::zeros(d),
                         norm => random_direction(seed, k as u64, d) * norm,

@@ -5,7 +5,7 @@ use anyhow::{Result, ensure};
 use ndarray::{Array1, Array2, Axis, concatenate, s};
 
 use super::{Component, Mixture};
-use crate::linalg::{orthonormalize, product, symmetric_eigen, thin_svd};
+use crate::linalg::{binary_unit, orthonormalize, product, symmetric_eigen, thin_svd};
 
 /// Singular values below this share of the largest are rounding: their squares are kept down to 1e-26 of the largest
 /// variance, as far as the factors themselves are known.
@@ -81,13 +81,21 @@ impl Mixture {
     }
 }
 
+/// What shares weights ≥ 0 are of their sum, which may be larger than a number; of no weight, none is finite.
+pub(super) fn shares(mut weights: Vec<f64>) -> Vec<f64> {
+    let unit = binary_unit(weights.iter().copied().fold(0.0, f64::max));
+    weights.iter_mut().for_each(|w| *w *= unit);
+    let total: f64 = weights.iter().sum();
+    weights.iter().map(|w| w / total).collect()
+}
+
 fn normalized(mut components: Vec<Component>) -> Result<Mixture> {
-    let total: f64 = components.iter().map(|c| c.weight).sum();
+    let shares = shares(components.iter().map(|c| c.weight).collect());
     ensure!(
-        total > 0.0 && total.is_finite(),
-        "the components have a weight of {total} in all; some must have a share"
+        shares.iter().all(|share| share.is_finite()),
+        "the components have no weight in all; some must have a share"
     );
-    components.iter_mut().for_each(|c| c.weight /= total);
+    components.iter_mut().zip(shares).for_each(|(c, share)| c.weight = share);
     Ok(Mixture { components })
 }
 

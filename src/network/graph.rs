@@ -209,6 +209,9 @@ impl<T: Scalar> Graph<T> {
     }
 
     /// F(x; c, k) for every row of x, k its class.
+    ///
+    /// # Panics
+    /// When there is not one class a row: a programming error.
     pub fn forward_of(
         &self,
         p: &[T],
@@ -217,6 +220,7 @@ impl<T: Scalar> Graph<T> {
         classes: &[Class],
         tape: &mut Tape<T>,
     ) -> Array2<T> {
+        assert!(classes.len() == x.nrows(), "a class for every row");
         if tape.rows != x.nrows() || tape.values.len() != self.places.len() {
             tape.rows = x.nrows();
             tape.values = self.places.iter().map(|place| Batch::zeros(place.shape, x.nrows())).collect();

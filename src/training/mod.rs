@@ -73,6 +73,16 @@ pub enum Batch {
     All,
 }
 
+impl Batch {
+    /// How many rows a step has, of n to learn from.
+    pub fn rows(self, n: usize) -> usize {
+        match self {
+            Batch::Drawn(rows) => rows,
+            Batch::All => n,
+        }
+    }
+}
+
 /// Labels of the rows to learn from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Labels {
@@ -185,10 +195,7 @@ impl<T: Scalar> Trainer<T> {
 
     /// Rows of a batch.
     pub fn batch(&self) -> usize {
-        match self.settings.batch {
-            Batch::Drawn(n) => n,
-            Batch::All => self.data.nrows(),
-        }
+        self.settings.batch.rows(self.data.nrows())
     }
 
     pub fn settings(&self) -> &Settings {

@@ -193,6 +193,16 @@ fn select_undoes_join() {
         }
     }
     assert!(Mixture::join(vec![(0.0, parts[0].clone())]).is_err());
+    // Shares whose sum is no number are those of 1 and 1.
+    let [large, equal] =
+        [f64::MAX, 1.0].map(|w| Mixture::join(vec![(w, parts[0].clone()), (w, parts[1].clone())]));
+    let weights = |m: Mixture| m.components.iter().map(|c| c.weight).collect::<Vec<_>>();
+    for (a, b) in weights(large.unwrap()).into_iter().zip(weights(equal.unwrap())) {
+        assert!((a - b).abs() < 1e-15, "{a}, not {b}");
+    }
+    let design = |w| Design { weights: vec![w; 2], ..Design::molrg(6, 1, 2) };
+    design(f64::MAX).check().unwrap();
+    assert_eq!(weights(design(f64::MAX).plant(1).unwrap()), weights(design(1.0).plant(1).unwrap()));
 }
 
 /// U_k diag(λ) U_kᵀ + δ² Σ_{l≠k} U_l U_lᵀ, the bases those of the same design without noise.

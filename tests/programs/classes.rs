@@ -122,6 +122,8 @@ fn labels_and_classes_that_are_none_are_refused() {
     place.put("fraction.csv", "0\n0.5\n".repeat(300));
     place.put("large.csv", "0\n700\n".repeat(300));
     place.put("gap.csv", "0\n2\n".repeat(300));
+    place.put("huge.csv", "0\n4000000000\n".repeat(300));
+    place.put("misnumbered.csv", "row,component\n".to_string() + &"3,1\n".repeat(600));
     place.out(
         "dae-fit x.npy --kind mlp --width 8 --steps 3 -q --labels labels.npy --drop-label 0 -o always.st",
     );
@@ -132,7 +134,9 @@ fn labels_and_classes_that_are_none_are_refused() {
         (1, format!("{fit} short.csv"), "2 labels for 600 rows"),
         (1, format!("{fit} negative.csv"), "row 1: -1 is no label from 0"),
         (1, format!("{fit} fraction.csv"), "row 1: 0.5 is no label from 0"),
-        (1, format!("{fit} large.csv"), "row 1: 700 is no label of 600 rows"),
+        (1, format!("{fit} fraction.csv --rows 300..320"), "row 301: 0.5 is no label from 0"),
+        (1, format!("{fit} huge.csv"), "4000000001 classes; at most"),
+        (1, format!("{fit} misnumbered.csv"), "2 numbers a row"),
         (1, format!("{fit} x.npy"), "6 numbers a row"),
         (2, format!("{fit} labels.npy --drop-label 1"), "--drop-label 1: must be from 0 to below 1"),
         (2, format!("{fit} labels.npy --drop-label nan"), "--drop-label"),
@@ -177,6 +181,27 @@ fn labels_and_classes_that_are_none_are_refused() {
             "pf-sample m.st -n 3 --class 0 --guidance 2 --guidance-interval 3,1 -o none".into(),
             "--guidance-interval",
         ),
+        (
+            2,
+            "pf-sample m.st -n 3 --class 0 --guidance 3 --guidance-interval 90,100 --solver rk4 -o none".into(),
+            "no noise level",
+        ),
+        (
+            2,
+            "pf-sample m.st -n 3 --class 0 --guidance 3 --guidance-interval 90,100 --solver rk45 -o none".into(),
+            "no noise level",
+        ),
+        (
+            2,
+            "pf-sample m.st -n 3 --class 0 --guidance 3 --guidance-interval 90,100 --churn 10 --churn-max 50 -o none"
+                .into(),
+            "no noise level",
+        ),
+        (
+            2,
+            "pf-sample m.st -n 600 --class labels.npy --guidance 2 --guidance-part mean -o none".into(),
+            "--guidance-part with --class FILE",
+        ),
         (2, "pf-sample m.st -n 3 --class 0 --guidance-interval 1,3 -o none".into(), "--guidance"),
         (2, "pf-sample m.st -n 3 --class 0 --guidance-part mean -o none".into(), "--guidance"),
         (2, "pf-sample m.st -n 3 --class 0 --guide m.st -o none".into(), "--guide-against"),
@@ -193,6 +218,38 @@ fn labels_and_classes_that_are_none_are_refused() {
     let done = place.run(&format!("{fit} gap.csv").replace("none.st", "gap.st"));
     assert_eq!(done.code, Some(0), "{}", done.err);
     assert!(done.err.contains("1 of 3 classes have no rows (the first is 1)"), "{}", done.err);
+    // Labels of some rows may be larger than their number.
+    let some = place.run(&format!("{fit} large.csv --rows 300..320 --drop-label 1e-12"));
+    assert_eq!(some.code, Some(0), "{}", some.err);
+    assert!(
+        some.err.contains("are without a label") && some.err.contains("--drop-label 1e-12"),
+        "{}",
+        some.err
+    );
+    // With churn the same levels are met above the grid.
+    place.out("pf-sample m.st -n 3 --class 0 --guidance 3 --guidance-interval 90,120 --churn 40 -o kept.npy");
+}
+
+#[test]
+fn classes_are_counted_where_rows_are_only_known_at_the_end() {
+    let place = clusters();
+    place.put("classes.csv", "0\n1\n2\n".repeat(10));
+    for input in ["npy cat x.npy --rows ..20 -f csv", "npy cat x.npy --rows ..20"] {
+        place.bash(&format!("{input} > some")).silent(input);
+        let done = place.bash("cat some | dae-apply m.st - --sigma 1 --class classes.csv -o none");
+        assert_eq!(done.code, Some(1), "{input}: {}", done.err);
+        assert!(done.err.contains("30 classes for 20 rows"), "{input}: {}", done.err);
+    }
+}
+
+#[test]
+fn labels_are_taken_as_they_were_written() {
+    let place = clusters();
+    place.out("molrg-gen -d 6 -r 1 -k 3 -n 600 --mean-norm 4 --seed 1 --labels labels.csv -o same.npy");
+    let fit = "dae-fit x.npy --kind mlp --width 8 --steps 3 -q --drop-label 0 --labels";
+    assert!(place.out(&format!("{fit} labels.csv")) == place.out(&format!("{fit} labels.npy")));
+    let some = "--rows 300..320";
+    assert!(place.out(&format!("{fit} labels.csv {some}")) == place.out(&format!("{fit} labels.npy {some}")));
 }
 
 #[test]
@@ -203,7 +260,11 @@ fn guidance_takes_both_branches_of_one_file() {
     let guided = place.out(&format!("{draw} --class 1 --guidance 3"));
     assert!(guided != alone);
     assert!(guided == place.out(&format!("{draw} --class 1 --guidance 3 --unconditional m.st")));
-    assert!(place.out(&format!("{draw} --class 1 --guidance 0")).len() == alone.len());
+    // D_u + 0 (D − D_u) is the branch without a class, and with weight 1 the other is left to rounding.
+    assert!(place.out(&format!("{draw} --class 1 --guidance 0")) == place.out(draw));
+    place.put("alone-class.npy", &alone);
+    place.put("one.npy", place.out(&format!("{draw} --class 1 --guidance 1")));
+    place.out("npy diff alone-class.npy one.npy --atol 1e-10 --rtol 1e-10");
     // An interval that holds all levels, and one that holds some.
     assert!(guided == place.out(&format!("{draw} --class 1 --guidance 3 --guidance-interval 0,80")));
     let some = place.out(&format!("{draw} --class 1 --guidance 3 --guidance-interval 0.1,10"));

@@ -93,13 +93,27 @@ fn rows_are_tested_by_what_others_say() {
     place.out("npy noise -n 60 -d 40 -o x.npy");
     place.out("molrg-gen -d 3 -r 1 -k 2 -n 60 --labels y.csv -o /dev/null");
     place.bash("molrg-gen -d 3 -r 1 -k 2 -n 60 --seed 5 --labels y.npy -o /dev/null").silent("labels");
-    let own = table(&place, "probe linear x.npy y.npy x.npy y.npy")[0]["accuracy"].unwrap();
+    let done = place.run("probe linear x.npy y.npy x.npy y.npy");
+    assert!(done.err.contains("60 of 60 rows of x.npy are rows of x.npy to the bit"), "{}", done.err);
+    let accuracy = done.out.split(|b| *b == b'\n').nth(1).and_then(|line| line.split(|b| *b == b',').next());
+    let own: f64 = String::from_utf8(accuracy.unwrap().to_vec()).unwrap().parse().unwrap();
     let others = table(&place, "probe linear x.npy y.npy")[0]["accuracy"].unwrap();
     assert!(own == 1.0 && (0.25..0.75).contains(&others), "{own}, {others}");
     place.out("npy cat x.npy --rows ..6 -o few.npy");
     place.put("few.csv", "0\n1\n7\n7\n0\n1\n");
     place.put("one.csv", "3\n3\n3\n3\n3\n3\n");
     place.put("half.csv", "0\n1\n0.5\n1\n0\n1\n");
+    place.put("alien.csv", "9\n8\n9\n8\n9\n8\n");
+    let row = "0.1,0.7,-0.3\n";
+    place.put("same.csv", row.repeat(60));
+    place.put(
+        "ray.csv",
+        (1..=60).map(|i| format!("{},{}\n", 0.1 * f64::from(i), 0.7 * f64::from(i))).collect::<String>(),
+    );
+    for (name, source) in [("same", "same.csv"), ("ray", "ray.csv")] {
+        place.out(&format!("npy cat {source} --dtype f64 -o {name}.npy"));
+    }
+    place.out("npy let 0*x --in x=x.npy -o zeros.npy");
     let told = place.run("probe linear x.npy y.npy few.npy few.csv");
     assert!(
         told.code == Some(0) && told.err.contains("2 of 6 rows of TEST are of 1 classes that TRAIN"),
@@ -109,20 +123,88 @@ fn rows_are_tested_by_what_others_say() {
     let told = place.run("probe linear x.npy y.npy --iterations 1");
     assert!(told.code == Some(0) && told.err.contains("has not converged"), "{}", told.err);
     for (line, code, words) in [
-        ("probe linear few.npy one.csv", 1, "are of one class"),
+        ("probe linear few.npy one.csv", 1, "one.csv: all rows are of one class"),
+        ("probe linear few.npy few.csv", 1, "few.csv: class"),
         ("probe linear few.npy half.csv", 1, "half.csv: row 2: 0.5 is no label"),
         ("probe linear x.npy few.csv", 1, "few.csv: 6 labels for 60 rows"),
-        ("probe linear x.npy y.csv", 1, "y.csv"),
+        ("probe linear x.npy y.npy few.npy alien.csv", 1, "alien.csv: all rows are of classes that y.npy"),
+        (
+            "probe snr x.npy y.npy few.npy alien.csv --rank 2",
+            1,
+            "alien.csv: all rows are of classes that y.npy",
+        ),
+        ("probe linear x.npy y.npy --folds 4e9", 2, "--folds 4000000000: x.npy has 60 rows"),
+        ("probe linear same.npy y.npy", 1, "same.npy: all rows are equal"),
+        ("probe projection same.npy y.npy --rank 1 --center", 1, "same.npy: all rows are equal"),
+        ("probe projection zeros.npy y.npy --rank 1", 1, "zeros.npy: all rows are equal"),
+        (
+            "probe projection ray.npy y.npy --rank 1 --normalize --center",
+            1,
+            "ray.npy: all rows point the same way",
+        ),
         ("probe linear x.npy y.npy x.npy", 2, "TEST_LABELS"),
         ("probe linear x.npy y.npy x.npy y.npy --folds 3", 2, "--folds: has no effect here"),
         ("probe linear x.npy y.npy --folds 1", 2, "--folds 1"),
         ("probe linear x.npy y.npy --ridge 0", 2, "--ridge 0"),
         ("probe snr x.npy y.npy --rank 40", 2, "--rank 40"),
-        ("probe projection few.npy few.csv --rank 5", 1, "class 0 has 1 rows, too few for 5 directions"),
+        (
+            "probe projection few.npy few.csv --rank 5",
+            1,
+            "few.npy: class 0 has 1 rows, too few for 5 directions",
+        ),
     ] {
         let done = place.run(line);
         let said: Vec<&str> = done.err.lines().filter(|line| !line.contains(": warning: ")).collect();
         assert!(done.code == Some(code) && !said.is_empty(), "{line}: {}", done.err);
         assert!(done.err.contains(words), "{line}: {}", done.err);
     }
+}
+
+/// A label a row, or a row's number and its label: the same classes.
+#[test]
+fn labels_may_be_the_table_that_molrg_gen_writes() {
+    let place = Place::new();
+    let data = "molrg-gen -d 20 -r 3 -k 2 -n 200 --noise-std 0.2 --labels";
+    place.out(&format!("{data} y.npy -o x.npy"));
+    place.out(&format!("{data} y.csv -o same.npy"));
+    let line = "probe projection x.npy Y --rank 3";
+    assert_eq!(place.text(&line.replace('Y', "y.csv")), place.text(&line.replace('Y', "y.npy")));
+}
+
+/// Nothing here has a unit: in another one by a power of two not a byte is another, in any a digit at most.
+#[test]
+fn what_features_say_of_labels_has_no_unit() {
+    let place = Place::new();
+    place.out("molrg-gen -d 20 -r 3 -k 2 -n 400 --noise-std 0.2 --labels y.npy --dtype f64 -o x.npy");
+    for (name, scale) in [("large", "1e80"), ("small", "1e-80"), ("double", "8")] {
+        place.out(&format!("npy let x*{scale} --in x=x.npy -o {name}.npy"));
+    }
+    for probe in ["snr X y.npy --rank 3", "projection X y.npy --rank 3", "linear X y.npy"] {
+        let of = |name: &str| table(&place, &format!("probe {}", probe.replace('X', name)));
+        let due = of("x.npy");
+        assert_eq!(of("double.npy"), due, "{probe}");
+        for name in ["large.npy", "small.npy"] {
+            for (row, due) in of(name).iter().zip(&due) {
+                for (column, value) in row {
+                    let (value, due) = (value.unwrap_or(0.0), due[column].unwrap_or(0.0));
+                    // Tables have six digits.
+                    assert!(
+                        (value - due).abs() <= 1e-5 * due.abs(),
+                        "{probe}: {name}: {column} {value}, not {due}"
+                    );
+                }
+            }
+        }
+        assert!(due[0].get("std_error").is_some_and(|error| error.unwrap() > 0.0), "{probe}");
+    }
+}
+
+#[test]
+fn columns_in_very_unequal_units_are_told_of() {
+    let place = Place::new();
+    place.out("molrg-gen -d 5 -r 3 -k 2 -n 200 --noise-std 0.2 --mean-norm 2 --labels y.npy -o x.npy");
+    place.bash("npy cat x.npy -f csv | awk -F, -v OFS=, '{$1 = $1*1e9; print}' > unequal.csv").silent("awk");
+    let done = place.run("probe linear unequal.csv y.npy");
+    assert!(done.code == Some(0) && done.err.contains("differ by a factor of"), "{}", done.err);
+    place.run("probe linear x.npy y.npy").silent("equal units");
 }

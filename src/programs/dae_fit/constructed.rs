@@ -40,6 +40,8 @@ impl Construction {
         let found = match (&self.ranks, labels) {
             (Some(ranks), Some(labels)) => {
                 let clusters = labels.iter().max().map_or(0, |&k| k + 1);
+                let rows = x.nrows();
+                ensure!(clusters <= rows, "--labels: {clusters} clusters of {rows} rows; number them from 0");
                 let ranks = match ranks[..] {
                     [r] => vec![r; clusters],
                     _ => ranks.clone(),

@@ -164,7 +164,8 @@ impl Arguments {
                 let labels =
                     self.labels.as_deref().map(|labels| job.labels(labels, x.nrows())).transpose()?;
                 let drop = self.training.drop_label()?;
-                let labels = labels.map(|labels| job.to_learn(labels, drop)).transpose()?;
+                let seen = settings.batch.rows(x.nrows()) as f64 * settings.steps as f64;
+                let labels = labels.map(|labels| job.to_learn(labels, drop, seen)).transpose()?;
                 let samples = Samples { name, item_shape, rows: x, labels };
                 return self.training.train(job, architecture, &settings, samples, checkpoints, report);
             }

@@ -5,7 +5,8 @@ use std::ffi::{OsStr, OsString};
 use anyhow::{Result, anyhow, ensure};
 use clap::Args;
 
-use crate::cli::{Job, usage};
+use crate::blocks::room;
+use crate::cli::{ClassArg, Job, usage};
 use crate::denoiser::contrast::{Gaussians, Part, PartlyGuided};
 use crate::denoiser::external::Ability;
 use crate::denoiser::guided::Band;
@@ -96,7 +97,7 @@ impl GuidanceArgs {
             [("--guidance-interval", self.guidance_interval), ("--guide-interval", self.guide_interval)];
         for (flag, band) in bands {
             let Some(band) = band else { continue };
-            if !is_met(plan, &band) {
+            if !is_met(plan, &band)? {
                 return Err(usage(anyhow!(
                     "{flag} {},{}: the flow asks for no noise level above the first and up to the second; give others, \
                      or more --steps",
@@ -131,6 +132,11 @@ impl GuidanceArgs {
             (None, None) => None,
         };
         if self.guidance_part != Part::Full {
+            if model.classes().is_some() && matches!(job.shared.class, Some(ClassArg::Rows(_))) {
+                return Err(usage(anyhow!(
+                    "--guidance-part with --class FILE: Jacobians are of one class; give one for all rows"
+                )));
+            }
             let has_jacobian = |model: &Model| model.can(Ability::Jvp) || model.can(Ability::Vjp);
             ensure!(
                 [model].into_iter().chain(&unconditional).all(has_jacobian),
@@ -177,22 +183,22 @@ impl GuidanceArgs {
             },
             _ => None,
         };
+        if gaussians.is_none() {
+            // Both Jacobians, their difference and its eigenvectors.
+            let d = model.dim();
+            room(&[6, rayon::current_num_threads(), d, d], "--guidance-part")?;
+        }
         let (conditional, unconditional) = (model.into_differentiable()?, other.into_differentiable()?);
         let part = self.guidance_part;
         Ok(Box::new(PartlyGuided { conditional, unconditional, gaussians, part, weight, band }))
     }
 }
 
-/// Whether a flow asks for a level of the band: at the levels of its grid, and where steps have stages between these,
-/// or noise is added, anywhere from the least to the largest.
-fn is_met(plan: &Plan, band: &Band) -> bool {
-    let levels = plan.evaluated();
-    let on_grid =
-        matches!(plan.solver, Solver::Euler | Solver::Heun | Solver::Dpmpp2m) && plan.churn.is_none();
-    if on_grid {
-        return levels.iter().any(|level| band.contains(*level));
-    }
+/// Whether a flow asks for a level of the band; rk45, whose steps depend on the model, may ask for all between its ends.
+fn is_met(plan: &Plan, band: &Band) -> Result<bool> {
+    let asked = plan.asked()?;
     let (least, largest) =
-        levels.iter().fold((f64::INFINITY, 0.0f64), |(low, high), s| (low.min(*s), high.max(*s)));
-    band.above < 1.5 * largest && band.up_to >= least
+        asked.iter().fold((f64::INFINITY, 0.0f64), |(low, high), s| (low.min(*s), high.max(*s)));
+    let between = plan.solver == Solver::Rk45 && band.above < largest && band.up_to >= least;
+    Ok(between || asked.iter().any(|level| band.contains(*level)))
 }

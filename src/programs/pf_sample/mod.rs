@@ -32,7 +32,8 @@ use crate::with_dtype;
 /// step of order 1, rk45 with the length of its steps), and for mixtures that flow in the fewer dimensions that they
 /// span, where the parts agree with the whole to rounding. Noise of --churn belongs to the row and the noise level.
 ///
-/// Memory: the model and a few blocks of rows, whatever N is.
+/// Memory: the model and a few blocks of rows, whatever N is; with --guidance-part, unless of two mixtures of one component,
+/// 6 d² numbers a thread.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

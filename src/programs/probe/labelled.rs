@@ -8,8 +8,9 @@ use clap::Args;
 use ndarray::{Array2, Axis};
 
 use crate::cli::{Job, count, usage};
+use crate::measure::copies::Known;
 use crate::measure::nearest::check_set;
-use crate::measure::probe::folds;
+use crate::measure::probe::{folds, unit};
 use crate::stream::{RowRange, same_items};
 
 /// Features with labels, to learn from and to be tested on.
@@ -31,13 +32,21 @@ pub struct DataArgs {
 
 /// Features (N, d) and their classes.
 pub struct Labelled {
+    /// What messages call the features, and their labels.
+    pub name: String,
+    pub labels: String,
     pub x: Array2<f64>,
     pub classes: Vec<usize>,
 }
 
 impl Labelled {
     pub fn select(&self, rows: &[usize]) -> Labelled {
-        Labelled { x: self.x.select(Axis(0), rows), classes: rows.iter().map(|&i| self.classes[i]).collect() }
+        Labelled {
+            name: self.name.clone(),
+            labels: self.labels.clone(),
+            x: self.x.select(Axis(0), rows),
+            classes: rows.iter().map(|&i| self.classes[i]).collect(),
+        }
     }
 }
 
@@ -73,20 +82,24 @@ impl DataArgs {
             let x = rows.read_all::<f64>()?;
             ensure!(x.nrows() > 0, "{name}: no rows; give features");
             check_set(x.view()).with_context(|| name.clone())?;
-            let (classes, of) = job.whole_numbers(labels, RowRange::default())?;
+            let (classes, labels) = job.whole_numbers(labels, RowRange::default())?;
             ensure!(
                 classes.len() == x.nrows(),
-                "{of}: {} labels for {} rows; give one a row",
+                "{labels}: {} labels for {} rows; give one a row",
                 classes.len(),
                 x.nrows()
             );
-            Ok(Labelled { x, classes: classes.into_iter().map(|k| k as usize).collect() })
+            Ok(Labelled { name, labels, x, classes: classes.into_iter().map(|k| k as usize).collect() })
         };
-        let train = labelled(&self.train, &self.train_labels)?;
-        let test = match (&self.test, &self.test_labels) {
+        let mut train = labelled(&self.train, &self.train_labels)?;
+        let mut test = match (&self.test, &self.test_labels) {
             (Some(test), Some(labels)) => Some(labelled(test, labels)?),
             _ => None,
         };
+        let sets = || [&train].into_iter().chain(&test);
+        let unit = unit(sets().map(|set| set.x.view()));
+        train.x *= unit;
+        test.iter_mut().for_each(|test| test.x *= unit);
         let data = Data { train, test, folds: self.folds as usize };
         data.check(job)?;
         Ok(data)
@@ -94,15 +107,27 @@ impl DataArgs {
 }
 
 impl Data {
+    /// What is tested on.
+    pub fn scored(&self) -> &Labelled {
+        self.test.as_ref().unwrap_or(&self.train)
+    }
+
     /// What cannot be learned, or not tested.
     fn check(&self, job: &Job) -> Result<()> {
         let mut known = BTreeMap::<usize, usize>::new();
         self.train.classes.iter().for_each(|k| *known.entry(*k).or_default() += 1);
-        ensure!(known.len() > 1, "all rows to learn from are of one class; give two at least");
+        let Labelled { name, labels, x, .. } = &self.train;
+        ensure!(known.len() > 1, "{labels}: all rows are of one class; give two at least");
         match &self.test {
             Some(test) => {
                 let unknown: Vec<usize> =
                     test.classes.iter().copied().filter(|k| !known.contains_key(k)).collect();
+                ensure!(
+                    unknown.len() < test.classes.len(),
+                    "{}: all rows are of classes that {labels} has no rows of, and cannot be told; give rows of the same \
+                     classes",
+                    test.labels
+                );
                 if !unknown.is_empty() {
                     let classes = unknown.iter().collect::<BTreeSet<_>>().len();
                     job.warn(&format!(
@@ -112,12 +137,28 @@ impl Data {
                         test.classes.len()
                     ));
                 }
+                let copies = Known::new(x.view()).count(test.x.view());
+                if copies > 0 {
+                    job.warn(&format!(
+                        "{copies} of {} rows of {} are rows of {name} to the bit: of these what was learned is told, not how \
+                         well; give others, or leave TEST out",
+                        test.classes.len(),
+                        test.name
+                    ));
+                }
             }
             None => {
+                if self.folds > x.nrows() {
+                    return Err(usage(anyhow!(
+                        "--folds {}: {name} has {} rows; give at most as many",
+                        self.folds,
+                        x.nrows()
+                    )));
+                }
                 let few = known.iter().find(|(_, n)| **n < 2);
                 ensure!(
                     few.is_none(),
-                    "class {} has one row, which no other is left to tell of; give more, or TEST",
+                    "{labels}: class {} has one row, which no other is left to tell of; give more, or TEST",
                     few.map_or(0, |f| *f.0)
                 );
             }
@@ -134,13 +175,12 @@ impl Data {
             return score(&self.train, test, &(0..test.classes.len()).collect::<Vec<_>>());
         }
         let folds = folds(&self.train.classes, self.folds);
-        for fold in 0..self.folds {
+        // No more than the rows of the largest class.
+        let filled = folds.iter().max().map_or(0, |last| last + 1);
+        (0..filled).try_for_each(|fold| {
             let (tested, others): (Vec<usize>, Vec<usize>) =
                 (0..folds.len()).partition(|&i| folds[i] == fold);
-            if !tested.is_empty() {
-                score(&self.train.select(&others), &self.train.select(&tested), &tested)?;
-            }
-        }
-        Ok(())
+            score(&self.train.select(&others), &self.train.select(&tested), &tested)
+        })
     }
 }

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use clap::Args;
 
 use super::accuracy::Accuracy;
 use super::labelled::DataArgs;
+use crate::blocks::room;
 use crate::cli::{Job, Program, count, usage};
 use crate::fit::logistic::{Logistic, Settings};
 
@@ -33,6 +34,9 @@ pub struct Arguments {
     per_sample: Option<PathBuf>,
 }
 
+/// Columns of so unequal units come near the share of the largest direction below which others are rounding.
+const UNEQUAL: f64 = 1e6;
+
 impl Program for Arguments {
     fn run(self, job: &Job) -> Result<()> {
         if !(self.ridge > 0.0 && self.ridge.is_finite()) {
@@ -44,19 +48,31 @@ impl Program for Arguments {
         let data = self.data.read(job)?;
         let settings = Settings { ridge: self.ridge, iterations: self.iterations };
         let mut farthest: Option<Logistic> = None;
+        let mut spread = 1.0f64;
         Accuracy::write(job, &data, self.per_sample.as_ref(), |train, test| {
             // Classes without rows have no parameters.
             let known: Vec<usize> =
                 train.classes.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
             let index = |k: &usize| known.partition_point(|known| known < k);
             let classes: Vec<usize> = train.classes.iter().map(index).collect();
-            let fit = Logistic::fit(train.x.view(), &classes, known.len(), settings)?;
+            room(&[6, train.x.nrows(), known.len()], "the probabilities of all rows and classes")
+                .with_context(|| train.labels.clone())?;
+            let fit = Logistic::fit(train.x.view(), &classes, known.len(), settings)
+                .with_context(|| train.name.clone())?;
             let told = fit.predict(test.x.view())?;
+            spread = spread.max(fit.spread);
             if !fit.converged && farthest.as_ref().is_none_or(|far| far.gradient < fit.gradient) {
                 farthest = Some(fit);
             }
             Ok(told.into_iter().map(|k| known[k]).collect())
         })?;
+        if spread > UNEQUAL {
+            job.warn(&format!(
+                "{}: the standard deviations of its columns differ by a factor of {spread:.1e}, and of directions below 1e-7 of \
+                 the largest nothing is learned: divide each column by its own",
+                data.train.name
+            ));
+        }
         if let Some(fit) = farthest {
             job.warn(&format!(
                 "after {} steps the gradient is {:.1e}, not 1e-8: the classifier has not converged; give more --iterations or a \

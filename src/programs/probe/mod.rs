@@ -14,7 +14,7 @@ use clap::Args;
 /// say, in --folds parts of each class: a classifier is no measure on the rows that it was made of. Labels are one whole
 /// number from 0 a row, an array or csv.
 ///
-/// Memory: features in f64, three or four times.
+/// Memory: features in f64, three or four times, and for linear as many numbers as rows times classes, six times.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

@@ -1,6 +1,6 @@
 //! probe snr: how much of features lies in the subspaces of their classes.
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 
 use super::labelled::{DataArgs, Labelled};
@@ -53,10 +53,13 @@ impl SubspaceArgs {
     }
 
     pub fn fit(&self, train: &Labelled) -> Result<(Preparation, ClassSubspaces)> {
-        let preparation = Preparation::of(train.x.view(), self.normalize, self.center);
-        let prepared = preparation.apply(train.x.view());
-        let subspaces = ClassSubspaces::fit(prepared.view(), &train.classes, self.rank as usize)?;
-        Ok((preparation, subspaces))
+        let fit = || -> Result<_> {
+            let preparation = Preparation::of(train.x.view(), self.normalize, self.center)?;
+            let prepared = preparation.apply(train.x.view());
+            let subspaces = ClassSubspaces::fit(prepared.view(), &train.classes, self.rank as usize)?;
+            Ok((preparation, subspaces))
+        };
+        fit().with_context(|| train.name.clone())
     }
 }
 
@@ -77,7 +80,9 @@ impl Program for Arguments {
             let snr = joint.ratio();
             ensure!(
                 snr.is_some(),
-                "class {class}: nothing of its rows lies off its {} directions, which leaves no ratio; give a smaller --rank",
+                "{}: nothing of the rows of class {class} lies off its {} directions, which leaves no ratio; give a smaller \
+                 --rank",
+                data.scored().name,
                 self.subspaces.rank
             );
             let Some(snr) = snr else { continue };

@@ -56,10 +56,10 @@ fn rows_are_prepared_by_what_is_learned_from() {
         x / &lengths.insert_axis(Axis(1))
     };
     let expected = unit(&other) - unit(&x).mean_axis(Axis(0)).unwrap();
-    let prepared = Preparation::of(x.view(), true, true).apply(other.view());
+    let prepared = Preparation::of(x.view(), true, true).unwrap().apply(other.view());
     assert!((prepared - expected).iter().all(|v| v.abs() < 1e-15));
-    assert_eq!(Preparation::of(x.view(), false, false).apply(other.view()), other);
-    let zero = Preparation::of(x.view(), true, false).apply(Array2::zeros((1, 7)).view());
+    assert_eq!(Preparation::of(x.view(), false, false).unwrap().apply(other.view()), other);
+    let zero = Preparation::of(x.view(), true, false).unwrap().apply(Array2::zeros((1, 7)).view());
     assert!(zero.iter().all(|v| *v == 0.0));
 }
 
