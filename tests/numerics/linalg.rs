@@ -446,3 +446,28 @@ fn casts() {
     let both = concatenate![Axis(0), x, x];
     assert_eq!(cast::<f64, f64>(both.view()), both);
 }
+
+#[test]
+fn equal_rows_do_not_vary_however_far_from_0() {
+    let row = normal::<f64>(3, 1, 7) + 1e5;
+    let mut same = concatenate(Axis(0), &vec![row.view(); 300]).unwrap();
+    assert!(!varies(same.view()) && !varies(Array2::zeros((5, 3)).view()));
+    same[[299, 4]] *= 1.0 + 1e-12;
+    assert!(varies(same.view()));
+}
+
+#[test]
+fn the_first_of_equals_is_the_largest() {
+    assert_eq!(argmax([-3.0, 2.5, -1.0, 2.5]), 1);
+    assert_eq!(argmax([f64::NEG_INFINITY, -7.0]), 1);
+    assert_eq!(argmax([]), 0);
+}
+
+#[test]
+fn a_binary_unit_brings_numbers_to_one() {
+    for number in [0.3, 1.0, 7.9, 1e80, 1e-80, f64::MAX] {
+        let scaled = number * binary_unit(number);
+        assert!((1.0..2.0).contains(&scaled) && scaled / binary_unit(number) == number, "{number}: {scaled}");
+    }
+    assert_eq!(binary_unit(0.0), 1.0);
+}

@@ -103,6 +103,7 @@ fn rows_are_tested_by_what_others_say() {
     place.put("few.csv", "0\n1\n7\n7\n0\n1\n");
     place.put("one.csv", "3\n3\n3\n3\n3\n3\n");
     place.put("half.csv", "0\n1\n0.5\n1\n0\n1\n");
+    place.put("lone.csv", "0\n0\n0\n1\n1\n7\n");
     place.put("alien.csv", "9\n8\n9\n8\n9\n8\n");
     let row = "0.1,0.7,-0.3\n";
     place.put("same.csv", row.repeat(60));
@@ -124,7 +125,7 @@ fn rows_are_tested_by_what_others_say() {
     assert!(told.code == Some(0) && told.err.contains("has not converged"), "{}", told.err);
     for (line, code, words) in [
         ("probe linear few.npy one.csv", 1, "one.csv: all rows are of one class"),
-        ("probe linear few.npy few.csv", 1, "few.csv: class"),
+        ("probe linear few.npy lone.csv", 1, "lone.csv: class 7 has one row"),
         ("probe linear few.npy half.csv", 1, "half.csv: row 2: 0.5 is no label"),
         ("probe linear x.npy few.csv", 1, "few.csv: 6 labels for 60 rows"),
         ("probe linear x.npy y.npy few.npy alien.csv", 1, "alien.csv: all rows are of classes that y.npy"),
@@ -202,7 +203,7 @@ fn what_features_say_of_labels_has_no_unit() {
 #[test]
 fn columns_in_very_unequal_units_are_told_of() {
     let place = Place::new();
-    place.out("molrg-gen -d 5 -r 3 -k 2 -n 200 --noise-std 0.2 --mean-norm 2 --labels y.npy -o x.npy");
+    place.out("molrg-gen -d 5 -r 2 -k 2 -n 200 --noise-std 0.2 --mean-norm 2 --labels y.npy -o x.npy");
     place.bash("npy cat x.npy -f csv | awk -F, -v OFS=, '{$1 = $1*1e9; print}' > unequal.csv").silent("awk");
     let done = place.run("probe linear unequal.csv y.npy");
     assert!(done.code == Some(0) && done.err.contains("differ by a factor of"), "{}", done.err);

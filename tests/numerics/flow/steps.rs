@@ -301,3 +301,22 @@ fn parts_of_a_flow_in_few_dimensions_agree_to_rounding() {
     check::<f32>();
     check::<f64>();
 }
+
+/// EDM's churn: σ̂ = σ(1 + γ) within its range.
+#[test]
+fn levels_that_are_asked_for_are_those_of_stages_and_of_raised_noise() {
+    let sigmas = vec![8.0, 2.0, 0.5, 0.0];
+    let asked = |solver, churn| Plan { churn, ..plan(solver, sigmas.clone()) }.asked().unwrap();
+    assert_eq!(asked(Solver::Euler, None), [8.0, 2.0, 0.5]);
+    assert_eq!(asked(Solver::Heun, None), [8.0, 2.0, 2.0, 0.5, 0.5]);
+    assert_eq!(asked(Solver::Dpm2, None), [8.0, 4.0, 2.0, 1.0, 0.5]);
+    assert_eq!(asked(Solver::Rk4, None), [8.0, 5.0, 5.0, 2.0, 2.0, 1.25, 1.25, 0.5, 0.5]);
+    let churn = Churn { gamma: 0.25, min: 1.0, max: 5.0, noise: 1.0 };
+    assert_eq!(asked(Solver::Euler, Some(churn)), [8.0, 2.5, 0.5]);
+    let adaptive = asked(Solver::Rk45, None);
+    assert!(
+        adaptive.iter().all(|s| (0.5..=8.0).contains(s))
+            && adaptive.contains(&8.0)
+            && adaptive.contains(&0.5)
+    );
+}
