@@ -5,10 +5,10 @@ REPRESENTATION_LEVELS := $(call small,0.008 0.14 0.296 0.585 1.923,0.008 0.023 0
 # Posterior means: of mixtures of two and of three components, and of what N rows of the latter teach; and features of
 # U-Nets. Of two components that differ by their subspaces alone a linear probe is chance.
 REPRESENTATION_MIXTURES := exact3 $(call small,empirical-rows30 empirical-rows3000, \
-    empirical-rows30 empirical-rows300 empirical-rows3000 mlp-rows30 mlp-rows300 mlp-rows4000)
+    empirical-rows30 empirical-rows300 empirical-rows3000 mlp-rows30 mlp-rows4000)
 REPRESENTATION_UNETS := unet-rows16 unet-rows512
 REPRESENTATION_snr := exact2 $(REPRESENTATION_MIXTURES) $(REPRESENTATION_UNETS)
-REPRESENTATION_linear := $(REPRESENTATION_MIXTURES) $(call small,,$(REPRESENTATION_UNETS))
+REPRESENTATION_linear := exact3 empirical-rows30 $(call small,,mlp-rows30 mlp-rows4000)
 CELLS_representation := $(foreach measure,snr linear,$(foreach model,$(REPRESENTATION_$(measure)), \
     $(REPRESENTATION_LEVELS:%=$(CELLS)/representation/$(measure)/$(model)-sigma%.csv)))
 
@@ -34,7 +34,7 @@ $(CELLS)/representation/labels-digits.npy:
 $(CELLS)/representation/empirical-%.st: $(CELLS)/representation/%.npy
 	dae-fit $< --kind empirical -o $@
 $(CELLS)/representation/mlp-%.st: $(CELLS)/representation/%.npy
-	dae-fit $< --kind mlp --width 256 --steps 8000 --batch 128 --seed 1 --quiet -o $@
+	dae-fit $< --kind mlp --width 256 --steps 8000 --batch 128 --quiet -o $@
 
 # Model, points and labels of the target, and what the first makes of noisy points.
 representation_model = $(if $(filter unet,$(data)),$(CELLS)/unet/digits-width12-rows$(call field,rows)-setA.st, \
@@ -62,4 +62,5 @@ $(DRAWN)/representation.csv: $(CELLS_representation)
 $(DRAWN)/representation.svg:
 	fig line $< --panel measure --free --x sigma --y value --by model,rows --log-x --x-label σ --y-label '' -o $@
 
-.PRECIOUS: $(CELLS)/representation/%.st $(CELLS)/representation/%.npy
+.PRECIOUS: $(CELLS)/representation/truth%.st $(CELLS)/representation/rows%.npy $(CELLS)/representation/points%.npy \
+    $(CELLS)/representation/labels%.npy $(CELLS)/representation/empirical-%.st $(CELLS)/representation/mlp-%.st

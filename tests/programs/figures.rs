@@ -618,7 +618,8 @@ fn representation(figures: &Figures) {
 fn guidance(figures: &Figures) {
     let table = figures.table("guidance");
     let of = |model: &str, part: &str, gamma: &str, measure: &str| {
-        let fields = [("model", model), ("part", part), ("interval", "all"), ("gamma", gamma), ("measure", measure)];
+        let fields =
+            [("model", model), ("part", part), ("interval", "all"), ("gamma", gamma), ("measure", measure)];
         table.value(&fields, "value")
     };
     let (mean, spread) = ("mean of what it moves", "spread of what it moves");
