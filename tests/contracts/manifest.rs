@@ -52,7 +52,8 @@ fn it_holds_the_run_and_the_hashes_of_all_that_was_read_and_written() {
         for (name, record) in &inputs {
             assert_eq!(record["sha256"], sha256(&before[name]), "{line}: {name}");
             assert_eq!(record["bytes"], before[name].len(), "{line}: {name}");
-            if name.ends_with(".npy") && !["key.npy", "labels.npy", "few-labels.npy"].contains(&name.as_str()) {
+            if name.ends_with(".npy") && !["key.npy", "labels.npy", "few-labels.npy"].contains(&name.as_str())
+            {
                 assert_eq!(record["dtype"], "<f4", "{line}: {name}");
                 let shape = match name.as_str() {
                     "train.npy" => [300, 2, 4, 3],
