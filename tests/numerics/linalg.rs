@@ -465,7 +465,7 @@ fn the_first_of_equals_is_the_largest() {
 
 #[test]
 fn a_binary_unit_brings_numbers_to_one() {
-    for number in [0.3, 1.0, 7.9, 1e80, 1e-80, f64::MAX] {
+    for number in [0.3, 1.0, 7.9, 1e80, 1e-80, 1e308] {
         let scaled = number * binary_unit(number);
         assert!((1.0..2.0).contains(&scaled) && scaled / binary_unit(number) == number, "{number}: {scaled}");
     }
