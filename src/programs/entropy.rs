@@ -17,9 +17,9 @@ use crate::with_dtype;
 /// ball. It falls when a model is trained on its own samples, before their variance does (arXiv 2509.16499). Rows that
 /// lie on others have r = 0 and are refused with their count.
 ///
-/// std_error is from up to 20 parts of the rows, every 20th each, with an estimate of their own: their deviation over the
-/// root of their number; empty where there would be fewer than 5 parts of 5(k + 1) rows. Rows are taken to be independent,
-/// and the bias is left out: with d it grows beyond the error. Where the mean of the parts differs much from the value of
+/// std_error is from up to 20 parts of the rows, drawn for each, with an estimate of their own: their deviation over the
+/// root of their number; empty where there would be fewer than 5 parts of 5(k + 1) rows. Rows are taken to be independent
+/// (those that `subset` has chosen are not: they lie too evenly, and the estimate is too high), and the bias is left out: with d it grows beyond the error. Where the mean of the parts differs much from the value of
 /// all rows, a warning says so: then only sets of as many rows are to be compared.
 ///
 /// Memory: the samples, two or three times with --descriptor, and 165 numbers more for each of thousands of wide rows.

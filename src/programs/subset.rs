@@ -19,8 +19,11 @@ use crate::with_dtype;
 /// random: those first in an order drawn by --seed. farthest: the first of these, then again and again the row farthest
 /// from all chosen ones, of equally far ones the lowest. threshold: through the rows in that order, taking each that is
 /// farther than --threshold from all taken; then again with the threshold times --decay, until there are N (arXiv
-/// 2509.16499, where both keep a model that is trained on its own samples from collapsing). Rows come in the order in
+/// 2509.16499, where both slow the collapse of a model that is trained on its own samples). Rows come in the order in
 /// which they are chosen: of -n 100 those of -n 50 are the first half.
+///
+/// Chosen rows are no independent draws: `entropy` of them is above that of any law that they could be drawn from; measure
+/// the model that is fitted to them. The farthest are extremes, and a Gaussian refitted to them widens without end.
 ///
 /// Memory: the pool, two or three times with --descriptor, and a few numbers a row.
 #[derive(Args)]

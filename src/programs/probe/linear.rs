@@ -17,8 +17,8 @@ use crate::fit::logistic::{Logistic, Settings};
 /// Newton's method minimizes the mean of −ln p(label) plus λ/2 ‖W‖², the features centred and divided by the root of the
 /// mean of their variances: scikit-learn's with C = 1/(λN) on these (of two
 /// classes 2/(λN)). Biases have no penalty. Where it has not converged
-/// a warning says how far it is. The interval is Wilson's; baseline is the share of the class that is most frequent in
-/// TRAIN.
+/// a warning says how far it is. The interval is Wilson's; baseline is the share in TEST of the class that is most
+/// frequent in TRAIN: where TEST is of one class, 1 or 0.
 #[derive(Args)]
 pub struct Arguments {
     #[command(flatten)]

@@ -13,8 +13,8 @@ use crate::cli::{Job, Program};
 /// Tell classes apart by their subspaces, argmax_k ‖V_kᵀx‖²: the share of rows told right.
 ///
 /// V_k are the leading right singular vectors of the rows of class k in TRAIN. Published for features of networks is
-/// --normalize --center --rank 5 (arXiv 2502.05743). The interval is Wilson's; baseline is the share of the class that is
-/// most frequent in TRAIN.
+/// --normalize --center --rank 5 (arXiv 2502.05743). The interval is Wilson's; baseline is the share in TEST of the class
+/// that is most frequent in TRAIN.
 #[derive(Args)]
 pub struct Arguments {
     #[command(flatten)]
