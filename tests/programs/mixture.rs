@@ -97,5 +97,5 @@ fn what_does_not_fit_is_refused_by_name() {
     refused(&place, "mixture select a.st --components 1,0,1", 2, &["--components: 1 is given twice"]);
     refused(&place, "mixture pool empirical.st", 1, &["empirical.st: is a model of kind empirical"]);
     place.out("molrg-gen -d 3 -r 1 -k 2 --weights 1,0 -n 2 --truth none.st -o /dev/null");
-    refused(&place, "mixture select none.st --components 1", 1, &["--components", "weight of 0"]);
+    refused(&place, "mixture select none.st --components 1", 1, &["--components", "no weight in all"]);
 }

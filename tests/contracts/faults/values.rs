@@ -98,6 +98,8 @@ const DATA: &[Data] = &[
         refused: &[&[
             ("entropy {}", "4 of 4 rows lie on another"),
             ("probe linear {}", "all rows are equal"),
+            ("probe projection {}", "all rows are equal"),
+            ("probe snr {}", "all rows are equal"),
         ]],
     },
     Data {
@@ -108,6 +110,8 @@ const DATA: &[Data] = &[
             ("--mask {}", "marks nothing"),
             ("entropy {}", "4 of 4 rows lie on another"),
             ("probe linear {}", "all rows are equal"),
+            ("probe projection {}", "all rows are equal"),
+            ("probe snr {}", "all rows are equal"),
             ("probe snr whole.npy labels.npy {}", "nothing of its rows lies off"),
         ]],
     },
