@@ -112,7 +112,7 @@ const DATA: &[Data] = &[
             ("probe linear {}", "all rows are equal"),
             ("probe projection {}", "all rows are equal"),
             ("probe snr {}", "all rows are equal"),
-            ("probe snr whole.npy labels.npy {}", "nothing of its rows lies off"),
+            ("probe snr whole.npy labels.npy {}", "lies off"),
         ]],
     },
     Data {
