@@ -7,11 +7,21 @@
 //! training a denoiser becomes PCA or subspace clustering. The [`programs`] chain these
 //! through pipes; the other modules hold the mathematics and what carries numbers in and out.
 //!
-//! Arrows point one way: [`programs`] → [`cli`], [`stream`], [`fit`], [`training`],
-//! [`measure`] → [`flow`] → [`denoiser`] → [`network`] → [`linalg`], [`random`],
-//! [`schedule`]. `stream` and
-//! `linalg` know nothing of each other; mathematics never opens a file. So what measures samples takes rows and gives
-//! numbers, in [`measure`], and a program of [`programs`] reads the rows and writes the numbers.
+//! Arrows point one way, and each may use all that is on later lines:
+//!
+//! 1. [`programs`], with [`draw`] and [`expression`], which know none of the others;
+//! 2. [`cli`];
+//! 3. [`measure`], [`geometry`];
+//! 4. [`flow`];
+//! 5. [`denoiser`];
+//! 6. [`generator`];
+//! 7. [`fit`], [`training`];
+//! 8. [`mixture`], [`network`];
+//! 9. [`linalg`], [`random`], [`schedule`], [`blocks`], [`scalar`].
+//!
+//! [`stream`] stands beside: `cli` opens files by it, and a denoiser takes its tensors from it; it knows no mathematics,
+//! and the rest of the mathematics does not know it. So what measures samples takes rows and gives numbers, in
+//! [`measure`], and a program of [`programs`] has `cli` read the rows and write the numbers.
 //!
 //! | module | holds |
 //! |---|---|
@@ -21,17 +31,17 @@
 //! | [`flow`] | dx̂/dσ = (x̂ − D)/σ and its solvers |
 //! | [`network`] | layers with forward, vjp, jvp; linear, two-layer, mlp, unet, uvit |
 //! | [`training`] | denoising losses, optimizers, averages; steps reproducible to the byte |
-//! | [`generator`] | latents in, samples out: linear VAE and GAN, for comparison |
+//! | [`generator`] | latents in, samples out: VAE and GAN, for comparison; their training |
 //! | [`fit`] | PCA, K-subspaces, EM, descent on the denoising loss |
 //! | [`geometry`] | watermarks in the spectrum of images, and what they must survive |
-//! | [`measure`] | RP, GL, PFD, bias and variance, numerical rank, hidden units, subspace error |
+//! | [`measure`] | all that is computed of samples and of models: RP, GL, PFD, nearest rows, entropy, rank, linearity, … |
 //! | [`expression`] | formulas over named numbers |
-//! | [`random`] | row-keyed random numbers, a promise |
+//! | [`random`] | random numbers by (seed, purpose, row): the same bytes in every version |
 //! | [`linalg`] | products with fixed rounding; factorizations |
 //! | [`blocks`] | rows in fixed blocks over threads |
 //! | [`scalar`] | f32 and f64 as one type |
 //! | [`stream`] | arrays and tables in and out |
-//! | [`draw`] | pictures: layout, SVG, PNG |
+//! | [`draw`] | figures: layout, SVG, PNG |
 //! | [`cli`] | what programs share: flags, inputs and outputs, the loop over rows, exit codes |
 //! | [`programs`] | the programs, a file each, and their registry |
 

@@ -1,7 +1,7 @@
 //! Row-keyed random numbers: row i of anything random depends only on
 //! (seed, purpose, i).
 //!
-//! The recipe, which is a promise (golden bytes in `tests/random.rs`):
+//! The recipe, which is a promise (golden bytes in `tests/numerics/random.rs`):
 //!
 //! * the generator is ChaCha with 8 rounds;
 //! * its 32-byte key is the seed as 8 little-endian bytes, then the purpose's

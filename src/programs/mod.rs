@@ -6,9 +6,11 @@
 //! and writes a table. One with real parts is a folder: `mod.rs` has help, arguments and the way through; what it
 //! reads, what it finds and what it warns of have files beside.
 //!
-//! A new one is a file here, a line in the table, and three lines in `src/bin`. What the table says of it, programs
-//! need not: which shared flags it takes (others are refused), what it reads and writes. Help, man pages,
-//! completions, `molrg --list`, `--generate json` and the tests of what all programs keep follow from it.
+//! A new one is a file here with its `mod` and its line in the table, three lines in `src/bin`, and a call that the tests
+//! of all programs run; `CONTRIBUTING.md` walks through one. What the table says of it, programs need not: which
+//! shared flags it takes (others are refused), what it reads and writes. Help, man pages, completions,
+//! `molrg --list`, `--generate json` and the tests of what all programs keep follow from it. What works on one kind of
+//! thing in several ways (`npy`, `table`, `mixture`) is a folder of subcommands, each a file and a line like a program's.
 
 mod dae_apply;
 mod dae_compare;

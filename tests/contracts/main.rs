@@ -1,5 +1,6 @@
 //! What all programs promise (CLI.md), checked over one table of their calls; and what they read and write with.
 
+mod arrows;
 mod bytes;
 mod corpus;
 mod effect;
