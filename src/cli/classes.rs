@@ -10,7 +10,7 @@ use super::lists::parse_count;
 use crate::denoiser::classes::class_of;
 use crate::denoiser::{Asked, Model};
 use crate::network::Classes;
-use crate::stream::{ReadOptions, RowRange, Rows};
+use crate::stream::{Columns, Content, Input, ReadOptions, RowRange, Rows};
 use crate::training::Labels;
 
 /// `--class` as written.
@@ -60,8 +60,12 @@ impl Job {
     /// # Errors
     /// As [`Job::rows`]; what is no such number.
     pub fn whole_numbers(&self, name: &OsStr, rows: RowRange) -> Result<(Vec<u32>, String)> {
+        self.whole_numbers_of(self.open(Some(name))?, rows)
+    }
+
+    fn whole_numbers_of(&self, input: Input, rows: RowRange) -> Result<(Vec<u32>, String)> {
         let options = ReadOptions { item_shape: None, ..self.read_options(rows) };
-        let mut labels = Rows::from_input(self.open(Some(name))?, &options)?;
+        let mut labels = Rows::from_input(input, &options)?;
         let name = labels.name().to_string();
         let width = labels.width();
         let labels = labels.read_all::<f64>()?;
@@ -77,6 +81,30 @@ impl Job {
         };
         let labels = (rows.start..).zip(labels.column(width - 1)).map(label).collect::<Result<_>>()?;
         Ok((labels, name))
+    }
+
+    /// The numbers of rows that a file has, a table in its column `row` or its first one, and how messages call it.
+    ///
+    /// # Errors
+    /// As [`Job::rows`] and [`Columns::read`]; what is no number of a row.
+    pub fn row_numbers(&self, name: &OsStr) -> Result<(Vec<u32>, String)> {
+        let input = self.open(Some(name))?;
+        if input.content() != Content::Csv {
+            return self.whole_numbers_of(input, RowRange::default());
+        }
+        let table = Columns::read(input)?;
+        let column = table.column("row").unwrap_or(0);
+        let number = |row| {
+            let number = table.number(row, column)?.and_then(class_of);
+            number.with_context(|| {
+                format!(
+                    "{}: {} is no number of a row; give whole ones from 0",
+                    table.place(row),
+                    table.text(row, column)
+                )
+            })
+        };
+        Ok(((0..table.len()).map(number).collect::<Result<_>>()?, table.name().to_string()))
     }
 
     /// What models are asked for: what --class says.
@@ -131,7 +159,8 @@ impl Job {
         self.only(
             any,
             &["--class"],
-            "no model here has classes: train one with dae-fit --labels, or name a program that is one",
+            "no model here has classes: train one with dae-fit --labels, name a program that is one, or take \
+             components of a mixture with mixture select",
         )
     }
 

@@ -50,20 +50,20 @@ pub fn parse_list(text: &str) -> Result<Numbers, String> {
         .map(Numbers)
 }
 
-/// Integers from 1 to a million: ranges with both ends, "2-8", and single ones, "2,4,8".
+/// Integers up to a million: ranges with both ends, "2-8", and single ones, "2,4,8".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Integers(pub Vec<usize>);
 
 /// Largest integer of a list, and the most that one has.
 const LARGEST: usize = 1_000_000;
 
-impl FromStr for Integers {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
+/// Parses integers from `least` up.
+pub fn integers(least: usize) -> impl Fn(&str) -> Result<Integers, String> + Clone {
+    move |text| {
         let number = |n: &str| {
-            n.trim().parse::<usize>().ok().filter(|n| (1..=LARGEST).contains(n)).ok_or_else(|| {
+            n.trim().parse::<usize>().ok().filter(|n| (least..=LARGEST).contains(n)).ok_or_else(|| {
                 format!(
-                    "{n:?} is not an integer from 1 to {LARGEST}; write a range like 2-8 or a list like 2,4,8"
+                    "{n:?} is not an integer from {least} to {LARGEST}; write a range like 2-8 or a list like 2,4,8"
                 )
             })
         };
@@ -85,6 +85,14 @@ impl FromStr for Integers {
             }
         }
         Ok(Integers(all))
+    }
+}
+
+/// Those from 1 up.
+impl FromStr for Integers {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        integers(1)(text)
     }
 }
 

@@ -37,7 +37,10 @@ impl Asked {
             (Some(class), Some(Classes { count, .. })) => {
                 ensure!((class as usize) < count, "--class {class}: it has {count} classes, numbered from 0");
             }
-            (Some(class), None) => bail!("--class {class}: it has no classes; leave --class out"),
+            (Some(class), None) => bail!(
+                "--class {class}: it has no classes; leave --class out (of a mixture, mixture select takes \
+                                        components)"
+            ),
             (None, _) => {}
         }
         Ok(())

@@ -291,6 +291,29 @@ impl Model {
         }
     }
 
+    /// What its kind does not say of it: components and ranks, rows, machine, levels, classes.
+    pub fn holds(&self) -> String {
+        match &self.kind {
+            Kind::Molrg(mixture) => {
+                let ranks = mixture.components.iter().map(|c| c.variances.len());
+                let [least, most] = [ranks.clone().min(), ranks.max()].map(Option::unwrap_or_default);
+                let ranks = if least == most { most.to_string() } else { format!("{least} to {most}") };
+                format!("{} components of rank {ranks}", mixture.components.len())
+            }
+            Kind::Empirical(points) => format!("{} rows", points.shape.0),
+            Kind::Local(local) => {
+                let settings = local.metadata().into_iter().map(|(key, value)| format!("; {key} {value}"));
+                format!("{} images{}", local.shape[0], settings.collect::<String>())
+            }
+            Kind::Affine(affine) => format!("{} levels", affine.sigmas.len()),
+            Kind::Network(_) | Kind::Generator(_) | Kind::External(_) => match self.classes() {
+                Some(Classes { count, unconditional: true }) => format!("{count} classes, and without"),
+                Some(Classes { count, .. }) => format!("{count} classes"),
+                None => String::new(),
+            },
+        }
+    }
+
     /// As `dae-fit --kind` names it: of a network its architecture.
     pub fn fitted_kind(&self) -> &'static str {
         match &self.kind {

@@ -90,6 +90,7 @@ pub static PROGRAMS: &[Entry] = &[
         program::<npy::diff::Arguments>("diff", &[Samples], Table, &[Format, Rows, Nan(Pass), Shape]),
         program::<npy::noise::Arguments>("noise", &[], Samples, &[Format, Dtype, Seed, Rows, Shape]),
         program::<npy::stack::Arguments>("stack", &[Samples], Samples, &[Format, Dtype, Rows, Nan(Pass), Shape]),
+        program::<npy::take::Arguments>("take", &[Samples], Samples, &[Format, Dtype, Nan(Pass), Shape]),
         program::<npy::transpose::Arguments>("transpose", &[Samples], Samples, &[Format, Dtype, Rows, Nan(Pass), Shape]),
         program::<npy::images::Arguments>("images", &[Samples], Samples, &[Format, Dtype, Rows, Nan(Pass), Shape]),
         program::<npy::r#let::Arguments>("let", &[Samples], Samples, &[Format, Dtype, Rows, Nan(Error), Shape]),

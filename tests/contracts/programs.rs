@@ -309,6 +309,7 @@ pub const CALLS: &[Call] = &[
     rowwise("npy", 500, &["-"], "cat train.npy test.npy --cols 3..20"),
     call("npy", "stack a.npy b.npy noise.npy"),
     rowwise("npy", 120, &["-"], "images a.npy --pool 2 --pad 1 --from=-2,2"),
+    call("npy", "take a.npy few-labels.npy"),
     rowwise("npy", 120, &["-"], "transpose a.npy --axes 0,3,1,2"),
     rowwise("npy", 120, &["-"], "let a+2*(b-mask)^3 --in a=a.npy --in b=b.npy --in mask=mask.npy"),
     call("npy", "diff a.npy a.npy"),

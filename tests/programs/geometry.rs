@@ -208,7 +208,7 @@ fn an_affine_model_refuses_levels_that_it_was_not_fitted_at() {
     let said = sh(&place, "pf-sample exec:'dae-serve affine.st' -n 3 --steps 7 2>&1 >/dev/null || true");
     assert!(said.contains("(6 levels) alone"), "{said}");
     let about = place.text("npy info affine.st");
-    assert!(about.contains("affine,12,f64,936,"), "{about}");
+    assert!(about.contains("affine,12,f64,936,") && about.ends_with(",6 levels\n"), "{about}");
 }
 
 #[test]

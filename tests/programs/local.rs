@@ -58,7 +58,7 @@ fn every_program_runs_them() {
     // Products and differences see the same Jacobian.
     assert_eq!(rank("--dtype f64"), rank("--dtype f64 --jacobian differences"));
     let info = place.text("npy info bordered.st");
-    assert!(info.contains("local"), "{info}");
+    assert!(info.contains("local") && info.contains("images; machine bordered; patch 3"), "{info}");
 }
 
 #[test]

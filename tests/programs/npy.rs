@@ -679,7 +679,7 @@ fn info_tells_what_models_are() {
     place.bash(run).silent(run);
     let text = place.text("info m.st e.st n.st");
     let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split(',').collect()).collect();
-    assert_eq!(lines[0], ["name", "kind", "item_shape", "dtype", "parameters", "sha256"]);
+    assert_eq!(lines[0], ["name", "kind", "item_shape", "dtype", "parameters", "sha256", "holds"]);
     // Of K components in d dimensions with r_k directions: 1 + d + 1 + r_k (d + 1) numbers each.
     assert_eq!(lines[1][..5], ["m.st", "molrg", "6", "f32", "37"]);
     assert_eq!(lines[2][..5], ["e.st", "empirical", "6", "f32", "120"]);
@@ -687,7 +687,7 @@ fn info_tells_what_models_are() {
     let sum = String::from_utf8(place.bash("sha256sum m.st").out).unwrap();
     assert!(sum.starts_with(lines[1][5]), "{sum}{text}");
     let piped = String::from_utf8(place.pipe(place.get("m.st"), "info")).unwrap();
-    assert!(piped.ends_with(&format!("{}\n", lines[1][5])), "{piped}");
+    assert!(piped.ends_with(&format!("{},2 components of rank 1 to 2\n", lines[1][5])), "{piped}");
     // Tensors of others are arrays.
     let header = r#"{"a":{"dtype":"F32","shape":[2,1],"data_offsets":[0,8]}}"#;
     let start = (header.len() as u64).to_le_bytes();
@@ -700,6 +700,28 @@ fn info_tells_what_models_are() {
     );
     let line = place.fails(2, "info m.st s.npy");
     assert!(line.contains("s.npy: arrays and models"), "{line}");
+}
+
+#[test]
+fn rows_are_taken_by_their_numbers() {
+    let place = Place::of("npy");
+    place.out("noise -n 700 -d 5 --dtype f64 --seed 3 -o x.npy");
+    // A table whose second column lacks numbers, as that of the first chosen does; a row twice, and the last.
+    place.put("rows.csv", "row,distance\n699,\n3,.5\n0,.1\n3,inf\n");
+    let of = |row: usize| place.out(&format!("cat x.npy --rows {row}..{}", row + 1))[128..].to_vec();
+    let taken = place.out("take x.npy rows.csv");
+    assert_eq!(parts(&taken).1, [of(699), of(3), of(0), of(3)].concat());
+    for (numbers, said) in [
+        ("row\n700", "row 0: 700 is no row of x.npy, which has 700"),
+        ("row\n1\n1.5", "line 3: 1.5 is no number of a row"),
+        ("row,a\n-1,2", "line 2: -1 is no number of a row"),
+        ("3\n4", "names"),
+    ] {
+        place.put("bad.csv", numbers);
+        let line = place.fails(1, "take x.npy bad.csv -o no.npy");
+        assert!(line.contains(said) && line.contains("bad.csv"), "{line}");
+    }
+    assert!(place.fails(2, "take x.npy rows.csv --nan drop").contains("INDICES"));
 }
 
 #[test]

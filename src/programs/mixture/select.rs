@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use anyhow::{Result, anyhow};
 use clap::Args;
 
-use crate::cli::{Job, Program, count, usage};
+use crate::cli::{Integers, Job, Program, integers, usage};
 use crate::denoiser::Model;
 
 /// Take some components of a mixture, in the order given; their weights are normalized.
@@ -18,21 +18,21 @@ use crate::denoiser::Model;
 pub struct Arguments {
     /// The mixture (default: standard input)
     model: Option<OsString>,
-    /// Which, by their numbers from 0
-    #[arg(long, value_name = "K1,…", value_delimiter = ',', required = true, value_parser = count(0..=u32::MAX))]
-    components: Vec<u32>,
+    /// Which, by their numbers from 0: 0,2 or 0-4
+    #[arg(long, value_name = "K1,…", value_parser = integers(0))]
+    components: Integers,
 }
 
 impl Program for Arguments {
     fn run(self, job: &Job) -> Result<()> {
         let mut seen = HashSet::new();
-        if let Some(twice) = self.components.iter().find(|k| !seen.insert(**k)) {
+        let components = self.components.0;
+        if let Some(twice) = components.iter().find(|k| !seen.insert(**k)) {
             return Err(usage(anyhow!("--components: {twice} is given twice; a component is taken once")));
         }
         let mut output = job.model_output()?;
         let (mixture, item_shape, dtype) = super::read(job, self.model.as_deref())?;
         let count = mixture.components.len();
-        let components: Vec<usize> = self.components.iter().map(|&k| k as usize).collect();
         if let Some(unknown) = components.iter().find(|k| **k >= count) {
             return Err(usage(anyhow!(
                 "--components: {unknown} is none of 0 to {}, which the mixture has",

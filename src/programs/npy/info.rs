@@ -16,7 +16,7 @@ use super::inputs;
 /// Shape, type, range and SHA-256 of arrays, or what models are, one table row each.
 ///
 /// Of models: `kind` as dae-fit names it, `item_shape`, the type and number of their parameters (of a network one
-/// set), and SHA-256. Arrays and models go in tables of their own.
+/// set), SHA-256, and what they hold: components, rows, patches, levels, classes. Arrays and models go in tables of their own.
 ///
 /// `shape` is that of the whole array, all its blocks together, and `sha256` that of the input's
 /// bytes as they are stored. `rows` counts the rows looked at, of which `min`, `max` and `mean` are
@@ -31,7 +31,7 @@ pub struct Arguments {
     files: Vec<OsString>,
 }
 
-const MODEL_COLUMNS: [&str; 6] = ["name", "kind", "item_shape", "dtype", "parameters", "sha256"];
+const MODEL_COLUMNS: [&str; 7] = ["name", "kind", "item_shape", "dtype", "parameters", "sha256", "holds"];
 const COLUMNS: [&str; 9] = ["name", "shape", "dtype", "rows", "min", "max", "mean", "non_finite", "sha256"];
 
 impl Program for Arguments {
@@ -74,7 +74,7 @@ impl Program for Arguments {
     }
 }
 
-fn model_row(input: Input) -> Result<[Value; 6]> {
+fn model_row(input: Input) -> Result<[Value; 7]> {
     let (name, sha256) = (input.name().to_string(), input.sha256_when_read());
     let model = Model::read(input)?;
     let shape: Vec<String> = model.item_shape.iter().map(usize::to_string).collect();
@@ -85,6 +85,7 @@ fn model_row(input: Input) -> Result<[Value; 6]> {
         model.dtype.to_string().into(),
         model.parameters().into(),
         sha256().into(),
+        model.holds().into(),
     ])
 }
 

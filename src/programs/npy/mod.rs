@@ -9,6 +9,7 @@ pub mod r#let;
 pub mod noise;
 mod recorded;
 pub mod stack;
+pub mod take;
 pub mod transpose;
 mod verify;
 

@@ -21,13 +21,18 @@ impl<T: Scalar> Scores<'_, T> {
             Choice::Program(_) => "--descriptor whiten:32, features of another network",
             _ => "--descriptor whiten:32, features of a network",
         };
+        // Where fewer rows are alike.
+        let stricter = match self.arguments.similarity {
+            Similarity::Cosine => "higher",
+            Similarity::Mae | Similarity::L2 => "lower",
+        };
         let worst = self.pairs.iter().filter_map(|p| Some((p, p.score.baseline()?)));
         if let Some((pair, baseline)) = worst.max_by(|a, b| a.1.total_cmp(&b.1))
             && baseline > RP_BASELINE
         {
             job.warn(&format!(
                 "rows that do not belong together are alike, too: {baseline:.3} of rows i of {} and i+1 of {}; \
-                 compare by {advice}, or take another --threshold than {}",
+                 compare by {advice}, or take a {stricter} --threshold than {}",
                 self.name(pair.a),
                 self.name(pair.b),
                 self.threshold
@@ -39,12 +44,12 @@ impl<T: Scalar> Scores<'_, T> {
             job.warn(&match form {
                 Form::Similarity => format!(
                     "rows of {train} count as copies of each other: left out in turn they score {baseline:.3}; \
-                     compare by {advice}, or take another --threshold than {}",
+                     compare by {advice}, take a {stricter} --threshold than {}, or count copies by --gl ratio",
                     self.threshold
                 ),
                 Form::Ratio => format!(
                     "rows of {train} count as copies of each other: left out in turn they score {baseline:.3}; \
-                     compare by {advice}, or take another --ratio than {:.3}",
+                     compare by {advice}, or take a lower --ratio than {:.3}",
                     self.arguments.ratio
                 ),
                 Form::Distance => format!(

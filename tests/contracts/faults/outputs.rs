@@ -283,6 +283,7 @@ fn no_terminal_gets_binary() {
         "npy cat",
         "npy stack",
         "npy images",
+        "npy take",
         "npy transpose",
     ];
     for line in printing_calls().iter().filter(|l| binary.contains(&command_of(l).as_str())) {
