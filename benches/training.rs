@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use anyhow::{Result, bail};
-use molrg::network::Architecture;
+use molrg::network::{Architecture, Padding};
 use molrg::random::{Purpose, normal_rows};
 use molrg::training::{Average, Batch, Loss, Optimizer, Rate, Settings, Trainer};
 use ndarray::Array2;
@@ -51,7 +51,8 @@ fn main() -> Result<()> {
             (network, vec![1024], 256, Loss::Fixed { sigma: 0.2 })
         }
         "unet" => {
-            let network = Architecture::UNet { width: 64, mult: vec![1, 2], blocks: 1 };
+            let network =
+                Architecture::UNet { width: 64, mult: vec![1, 2], blocks: 1, padding: Padding::Zero };
             (network, vec![32, 32, 3], 64, Loss::Edm)
         }
         other => bail!("{other}: no such case; give mlp, two-layer or unet"),

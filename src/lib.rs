@@ -29,7 +29,7 @@
 //! | [`denoiser`] | D(x̂; σ) = E[x_0 \| x̂] of mixtures, finite sets and networks, Jacobians, the model file |
 //! | [`schedule`] | α_t, β_t, σ = β/α; grids of noise levels |
 //! | [`flow`] | dx̂/dσ = (x̂ − D)/σ and its solvers |
-//! | [`network`] | layers with forward, vjp, jvp; linear, two-layer, mlp, unet, uvit |
+//! | [`network`] | layers with forward, vjp, jvp; linear, two-layer, mlp, unet, resnet, uvit |
 //! | [`training`] | denoising losses, optimizers, averages; steps reproducible to the byte |
 //! | [`generator`] | latents in, samples out: VAE and GAN, for comparison; their training |
 //! | [`fit`] | PCA, K-subspaces, EM, descent on the denoising loss |

@@ -44,12 +44,16 @@ CASES = [
     ("mlp, consistency", "7", "--kind mlp --width 8 --depth 3 --loss consistency --sigma-range 0.01,50"),
     ("unet, grey", "4,6", "--kind unet --width 9 --loss vp"),
     ("unet", "8,4,3", "--kind unet --width 14 --mult 1,2,3 --blocks 2 --loss edm"),
+    ("unet, circular", "4,6", "--kind unet --width 9 --padding circular"),
+    ("resnet", "3,5,2", "--kind resnet --width 7 --depth 2"),
+    ("resnet, circular", "5,4", "--kind resnet --width 6 --depth 3 --padding circular --loss ve"),
     ("mlp, sub-VP", "7", "--kind mlp --width 8 --depth 2 --loss subvp"),
     ("uvit", "6,4,3", "--kind uvit --width 13 --depth 5 --patch 2 --loss ve"),
     ("uvit, grey", "6,9", "--kind uvit --width 8 --depth 4 --patch 3 --loss edm"),
     ("uvit, one block", "4,4,1", "--kind uvit --width 6 --depth 1 --patch 1 --loss edm"),
     ("mlp of classes", "7", "--kind mlp --width 9 --depth 2 --labels labels.npy"),
     ("unet of classes", "8,4,3", "--kind unet --width 8 --labels labels.npy --drop-label 0.5"),
+    ("resnet of classes", "3,4,1", "--kind resnet --width 6 --depth 1 --labels labels.npy --drop-label 0.5"),
     ("uvit of classes", "4,4,1", "--kind uvit --width 6 --depth 2 --labels labels.npy --drop-label 0"),
     ("molrg", "12", "--kind molrg -r 2,3 --solver em --fit means,variances,weights,noise --restarts 2"),
     ("molrg, flat", "12", "--kind molrg -r 2 -k 3 --restarts 2"),
@@ -65,7 +69,7 @@ CASES = [
     ("linear-vae", "7", "--kind linear-vae -r 3"),
     ("gan", "7", "--kind gan -r 3 --width 6 --depth 2"),
 ]
-SHORT = {"linear", "two-layer", "mlp", "unet", "uvit", "gan"}
+SHORT = {"linear", "two-layer", "mlp", "unet", "resnet", "uvit", "gan"}
 LEVELS = [0.03, 0.7, 20.0]
 
 # Sums of at most a few thousand products in another order, in f64, through some thirty layers.

@@ -49,8 +49,8 @@ def softmax(xp, z):
 class Parameters:
     """Layers by the names of their tensors. Images are (n, H, W, c), tokens (n, count, c), vectors (n, c)."""
 
-    def __init__(self, tensors: dict[str, Array], xp: ModuleType, classes: Array | None = None):
-        self.xp, self.classes = xp, classes
+    def __init__(self, tensors: dict[str, Array], xp: ModuleType, classes: Array | None = None, circular: bool = False):
+        self.xp, self.classes, self.circular = xp, classes, circular
         self.all = of_network(tensors)
 
     def silu(self, x):
@@ -62,10 +62,9 @@ class Parameters:
     def conv(self, name, x):
         weight, bias = self.all[f"{name}.weight"], self.all[f"{name}.bias"]
         n, height, width, c = x.shape
-        edge = x[:, :1] * 0
-        x = self.xp.concatenate([edge, x, edge], axis=1)
-        edge = x[:, :, :1] * 0
-        x = self.xp.concatenate([edge, x, edge], axis=2)
+        around = 1 if self.circular else 0
+        x = self.xp.concatenate([x[:, -1:] * around, x, x[:, :1] * around], axis=1)
+        x = self.xp.concatenate([x[:, :, -1:] * around, x, x[:, :, :1] * around], axis=2)
         taps = ((k, l) for k in range(3) for l in range(3))
         return bias + sum(x[:, k : k + height, l : l + width] @ weight[k, l] for k, l in taps)
 
@@ -186,6 +185,15 @@ def unet(p, x, c, m):
     return p.conv("head.conv", p.silu(p.group_norm("head.norm", h)))
 
 
+def resnet(p, x, c, m):
+    width = int(m["width"])
+    e = p.embedding(c, width - width % 2, 1, 1e-4)
+    h = p.conv("stem", x)
+    for b in range(int(m["depth"])):
+        h = h + p.conv(f"blocks.{b}.conv", p.silu(h + p.linear(f"blocks.{b}.embed", e)[:, None, None]))
+    return p.conv("head", p.silu(h))
+
+
 def transformer(p, name, x):
     h = x + p.attention(name, p.layer_norm(f"{name}.norm0", x))
     return h + p.linear(f"{name}.narrow", p.silu(p.linear(f"{name}.wide", p.layer_norm(f"{name}.norm1", h))))
@@ -211,7 +219,7 @@ def uvit(p, x, c, m):
     return patches.reshape(x.shape)
 
 
-NETWORKS = {"linear": linear, "two-layer": two_layer, "mlp": mlp, "unet": unet, "uvit": uvit}
+NETWORKS = {"linear": linear, "two-layer": two_layer, "mlp": mlp, "unet": unet, "resnet": resnet, "uvit": uvit}
 
 
 def coefficients(m, sigma):
@@ -236,9 +244,9 @@ def network(m, tensors, x, sigma, xp, classes):
     skip, out, scale = coefficients(m, sigma[:, None])
     item = [int(n) for n in m["item_shape"].split(",")]
     shaped = scale * x
-    if m["architecture"] in ("unet", "uvit"):
+    if m["architecture"] in ("unet", "resnet", "uvit"):
         shaped = shaped.reshape(len(x), *item, *([1] if len(item) == 2 else []))
-    f = NETWORKS[m["architecture"]](Parameters(tensors, xp, classes), shaped, xp.log(sigma) / 4, m)
+    f = NETWORKS[m["architecture"]](Parameters(tensors, xp, classes, m.get("padding") == "circular"), shaped, xp.log(sigma) / 4, m)
     return skip * x + out * f.reshape(x.shape)
 
 

@@ -194,19 +194,27 @@ impl<T: Scalar> Search<'_, T> {
         let mut jacobian = self.denoiser.at(x, self.sigma);
         let mut excess = f64::INFINITY;
         for _ in 0..most {
+            // Of all that a round makes, what is not needed any more is given back at once: with many directions these
+            // are what memory holds.
             let image = jacobian.jvp(cast(v.view()).view())?;
-            let part = cast::<T, f64>(image.view()).select(Axis(1), &places);
+            let part = cast::<T, f64>(image.select(Axis(1), &places).view());
+            drop(image);
             ensure!(
                 part.iter().all(|v| v.is_finite()),
                 "a Jacobian is not finite: the model's numbers are too large for this noise level"
             );
-            let part = orthonormal_rows(part.view());
-            let mut u = Array2::zeros((part.nrows(), d));
+            let basis = orthonormal_rows(part.view());
+            drop(part);
+            let mut u = Array2::zeros((basis.nrows(), d));
             for (i, &place) in places.iter().enumerate() {
-                u.column_mut(place).assign(&part.column(i).mapv(T::of));
+                u.column_mut(place).assign(&basis.column(i).mapv(T::of));
             }
-            let back = cast::<T, f64>(jacobian.vjp(u.view())?.view());
+            drop(basis);
+            let back = jacobian.vjp(u.view())?;
+            drop(u);
+            let back = cast::<T, f64>(back.view());
             let (next, values, _) = thin_svd(back.t())?;
+            drop(back);
             let next = next.reversed_axes();
             excess = turned(v.slice(s![..count.min(v.nrows()), ..]), next.view(), &values)
                 .map(|(angle, share)| angle - UNITS * self.rounding / share)

@@ -2,12 +2,13 @@
 //! to unit size and the noise level c = ¼ ln σ.
 
 use anyhow::{Context, Result, bail, ensure};
+use clap::ValueEnum;
 
 use super::batch::Shape;
 use super::graph::{DATA, Graph, NOISE, Node, Start};
 use super::layers::{
-    self, Attention, Concat, Conv, Down, Gate, GroupNorm, LayerNorm, Linear, Patches, Pointwise, Prepend,
-    Relu, Shift, Silu, Sinusoids, Span, Sum, Unpatches, Up,
+    self, Attention, Concat, Conv, Crop, Down, Gate, GroupNorm, LayerNorm, Linear, Patches, Pointwise,
+    Prepend, Relu, Shift, Silu, Sinusoids, Span, Sum, Unpatches, Up, Wrap,
 };
 use crate::scalar::Scalar;
 
@@ -24,10 +25,34 @@ pub enum Architecture {
     Mlp { width: usize, depth: usize },
     /// U-Net of residual blocks, as DDPM++ (arXiv 2011.13456): `blocks` blocks at
     /// every resolution, `width`·mult channels, attention at the lowest.
-    UNet { width: usize, mult: Vec<usize>, blocks: usize },
+    UNet { width: usize, mult: Vec<usize>, blocks: usize, padding: Padding },
+    /// Residual 3×3 convolutions without norms, as networks that see patches are studied with (arXiv 2412.20292):
+    /// h = conv(x), then `depth` times h ← h + conv(silu(h + C e(c))), y = conv(silu(h)). A pixel of y sees
+    /// 2·depth + 5 pixels in either direction.
+    ResNet { width: usize, depth: usize, padding: Padding },
     /// Vision transformer with long skips (arXiv 2209.12152): patches of
     /// side × side pixels as tokens, 2·⌊depth/2⌋ + 1 blocks.
     UVit { width: usize, depth: usize, patch: usize },
+}
+
+/// What convolutions read beyond the edge of an image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Padding {
+    /// Zeros: the network sees where the border is
+    #[default]
+    Zero,
+    /// The opposite edge: the network commutes with cyclic shifts
+    Circular,
+}
+
+impl Padding {
+    /// As a model file's metadata name it.
+    fn name(self) -> &'static str {
+        match self {
+            Padding::Zero => "zero",
+            Padding::Circular => "circular",
+        }
+    }
 }
 
 /// The classes of a network that tells rows apart by their labels.
@@ -79,13 +104,14 @@ impl Architecture {
             Architecture::TwoLayer { .. } => "two-layer",
             Architecture::Mlp { .. } => "mlp",
             Architecture::UNet { .. } => "unet",
+            Architecture::ResNet { .. } => "resnet",
             Architecture::UVit { .. } => "uvit",
         }
     }
 
     /// Whether it may tell classes apart: whether it has an embedding that theirs is added to.
     pub fn has_classes(&self) -> bool {
-        matches!(self, Architecture::Mlp { .. } | Architecture::UNet { .. } | Architecture::UVit { .. })
+        !matches!(self, Architecture::Linear { .. } | Architecture::TwoLayer { .. })
     }
 
     /// As a model file's metadata name it.
@@ -108,11 +134,20 @@ impl Architecture {
                 add("width", width);
                 add("depth", depth);
             }
-            Architecture::UNet { width, mult, blocks } => {
+            Architecture::UNet { width, mult, blocks, padding } => {
                 add("width", width);
                 let mult: Vec<String> = mult.iter().map(usize::to_string).collect();
                 add("mult", &mult.join(","));
                 add("blocks", blocks);
+                // Files from before there was a choice do not name it.
+                if *padding != Padding::Zero {
+                    add("padding", &padding.name());
+                }
+            }
+            Architecture::ResNet { width, depth, padding } => {
+                add("width", width);
+                add("depth", depth);
+                add("padding", &padding.name());
             }
             Architecture::UVit { width, depth, patch } => {
                 add("width", width);
@@ -132,6 +167,11 @@ impl Architecture {
         let size = |text: &str| text.parse().ok().filter(|n| *n <= LARGEST);
         let number = |key: &str| entry(key).and_then(size).with_context(|| lacking(key));
         let flag = |key: &str| entry(key).and_then(|v| v.parse().ok()).with_context(|| lacking(key));
+        let padding = || {
+            let all = [Padding::Zero, Padding::Circular];
+            let name = entry("padding").unwrap_or("zero");
+            all.into_iter().find(|padding| padding.name() == name).with_context(|| lacking("padding"))
+        };
         Ok(match entry("architecture").unwrap_or("") {
             "linear" => Architecture::Linear {
                 width: number("width")?,
@@ -151,7 +191,11 @@ impl Architecture {
                     .and_then(|list| list.split(',').map(size).collect())
                     .with_context(|| lacking("mult"))?,
                 blocks: number("blocks")?,
+                padding: padding()?,
             },
+            "resnet" => {
+                Architecture::ResNet { width: number("width")?, depth: number("depth")?, padding: padding()? }
+            }
             "uvit" => Architecture::UVit {
                 width: number("width")?,
                 depth: number("depth")?,
@@ -177,7 +221,7 @@ impl Architecture {
         let d = item.iter().product();
         ensure!(
             classes.is_none() || self.has_classes(),
-            "networks of kind {} have no classes; mlp, unet and uvit have",
+            "networks of kind {} have no classes; mlp, unet, resnet and uvit have",
             self.name()
         );
         match *self {
@@ -200,7 +244,7 @@ impl Architecture {
                 ensure!(width > 0 && depth > 0, "--width and --depth: must be at least 1");
                 Ok(mlp(d, width, depth, classes))
             }
-            Architecture::UNet { width, ref mult, blocks } => {
+            Architecture::UNet { width, ref mult, blocks, padding } => {
                 let [height, across, channels] = image(item)?;
                 ensure!(width >= 4, "--width {width}: a U-Net needs at least 4 channels");
                 ensure!(
@@ -217,7 +261,13 @@ impl Architecture {
                     mult.len(),
                     mult.len() - 1
                 );
-                Ok(unet(Shape::image(height, across, channels), width, mult, blocks, classes))
+                Ok(unet(Shape::image(height, across, channels), width, mult, blocks, padding, classes))
+            }
+            Architecture::ResNet { width, depth, padding } => {
+                let [height, across, channels] = image(item)?;
+                ensure!(width > 1 && depth > 0, "--width and --depth: must be at least 2 and 1");
+                ensure!(depth <= DEEPEST, "--depth {depth}: at most {DEEPEST}");
+                Ok(resnet(Shape::image(height, across, channels), width, depth, padding, classes))
             }
             Architecture::UVit { width, depth, patch } => {
                 let [height, across, channels] = image(item)?;
@@ -276,10 +326,18 @@ impl<T: Scalar> Graph<T> {
         self.add(Linear { weight, bias: None, outputs, transposed: true }, &[x], true)
     }
 
-    fn conv(&mut self, name: &str, x: Node, outputs: usize, gain: f64) -> Node {
+    fn conv(&mut self, name: &str, x: Node, outputs: usize, gain: f64, padding: Padding) -> Node {
         let weight = self.weight(name, &[3, 3, self.shape(x).channels, outputs], gain);
         let bias = self.zeros(&format!("{name}.bias"), &[outputs]);
-        self.add(Conv { weight, bias, outputs }, &[x], true)
+        let conv = Conv { weight, bias, outputs };
+        match padding {
+            Padding::Zero => self.add(conv, &[x], true),
+            Padding::Circular => {
+                let wrapped = self.add(Wrap, &[x], false);
+                let wide = self.add(conv, &[wrapped], true);
+                self.add(Crop, &[wide], false)
+            }
+        }
     }
 
     fn affine(&mut self, name: &str, x: Node) -> (Span, Span) {
@@ -410,16 +468,23 @@ fn mlp<T: Scalar>(d: usize, width: usize, depth: usize, classes: Option<Classes>
 
 /// (x' + conv(silu(norm(conv(silu(norm(x))) + e C)))) / √2, x' being x or, for
 /// another number of channels, a linear map of it.
-fn residual<T: Scalar>(g: &mut Graph<T>, name: &str, x: Node, e: Node, channels: usize) -> Node {
+fn residual<T: Scalar>(
+    g: &mut Graph<T>,
+    name: &str,
+    x: Node,
+    e: Node,
+    channels: usize,
+    padding: Padding,
+) -> Node {
     let normed = g.group_norm(&format!("{name}.norm0"), x);
     let active = g.silu(normed);
-    let h = g.conv(&format!("{name}.conv0"), active, channels, 1.0);
+    let h = g.conv(&format!("{name}.conv0"), active, channels, 1.0, padding);
     let c = g.linear(&format!("{name}.embed"), e, channels, 1.0);
     let h = g.add(Shift, &[h, c], false);
     let normed = g.group_norm(&format!("{name}.norm1"), h);
     let active = g.silu(normed);
     g.call(&format!("{name}.active"), active);
-    let h = g.conv(&format!("{name}.conv1"), active, channels, 0.0);
+    let h = g.conv(&format!("{name}.conv1"), active, channels, 0.0, padding);
     let straight = match g.shape(x).channels == channels {
         true => x,
         false => g.linear(&format!("{name}.skip"), x, channels, 1.0),
@@ -444,11 +509,12 @@ fn unet<T: Scalar>(
     width: usize,
     mult: &[usize],
     blocks: usize,
+    padding: Padding,
     classes: Option<Classes>,
 ) -> Graph<T> {
     let mut g = Graph::new(shape);
     let e = g.embedding(width - width % 2, 4 * width, 1.0, 1e-4, classes);
-    let mut h = g.conv("stem", DATA, width, 1.0);
+    let mut h = g.conv("stem", DATA, width, 1.0, padding);
     g.call("stem", h);
     let mut skips = Vec::new();
     for (level, m) in mult.iter().enumerate() {
@@ -456,18 +522,18 @@ fn unet<T: Scalar>(
             h = g.add(Down, &[h], false);
         }
         for block in 0..blocks {
-            h = residual(&mut g, &format!("down.{level}.{block}"), h, e, width * m);
+            h = residual(&mut g, &format!("down.{level}.{block}"), h, e, width * m, padding);
             skips.push(h);
         }
     }
     let lowest = g.shape(h).channels;
-    h = residual(&mut g, "middle.0", h, e, lowest);
+    h = residual(&mut g, "middle.0", h, e, lowest, padding);
     h = attended(&mut g, "middle.attention", h);
-    h = residual(&mut g, "middle.1", h, e, lowest);
+    h = residual(&mut g, "middle.1", h, e, lowest, padding);
     for (level, m) in mult.iter().enumerate().rev() {
         for (block, skip) in skips.split_off(skips.len() - blocks).into_iter().rev().enumerate() {
             h = g.add(Concat, &[h, skip], false);
-            h = residual(&mut g, &format!("up.{level}.{block}"), h, e, width * m);
+            h = residual(&mut g, &format!("up.{level}.{block}"), h, e, width * m, padding);
         }
         if level > 0 {
             h = g.add(Up, &[h], false);
@@ -475,7 +541,33 @@ fn unet<T: Scalar>(
     }
     let normed = g.group_norm("head.norm", h);
     let active = g.silu(normed);
-    g.conv("head.conv", active, shape.channels, 0.0);
+    g.conv("head.conv", active, shape.channels, 0.0, padding);
+    g
+}
+
+fn resnet<T: Scalar>(
+    shape: Shape,
+    width: usize,
+    depth: usize,
+    padding: Padding,
+    classes: Option<Classes>,
+) -> Graph<T> {
+    let mut g = Graph::new(shape);
+    let e = g.embedding(width - width % 2, 4 * width, 1.0, 1e-4, classes);
+    let mut h = g.conv("stem", DATA, width, 1.0, padding);
+    g.call("stem", h);
+    for block in 0..depth {
+        let name = |part: &str| format!("blocks.{block}.{part}");
+        let c = g.linear(&name("embed"), e, width, 1.0);
+        let inside = g.add(Shift, &[h, c], false);
+        let active = g.silu(inside);
+        g.call(&name("active"), active);
+        let b = g.conv(&name("conv"), active, width, 1.0, padding);
+        h = g.sum(h, b, 1.0);
+        g.call(&format!("blocks.{block}"), h);
+    }
+    let active = g.silu(h);
+    g.conv("head", active, shape.channels, 0.0, padding);
     g
 }
 

@@ -5,7 +5,7 @@
 //! * [`layers`]: every layer's value and its two derivative products;
 //! * [`graph`]: which layer feeds which;
 //! * [`preconditioning`]: how a network becomes a denoiser;
-//! * [`architecture`]: linear, two-layer, mlp, unet, uvit.
+//! * [`architecture`]: linear, two-layer, mlp, unet, resnet, uvit.
 
 pub mod architecture;
 pub mod batch;
@@ -14,6 +14,6 @@ pub mod graph;
 pub mod layers;
 pub mod preconditioning;
 
-pub use architecture::{Architecture, Classes};
+pub use architecture::{Architecture, Classes, Padding};
 pub use graph::{Class, Graph, Tape};
 pub use preconditioning::Preconditioning;

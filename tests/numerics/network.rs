@@ -7,7 +7,7 @@ use molrg::denoiser::{Denoiser, Differentiable, Model, NetworkDenoiser};
 use molrg::measure::numerical_rank::randomized;
 use molrg::network::architecture::Architecture;
 use molrg::network::graph::{Graph, Tape};
-use molrg::network::{Class, Classes, Preconditioning};
+use molrg::network::{Class, Classes, Padding, Preconditioning};
 use molrg::random::{Purpose, normal_rows, row_rng, standard_normals};
 use molrg::scalar::{Dtype, Scalar};
 use molrg::stream::tensors::Values;
@@ -24,8 +24,11 @@ fn architectures() -> Vec<(Architecture, Vec<usize>, Option<Classes>)> {
         (TwoLayer { width: 9, tied: false, conditioned: true }, vec![7]),
         (TwoLayer { width: 9, tied: true, conditioned: false }, vec![7]),
         (Mlp { width: 10, depth: 2 }, vec![7]),
-        (UNet { width: 8, mult: vec![1, 2], blocks: 1 }, vec![4, 6, 1]),
-        (UNet { width: 4, mult: vec![1, 2, 2], blocks: 2 }, vec![4, 4, 3]),
+        (UNet { width: 8, mult: vec![1, 2], blocks: 1, padding: Padding::Zero }, vec![4, 6, 1]),
+        (UNet { width: 4, mult: vec![1, 2, 2], blocks: 2, padding: Padding::Zero }, vec![4, 4, 3]),
+        (UNet { width: 4, mult: vec![1, 2], blocks: 1, padding: Padding::Circular }, vec![4, 2, 1]),
+        (ResNet { width: 6, depth: 2, padding: Padding::Zero }, vec![3, 5, 2]),
+        (ResNet { width: 5, depth: 3, padding: Padding::Circular }, vec![4, 3, 1]),
         (UVit { width: 6, depth: 3, patch: 2 }, vec![4, 6, 2]),
     ];
     let classes = Some(Classes { count: 3, unconditional: true });
@@ -153,12 +156,58 @@ fn a_row_is_the_same_bits_in_any_batch() {
 #[test]
 fn sizes_that_do_not_fit_are_refused_by_the_name_of_the_flag() {
     let refused = |a: Architecture, item: &[usize]| a.graph::<f32>(item).err().unwrap().to_string();
-    let unet = |mult| Architecture::UNet { width: 8, mult, blocks: 1 };
+    let unet = |mult| Architecture::UNet { width: 8, mult, blocks: 1, padding: Padding::Zero };
     assert!(refused(unet(vec![1, 2, 2]), &[6, 6, 1]).contains("--mult"));
     assert!(refused(unet(vec![1]), &[48]).contains("--shape"));
     assert!(refused(Architecture::UVit { width: 8, depth: 1, patch: 3 }, &[8, 8]).contains("--patch"));
     let linear = Architecture::Linear { width: 4, depth: 3, tied: true, conditioned: false };
     assert!(refused(linear, &[4]).contains("--tied"));
+}
+
+/// Rows of images (h, w, c), each moved by (i, j) round the torus.
+fn moved(x: ArrayView2<f64>, [h, w, c]: [usize; 3], [i, j]: [usize; 2]) -> Array2<f64> {
+    Array2::from_shape_fn(x.raw_dim(), |(row, at)| {
+        let (y, z, channel) = (at / (w * c), at / c % w, at % c);
+        x[(row, ((y + h - i) % h * w + (z + w - j) % w) * c + channel)]
+    })
+}
+
+#[test]
+fn networks_with_circular_padding_commute_with_cyclic_shifts() {
+    let unet = |padding| Architecture::UNet { width: 4, mult: vec![1, 2], blocks: 1, padding };
+    let resnet = |padding| Architecture::ResNet { width: 5, depth: 3, padding };
+    // A U-Net of two resolutions takes means of pairs of pixels: it commutes with shifts by two.
+    for (of, item, step) in [(&unet as &dyn Fn(Padding) -> _, [6, 4, 2], 2), (&resnet, [3, 5, 2], 1)] {
+        let apart = |padding| {
+            let graph = of(padding).graph::<f64>(&item).unwrap();
+            let p = random_parameters(&graph, 12);
+            let x = random_rows(13, 3, graph.dim());
+            let network = |x: ArrayView2<f64>| graph.forward(&p, x, &[0.2; 3], &mut Tape::new());
+            let shift = [step, 2 * step];
+            let [moved_first, moved_last] =
+                [network(moved(x.view(), item, shift).view()), moved(network(x.view()).view(), item, shift)];
+            relative(moved_first.as_slice().unwrap(), moved_last.as_slice().unwrap())
+        };
+        // Sums in another order; with zeros at the border the network sees where it is.
+        assert!(apart(Padding::Circular) < 1e-12, "{item:?}: {}", apart(Padding::Circular));
+        assert!(apart(Padding::Zero) > 1e-2, "{item:?}: {}", apart(Padding::Zero));
+    }
+}
+
+/// A pixel of a resnet of two blocks sees four pixels to either side: three of its convolutions, and the first's.
+#[test]
+fn a_resnet_sees_as_far_as_its_convolutions_reach() {
+    let graph = Architecture::ResNet { width: 4, depth: 2, padding: Padding::Zero }
+        .graph::<f64>(&[1, 13, 1])
+        .unwrap();
+    let p = random_parameters(&graph, 14);
+    let mut tape = Tape::new();
+    graph.forward(&p, random_rows(15, 1, 13).view(), &[0.1], &mut tape);
+    let mut middle = Array2::zeros((1, 13));
+    middle[(0, 6)] = 1.0;
+    let seen = graph.vjp(&p, &mut tape, middle.view());
+    let seen: Vec<bool> = seen.iter().map(|v| *v != 0.0).collect();
+    assert_eq!(seen, (0..13usize).map(|i| i.abs_diff(6) <= 4).collect::<Vec<_>>());
 }
 
 /// A denoiser whose network has random parameters.
@@ -183,7 +232,7 @@ fn denoiser(
 
 #[test]
 fn jacobians_of_denoisers_are_those_of_differences() {
-    let unet = Architecture::UNet { width: 4, mult: vec![1, 2], blocks: 1 };
+    let unet = Architecture::UNet { width: 4, mult: vec![1, 2], blocks: 1, padding: Padding::Zero };
     let forms = [
         Preconditioning::Plain,
         Preconditioning::Edm,

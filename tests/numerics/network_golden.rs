@@ -7,7 +7,7 @@ use molrg::network::architecture::Architecture;
 use molrg::network::batch::Shape;
 use molrg::network::graph::{DATA, Graph, Start, Tape};
 use molrg::network::layers::{Attention, Conv, Down, GroupNorm, LayerNorm, Up};
-use molrg::network::{Class, Classes};
+use molrg::network::{Class, Classes, Padding};
 use molrg::scalar::Scalar;
 use molrg::training::optimizer::{Optimizer, Step};
 use ndarray::Array2;
@@ -61,7 +61,11 @@ fn conditional() -> Vec<(&'static str, Architecture, Vec<usize>)> {
     use Architecture::*;
     vec![
         ("mlp-classes", Mlp { width: 10, depth: 2 }, vec![7]),
-        ("unet-classes", UNet { width: 4, mult: vec![1, 2], blocks: 1 }, vec![4, 6, 1]),
+        (
+            "unet-classes",
+            UNet { width: 4, mult: vec![1, 2], blocks: 1, padding: Padding::Zero },
+            vec![4, 6, 1],
+        ),
         ("uvit-classes", UVit { width: 6, depth: 3, patch: 2 }, vec![4, 6, 2]),
     ]
 }
@@ -84,8 +88,12 @@ fn architectures() -> Vec<(&'static str, Architecture, Vec<usize>)> {
         ("two-layer-tied", two_layer(true, false), vec![7]),
         ("two-layer-tied-conditioned", two_layer(true, true), vec![7]),
         ("mlp", Mlp { width: 10, depth: 2 }, vec![7]),
-        ("unet", UNet { width: 4, mult: vec![1, 2], blocks: 1 }, vec![4, 6, 1]),
-        ("unet-colours", UNet { width: 4, mult: vec![2, 1], blocks: 2 }, vec![6, 4, 3]),
+        ("unet", UNet { width: 4, mult: vec![1, 2], blocks: 1, padding: Padding::Zero }, vec![4, 6, 1]),
+        (
+            "unet-colours",
+            UNet { width: 4, mult: vec![2, 1], blocks: 2, padding: Padding::Zero },
+            vec![6, 4, 3],
+        ),
         ("uvit", UVit { width: 6, depth: 3, patch: 2 }, vec![4, 6, 2]),
     ]
 }

@@ -4,7 +4,7 @@
 use molrg::fit::two_layer;
 use molrg::linalg::{orthonormalize, product, symmetric_eigen};
 use molrg::network::graph::{Graph, Tape};
-use molrg::network::{Architecture, Class, Classes, Preconditioning};
+use molrg::network::{Architecture, Class, Classes, Padding, Preconditioning};
 use molrg::random::{Purpose, normal_rows, row_rng};
 use molrg::scalar::Scalar;
 use molrg::schedule::Schedule;
@@ -68,10 +68,23 @@ fn threads_do_not_change_a_byte() {
     let cases = [
         (Architecture::Mlp { width: 640, depth: 1 }, vec![96], None),
         (Architecture::TwoLayer { width: 600, tied: true, conditioned: true }, vec![600], None),
-        (Architecture::UNet { width: 8, mult: vec![1, 2], blocks: 1 }, vec![8, 8, 2], None),
+        (
+            Architecture::UNet { width: 8, mult: vec![1, 2], blocks: 1, padding: Padding::Zero },
+            vec![8, 8, 2],
+            None,
+        ),
+        (
+            Architecture::ResNet { width: 9, depth: 2, padding: Padding::Circular },
+            vec![8, 7, 2],
+            Some(CLASSES),
+        ),
         (Architecture::UVit { width: 12, depth: 3, patch: 2 }, vec![8, 8, 1], None),
         (Architecture::Mlp { width: 640, depth: 1 }, vec![96], Some(CLASSES)),
-        (Architecture::UNet { width: 8, mult: vec![1, 2], blocks: 1 }, vec![8, 8, 2], Some(CLASSES)),
+        (
+            Architecture::UNet { width: 8, mult: vec![1, 2], blocks: 1, padding: Padding::Zero },
+            vec![8, 8, 2],
+            Some(CLASSES),
+        ),
     ];
     for (architecture, item, classes) in cases {
         let settings = Settings { batch: Batch::Drawn(37), flip: item.len() > 1, ..settings(Loss::Edm, 4) };
@@ -146,7 +159,7 @@ fn one_matrix_at_one_noise_level_becomes_the_wiener_filter() {
 
 #[test]
 fn a_step_does_not_depend_on_what_it_was_resumed_from() {
-    let architecture = Architecture::UNet { width: 4, mult: vec![1, 2], blocks: 1 };
+    let architecture = Architecture::UNet { width: 4, mult: vec![1, 2], blocks: 1, padding: Padding::Zero };
     let item = [4, 4, 1];
     let fresh = || {
         let graph = architecture.graph_of::<f32>(&item, Some(CLASSES)).unwrap();

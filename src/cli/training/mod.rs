@@ -13,7 +13,7 @@ use checkpoints::Checkpoints;
 
 use crate::cli::parse_count;
 use crate::generator::{Decoder, gan};
-use crate::network::Architecture;
+use crate::network::{Architecture, Padding};
 use crate::schedule::SIGMAS;
 use crate::training::{Average, Batch, Loss, Optimizer, Rate, Settings};
 
@@ -24,10 +24,10 @@ const MOST_ROWS: u64 = 50_000;
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Networks")]
 pub struct TrainingArgs {
-    /// Units of a layer, or channels (default: 128; unet 16; uvit 64)
+    /// Units of a layer, or channels (default: 128; unet 16; resnet 32; uvit 64)
     #[arg(long, value_name = "UNITS")]
     width: Option<usize>,
-    /// Matrices of linear (default 2), blocks of mlp (default 3) and uvit (default 4)
+    /// Matrices of linear (default 2), blocks of mlp (default 3), uvit (default 4) and resnet (default 6)
     #[arg(long, value_name = "LAYERS")]
     depth: Option<usize>,
     /// Channels at every resolution of unet, in units of --width (default: 1,2)
@@ -36,6 +36,9 @@ pub struct TrainingArgs {
     /// Residual blocks at every resolution of unet (default: 1)
     #[arg(long, value_name = "N")]
     blocks: Option<usize>,
+    /// What convolutions of unet and resnet read beyond the edge (default: zero)
+    #[arg(long, value_enum)]
+    padding: Option<Padding>,
     /// Pixels along the side of a patch: of uvit (default: 2), of local, where it is odd, or a list of them, one for
     /// each of --patch-levels
     #[arg(long, value_name = "PIXELS", value_delimiter = ',')]
@@ -80,7 +83,7 @@ pub struct TrainingArgs {
     /// Mirror half of the images, left to right
     #[arg(long)]
     flip: bool,
-    /// Share of a step's rows whose label is dropped, from which mlp, unet and uvit with --labels learn to do without
+    /// Share of a step's rows whose label is dropped, from which mlp, unet, resnet and uvit with --labels learn to do without
     /// (default: 0.1)
     #[arg(long, value_name = "P", allow_negative_numbers = true)]
     drop_label: Option<f64>,
@@ -109,6 +112,7 @@ pub enum NetworkKind {
     TwoLayer,
     Mlp,
     Unet,
+    Resnet,
     Uvit,
 }
 
@@ -163,6 +167,7 @@ impl TrainingArgs {
             ("--depth", self.depth.is_some()),
             ("--mult", !self.mult.is_empty()),
             ("--blocks", self.blocks.is_some()),
+            ("--padding", self.padding.is_some()),
             ("--patch", !self.patch.is_empty()),
             ("--tied", self.tied),
             ("--loss", self.loss.is_some()),
@@ -208,9 +213,10 @@ impl TrainingArgs {
             ensure!(!given || kinds.contains(&kind), "{flag}: has no meaning for this kind; leave it out");
             Ok(())
         };
-        only(self.depth.is_some(), "--depth", &[Linear, Mlp, Uvit])?;
+        only(self.depth.is_some(), "--depth", &[Linear, Mlp, Resnet, Uvit])?;
         only(!self.mult.is_empty(), "--mult", &[Unet])?;
         only(self.blocks.is_some(), "--blocks", &[Unet])?;
+        only(self.padding.is_some(), "--padding", &[Unet, Resnet])?;
         only(!self.patch.is_empty(), "--patch", &[Uvit])?;
         ensure!(self.patch.len() <= 1, "--patch: uvit has one size of patches; give one");
         only(self.tied, "--tied", &[Linear, TwoLayer])?;
@@ -230,6 +236,12 @@ impl TrainingArgs {
                 width: self.width.unwrap_or(16),
                 mult: if self.mult.is_empty() { vec![1, 2] } else { self.mult.clone() },
                 blocks: self.blocks.unwrap_or(1),
+                padding: self.padding.unwrap_or_default(),
+            },
+            Resnet => Architecture::ResNet {
+                width: self.width.unwrap_or(32),
+                depth: self.depth.unwrap_or(6),
+                padding: self.padding.unwrap_or_default(),
             },
             Uvit => Architecture::UVit {
                 width: self.width.unwrap_or(64),
@@ -285,7 +297,7 @@ impl TrainingArgs {
     pub fn settings(&self, kind: NetworkKind, lr: Option<f64>, seed: u64) -> Result<Settings> {
         let steps = self.steps.unwrap_or(4000);
         let peak = lr.unwrap_or(match kind {
-            NetworkKind::Mlp | NetworkKind::Unet => 3e-3,
+            NetworkKind::Mlp | NetworkKind::Unet | NetworkKind::Resnet => 3e-3,
             _ => 1e-3,
         });
         let settings = Settings {
@@ -334,8 +346,8 @@ impl TrainingArgs {
             self.momentum.is_none() || settings.optimizer != Optimizer::Rmsprop,
             "--momentum: rmsprop has none; leave it out"
         );
-        let image = matches!(kind, NetworkKind::Unet | NetworkKind::Uvit);
-        ensure!(!settings.flip || image, "--flip: is for images (unet, uvit)");
+        let image = matches!(kind, NetworkKind::Unet | NetworkKind::Resnet | NetworkKind::Uvit);
+        ensure!(!settings.flip || image, "--flip: is for images (unet, resnet, uvit)");
         Ok(settings)
     }
 

@@ -20,6 +20,7 @@ mod linear;
 mod pointwise;
 mod resample;
 mod tokens;
+mod wrap;
 
 pub use attention::Attention;
 pub use classes::Classes;
@@ -33,6 +34,7 @@ pub use linear::Linear;
 pub use pointwise::{Pointwise, Relu, Silu};
 pub use resample::{Down, Up};
 pub use tokens::{Patches, Prepend, Unpatches};
+pub use wrap::{Crop, Wrap};
 
 use super::batch::{Batch, Shape};
 use crate::scalar::Scalar;

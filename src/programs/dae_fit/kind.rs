@@ -22,6 +22,8 @@ pub enum Kind {
     Mlp,
     /// U-Net, for images
     Unet,
+    /// Residual convolutions without norms, for images
+    Resnet,
     /// Vision transformer with long skips, for images
     Uvit,
     /// Linear variational autoencoder at its optimum: latents in, samples out, no denoiser
@@ -38,7 +40,7 @@ impl Kind {
 
     /// Whether it matters where the channels of images are.
     pub fn has_pixels(self) -> bool {
-        matches!(self, Kind::Local | Kind::Unet | Kind::Uvit)
+        matches!(self, Kind::Local | Kind::Unet | Kind::Resnet | Kind::Uvit)
     }
 
     /// The network to be trained, if it is one.
@@ -51,6 +53,7 @@ impl Kind {
             Kind::TwoLayer => Some(NetworkKind::TwoLayer),
             Kind::Mlp => Some(NetworkKind::Mlp),
             Kind::Unet => Some(NetworkKind::Unet),
+            Kind::Resnet => Some(NetworkKind::Resnet),
             Kind::Uvit => Some(NetworkKind::Uvit),
         }
     }

@@ -47,7 +47,7 @@ use crate::with_dtype;
 /// does not: equivariant-local, whose interior dictionary (the published code's) lacks the patches across the border.
 /// Patches shrink with the noise level: give --patch-levels.
 ///
-/// linear, two-layer, mlp, unet, uvit: networks, trained on D(x; σ) = c_skip x + c_out F(c_in x; ¼ ln σ) in the
+/// linear, two-layer, mlp, unet, resnet, uvit: networks, trained on D(x; σ) = c_skip x + c_out F(c_in x; ¼ ln σ) in the
 /// form that their --loss is published with. The same seed trains the same bytes at any number of threads and
 /// however often it was stopped. linear-vae, gan: generators, which have no denoiser; pf-sample draws from them.
 ///
@@ -56,7 +56,7 @@ use crate::with_dtype;
 ///
 /// Memory: molrg (two or three times for several components), empirical and local hold the samples; gaussian
 /// and linear-vae stream them and hold d²; networks hold the samples, the parameters with their gradients (8 of them for
-/// unet and uvit), averages and moments, and the activations of a few rows. They print how much.
+/// unet, resnet and uvit), averages and moments, and the activations of a few rows. They print how much.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -74,11 +74,11 @@ pub struct Arguments {
     local: LocalArgs,
     #[command(flatten)]
     training: TrainingArgs,
-    /// The class of every row, a whole number from 0 each (npy or csv): for mlp, unet and uvit, which learn the denoiser
+    /// The class of every row, a whole number from 0 each (npy or csv): for mlp, unet, resnet and uvit, which learn the denoiser
     /// of every class, and for --solver blocks
     #[arg(long, value_name = "FILE")]
     labels: Option<OsString>,
-    /// How images lie, for local, unet and uvit (default: channels last; what looks like channels first is refused)
+    /// How images lie, for local, unet, resnet and uvit (default: channels last; what looks like channels first is refused)
     #[arg(long, value_enum)]
     layout: Option<Layout>,
     /// Write how the fit went: the objective per iteration, restarts, convergence, directions completed at random,

@@ -29,7 +29,7 @@ impl Arguments {
     pub(super) fn task(&self, seed: u64) -> Result<Task> {
         ensure!(
             self.layout.is_none() || self.kind.has_pixels(),
-            "--layout: is for --kind local, unet and uvit, which look at pixels; leave it out"
+            "--layout: is for --kind local, unet, resnet and uvit, which look at pixels; leave it out"
         );
         if self.kind != Kind::Molrg {
             self.mixture.check_unused(self.kind)?;
@@ -102,7 +102,7 @@ impl Arguments {
             matches!(task, Task::Gaussian(_) | Task::Empirical | Task::Local(_) | Task::Constructed(_));
         let learns_classes = matches!(task, Task::Network(network, _) if network.has_classes());
         let labelled = learns_classes || self.mixture.solver == Some(How::Blocks);
-        job.only(labelled, &["--labels"], "it is for mlp, unet, uvit and --solver blocks")?;
+        job.only(labelled, &["--labels"], "it is for mlp, unet, resnet, uvit and --solver blocks")?;
         let drops = learns_classes && self.labels.is_some();
         job.only(drops, &["--drop-label"], "it is for networks with --labels")?;
         job.only(!exact, &["--seed"], "nothing is drawn for this kind")

@@ -2,7 +2,7 @@
 
 use molrg::denoiser::network::{Network, NetworkDenoiser};
 use molrg::measure::features::{Pool, Unevenness};
-use molrg::network::{Architecture, Preconditioning};
+use molrg::network::{Architecture, Padding, Preconditioning};
 use molrg::random::{Purpose, normal_rows};
 use molrg::stream::tensors::Values;
 use ndarray::{Array1, Array2, array};
@@ -47,7 +47,8 @@ fn every_network_names_its_layers_once_and_ends_in_the_output() {
         (Architecture::Linear { width: 6, depth: 3, tied: false, conditioned: true }, &[9][..]),
         (Architecture::TwoLayer { width: 6, tied: false, conditioned: true }, &[9]),
         (Architecture::Mlp { width: 6, depth: 2 }, &[9]),
-        (Architecture::UNet { width: 4, mult: vec![1, 2], blocks: 1 }, &[4, 4, 2]),
+        (Architecture::UNet { width: 4, mult: vec![1, 2], blocks: 1, padding: Padding::Zero }, &[4, 4, 2]),
+        (Architecture::ResNet { width: 4, depth: 2, padding: Padding::Circular }, &[4, 3, 2]),
         (Architecture::UVit { width: 8, depth: 2, patch: 2 }, &[4, 4, 2]),
     ] {
         let (denoiser, _) = network(architecture.clone(), item);

@@ -5,7 +5,7 @@ use molrg::denoiser::NetworkDenoiser;
 use molrg::denoiser::network::Network;
 use molrg::linalg::thin_svd;
 use molrg::measure::jacobian_basis::{Basis, Method, Search};
-use molrg::network::architecture::Architecture;
+use molrg::network::architecture::{Architecture, Padding};
 use molrg::network::preconditioning::Preconditioning;
 use molrg::stream::tensors::Values;
 
@@ -104,7 +104,10 @@ fn every_method_finds_the_singular_vectors_of_the_matrix() {
     let few = EmpiricalDenoiser::new(normal::<f64>(3, 12, 30));
     let many = EmpiricalDenoiser::new(normal::<f64>(4, 90, 10));
     let mlp = network(Architecture::Mlp { width: 24, depth: 2 }, &[20]);
-    let unet = network(Architecture::UNet { width: 8, mult: vec![1, 2], blocks: 1 }, &[4, 4, 2]);
+    let unet = network(
+        Architecture::UNet { width: 8, mult: vec![1, 2], blocks: 1, padding: Padding::Zero },
+        &[4, 4, 2],
+    );
     let cases: [(&str, &dyn Differentiable<f64>, f64); 6] = [
         ("planted", &planted, 0.7),
         ("noisy", &noisy, 0.9),
