@@ -65,6 +65,7 @@ CASES = [
     ("equivariant-local", "4,3,2", "--kind local --machine equivariant-local --patch 5,3 --patch-levels 5,0.2"),
     ("interior dictionary", "5,4", "--kind local --machine equivariant-local --dictionary interior --patch 3"),
     ("bordered", "5,6", "--kind local --machine bordered --patch 3"),
+    ("pca-local", "3,4", "--kind pca-local --threshold 0.2"),
     ("affine", "3,4", "distill"),
     ("linear-vae", "7", "--kind linear-vae -r 3"),
     ("gan", "7", "--kind gan -r 3 --width 6 --depth 2"),

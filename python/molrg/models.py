@@ -327,6 +327,21 @@ def local(m, t, x, sigma, xp):
     return xp.stack(out)
 
 
+def pca_local(m, t, x, sigma, xp):
+    data, out = t["data"], []
+    centred = data - data.mean(axis=0)
+    covariance = centred.T @ centred / (len(data) - 1)
+    variances, directions = xp.linalg.eigh(covariance)
+    for row, level in zip(x, sigma):
+        w = (directions * (variances / (variances + level**2))) @ directions.T
+        own = xp.diagonal(w)
+        ratio = w / xp.where(abs(own) < 1e-6, own * 0 + 1, own)[:, None]
+        seen = (abs(ratio) >= float(m["threshold"]) * abs(ratio).max()) * 1.0
+        weights = softmax(xp, -(((row - data) ** 2 @ seen) / (2 * level**2)).T)
+        out.append((weights * data.T).sum(axis=1))
+    return xp.stack(out)
+
+
 def affine(t, x, sigma, xp):
     out = []
     for row, level in zip(x, sigma):
@@ -374,6 +389,8 @@ def denoised_by(m, tensors, x, sigma, xp=np, classes=None):
         return empirical(tensors, x, sigma, xp)
     if m["kind"] == "local":
         return local(m, tensors, x, sigma, xp)
+    if m["kind"] == "pca-local":
+        return pca_local(m, tensors, x, sigma, xp)
     if m["kind"] == "affine":
         return affine(tensors, x, sigma, xp)
     return network(m, tensors, x, sigma, xp, classes)

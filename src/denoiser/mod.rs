@@ -6,6 +6,7 @@
 //!   of arXiv 2409.02426 in its general form);
 //! * [`empirical`]: the optimal denoiser of a finite set (arXiv 2310.05264);
 //! * [`local`]: optimal denoisers of a finite set that see patches (arXiv 2412.20292);
+//! * [`pca_local`]: that of a finite set whose numbers see those that they vary with (arXiv 2509.09672);
 //! * [`affine`]: one affine map a noise level;
 //! * [`reduced`]: the flow of a mixture in the dimensions in which it happens;
 //! * [`classes`]: which of its classes a model is asked for;
@@ -29,6 +30,7 @@ pub mod local;
 pub mod mixture;
 pub mod model;
 pub mod network;
+pub mod pca_local;
 pub mod reduced;
 
 pub use affine::{Affine, AffineDenoiser};

@@ -5,6 +5,7 @@
 //! | `molrg` | `weights` f64 [K], `means` [K, d], `bases` [K, d, r], `variances` [K, r], `noise_variance` [K] |
 //! | `empirical` | `data` [N, d] |
 //! | `local` | `data` [N, H, W, C] |
+//! | `pca-local` | `data` [N, d]; its `threshold` is in the metadata |
 //! | `affine` | `sigmas` f64 [L], `weights` [L, d, d], `biases` [L, d] |
 //! | `linear-vae`, `gan` | `model.…`: generators, which have no denoiser |
 //! | `network` | `ema.…` and `model.…`, one tensor a parameter; checkpoints also `first.…`, `second.…` |
@@ -22,6 +23,7 @@ use ndarray::{Array1, Array2, ArrayView2};
 use super::external::Ability;
 use super::local::{Local, Machine};
 use super::network::Network;
+use super::pca_local::PcaLocalDenoiser;
 use super::{
     Affine, AffineDenoiser, Asked, Denoiser, Differentiable, EmpiricalDenoiser, External, ExternalDenoiser,
     LocalDenoiser, MixtureDenoiser, NetworkDenoiser,
@@ -54,6 +56,8 @@ pub enum Kind {
     Molrg(Mixture),
     Empirical(Points),
     Local(Local),
+    /// The set, and τ.
+    PcaLocal(Points, f64),
     Affine(Affine),
     Network(Box<Network>),
     Generator(Generative),
@@ -172,6 +176,12 @@ impl Points {
         Ok(Points { shape: (n, d), values: data.values })
     }
 
+    /// The tensor of its file.
+    fn entry(&self, dtype: Dtype) -> Entry<'_> {
+        let (n, d) = self.shape;
+        Entry { name: "data".into(), shape: vec![n, d], dtype, numbers: Numbers::from(&self.values) }
+    }
+
     fn into_array<T: Scalar>(self) -> Result<Array2<T>> {
         Ok(Array2::from_shape_vec(self.shape, self.values.into_vec())?)
     }
@@ -268,6 +278,7 @@ impl Model {
             Kind::Molrg(_) => "molrg",
             Kind::Empirical(_) => "empirical",
             Kind::Local(_) => "local",
+            Kind::PcaLocal(..) => "pca-local",
             Kind::Affine(_) => "affine",
             Kind::Network(_) => "network",
             Kind::Generator(ref g) => g.name,
@@ -283,6 +294,7 @@ impl Model {
                 k * (d + 2) + mixture.components.iter().map(|c| c.variances.len() * (d + 1)).sum::<usize>()
             }
             Kind::Empirical(points) => points.values.len(),
+            Kind::PcaLocal(points, _) => points.values.len(),
             Kind::Local(local) => local.values.len(),
             Kind::Affine(affine) => affine.parameters(),
             Kind::Network(network) => network.average.len(),
@@ -305,6 +317,7 @@ impl Model {
                 let settings = local.metadata().into_iter().map(|(key, value)| format!("; {key} {value}"));
                 format!("{} images{}", local.shape[0], settings.collect::<String>())
             }
+            Kind::PcaLocal(points, threshold) => format!("{} rows; threshold {threshold}", points.shape.0),
             Kind::Affine(affine) => format!("{} levels", affine.sigmas.len()),
             Kind::Network(_) | Kind::Generator(_) | Kind::External(_) => match self.classes() {
                 Some(Classes { count, unconditional: true }) => format!("{count} classes, and without"),
@@ -353,6 +366,7 @@ impl Model {
                 Some(Extent { mean: Some(rms), deviation: mixture.largest_variance().sqrt() })
             }
             Kind::Empirical(points) => Some(extent(points.shape, &points.values)),
+            Kind::PcaLocal(points, _) => Some(extent(points.shape, &points.values)),
             Kind::Local(local) => Some(extent((local.shape[0], local.dim()), &local.values)),
             Kind::Network(network) => Some(Extent { mean: None, deviation: network.sigma_data }),
             Kind::Affine(_) | Kind::Generator(_) | Kind::External(_) => None,
@@ -389,6 +403,9 @@ impl Model {
                 Box::new(EmpiricalDenoiser::new(points.into_array()?))
             }
             Kind::Local(local) => Box::new(LocalDenoiser::new(local)?),
+            Kind::PcaLocal(points, threshold) => {
+                Box::new(PcaLocalDenoiser::new(points.into_array()?, threshold)?)
+            }
             Kind::Affine(affine) => Box::new(AffineDenoiser::new(affine)?),
             Kind::Network(_) => Box::new(self.into_network()?),
             Kind::Generator(g) => bail!(g.no_denoiser()),
@@ -464,6 +481,13 @@ impl Model {
                 let dtype = file.dtype("data")?;
                 (Kind::Local(Local::read(&mut file)?), dtype)
             }
+            "pca-local" => {
+                let dtype = file.dtype("data")?;
+                let threshold = file.entry("threshold").and_then(|v| v.parse().ok());
+                let threshold =
+                    threshold.filter(|t| (0.0..=1.0).contains(t)).context("damaged: it lacks a threshold")?;
+                (Kind::PcaLocal(Points::read(&mut file)?, threshold), dtype)
+            }
             "affine" => {
                 let dtype = file.dtype("weights")?;
                 (Kind::Affine(Affine::read(&mut file)?), dtype)
@@ -481,14 +505,14 @@ impl Model {
                 }
                 None => bail!(
                     "a model of kind {other:?}, which this program does not know; it knows molrg, empirical, \
-                     local, affine, network, linear-vae and gan"
+                     local, pca-local, affine, network, linear-vae and gan"
                 ),
             },
         };
         let model = Model::new(kind, item_shape, dtype);
         let width = match &model.kind {
             Kind::Molrg(mixture) => mixture.dim(),
-            Kind::Empirical(points) => points.shape.1,
+            Kind::Empirical(points) | Kind::PcaLocal(points, _) => points.shape.1,
             Kind::Local(local) => local.dim(),
             Kind::Affine(affine) => affine.dim(),
             // Read by the shape of their items.
@@ -516,11 +540,10 @@ impl Model {
         .into();
         match &self.kind {
             Kind::Molrg(mixture) => with_dtype!(self.dtype, T => write_mixture::<T>(out, &metadata, mixture)),
-            Kind::Empirical(points) => {
-                let (n, d) = points.shape;
-                let numbers = Numbers::from(&points.values);
-                let data = Entry { name: "data".into(), shape: vec![n, d], dtype: self.dtype, numbers };
-                tensors::write(out, &metadata, &[data])
+            Kind::Empirical(points) => tensors::write(out, &metadata, &[points.entry(self.dtype)]),
+            Kind::PcaLocal(points, threshold) => {
+                metadata.insert("threshold".into(), threshold.to_string());
+                tensors::write(out, &metadata, &[points.entry(self.dtype)])
             }
             Kind::Local(local) => {
                 metadata.extend(local.metadata());

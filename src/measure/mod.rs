@@ -36,6 +36,7 @@ pub mod image_quality;
 pub mod interval;
 pub mod jacobian_basis;
 pub mod linearity;
+pub mod locality;
 pub mod nearest;
 pub mod numerical_rank;
 pub mod phase;

@@ -94,3 +94,59 @@ fn what_has_no_patches_is_refused() {
         assert!(words.iter().all(|word| done.err.contains(word)), "{line}: {}", done.err);
     }
 }
+
+#[test]
+fn calibration_finds_the_patches_that_a_model_sees() {
+    let place = stocked();
+    let fit = "dae-fit x.npy --kind local --machine bordered --calibrate bordered.st --levels edm:8";
+    let done = place.run(&format!("{fit} --latents 4 --seed 3 --report sizes.csv -o found.st"));
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    assert!(done.err.contains("patches from the largest noise level"), "{}", done.err);
+    let report = String::from_utf8(place.get("sizes.csv")).unwrap();
+    let mut levels = 0;
+    for line in report.lines().skip(1).filter(|line| line.ends_with(",true")) {
+        let row: Vec<&str> = line.split(',').collect();
+        let [sigma, patch, cosine]: [f64; 3] = std::array::from_fn(|i| row[i].parse().unwrap());
+        // Where there is hardly noise left, all machines leave the image as it is.
+        if (0.5..60.0).contains(&sigma) {
+            // The model sees 3 pixels about σ = 1 and 5 about 10; it agrees with itself, to the rounding of f32.
+            assert_eq!(patch, if sigma < 10_f64.sqrt() { 3.0 } else { 5.0 }, "{line}");
+            assert!(cosine > 1.0 - 1e-6, "{line}");
+            levels += 1;
+        }
+    }
+    assert!(levels >= 3, "{report}");
+    assert!(place.text("npy info found.st").contains("machine bordered; patch "));
+    for (flags, said) in [
+        ("--calibrate bordered.st", "needs --levels"),
+        ("--patch 3 --latents 4", "--calibrate"),
+        ("--patch 3 --calibrate bordered.st --levels edm:8", "--patch"),
+        ("--patch 3 --threshold 0.1", "--threshold"),
+    ] {
+        let done = place.run(&format!("dae-fit x.npy --kind local --machine bordered {flags} -o no.st"));
+        assert!(done.code == Some(2) && done.err.contains(said), "{flags}: {}", done.err);
+    }
+    let whole = "dae-fit x.npy --kind local --machine ideal --calibrate bordered.st --levels edm:8 -o no.st";
+    assert!(place.run(whole).err.contains("whole images"));
+}
+
+#[test]
+fn numbers_that_see_all_are_the_finite_set() {
+    let place = stocked();
+    for (name, threshold) in [("all", "0"), ("some", "0.3")] {
+        place.out(&format!("dae-fit x.npy --kind pca-local --threshold {threshold} -o {name}.st"));
+    }
+    let table = place.text("dae-compare all.st empirical.st test.npy --sigma 3");
+    // Both round to f32.
+    assert!(column(&table, "nmse") < 1e-6, "{table}");
+    let table = place.text("dae-compare some.st empirical.st test.npy --sigma 3");
+    assert!(column(&table, "nmse") > 0.01, "{table}");
+    assert!(place.text("npy info some.st").contains("20 rows; threshold 0.3"));
+    for (flags, said) in [("", "--threshold: --kind pca-local needs it"), ("--threshold 1.1", "from 0 to 1")]
+    {
+        let done = place.run(&format!("dae-fit x.npy --kind pca-local {flags} -o no.st"));
+        assert!(done.code == Some(2) && done.err.contains(said), "{}", done.err);
+    }
+    let one = place.run("dae-fit x.npy --rows ..1 --kind pca-local --threshold 0.1 -o no.st");
+    assert!(one.code == Some(1) && one.err.contains("no covariance"), "{}", one.err);
+}

@@ -1,5 +1,6 @@
 //! dae-fit: fit a denoising autoencoder.
 
+mod calibration;
 mod constructed;
 mod generators;
 mod kind;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use anyhow::{Result, anyhow, ensure};
 use clap::Args;
 
+use calibration::CalibrationArgs;
 use generators::train_gan;
 use kind::Kind;
 use local::LocalArgs;
@@ -45,7 +47,9 @@ use crate::with_dtype;
 /// its own is compared with (--machine), weighted by their distance. Time grows with N and, but for local and ideal, the
 /// square of the pixels, not with --patch. A network with zero padding sees the border: bordered; one with circular padding
 /// does not: equivariant-local, whose interior dictionary (the published code's) lacks the patches across the border.
-/// Patches shrink with the noise level: give --patch-levels.
+/// Patches shrink with the noise level: give --patch-levels, or have them found by --calibrate. pca-local: the optimal
+/// denoiser of the training set, of which each number sees those that the data's covariance ties it to (arXiv
+/// 2509.09672), more than --threshold; time grows with N d².
 ///
 /// linear, two-layer, mlp, unet, resnet, uvit: networks, trained on D(x; σ) = c_skip x + c_out F(c_in x; ¼ ln σ) in the
 /// form that their --loss is published with. The same seed trains the same bytes at any number of threads and
@@ -54,7 +58,7 @@ use crate::with_dtype;
 /// With --solver memorizing or blocks, two-layer is not trained: it is the minimizer that theory constructs for the
 /// rows at --sigma and --weight-decay (arXiv 2512.20963), tied.
 ///
-/// Memory: molrg (two or three times for several components), empirical and local hold the samples; gaussian
+/// Memory: molrg (two or three times for several components), empirical, local and pca-local hold the samples; gaussian
 /// and linear-vae stream them and hold d²; networks hold the samples, the parameters with their gradients (8 of them for
 /// unet, resnet and uvit), averages and moments, and the activations of a few rows. They print how much.
 #[derive(Args)]
@@ -72,6 +76,8 @@ pub struct Arguments {
     mixture: MixtureArgs,
     #[command(flatten)]
     local: LocalArgs,
+    #[command(flatten)]
+    calibration: CalibrationArgs,
     #[command(flatten)]
     training: TrainingArgs,
     /// The class of every row, a whole number from 0 each (npy or csv): for mlp, unet, resnet and uvit, which learn the denoiser
@@ -94,8 +100,11 @@ impl Program for Arguments {
         let task = self.task(job.shared.seed).map_err(usage)?;
         self.check_effect(job, &task)?;
         job.numbered(self.labels.is_some(), "--labels", "labels belong to rows by their number")?;
-        let labels = self.labels.as_deref().map(Some);
-        job.wait_for_stdin(&[self.samples.as_deref()].into_iter().chain(labels).collect::<Vec<_>>())?;
+        let others = [&self.labels, &self.calibration.calibrate]
+            .into_iter()
+            .flatten()
+            .map(|name| Some(name.as_os_str()));
+        job.wait_for_stdin(&[self.samples.as_deref()].into_iter().chain(others).collect::<Vec<_>>())?;
         let checkpoints = self.training.checkpoints()?;
         let mut output = job.model_output()?;
         let mut rows = job.rows(self.samples.as_deref())?;
@@ -120,7 +129,11 @@ impl Arguments {
         let item_shape = rows.item_shape().to_vec();
         let name = rows.name().to_string();
         let context = |e: anyhow::Error| anyhow!("{name}: {e:#}");
-        let columns = if self.kind.network().is_some() { NETWORK_REPORT } else { REPORT };
+        let columns = match self.kind.network() {
+            Some(_) => NETWORK_REPORT,
+            None if self.calibration.calibrate.is_some() => calibration::REPORT,
+            None => REPORT,
+        };
         let report = self.report.as_deref().map(|p| job.side_table(p, columns)).transpose()?;
         let kind = match task {
             Task::Mixture(settings) => {
@@ -180,9 +193,19 @@ impl Arguments {
                 settings.check_size(image[0], image[1]).map_err(|e| usage(anyhow!("--{e}")))?;
                 let x = rows.read_all::<T>()?;
                 ensure!(x.nrows() > 0, "{name}: no rows to fit; give samples");
-                report_exact(report)?;
+                let settings = self.calibration.settle(job, settings, image, &x, report)?;
                 job.note(&format!("a machine of {} images of {}", x.nrows(), image_text(&item_shape)));
                 ModelKind::Local(Local::new(settings, image, x).map_err(context)?)
+            }
+            Task::PcaLocal(threshold) => {
+                let x = rows.read_all::<T>()?;
+                ensure!(
+                    x.nrows() > 1,
+                    "{name}: {} rows, of which there is no covariance; give samples",
+                    x.nrows()
+                );
+                report_exact(report)?;
+                ModelKind::PcaLocal(Points::new(x), threshold)
             }
         };
         Ok(Model::new(kind, item_shape, T::DTYPE))

@@ -19,6 +19,7 @@ pub enum Task {
     Gaussian(Option<usize>),
     Empirical,
     Local(local::Settings),
+    PcaLocal(f64),
     LinearVae(usize),
     Gan(usize),
     Constructed(Construction),
@@ -53,7 +54,14 @@ impl Arguments {
             return Ok(match self.kind {
                 Kind::Molrg => Task::Mixture(self.mixture.settings(seed)?),
                 Kind::Empirical => Task::Empirical,
-                Kind::Local => Task::Local(self.local.settings(&self.training.patch)?),
+                Kind::Local => {
+                    let calibrated = self.calibration.calibrate.is_some();
+                    if calibrated {
+                        self.calibration.sigmas()?;
+                    }
+                    Task::Local(self.local.settings(&self.training.patch, calibrated)?)
+                }
+                Kind::PcaLocal => Task::PcaLocal(self.local.share()?),
                 Kind::LinearVae => Task::LinearVae(latent()?),
                 Kind::Gan => {
                     self.training.gan(latent()?, 1, self.mixture.how.lr, seed)?;
@@ -92,19 +100,28 @@ impl Arguments {
         self.mixture.how.check(job, solver)?;
         let machine = if let Task::Local(settings) = task { Some(settings) } else { None };
         self.local.check_effect(job, machine)?;
+        job.only(machine.is_some(), &["--calibrate"], "it is for --kind local")?;
+        job.only(self.calibration.calibrate.is_some(), &["--levels", "--latents"], "it is for --calibrate")?;
+        job.only(matches!(task, Task::PcaLocal(_)), &["--threshold"], "it is for --kind pca-local")?;
         let learns = matches!(task, Task::Network(..) | Task::Gan(_)) || solver == Some(Solver::Gradient);
         job.only(
             learns,
             &["--lr"],
             "it is for what is learned by steps: networks, gan and --solver gradient",
         )?;
-        let exact =
-            matches!(task, Task::Gaussian(_) | Task::Empirical | Task::Local(_) | Task::Constructed(_));
+        let exact = matches!(
+            task,
+            Task::Gaussian(_) | Task::Empirical | Task::Local(_) | Task::PcaLocal(_) | Task::Constructed(_)
+        );
         let learns_classes = matches!(task, Task::Network(network, _) if network.has_classes());
         let labelled = learns_classes || self.mixture.solver == Some(How::Blocks);
         job.only(labelled, &["--labels"], "it is for mlp, unet, resnet, uvit and --solver blocks")?;
         let drops = learns_classes && self.labels.is_some();
         job.only(drops, &["--drop-label"], "it is for networks with --labels")?;
-        job.only(!exact, &["--seed"], "nothing is drawn for this kind")
+        job.only(
+            !exact || self.calibration.calibrate.is_some(),
+            &["--seed"],
+            "nothing is drawn for this kind",
+        )
     }
 }

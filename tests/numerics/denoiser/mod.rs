@@ -8,6 +8,7 @@ mod golden;
 mod guidance;
 mod jacobian;
 mod local;
+mod pca_local;
 mod properties;
 
 use molrg::denoiser::*;
