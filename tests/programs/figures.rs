@@ -659,6 +659,33 @@ fn guidance(figures: &Figures) {
     assert!(at("network", 4.0) < 0.2, "{:?}", curve("network"));
 }
 
+fn local_machines(figures: &Figures) {
+    let t = figures.table("local-machines");
+    let of = |padding, machine, measure| {
+        t.value(&[("padding", padding), ("machine", machine), ("measure", measure)], "value")
+    };
+    let agreement = |padding, machine| of(padding, machine, "agreement");
+    // With zeros at the border, networks see where it is: the machine that does so, too, predicts them best.
+    let [ideal, local, bordered] = ["ideal", "local", "bordered"].map(|machine| agreement("zero", machine));
+    assert!(bordered > local + 0.01 && local > ideal + 0.1, "{bordered} {local} {ideal}");
+    // On a torus only what knows of shifts does.
+    let [ideal, local, shifted] = ["ideal", "local", "shifted"].map(|machine| agreement("circular", machine));
+    assert!(shifted > local + 0.3 && local > ideal + 0.05, "{shifted} {local} {ideal}");
+    for (padding, best) in [("zero", "bordered"), ("circular", "shifted")] {
+        assert!(agreement(padding, best) > 0.85, "{padding}: {}", agreement(padding, best));
+        assert!(of(padding, best, "above") >= 0.95, "{padding}: {}", of(padding, best, "above"));
+        assert!(of(padding, best, "shuffled") < agreement(padding, best) - 0.3, "{padding}");
+        // Patches shrink with the noise.
+        let patches = figures.table("local-machines-patches");
+        let curve = patches.curve(&[("padding", padding), ("machine", best)], "sigma", "patch");
+        let mean = |range: std::ops::Range<f64>| {
+            let within: Vec<f64> = curve.iter().filter(|p| range.contains(&p.0)).map(|p| p.1).collect();
+            within.iter().sum::<f64>() / within.len() as f64
+        };
+        assert!(mean(0.0..0.2) + 1.0 < mean(0.3..3.0) && mean(0.3..3.0) + 1.0 < mean(4.0..30.0), "{curve:?}");
+    }
+}
+
 macro_rules! claims {
     ($($name:ident),*) => {
         mod committed {
@@ -702,5 +729,6 @@ claims!(
     watermark,
     collapse,
     representation,
-    guidance
+    guidance,
+    local_machines
 );
