@@ -19,6 +19,7 @@ use super::flags::{DtypeFlag, Shared};
 use super::progress::{Lines, Progress};
 use crate::denoiser::model::Kind;
 use crate::denoiser::{Asked, Model};
+use crate::flow::Solver;
 use crate::measure::scale::Scale;
 use crate::scalar::{Dtype, Scalar};
 use crate::stream::{
@@ -279,6 +280,28 @@ impl Job {
                 bound(hello.sigma_max)
             ));
         }
+    }
+
+    /// Refuses a flow in closed form of a model that has none.
+    ///
+    /// # Errors
+    /// One that names its kind.
+    pub fn has_flow(&self, model: &Model, solver: Solver) -> Result<()> {
+        let components = match &model.kind {
+            Kind::Molrg(mixture) => mixture.components.len(),
+            _ => 0,
+        };
+        if solver == Solver::Exact && components != 1 {
+            let what = match components {
+                0 => format!("a model of kind {}", model.fitted_kind()),
+                many => format!("a mixture of {many}"),
+            };
+            bail!(
+                "--solver exact: the flow has a closed form for mixtures of one component, and this is {what}; give \
+                 another solver, or a Gaussian (dae-fit --kind gaussian, mixture pool)"
+            );
+        }
+        Ok(())
     }
 
     /// Warns where a flow that starts as noise of the largest of these levels does not cover the model's data;

@@ -83,12 +83,27 @@ impl SamplerArgs {
         }
     }
 
+    /// Refuses these flags of the grid where the closed form goes from the first level to any other at once.
+    ///
+    /// # Errors
+    /// A usage error that names the flag.
+    pub fn jumps_over(&self, job: &Job, flags: &[&str]) -> Result<()> {
+        job.only(
+            self.solver != Solver::Exact,
+            flags,
+            "the closed form goes from one noise level to another at once",
+        )
+    }
+
     /// The plan these flags ask for.
     ///
     /// # Errors
     /// Usage errors on levels or tolerances that make no flow.
     pub fn plan(&self, job: &Job) -> Result<Plan> {
         job.only(self.solver == Solver::Rk45, &["--rtol", "--atol"], "rk45 alone has tolerances")?;
+        let fixed = self.solver != Solver::Exact;
+        let churn = ["--churn", "--churn-min", "--churn-max", "--churn-noise"];
+        job.only(fixed, &churn, "the closed form is of the flow without noise")?;
         let churned = ["--churn-min", "--churn-max", "--churn-noise"];
         job.only(self.churn > 0.0, &churned, "no noise is added without --churn")?;
         let spaced = self.sigmas.is_none() && self.schedule == Schedule::Edm;

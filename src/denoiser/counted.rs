@@ -55,6 +55,10 @@ impl<T: Scalar> Denoiser<T> for Counted<'_, T> {
         self.denoiser.split_rows(x, first, sigma)
     }
 
+    fn flow(&self, x: ArrayView2<T>, from: f64, to: f64) -> Option<Array2<T>> {
+        self.denoiser.flow(x, from, to)
+    }
+
     fn batch(&self) -> Option<usize> {
         self.denoiser.batch()
     }

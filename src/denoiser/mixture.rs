@@ -21,7 +21,7 @@ use std::sync::OnceLock;
 use anyhow::Result;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, CowArray, concatenate, s};
 
-use super::reduced::{put_back, seen_from};
+use super::reduced::{put_back, seen_from, taken_off};
 use super::{Denoiser, Differentiable, Reduced, Singular};
 use crate::linalg::{
     accumulate, cast, dot, fix_signs, leading_right_vectors, orthonormalize, product, squared_norms,
@@ -36,6 +36,12 @@ const DECIDED: f64 = 40.0;
 
 /// What changes a Jacobian by less than this share of its norm is under the rounding of its spectrum.
 const UNSEEN: f64 = 1e-17;
+
+/// √((λ+t²)/(λ+s²)): what the flow from σ = s > 0 to t multiplies a direction of variance λ by.
+pub fn flow_gain(variance: f64, from: f64, to: f64) -> f64 {
+    let std = variance.sqrt();
+    to.hypot(std) / from.hypot(std)
+}
 
 /// A mixture's denoiser, computing in T.
 pub struct MixtureDenoiser<T: Scalar> {
@@ -346,15 +352,10 @@ impl<T: Scalar> MixtureDenoiser<T> {
                 continue;
             }
             let mut off = x.select(Axis(0), &rows) - &c.mean;
-            let mut z = Array2::zeros((rows.len(), c.basis.ncols()));
             // Again and again, since what is in the subspace must not count as off it, where noise that is
             // 0 multiplies it by 1 instead of σ²/λ: a basis that was stored in f32 is orthonormal to 1e-7,
             // so that each time leaves 1e-7 of it, until it is rounding.
-            for _ in 0..3 {
-                let more = product(off.view(), c.basis.view());
-                off -= &product(more.view(), c.basis.t());
-                z += &more;
-            }
+            let mut z = taken_off(&mut off, c.basis.view(), 3);
             for (mut z, variance) in z.columns_mut().into_iter().zip(&c.variances) {
                 z *= level.sigma2 / (variance + level.sigma2);
             }
@@ -424,6 +425,22 @@ impl<T: Scalar> Denoiser<T> for MixtureDenoiser<T> {
         let wide = cast::<T, f64>(x);
         let rest = self.rest(seen_from(&self.centre, wide.view()).view(), &self.level(sigma));
         Ok((self.denoise(x, sigma)?, cast(rest.view())))
+    }
+
+    /// Of one component: x(t) = μ + Σ_i √((λ_i+t²)/(λ_i+s²)) u_i u_iᵀ (x(s) − μ), and the same of δ off the subspace
+    /// (arXiv 2412.09726).
+    fn flow(&self, x: ArrayView2<T>, from: f64, to: f64) -> Option<Array2<T>> {
+        let [component] = &self.mixture.components[..] else { return None };
+        let gain = |variance| flow_gain(variance, from, to);
+        let basis = self.frame.slice(s![.., ..self.centres.len()]);
+        let mut x = seen_from(&self.centre, x).into_owned();
+        // As the rest is, since backwards what is off the subspace grows most.
+        let mut inside = taken_off(&mut x, basis, 3);
+        inside *= &component.variances.mapv(|variance| T::of(gain(variance)));
+        x *= T::of(gain(component.noise_variance));
+        accumulate(x.view_mut(), inside.view(), basis.t());
+        put_back(&self.centre, &mut x);
+        Some(x)
     }
 
     fn reduced(&self) -> Option<&Reduced<T>> {

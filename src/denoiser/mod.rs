@@ -106,6 +106,12 @@ pub trait Denoiser<T: Scalar>: Sync + Send {
         None
     }
 
+    /// The flow from noise level `from` > 0 to `to` ≥ 0 in closed form, (n, d), where there is one.
+    fn flow(&self, x: ArrayView2<T>, from: f64, to: f64) -> Option<Array2<T>> {
+        let _ = (x, from, to);
+        None
+    }
+
     /// The same denoiser in fewer coordinates, where it leaves all points in one
     /// subspace but for a factor: flows are computed there.
     fn reduced(&self) -> Option<&Reduced<T>> {

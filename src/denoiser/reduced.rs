@@ -43,15 +43,10 @@ impl<T: Scalar> Reduced<T> {
     /// The coordinates of points, (n, p + 1), and the way back.
     pub fn enter(&self, x: ArrayView2<T>) -> (Array2<T>, Entered<'_, T>) {
         let p = self.frame.ncols();
-        let mut inside = Array2::zeros((x.nrows(), p));
         let mut rest = seen_from(&self.centre, x).into_owned();
         // Twice, because once leaves rounding in the rest that is not off the subspace, and
         // encoding multiplies the rest by 40 000 where the inside grows by 80.
-        for _ in 0..2 {
-            let more = product(rest.view(), self.frame.view());
-            rest -= &product(more.view(), self.frame.t());
-            inside += &more;
-        }
+        let inside = taken_off(&mut rest, self.frame.view(), 2);
         let length = squared_norms(rest.view()).mapv(|n| T::of(n.sqrt()));
         let mut coordinates = Array2::zeros((x.nrows(), p + 1));
         coordinates.slice_mut(s![.., ..p]).assign(&inside);
@@ -73,6 +68,17 @@ impl<T: Scalar> Entered<'_, T> {
         put_back(&self.reduced.centre, &mut x);
         x
     }
+}
+
+/// Coordinates Uᵀx of rows, (n, p), which are taken off them: x ← x − U Uᵀx, so many `times`, for what rounding leaves.
+pub fn taken_off<T: Scalar>(x: &mut Array2<T>, basis: ArrayView2<T>, times: usize) -> Array2<T> {
+    let mut inside = Array2::zeros((x.nrows(), basis.ncols()));
+    for _ in 0..times {
+        let more = product(x.view(), basis);
+        *x -= &product(more.view(), basis.t());
+        inside += &more;
+    }
+    inside
 }
 
 /// x − m, each number rounded but once to T: far from the origin the difference has the digits that it would

@@ -41,6 +41,8 @@ pub enum Solver {
     /// Dormand-Prince 5(4), step adapted row by row to --rtol and --atol; stops at every level, so few --steps cost
     /// least, and the last step to 0 leaves an error that --sigma-min bounds
     Rk45,
+    /// No integration: the closed form, which mixtures of one component have; without evaluations
+    Exact,
 }
 
 /// EDM's stochasticity: noise added before the steps at σ in [min, max].
@@ -171,6 +173,10 @@ impl Plan {
         first_row: u64,
         seed: u64,
     ) -> Result<Work> {
+        if self.solver == Solver::Exact {
+            let ends: Vec<f64> = self.ends().collect();
+            return jumps(denoiser, x, &ends, |_, _, _| Ok(()));
+        }
         let Some(reduced) = self.reduced(denoiser) else {
             return self.steps(denoiser, x, first_row, seed, |_, _, _| Ok(()));
         };
@@ -189,6 +195,9 @@ impl Plan {
         seed: u64,
         mut visit: impl FnMut(usize, f64, ArrayView2<T>) -> Result<()>,
     ) -> Result<Work> {
+        if self.solver == Solver::Exact {
+            return jumps(denoiser, x, &self.sigmas, visit);
+        }
         let Some(reduced) = self.reduced(denoiser) else {
             return self.steps(denoiser, x, first_row, seed, visit);
         };
@@ -259,9 +268,17 @@ impl Plan {
         Ok(heard.0.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The levels at which the denoiser is asked: all but a last one of 0, of which it is the answer.
+    /// The levels at which the denoiser is asked: all but a last one of 0, of which it is the answer; for the closed
+    /// form, none.
     pub fn evaluated(&self) -> Vec<f64> {
-        self.sigmas.iter().copied().filter(|sigma| *sigma > 0.0).collect()
+        let asked = self.solver != Solver::Exact;
+        self.sigmas.iter().copied().filter(|sigma| asked && *sigma > 0.0).collect()
+    }
+
+    /// The first level and the last, or the one that there is.
+    fn ends(&self) -> impl Iterator<Item = f64> {
+        let last = self.sigmas.len() - 1;
+        self.sigmas.iter().enumerate().filter(move |(i, _)| [0, last].contains(i)).map(|(_, sigma)| *sigma)
     }
 
     /// Where to compute, if not in all d dimensions. Noise that is injected has all of them, and the
@@ -304,6 +321,7 @@ impl Plan {
                 Solver::Dpm3 => solvers::dpm3(&drift, x, from, to)?,
                 Solver::Dpmpp2m => solvers::dpmpp2m(&drift, x, from, to, &mut multistep)?,
                 Solver::Rk4 => solvers::rk4(&drift, x, from, to)?,
+                Solver::Exact => *x = solvers::exact(denoiser, x.view(), from, to)?,
                 Solver::Rk45 => work += adaptive.advance(&counted, x, first_row, from, to)?,
             }
             if self.solver != Solver::Rk45 {
@@ -346,6 +364,23 @@ impl Plan {
     }
 }
 
+/// The closed form from the first of the levels to each, so that rounding does not add up: see [`Plan::trace`].
+fn jumps<T: Scalar>(
+    denoiser: &dyn Denoiser<T>,
+    x: &mut Array2<T>,
+    sigmas: &[f64],
+    mut visit: impl FnMut(usize, f64, ArrayView2<T>) -> Result<()>,
+) -> Result<Work> {
+    let (start, rows) = (x.clone(), x.nrows() as u64);
+    for (step, &sigma) in sigmas.iter().enumerate() {
+        if step > 0 {
+            *x = solvers::exact(denoiser, start.view(), sigmas[0], sigma)?;
+        }
+        visit(step, sigma, x.view())?;
+    }
+    Ok(Work { accepted: rows * (sigmas.len() as u64 - 1), ..Work::default() })
+}
+
 /// Rows of one block of flow: the fewer than `block`, the larger an item of the data,
 /// so that a block and a solver's stages stay small.
 pub fn at_most(block: usize, dim: usize) -> usize {
@@ -369,6 +404,10 @@ impl Denoiser<f64> for Heard {
     fn denoise(&self, x: ArrayView2<f64>, sigma: f64) -> Result<Array2<f64>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(sigma);
         Ok(Array2::zeros(x.raw_dim()))
+    }
+
+    fn flow(&self, x: ArrayView2<f64>, from: f64, to: f64) -> Option<Array2<f64>> {
+        Some(&x * (to / from))
     }
 }
 

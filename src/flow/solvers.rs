@@ -3,7 +3,7 @@
 //! With ε̂ = (x − D)/σ the right-hand side, every schedule's solver becomes one
 //! in (x, σ) with α = 1 and λ = −ln σ.
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow, ensure};
 use ndarray::{Array2, ArrayView2, Axis, Zip};
 
 use super::Work;
@@ -131,6 +131,16 @@ pub fn rk4<T: Scalar>(drift: &Drift<T>, x: &mut Array2<T>, s: f64, t: f64) -> Re
     let k4 = drift.epsilon(combined(x, &[(h, &k3)]).view(), t)?;
     *x = combined(x, &[(h / 6.0, &k1), (h / 3.0, &k2), (h / 3.0, &k3), (h / 6.0, &k4)]);
     Ok(())
+}
+
+/// The closed form, at any t ≥ 0.
+///
+/// # Errors
+/// Where the denoiser has none.
+pub fn exact<T: Scalar>(denoiser: &dyn Denoiser<T>, x: ArrayView2<T>, s: f64, t: f64) -> Result<Array2<T>> {
+    denoiser.flow(x, s, t).ok_or_else(|| {
+        anyhow!("the flow has a closed form for mixtures of one component alone; choose another solver")
+    })
 }
 
 /// Dormand and Prince's 5(4) pair with a step for every row of its own, so that

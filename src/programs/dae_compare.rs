@@ -51,6 +51,7 @@ impl Program for Arguments {
         let levels = self.levels.sigmas(&self.sampler.grid())?;
         // The flow of A from latents visits every level.
         let plan = self.sampler.plan(job)?.with_levels(&levels);
+        self.sampler.jumps_over(job, &["--steps"])?;
         let flow = self.samples.is_some();
         let timed = |flag: &&str| *flag != "--schedule" || self.levels.time.is_none();
         let sampler: Vec<&str> = SamplerArgs::FLAGS.into_iter().filter(timed).collect();
@@ -100,6 +101,7 @@ impl Arguments {
         job.warn_of_levels(&a, &plan.as_ref().map_or(levels.to_vec(), Plan::evaluated));
         job.warn_of_levels(&b, levels);
         if let Some(plan) = &plan {
+            job.has_flow(&a, plan.solver)?;
             job.warn_of_start(&a, &plan.sigmas);
         }
         let name = points.as_ref().map_or("-n".to_string(), |rows| rows.name().to_string());

@@ -93,6 +93,7 @@ impl Program for Arguments {
         job.numbered(self.add_noise, "--add-noise", "noise belongs to rows by their number")?;
         job.numbered(self.per_sample, "--per-sample", "rows would lose their numbers")?;
         let plan = self.sampler.plan(job)?.with_levels(&levels);
+        self.sampler.jumps_over(job, &["--steps"])?;
         let threshold = self.threshold().map_err(usage)?;
         let others = self.points.as_deref().map(Some);
         job.wait_for_stdin(&[self.model.as_deref()].into_iter().chain(others).collect::<Vec<_>>())?;
@@ -143,6 +144,7 @@ impl Arguments {
         let visited = if points.is_some() { levels.to_vec() } else { plan.evaluated() };
         job.warn_of_levels(&model, &visited);
         if points.is_none() {
+            job.has_flow(&model, plan.solver)?;
             job.warn_of_start(&model, &plan.sigmas);
         }
         let d = model.dim();

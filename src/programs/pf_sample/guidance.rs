@@ -88,6 +88,11 @@ impl GuidanceArgs {
 
     /// What the flags alone show to be wrong.
     pub fn check(&self, plan: &Plan) -> Result<()> {
+        if self.is_given() && plan.solver == Solver::Exact {
+            return Err(usage(anyhow!(
+                "--solver exact: the closed form is of flows without guidance; give another solver"
+            )));
+        }
         for (flag, weight) in [("--guidance", self.guidance), ("--guide-weight", self.guide_weight)] {
             if let Some(weight) = weight.filter(|w| !w.is_finite()) {
                 return Err(usage(anyhow!("{flag} {weight}: must be finite")));

@@ -30,7 +30,8 @@ use crate::with_dtype;
 /// flow may change its model, or its points, on the way. In two parts that meet at a level of its grid a flow gives the
 /// bytes of the whole, but for two solvers, whose steps depend on those before, so that they start anew (dpmpp2m with a
 /// step of order 1, rk45 with the length of its steps), and for mixtures that flow in the fewer dimensions that they
-/// span, where the parts agree with the whole to rounding. Noise of --churn belongs to the row and the noise level.
+/// span and for the closed form, where the parts agree with the whole to rounding. Noise of --churn belongs to the row and
+/// the noise level.
 ///
 /// Heun's 18 steps make samples some 2 to 4 % too wide, which a loop that trains on its samples adds up: give rk4, or more
 /// --steps, there.
@@ -80,6 +81,7 @@ impl Program for Arguments {
         let model = job.any_model(self.model.as_deref())?;
         let noise = self.rows(job, &model)?;
         let guides = self.guided.open(job, &model)?;
+        job.has_flow(&model, plan.solver)?;
         job.class_is_for([&model].into_iter().chain(guides.of_class()))?;
         // Stored latents set the type only when they are wider than the model.
         let dtypes: Vec<_> = noise.iter().map(Rows::dtype).chain([model.dtype]).collect();
@@ -110,6 +112,11 @@ impl Arguments {
             if let Some(level) = level.filter(|_| !end) {
                 noise_level(flag, level).map_err(usage)?;
             }
+        }
+        let visited = self.trajectory.is_some();
+        if !visited {
+            self.sampler.jumps_over(job, &["--steps", "--schedule", "--rho"])?;
+            self.sampler.jumps_over(job, if self.encode { &[] } else { &["--sigma-min"] })?;
         }
         let plan = if self.encode { plan.reversed().map_err(usage)? } else { plan };
         let plan = plan.part(self.from, self.until).map_err(usage)?;

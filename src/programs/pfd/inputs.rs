@@ -107,6 +107,7 @@ impl<'a, T: Scalar> Pairing<'a, T> {
         for input in inputs {
             match input {
                 Input::Model(m) => {
+                    job.has_flow(&m, plan.solver)?;
                     // Once: students of one teacher are alike.
                     warned = warned || job.warn_of_start(&m, &plan.sigmas);
                     models.push(Some(m.into_denoiser::<T>()?));

@@ -78,6 +78,7 @@ fn none_or_program(text: &str) -> Result<Choice, String> {
 impl Program for Arguments {
     fn run(self, job: &Job) -> Result<()> {
         let plan = self.sampler.plan(job)?;
+        self.sampler.jumps_over(job, &["--steps", "--schedule", "--rho", "--sigma-min"])?;
         let names: Vec<&OsString> = self.inputs.iter().chain(&self.relative_to).collect();
         self.check().map_err(usage)?;
         job.wait_for_stdin(&names.iter().map(|n| Some(n.as_os_str())).collect::<Vec<_>>())?;

@@ -99,3 +99,93 @@ fn quantile_maps_of_scipy() {
         assert!((got[[0, 0]] - y).abs() < 1e-8, "{x} from {from} to {to}: {got} is not {y}");
     }
 }
+
+#[test]
+fn the_closed_form_is_exact_at_any_level() {
+    let (denoiser, turn) = k1();
+    let start = arr1(&K1_START).insert_axis(Axis(0)).dot(&turn.t());
+    let closed =
+        |sigmas: &[f64], x: &Array2<f64>| carried(&plan(Solver::Exact, sigmas.to_vec()), &denoiser, x);
+    // The digits given.
+    let known = [3.231321050133, -0.925, 0.09944903162, 1.05656571428, 0.317];
+    close(&closed(&[10.0, 0.1], &start).dot(&turn), &known, 1e-11, "10 to 0.1");
+    let known = [3.479156016833, -0.94682056302, 0.094867588655, 1.048749961914, 0.3];
+    let end = closed(&[80.0, 3.0, 0.0], &(&start * 8.0));
+    close(&end.dot(&turn), &known, 1e-11, "80 to 0");
+    let half = 0.5f64.sqrt();
+    let low_rank = gaussian(&[1.0, 0.0, -1.0], arr2(&[[half], [half], [0.0]]), &[4.0]);
+    for (sigma, expected) in [
+        (19.35245298, [20.13418975, -9.65258406, 3.11239626]),
+        (1.0, [2.28862132, -0.19887868, -0.7875]),
+        (0.0, [1.48734773, 0.48734773, -1.0]),
+    ] {
+        let got = carried(&plan(Solver::Exact, vec![80.0, sigma]), &low_rank, &arr2(&[[80.0, -40.0, 16.0]]));
+        // Eight decimals are given.
+        close(&got, &expected, 1e-8, "low rank");
+    }
+}
+
+/// With noise off the subspace, a mean far from the origin, and a subspace so small that flows are otherwise computed
+/// in it.
+fn noisy() -> Mixture {
+    let mut mixture = Design { noise_std: 0.3, mean_norm: 50.0, ..Design::molrg(24, 3, 1) }.plant(7).unwrap();
+    mixture.components[0].variances = arr1(&[4.0, 0.5, 1e-4]);
+    mixture
+}
+
+#[test]
+fn the_closed_form_is_what_solvers_come_to() {
+    for mixture in [noisy(), Design::molrg(24, 3, 1).plant(3).unwrap()] {
+        let denoiser = MixtureDenoiser::<f64>::new(mixture.clone());
+        let start = normal_rows::<f64>(5, Purpose::Latents, 0..9, 24) * 80.0;
+        for sigmas in [vec![80.0, 0.7], vec![0.7, 0.01], vec![0.01, 80.0]] {
+            let exact = carried(&plan(Solver::Exact, sigmas.clone()), &denoiser, &start);
+            let tight = Plan { rtol: 1e-12, atol: 1e-12, ..plan(Solver::Rk45, sigmas.clone()) };
+            // The tolerance a step, of some hundred steps.
+            let apart = farthest(&carried(&tight, &denoiser, &start), &exact);
+            assert!(apart < 1e-9, "{sigmas:?}: {apart}");
+            // In f32, some roundings of the points and of the mean.
+            let mut narrow = molrg::linalg::cast::<f64, f32>(start.view());
+            let narrower = MixtureDenoiser::<f32>::new(mixture.clone());
+            plan(Solver::Exact, sigmas.clone()).run(&narrower, &mut narrow, 0, 0).unwrap();
+            let apart = farthest(&molrg::linalg::cast(narrow.view()), &exact);
+            assert!(apart < 2e-6, "{sigmas:?} in f32: {apart}");
+        }
+    }
+}
+
+#[test]
+fn the_closed_form_goes_back_and_stops_anywhere_without_evaluations() {
+    let denoiser = MixtureDenoiser::<f64>::new(noisy());
+    let down = plan(Solver::Exact, levels(6, 80.0, 0.002));
+    let start = down.start::<f64>(2, 0..5, 24);
+    let mut x = start.clone();
+    let work = down.run(&denoiser, &mut x, 0, 0).unwrap();
+    assert_eq!(work, Work { evaluations: 0, accepted: 5, rejected: 0 });
+    let mut seen = Vec::new();
+    let mut again = start.clone();
+    let work = down
+        .trace(&denoiser, &mut again, 0, 0, |_, sigma, x| {
+            seen.push((sigma, x.to_owned()));
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(work, Work { evaluations: 0, accepted: 30, rejected: 0 });
+    // The end is that of one jump, to the bit, whatever was stopped at.
+    assert_eq!(again, x);
+    assert_eq!(seen.iter().map(|(sigma, _)| *sigma).collect::<Vec<_>>(), down.sigmas);
+    for (sigma, there) in &seen {
+        let part = |from, until| down.clone().part(from, until).unwrap();
+        assert_eq!(carried(&part(None, Some(*sigma)), &denoiser, &start), *there);
+        // From there on, to rounding.
+        let apart = farthest(&carried(&part(Some(*sigma), None), &denoiser, there), &x);
+        assert!(apart < 1e-13, "{sigma}: {apart}");
+    }
+    // Backwards points off the subspace grow by what they shrank, and their rounding with them.
+    let back = carried(&down.clone().reversed().unwrap(), &denoiser, &x);
+    assert!(farthest(&back, &start) < 1e-11, "{}", farthest(&back, &start));
+    assert!(down.asked().unwrap().is_empty() && down.evaluated().is_empty());
+    let two = MixtureDenoiser::<f64>::new(Design::molrg(24, 3, 2).plant(1).unwrap());
+    let error = down.run(&two, &mut x, 0, 0).unwrap_err().to_string();
+    assert!(error.contains("one component"), "{error}");
+}

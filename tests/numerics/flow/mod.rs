@@ -152,7 +152,7 @@ fn gain(solver: Solver, sigmas: &[f64], lambda: f64) -> f64 {
                 let k4 = eps(x + step * k3, t);
                 x + step / 6.0 * (k1 + 2.0 * k2 + 2.0 * k3 + k4)
             }
-            Solver::Rk45 => unreachable!("steps of its own"),
+            Solver::Exact | Solver::Rk45 => unreachable!("no steps, or of its own"),
         };
     }
     x
@@ -165,6 +165,7 @@ fn order(solver: Solver) -> f64 {
         Solver::Dpm3 => 3.0,
         Solver::Rk4 => 4.0,
         Solver::Rk45 => 5.0,
+        Solver::Exact => f64::INFINITY,
     }
 }
 

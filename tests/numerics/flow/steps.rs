@@ -42,19 +42,22 @@ fn a_rows_path_does_not_depend_on_its_block() {
             Box::new(EmpiricalDenoiser::new(data)),
         ];
         let churn = Churn { gamma: Churn::gamma(10.0, 8), min: 0.05, max: 50.0, noise: 1.003 };
-        for denoiser in &denoisers {
-            for solver in FIXED.into_iter().chain([Solver::Rk45]) {
-                for churn in [None, Some(churn)] {
-                    let sigmas = Grid { steps: 8, ..Grid::default() }.levels().unwrap();
-                    let plan = Plan { churn, rtol: 1e-3, atol: 1e-4, ..plan(solver, sigmas) };
-                    let whole = plan.samples::<T>(denoiser.as_ref(), 3, 0..40).unwrap();
-                    for rows in [7..8u64, 0..3, 13..29] {
-                        let mut x = plan.start::<T>(3, rows.clone(), 24);
-                        plan.run(denoiser.as_ref(), &mut x, rows.start, 3).unwrap();
-                        let same = whole.slice(s![rows.start as usize..rows.end as usize, ..]);
-                        assert!(x == same, "{solver:?}, {churn:?}, rows {rows:?}");
-                        assert_eq!(plan.samples::<T>(denoiser.as_ref(), 3, rows).unwrap(), same);
-                    }
+        let gaussian: Box<dyn Denoiser<T>> =
+            Box::new(MixtureDenoiser::<T>::new(Design::molrg(24, 3, 1).plant(5).unwrap()));
+        let closed = [(&gaussian, Solver::Exact)].into_iter();
+        let solvers =
+            |denoiser| FIXED.into_iter().chain([Solver::Rk45]).map(move |solver| (denoiser, solver));
+        for (denoiser, solver) in denoisers.iter().flat_map(solvers).chain(closed) {
+            for churn in [None, Some(churn)] {
+                let sigmas = Grid { steps: 8, ..Grid::default() }.levels().unwrap();
+                let plan = Plan { churn, rtol: 1e-3, atol: 1e-4, ..plan(solver, sigmas) };
+                let whole = plan.samples::<T>(denoiser.as_ref(), 3, 0..40).unwrap();
+                for rows in [7..8u64, 0..3, 13..29] {
+                    let mut x = plan.start::<T>(3, rows.clone(), 24);
+                    plan.run(denoiser.as_ref(), &mut x, rows.start, 3).unwrap();
+                    let same = whole.slice(s![rows.start as usize..rows.end as usize, ..]);
+                    assert!(x == same, "{solver:?}, {churn:?}, rows {rows:?}");
+                    assert_eq!(plan.samples::<T>(denoiser.as_ref(), 3, rows).unwrap(), same);
                 }
             }
         }
