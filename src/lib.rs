@@ -16,7 +16,7 @@
 //! 5. [`denoiser`];
 //! 6. [`generator`];
 //! 7. [`fit`], [`training`];
-//! 8. [`mixture`], [`network`];
+//! 8. [`mixture`], [`network`], [`theory`];
 //! 9. [`linalg`], [`random`], [`schedule`], [`blocks`], [`scalar`].
 //!
 //! [`stream`] stands beside: `cli` opens files by it, and a denoiser takes its tensors from it; it knows no mathematics,
@@ -35,6 +35,7 @@
 //! | [`fit`] | PCA, K-subspaces, EM, descent on the denoising loss |
 //! | [`geometry`] | watermarks in the spectrum of images, and what they must survive |
 //! | [`measure`] | all that is computed of samples and of models: RP, GL, PFD, nearest rows, entropy, rank, linearity, … |
+//! | [`theory`] | what linear denoisers learn, and are over training sets, predicted from eigenvalues |
 //! | [`expression`] | formulas over named numbers |
 //! | [`random`] | random numbers by (seed, purpose, row): the same bytes in every version |
 //! | [`linalg`] | products with fixed rounding; factorizations |
@@ -63,4 +64,5 @@ pub mod random;
 pub mod scalar;
 pub mod schedule;
 pub mod stream;
+pub mod theory;
 pub mod training;

@@ -23,6 +23,7 @@ mod fig;
 mod image_quality;
 mod jacobian_basis;
 mod jacobian_rank;
+mod linear_theory;
 mod linearity;
 mod mixture;
 mod molrg_gen;
@@ -68,6 +69,14 @@ pub static PROGRAMS: &[Entry] = &[
     program::<jacobian_basis::Arguments>("jacobian-basis", &[Model, Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
     program::<image_quality::Arguments>("image-quality", &[Samples], Table, &[Format, Rows, Nan(Error), Shape]),
     program::<linearity::Arguments>("linearity", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
+    several::<linear_theory::About>("linear-theory", &[
+        program::<linear_theory::flow::Arguments>("flow", &[Samples], Table, &[Format]),
+        program::<linear_theory::learning::Arguments>("learning", &[Samples], Table, &[Format]),
+        program::<linear_theory::emergence::Arguments>("emergence", &[Samples], Table, &[Format]),
+        program::<linear_theory::kappa::Arguments>("kappa", &[Samples], Table, &[Format]),
+        program::<linear_theory::denoiser::Arguments>("denoiser", &[Samples], Table, &[Format]),
+        program::<linear_theory::map::Arguments>("map", &[Samples], Table, &[Format]),
+    ]),
     program::<entropy::Arguments>("entropy", &[Samples], Table, &[Format, Dtype, Rows, Nan(Error), Shape, Workers]),
     program::<subset::Arguments>("subset", &[Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers]),
     program::<subspace_error::Arguments>("subspace-error", &[Model], Table, &[Format, Rows]),

@@ -192,6 +192,13 @@ pub const CALLS: &[Call] = &[
         "network.st --encode --noise test.npy --from 0.5 --until 3 --solver euler",
     ),
     rowwise("pf-sample", 300, &["-"], "vae.st -n 300"),
+    rowwise("pf-sample", 300, &["-"], "gaussian.st -n 300 --solver exact --report report.csv"),
+    rowwise(
+        "pf-sample",
+        200,
+        &["-", "path.npy"],
+        "gaussian.st --encode --noise test.npy --until 4 --solver exact --trajectory path.npy",
+    ),
     rowwise(
         "rp-score",
         120,
@@ -213,6 +220,7 @@ pub const CALLS: &[Call] = &[
     ),
     call("pfd", "student.st truth.st -n 500 --seed 7"),
     call("pfd", "a.npy b.npy"),
+    call("pfd", "gaussian.st a.npy --solver exact --sigma-max 50"),
     call("pfd", "network.st truth.st -n 60 --steps 6"),
     call("pfd", "a.npy truth.st --relative-to gaussian.st --seed 3"),
     call("pfd", "--bias-variance truth.st student.st gaussian.st empirical.st -n 300 --steps 6 --unbiased"),
@@ -269,6 +277,17 @@ pub const CALLS: &[Call] = &[
         "a.npy b.npy --no-ssim --data-range=-9,9 --mask mask.npy --per-sample",
     ),
     call("image-quality", "large.npy large.npy --data-range=-9,9"),
+    call("linear-theory", "flow --spectrum power:1 -d 5 --sigma 10,0.5"),
+    call("linear-theory", "learning --spectrum few-eigenvalues.csv --times 0,0.1,3"),
+    call(
+        "linear-theory",
+        "learning --spectrum geometric:0.5 -d 6 --mean 1 --arch local --patch 3 --times 0.1 --sigma 0.5,2",
+    ),
+    call("linear-theory", "emergence --spectrum linear:0.1 -d 5 --arch circular --criterion harmonic"),
+    call("linear-theory", "emergence --spectrum power:1 -d 9 --exponent --init 0.3 --arch two-layer"),
+    call("linear-theory", "kappa --spectrum 3,1,0.2 --ratio 0.5,2 --z 0,0.1"),
+    call("linear-theory", "denoiser --spectrum power:1 -d 7 -n 5,20-21 --snr 2"),
+    call("linear-theory", "map --spectrum few-eigenvalues.csv -n 4-5 --places 30"),
     call("entropy", "test.npy --neighbours 2"),
     call("entropy", "test.npy --descriptor pca:4 --fit train.npy"),
     call("subset", "test.npy -n 20 --method random --indices indices.npy --seed 3"),
@@ -374,6 +393,7 @@ impl Place {
         ] {
             place.out(&line);
         }
+        place.put("few-eigenvalues.csv", "2\n1\n0.5\n0\n");
         place
     }
 

@@ -16,4 +16,5 @@ mod network;
 mod network_golden;
 mod random;
 mod schedule;
+mod theory;
 mod training;

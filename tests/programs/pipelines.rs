@@ -574,3 +574,137 @@ fn flows_in_parts_are_the_whole() {
     let there: Vec<f32> = numbers("there.npy").iter().map(|x| x / 64.0).collect();
     assert_eq!(there, numbers("latents.npy"));
 }
+
+/// Teleporting: the Gaussian's flow in closed form down to a level, the model from there on.
+#[test]
+fn a_flow_teleports_to_a_level_at_no_cost() {
+    let place = Place::new();
+    place.out("molrg-gen -d 24 -r 4 -k 2 --noise-std 0.1 --mean-norm 1 -n 400 --truth truth.st -o data.npy");
+    place.out("dae-fit data.npy --kind gaussian -o gaussian.st");
+    // Of the eighteen levels of the grid, the one with j = 6 before it.
+    let level = "8.4009353091";
+    let down = format!("pf-sample gaussian.st --solver exact --until {level} -n 64");
+    let pipe = format!(
+        "{down} --report down.csv | pf-sample truth.st --from {level} --noise - --report on.csv | tee teleported.npy | npy info -"
+    );
+    sh(&place, &pipe);
+    let work = |name: &str| {
+        let report = table(&String::from_utf8(place.get(name)).unwrap());
+        ["samples", "evaluations", "accepted", "rejected"].map(|column| number(&report[0], column))
+    };
+    assert_eq!(work("down.csv"), [64.0, 0.0, 64.0, 0.0]);
+    // N − j levels are left, and Heun asks twice at all of them but the first or the last.
+    assert_eq!(work("on.csv"), [64.0, 64.0 * (2.0 * (18.0 - 6.0) - 1.0), 64.0 * 12.0, 0.0]);
+    // At such noise all data are one Gaussian: the samples are those of the whole flow, nearer than its own error.
+    place.out("pf-sample truth.st -n 64 -o whole.npy");
+    place.out("pf-sample truth.st -n 64 --solver rk4 --steps 200 -o exact.npy");
+    let (teleported, own) = (
+        distance_of_arrays(&place, "teleported.npy", "exact.npy"),
+        distance_of_arrays(&place, "whole.npy", "exact.npy"),
+    );
+    assert!(teleported < own, "{teleported} and {own}");
+    // In parts, in shards, of other shapes of the same.
+    sh(
+        &place,
+        &format!(
+            "{down} -o at.npy
+             for rows in ..13 13..40 40..; do {down} --rows $rows; done | npy diff - at.npy --rtol 0 --atol 0
+             {down} --threads 1 | cmp - at.npy
+             pf-sample gaussian.st --solver exact --from {level} --noise at.npy -o end.npy
+             pf-sample gaussian.st --solver exact -n 64 | npy diff - end.npy --rtol 1e-5 --atol 1e-5
+             pf-sample gaussian.st --solver exact --encode --noise end.npy --sigma-min 0.5 | npy info -
+             pfd gaussian.st end.npy --solver exact
+             dae-compare gaussian.st truth.st -n 20 --sigma 30,0.5 --solver exact
+             jacobian-rank gaussian.st -n 3 --levels edm:4 --solver exact"
+        ),
+    );
+    let network =
+        "dae-fit data.npy --kind mlp --quiet --width 8 --depth 1 --steps 9 --batch 32 -o network.st";
+    place.out(network);
+    for (line, code, words) in [
+        ("pf-sample truth.st -n 5 --solver exact", 1, "this is a mixture of 2"),
+        ("pf-sample network.st -n 5 --solver exact", 1, "this is a model of kind mlp"),
+        ("pfd gaussian.st network.st -n 5 --solver exact", 1, "this is a model of kind mlp"),
+        ("dae-compare truth.st gaussian.st -n 5 --sigma 1 --solver exact", 1, "this is a mixture of 2"),
+        ("jacobian-rank truth.st --sigma 1 --solver exact", 1, "this is a mixture of 2"),
+        ("pf-sample gaussian.st -n 5 --solver exact --churn 2", 2, "--churn: has no effect here"),
+        ("pf-sample gaussian.st -n 5 --solver exact --steps 9", 2, "--steps: has no effect here"),
+        ("pf-sample gaussian.st -n 5 --solver exact --sigma-min 0.1", 2, "--sigma-min: has no effect here"),
+        (
+            "pf-sample gaussian.st -n 5 --solver exact --guidance 2 --unconditional truth.st",
+            2,
+            "without guidance",
+        ),
+    ] {
+        let done = place.run(line);
+        assert!(done.code == Some(code) && done.err.contains(words), "{line}: {:?}, {}", done.code, done.err);
+        assert_eq!(done.err.lines().count(), 1, "{line}: {}", done.err);
+    }
+}
+
+/// Tables of linear theory beside what programs measure.
+#[test]
+fn linear_theory_is_what_is_measured() {
+    let place = Place::new();
+    let kappas = "linear-theory kappa --spectrum power:1 -d 256 --mean 1 --ratio 0.25,0.5,1,2,3.2 --z 0.05";
+    let known = [0.06337965, 0.08378714, 0.16275772, 0.51218374, 1.12194608];
+    let rows = table(&sh(&place, kappas));
+    assert_eq!(rows.len(), 5);
+    for (row, known) in rows.iter().zip(known) {
+        assert!((number(row, "kappa") - known).abs() < 1e-8, "{row:?}");
+    }
+    // The exponent of ten modes, as slopes of table slope have it.
+    let emergence = "linear-theory emergence --spectrum 10,3,1,0.3,0.1,0.03,0.01,0.003,0.001";
+    let slope =
+        table(&sh(&place, &format!("{emergence} | table slope --x eigenvalue --y time --log-x --log-y")));
+    let exponent = table(&sh(&place, &format!("{emergence} --exponent")));
+    let alpha = number(&exponent[0], "exponent");
+    assert!((alpha - 1.023).abs() < 5e-4 && (alpha + number(&slope[0], "slope")).abs() < 1e-12);
+    assert_eq!((&exponent[0]["direction"][..], number(&exponent[0], "modes")), ("rising", 9.0));
+    // The flow of coordinates, mode by mode, is the exact solver's: variances of a mixture's modes.
+    place.out("molrg-gen -d 3 -r 3 -k 1 --spectrum 4,1,0.25 -n 9 --truth truth.st --dtype f64 -o /dev/null");
+    let flow = table(&sh(&place, "linear-theory flow --spectrum 4,1,0.25 --sigma 2"));
+    let gains: Vec<f64> = flow.iter().map(|row| number(row, "gain")).collect();
+    let spread: f64 = flow.iter().map(|row| number(row, "variance")).sum();
+    for (gain, variance) in gains.iter().zip([4.0f64, 1.0, 0.25]) {
+        assert!((gain - ((variance + 4.0) / (variance + 6400.0)).sqrt()).abs() < 1e-15);
+    }
+    let sampled = "pf-sample truth.st -n 20000 --solver exact --until 2 -o at.npy && npy let 'x*x' --in x=at.npy -o squares.npy && npy info squares.npy";
+    let info = table(&sh(&place, sampled));
+    // The mean square over three coordinates; 20 000 rows leave some 1 %.
+    assert!((number(&info[0], "mean") * 3.0 / spread - 1.0).abs() < 0.04, "{info:?}");
+    // Two Gaussians fitted to disjoint sets differ by what random matrices predict.
+    place.out("molrg-gen -d 64 -r 64 -k 1 --spectrum power:1 -n 96 --truth wide.st --dtype f64 -o first.npy");
+    place.out("molrg-gen --from wide.st -n 96 --skip 96 --dtype f64 -o second.npy");
+    for set in ["first", "second"] {
+        place.out(&format!("dae-fit {set}.npy --kind gaussian -o {set}.st"));
+    }
+    let measured = table(&sh(&place, "pfd first.st second.st --solver exact -n 400"));
+    let map = table(&sh(&place, "linear-theory map --spectrum power:1 -d 64 -n 96"));
+    let predicted = (2.0 * map.iter().map(|row| number(row, "variance")).sum::<f64>()).sqrt();
+    // One pair of sets, whose distance varies by some percent, and of fitted means besides.
+    let ratio = number(&measured[0], "value") / predicted;
+    assert!((0.9..1.15).contains(&ratio), "{ratio}");
+    for (line, words) in [
+        ("linear-theory kappa --spectrum power:1 --ratio 1 --z 1", "a rule needs --dim"),
+        ("linear-theory kappa --spectrum 1,2 -d 2 --ratio 1 --z 1", "--dim: has no effect here"),
+        ("linear-theory kappa --spectrum 1,-2 --ratio 1 --z 1", "eigenvalue 2 is -2"),
+        ("linear-theory kappa --spectrum 1,2 --ratio 1 --z=-1", "--z: -1 is negative"),
+        ("linear-theory kappa --spectrum 1,2 --mean 0 --ratio 1 --z 1", "--mean 0: must be positive"),
+        ("linear-theory learning --spectrum 1,2 --times 1 --arch local", "give --patch"),
+        ("linear-theory learning --spectrum 1,2 --times 1 --patch 1", "--patch: has no effect here"),
+        ("linear-theory learning --spectrum 1,2 --times 1 --arch local --patch 2", "--patch 2: must be odd"),
+        ("linear-theory learning --spectrum 1,2 --times=-1", "--times: -1 is no time"),
+        ("linear-theory learning --spectrum 1,2 --times 1 --arch two-layer --init 0", "--init 0: must be"),
+        (
+            "linear-theory learning --spectrum 1,2 --times 1 --sigma 2 --sigma-max 9",
+            "--sigma-max: has no effect",
+        ),
+        ("linear-theory emergence --spectrum 1,2 --apart 3", "--apart: has no effect here"),
+    ] {
+        let done = place.run(line);
+        assert!(done.code == Some(2) && done.err.contains(words), "{line}: {:?}, {}", done.code, done.err);
+    }
+    let alone = place.run("linear-theory emergence --spectrum 1 --exponent");
+    assert!(alone.code == Some(1) && alone.err.contains("no two modes"), "{}", alone.err);
+}

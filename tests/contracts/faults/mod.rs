@@ -163,8 +163,19 @@ const KEY_READERS: &[&str] = &[
     "watermark detect whole.npy --shape 1,3 --key {} -o old",
 ];
 
+/// Places of eigenvalues, one a row, some of which may be 0.
+const EIGENVALUE_READERS: &[&str] = &[
+    "linear-theory flow --spectrum {} --sigma 1 -o old",
+    "linear-theory learning --spectrum {} --times 1 -o old",
+    "linear-theory emergence --spectrum {} -o old",
+    "linear-theory kappa --spectrum {} --ratio 2 --z 0.1 -o old",
+    "linear-theory denoiser --spectrum {} -n 3 --sigma 1 -o old",
+    "linear-theory map --spectrum {} -n 3 --places 10 -o old",
+];
+
 /// What stands at `{}` for a call that succeeds.
-const SOUND: [(&[&str], &str); 7] = [
+const SOUND: [(&[&str], &str); 8] = [
+    (EIGENVALUE_READERS, "labels.npy"),
     (SAMPLE_READERS, "whole.npy"),
     (MODEL_READERS, "truth.st"),
     (TABLE_READERS, "table.csv"),

@@ -1,0 +1,113 @@
+//! What a linear denoiser is over training sets: random matrices (arXiv 2602.02908).
+//!
+//! Of n rows of covariance Σ, d eigenvalues λ, the empirical covariance Σ̂ makes the denoiser Σ̂(Σ̂+σ²)⁻¹. Its mean over
+//! training sets is that of Σ itself with more noise, and it varies about that, as n and d grow together:
+//!
+//! * κ(z) > z solves κ − z = (κ/n) Σ_j λ_j/(λ_j+κ), the renormalized noise; E Σ̂(Σ̂+z)⁻¹ ≍ Σ(Σ+κ(z))⁻¹;
+//! * Var vᵀD(x) ≍ κ²/(n − df₂) ◇(v) ◇(x − μ), ◇(u) = Σ_j u_j² λ_j/(λ_j+κ)², df₂ = Σ_j λ_j²/(λ_j+κ)²;
+//! * the flow maps latents by Σ̂^{½} = (2/π) ∫₀^∞ Σ̂(Σ̂+u²)⁻¹ du, so its mean is that of κ(u²), and its variance
+//!   (4/π²) ∬ κκ'/(n − df₂(κ,κ')) ⬠(v) ⬠(z) du du', ⬠(a) = Σ_j a_j² λ_j/((λ_j+κ)(λ_j+κ')), κ = κ(u²), κ' = κ(u'²),
+//!   df₂(κ,κ') = Σ_j λ_j²/((λ_j+κ)(λ_j+κ')); over latents z of N(0, I) ⬠(z) is Σ_j λ_j/((λ_j+κ)(λ_j+κ')).
+
+use anyhow::Result;
+use ndarray::{Array2, Axis};
+
+use super::quadrature::Rule;
+use crate::linalg::product;
+
+/// Steps of Newton's method, of which it takes some ten.
+const STEPS: usize = 200;
+
+/// κ(z), z ≥ 0, where `ratio` is d/n: the largest root of F(κ) = κ − z − ratio·κ·mean λ/(λ+κ).
+///
+/// F is convex, and not negative at z + ratio·mean λ, so that Newton's method falls from there to the root.
+pub fn kappa(eigenvalues: &[f64], ratio: f64, z: f64) -> f64 {
+    let d = eigenvalues.len() as f64;
+    let mean = |of: &dyn Fn(f64) -> f64| eigenvalues.iter().map(|v| of(*v)).sum::<f64>() / d;
+    if z == 0.0 && ratio * mean(&|v| f64::from(v > 0.0)) <= 1.0 {
+        return 0.0;
+    }
+    let mut kappa = z + ratio * mean(&|v| v);
+    for _ in 0..STEPS {
+        let value = kappa - z - ratio * kappa * mean(&|v| v / (v + kappa));
+        let slope = 1.0 - ratio * mean(&|v| (v / (v + kappa)).powi(2));
+        let next = kappa - value / slope;
+        // At the root it no longer falls, but for rounding.
+        if next >= kappa || next.is_nan() {
+            break;
+        }
+        kappa = next;
+    }
+    kappa.max(z)
+}
+
+/// The denoiser at one noise level, over training sets of n rows.
+#[derive(Clone, Copy, Debug)]
+pub struct Denoiser {
+    /// κ(σ²).
+    pub kappa: f64,
+    /// df₂.
+    pub freedom: f64,
+    /// κ²/(n − df₂).
+    pub factor: f64,
+}
+
+impl Denoiser {
+    pub fn new(eigenvalues: &[f64], n: f64, sigma: f64) -> Denoiser {
+        let kappa = kappa(eigenvalues, eigenvalues.len() as f64 / n, sigma * sigma);
+        let freedom = eigenvalues.iter().map(|v| (v / (v + kappa)).powi(2)).sum();
+        Denoiser { kappa, freedom, factor: kappa / (n - freedom) * kappa }
+    }
+
+    /// What a mode is multiplied by on average.
+    pub fn gain(&self, variance: f64) -> f64 {
+        variance / (variance + self.kappa)
+    }
+
+    /// ◇ of the unit vector of a mode.
+    pub fn spread(&self, variance: f64) -> f64 {
+        variance / (variance + self.kappa).powi(2)
+    }
+
+    /// The variance of the answer along each mode, at inputs of their own law, N(μ, Σ + σ²).
+    pub fn variances(&self, eigenvalues: &[f64], sigma: f64) -> Vec<f64> {
+        let inputs: f64 = eigenvalues.iter().map(|v| (v + sigma * sigma) * self.spread(*v)).sum();
+        eigenvalues.iter().map(|v| self.factor * self.spread(*v) * inputs).collect()
+    }
+}
+
+/// The flow's map over training sets of n rows: what latents are multiplied by on average, mode by mode, and the variance
+/// along each mode of what they become, over latents too.
+///
+/// u is √(mean λ) tan θ, by Gauss and Legendre's rule of so many places in θ.
+///
+/// # Errors
+/// Of the rule.
+pub fn map(eigenvalues: &[f64], n: f64, places: usize) -> Result<(Vec<f64>, Vec<f64>)> {
+    let d = eigenvalues.len() as f64;
+    let unit = (eigenvalues.iter().sum::<f64>() / d).sqrt();
+    let Rule(rule) = Rule::gauss_legendre(places, 0.0, std::f64::consts::FRAC_PI_2)?;
+    let levels: Vec<(f64, f64)> = rule
+        .iter()
+        .map(|(theta, w)| {
+            let u = unit * theta.tan();
+            let weight = w * unit / theta.cos().powi(2) * std::f64::consts::FRAC_2_PI;
+            (kappa(eigenvalues, d / n, u * u), weight)
+        })
+        .collect();
+    // w κ/(λ+κ) has no numbers as large as w and κ.
+    let by_level = |of: &dyn Fn(f64, f64, f64) -> f64| {
+        Array2::from_shape_fn((eigenvalues.len(), levels.len()), |(j, a)| {
+            let (kappa, weight) = levels[a];
+            of(eigenvalues[j], kappa, weight)
+        })
+    };
+    let gains = by_level(&|v, kappa, weight| weight * (v / (v + kappa))).sum_axis(Axis(1));
+    let shares = by_level(&|v, kappa, _| v / (v + kappa));
+    let mixed = by_level(&|v, kappa, _| v.sqrt() * (kappa / (v + kappa)));
+    let spread = by_level(&|v, kappa, weight| weight * (v.sqrt() / (v + kappa)));
+    let freedom = product(shares.t(), shares.view());
+    let kernel = product(mixed.t(), mixed.view()) / freedom.mapv(|df| n - df);
+    let variances = (product(spread.view(), kernel.view()) * &spread).sum_axis(Axis(1));
+    Ok((gains.to_vec(), variances.to_vec()))
+}
