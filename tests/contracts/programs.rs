@@ -284,7 +284,10 @@ pub const CALLS: &[Call] = &[
         "learning --spectrum geometric:0.5 -d 6 --mean 1 --arch local --patch 3 --times 0.1 --sigma 0.5,2",
     ),
     call("linear-theory", "emergence --spectrum linear:0.1 -d 5 --arch circular --criterion harmonic"),
-    call("linear-theory", "emergence --spectrum power:1 -d 9 --exponent --init 0.3 --arch two-layer"),
+    call(
+        "linear-theory",
+        "emergence --spectrum power:1 -d 9 --exponent --apart 1.5 --init 0.3 --arch two-layer",
+    ),
     call("linear-theory", "kappa --spectrum 3,1,0.2 --ratio 0.5,2 --z 0,0.1"),
     call("linear-theory", "denoiser --spectrum power:1 -d 7 -n 5,20-21 --snr 2"),
     call("linear-theory", "map --spectrum few-eigenvalues.csv -n 4-5 --places 30"),
