@@ -16,6 +16,7 @@
 //! * [`numerical_rank`]: of a denoiser's Jacobian;
 //! * [`jacobian_basis`]: its leading directions, and those that change one part of the output alone
 //!   (arXiv 2409.02374);
+//! * [`ridge`]: where its density is largest across, and what errs across and along (arXiv 2602.06021);
 //! * [`image_quality`]: PSNR, SSIM and where two images differ;
 //! * [`roc`]: how well a score tells two classes apart;
 //! * [`subspace_error`]: the distance of fitted subspaces from the planted ones
@@ -42,6 +43,7 @@ pub mod phase;
 pub mod probability_flow_distance;
 pub mod probe;
 pub mod reproducibility;
+pub mod ridge;
 pub mod roc;
 pub mod scale;
 pub mod sieve;

@@ -29,6 +29,7 @@ mod pf_sample;
 mod pfd;
 mod phase_grid;
 mod probe;
+mod ridge;
 mod rp_score;
 mod subset;
 mod subspace_error;
@@ -64,6 +65,11 @@ pub static PROGRAMS: &[Entry] = &[
     program::<pfd::Arguments>("pfd", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, ClassOfRows]),
     program::<jacobian_rank::Arguments>("jacobian-rank", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
     program::<jacobian_basis::Arguments>("jacobian-basis", &[Model, Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
+    several::<ridge::About>("ridge", &[
+        program::<ridge::project::Arguments>("project", &[Samples, Model], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
+        program::<ridge::distance::Arguments>("distance", &[Samples, Model], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
+        program::<ridge::decompose::Arguments>("decompose", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
+    ]),
     program::<image_quality::Arguments>("image-quality", &[Samples], Table, &[Format, Rows, Nan(Error), Shape]),
     program::<linearity::Arguments>("linearity", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
     program::<entropy::Arguments>("entropy", &[Samples], Table, &[Format, Dtype, Rows, Nan(Error), Shape, Workers]),

@@ -11,6 +11,7 @@ mod numerical_rank;
 mod probability_flow_distance;
 mod probe;
 mod reproducibility;
+mod ridge;
 mod roc;
 mod subset;
 mod subspace_error;
