@@ -5,6 +5,7 @@
 //! * [`generalization`]: the GL score in its three forms;
 //! * [`nearest`]: the rows of a set nearest to others, exactly;
 //! * [`entropy`]: of the law that samples are drawn from, by nearest rows (arXiv 2509.16499);
+//! * [`dimension`]: of the manifold that samples lie on, or a model's density (arXiv math/0403030, 1803.06992, 2406.03537);
 //! * [`subset`]: rows that stand for a set;
 //! * [`probe`]: what features say of labels (arXiv 2502.05743);
 //! * [`copies`]: rows that are equal to the bit;
@@ -30,6 +31,7 @@ pub mod comparison;
 pub mod copies;
 pub mod curve;
 pub mod descriptor;
+pub mod dimension;
 pub mod entropy;
 pub mod features;
 pub mod generalization;

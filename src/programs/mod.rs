@@ -19,6 +19,7 @@ mod dae_serve;
 mod entropy;
 mod fig;
 mod image_quality;
+mod intrinsic_dimension;
 mod jacobian_basis;
 mod jacobian_rank;
 mod linearity;
@@ -72,6 +73,7 @@ pub static PROGRAMS: &[Entry] = &[
     ]),
     program::<image_quality::Arguments>("image-quality", &[Samples], Table, &[Format, Rows, Nan(Error), Shape]),
     program::<linearity::Arguments>("linearity", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
+    program::<intrinsic_dimension::Arguments>("intrinsic-dimension", &[Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
     program::<entropy::Arguments>("entropy", &[Samples], Table, &[Format, Dtype, Rows, Nan(Error), Shape, Workers]),
     program::<subset::Arguments>("subset", &[Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers]),
     program::<subspace_error::Arguments>("subspace-error", &[Model], Table, &[Format, Rows]),

@@ -1,5 +1,6 @@
 //! Measures against closed forms, brute force, resampling and SciPy.
 
+mod dimension;
 mod entropy;
 mod features;
 mod generalization;
