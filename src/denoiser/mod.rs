@@ -7,6 +7,7 @@
 //! * [`empirical`]: the optimal denoiser of a finite set (arXiv 2310.05264);
 //! * [`local`]: optimal denoisers of a finite set that see patches (arXiv 2412.20292);
 //! * [`affine`]: one affine map a noise level;
+//! * [`random_features`]: a linear map of random features a noise level (arXiv 2602.06021);
 //! * [`reduced`]: the flow of a mixture in the dimensions in which it happens;
 //! * [`classes`]: which of its classes a model is asked for;
 //! * [`guided`]: denoisers guided by the difference of two (classifier-free guidance);
@@ -29,6 +30,7 @@ pub mod local;
 pub mod mixture;
 pub mod model;
 pub mod network;
+pub mod random_features;
 pub mod reduced;
 
 pub use affine::{Affine, AffineDenoiser};
@@ -43,6 +45,7 @@ pub use local::LocalDenoiser;
 pub use mixture::MixtureDenoiser;
 pub use model::Model;
 pub use network::NetworkDenoiser;
+pub use random_features::{RandomFeatureDenoiser, RandomFeatures};
 pub use reduced::Reduced;
 
 use anyhow::Result;

@@ -6,6 +6,7 @@
 //! | `empirical` | `data` [N, d] |
 //! | `local` | `data` [N, H, W, C] |
 //! | `affine` | `sigmas` f64 [L], `weights` [L, d, d], `biases` [L, d] |
+//! | `random-features` | `sigmas` f64 [L], `frequencies` [p, d], `phases` [p], `mean` [d], `coefficients` [L, d, p] |
 //! | `linear-vae`, `gan` | `model.…`: generators, which have no denoiser |
 //! | `network` | `ema.…` and `model.…`, one tensor a parameter; checkpoints also `first.…`, `second.…` |
 //!
@@ -22,9 +23,10 @@ use ndarray::{Array1, Array2, ArrayView2};
 use super::external::Ability;
 use super::local::{Local, Machine};
 use super::network::Network;
+use super::random_features::Features;
 use super::{
     Affine, AffineDenoiser, Asked, Denoiser, Differentiable, EmpiricalDenoiser, External, ExternalDenoiser,
-    LocalDenoiser, MixtureDenoiser, NetworkDenoiser,
+    LocalDenoiser, MixtureDenoiser, NetworkDenoiser, RandomFeatureDenoiser, RandomFeatures,
 };
 use crate::generator::Decoder;
 use crate::linalg::{column_means, largest_eigenvalue};
@@ -55,6 +57,7 @@ pub enum Kind {
     Empirical(Points),
     Local(Local),
     Affine(Affine),
+    RandomFeatures(RandomFeatures),
     Network(Box<Network>),
     Generator(Generative),
     /// A program, which no file holds.
@@ -269,6 +272,7 @@ impl Model {
             Kind::Empirical(_) => "empirical",
             Kind::Local(_) => "local",
             Kind::Affine(_) => "affine",
+            Kind::RandomFeatures(_) => "random-features",
             Kind::Network(_) => "network",
             Kind::Generator(ref g) => g.name,
             Kind::External(_) => "exec",
@@ -285,6 +289,7 @@ impl Model {
             Kind::Empirical(points) => points.values.len(),
             Kind::Local(local) => local.values.len(),
             Kind::Affine(affine) => affine.parameters(),
+            Kind::RandomFeatures(model) => model.parameters(),
             Kind::Network(network) => network.average.len(),
             Kind::Generator(generative) => generative.parameters.len(),
             Kind::External(_) => 0,
@@ -313,9 +318,9 @@ impl Model {
     /// The smallest and the largest noise level that it is made for, where there are such.
     pub fn ends(&self) -> Option<(f64, f64)> {
         match &self.kind {
-            Kind::Affine(affine) => {
+            Kind::Affine(Affine { sigmas, .. }) | Kind::RandomFeatures(RandomFeatures { sigmas, .. }) => {
                 let ends = |(low, high): (f64, f64), s: &f64| (low.min(*s), high.max(*s));
-                Some(affine.sigmas.iter().fold((f64::INFINITY, 0.0), ends))
+                Some(sigmas.iter().fold((f64::INFINITY, 0.0), ends))
             }
             _ => self.only_level().map(|level| (level, level)),
         }
@@ -332,6 +337,11 @@ impl Model {
             Kind::Empirical(points) => Some(extent(points.shape, &points.values)),
             Kind::Local(local) => Some(extent((local.shape[0], local.dim()), &local.values)),
             Kind::Network(network) => Some(Extent { mean: None, deviation: network.sigma_data }),
+            Kind::RandomFeatures(model) => {
+                let Features { mean, sigma_data, .. } = &model.features;
+                let rms = (mean.dot(mean) / mean.len() as f64).sqrt();
+                Some(Extent { mean: Some(rms), deviation: *sigma_data })
+            }
             Kind::Affine(_) | Kind::Generator(_) | Kind::External(_) => None,
         }
     }
@@ -367,6 +377,7 @@ impl Model {
             }
             Kind::Local(local) => Box::new(LocalDenoiser::new(local)?),
             Kind::Affine(affine) => Box::new(AffineDenoiser::new(affine)?),
+            Kind::RandomFeatures(model) => Box::new(RandomFeatureDenoiser::new(model)?),
             Kind::Network(_) => Box::new(self.into_network()?),
             Kind::Generator(g) => bail!(g.no_denoiser()),
             Kind::External(external) => Box::new(ExternalDenoiser::new(external, self.asked)?),
@@ -445,6 +456,11 @@ impl Model {
                 let dtype = file.dtype("weights")?;
                 (Kind::Affine(Affine::read(&mut file)?), dtype)
             }
+            "random-features" => {
+                let model = RandomFeatures::read(&mut file)?;
+                let dtype = model.dtype();
+                (Kind::RandomFeatures(model), dtype)
+            }
             "network" => {
                 let network = Network::read(&mut file, &item_shape)?;
                 let dtype = network.average.dtype();
@@ -458,7 +474,7 @@ impl Model {
                 }
                 None => bail!(
                     "a model of kind {other:?}, which this program does not know; it knows molrg, empirical, \
-                     local, affine, network, linear-vae and gan"
+                     local, affine, random-features, network, linear-vae and gan"
                 ),
             },
         };
@@ -468,6 +484,7 @@ impl Model {
             Kind::Empirical(points) => points.shape.1,
             Kind::Local(local) => local.dim(),
             Kind::Affine(affine) => affine.dim(),
+            Kind::RandomFeatures(model) => model.dim(),
             // Read by the shape of their items.
             Kind::Network(_) | Kind::Generator(_) | Kind::External(_) => model.dim(),
         };
@@ -504,6 +521,10 @@ impl Model {
                 tensors::write(out, &metadata, &local.entries())
             }
             Kind::Affine(affine) => tensors::write(out, &metadata, &affine.entries()),
+            Kind::RandomFeatures(model) => {
+                metadata.extend(model.metadata());
+                tensors::write(out, &metadata, &model.entries()?)
+            }
             Kind::Network(network) => {
                 metadata.extend(network.metadata());
                 tensors::write(out, &metadata, &network.entries(&self.item_shape)?)

@@ -141,7 +141,8 @@ pub fn components<T: Scalar>(x: ArrayView2<T>) -> Result<(f64, Option<f64>)> {
     ensure!(n > 1, "{n} rows, which spread in no direction; give more");
     let mut moments = Moments::new(d)?;
     x.axis_chunks_iter(Axis(0), ROWS).for_each(|rows| moments.add(rows));
-    let (mean, covariance) = moments.covariance();
+    let mean = moments.mean();
+    let (_, covariance) = moments.covariance();
     let trace = covariance.diag().sum();
     // In units of the trace: squares of large and of small numbers are numbers.
     ensure!(trace > 0.0, "all rows are equal, or too near to tell; give others");

@@ -15,5 +15,6 @@ mod mixture;
 mod network;
 mod network_golden;
 mod random;
+mod random_features;
 mod schedule;
 mod training;

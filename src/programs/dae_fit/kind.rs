@@ -14,6 +14,8 @@ pub enum Kind {
     Empirical,
     /// The training set's patches: the optimal denoiser of what sees no more, for images
     Local,
+    /// A linear map of random features at every level, trained in closed form
+    RandomFeatures,
     /// Deep linear network
     Linear,
     /// One hidden layer of ReLU
@@ -44,9 +46,13 @@ impl Kind {
     /// The network to be trained, if it is one.
     pub fn network(self) -> Option<NetworkKind> {
         match self {
-            Kind::Molrg | Kind::Gaussian | Kind::Empirical | Kind::Local | Kind::LinearVae | Kind::Gan => {
-                None
-            }
+            Kind::Molrg
+            | Kind::Gaussian
+            | Kind::Empirical
+            | Kind::Local
+            | Kind::RandomFeatures
+            | Kind::LinearVae
+            | Kind::Gan => None,
             Kind::Linear => Some(NetworkKind::Linear),
             Kind::TwoLayer => Some(NetworkKind::TwoLayer),
             Kind::Mlp => Some(NetworkKind::Mlp),

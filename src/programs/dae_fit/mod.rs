@@ -1,6 +1,7 @@
 //! dae-fit: fit a denoising autoencoder.
 
 mod constructed;
+mod features;
 mod generators;
 mod kind;
 mod local;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use anyhow::{Result, anyhow, ensure};
 use clap::Args;
 
+use features::FeatureArgs;
 use generators::train_gan;
 use kind::Kind;
 use local::LocalArgs;
@@ -21,7 +23,7 @@ use mixture::MixtureArgs;
 use report::{REPORT, report_exact, write_report};
 use task::Task;
 
-use crate::cli::{Checkpoints, Job, NETWORK_REPORT, Program, Samples, TrainingArgs, moments, usage};
+use crate::cli::{Checkpoints, Job, NETWORK_REPORT, Program, Repeated, Samples, TrainingArgs, moments, usage};
 use crate::denoiser::Model;
 use crate::denoiser::local::Local;
 use crate::denoiser::model::{Generative, Kind as ModelKind, Points};
@@ -47,6 +49,10 @@ use crate::with_dtype;
 /// does not: equivariant-local, whose interior dictionary (the published code's) lacks the patches across the border.
 /// Patches shrink with the noise level: give --patch-levels.
 ///
+/// random-features: at each of --levels, and there alone, a linear map of p random cosines (arXiv 2602.06021), trained by
+/// gradient flow until --time or to the end, in closed form and over all noise: a model of how networks err, which learns
+/// the leading directions of its features first.
+///
 /// linear, two-layer, mlp, unet, uvit: networks, trained on D(x; σ) = c_skip x + c_out F(c_in x; ¼ ln σ) in the
 /// form that their --loss is published with. The same seed trains the same bytes at any number of threads and
 /// however often it was stopped. linear-vae, gan: generators, which have no denoiser; pf-sample draws from them.
@@ -55,7 +61,7 @@ use crate::with_dtype;
 /// rows at --sigma and --weight-decay (arXiv 2512.20963), tied.
 ///
 /// Memory: molrg (two or three times for several components), empirical and local hold the samples; gaussian
-/// and linear-vae stream them and hold d²; networks hold the samples, the parameters with their gradients (8 of them for
+/// and linear-vae stream them and hold d²; random-features streams them once a level and holds 6p² + d²; networks hold the samples, the parameters with their gradients (8 of them for
 /// unet and uvit), averages and moments, and the activations of a few rows. They print how much.
 #[derive(Args)]
 #[command(after_help = "\
@@ -72,6 +78,8 @@ pub struct Arguments {
     mixture: MixtureArgs,
     #[command(flatten)]
     local: LocalArgs,
+    #[command(flatten)]
+    features: FeatureArgs,
     #[command(flatten)]
     training: TrainingArgs,
     /// The class of every row, a whole number from 0 each (npy or csv): for mlp, unet and uvit, which learn the denoiser
@@ -174,6 +182,11 @@ impl Arguments {
                 ensure!(x.nrows() > 0, "{name}: no rows to fit; give samples");
                 report_exact(report)?;
                 ModelKind::Empirical(Points::new(x))
+            }
+            Task::RandomFeatures(settings) => {
+                let rows = Repeated::<T>::new(job, self.samples.as_deref(), rows)?;
+                report_exact(report)?;
+                ModelKind::RandomFeatures(settings.fit(job, &rows).map_err(context)?)
             }
             Task::Local(settings) => {
                 let image = image(&item_shape).map_err(context)?;

@@ -10,6 +10,7 @@ use crate::training;
 
 use super::Arguments;
 use super::constructed::Construction;
+use super::features;
 use super::kind::Kind;
 use super::mixture::How;
 
@@ -19,6 +20,7 @@ pub enum Task {
     Gaussian(Option<usize>),
     Empirical,
     Local(local::Settings),
+    RandomFeatures(features::Settings),
     LinearVae(usize),
     Gan(usize),
     Constructed(Construction),
@@ -54,6 +56,7 @@ impl Arguments {
                 Kind::Molrg => Task::Mixture(self.mixture.settings(seed)?),
                 Kind::Empirical => Task::Empirical,
                 Kind::Local => Task::Local(self.local.settings(&self.training.patch)?),
+                Kind::RandomFeatures => Task::RandomFeatures(self.features.settings()?),
                 Kind::LinearVae => Task::LinearVae(latent()?),
                 Kind::Gan => {
                     self.training.gan(latent()?, 1, self.mixture.how.lr, seed)?;
@@ -92,6 +95,7 @@ impl Arguments {
         self.mixture.how.check(job, solver)?;
         let machine = if let Task::Local(settings) = task { Some(settings) } else { None };
         self.local.check_effect(job, machine)?;
+        self.features.check_effect(job, matches!(task, Task::RandomFeatures(_)))?;
         let learns = matches!(task, Task::Network(..) | Task::Gan(_)) || solver == Some(Solver::Gradient);
         job.only(
             learns,

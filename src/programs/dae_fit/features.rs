@@ -1,0 +1,111 @@
+//! Linear maps of random features: their flags, and how they are fitted.
+
+use anyhow::{Result, anyhow, bail, ensure};
+use ndarray::Array2;
+
+use crate::cli::{Block, Job, LevelArgs, Repeated, count, parse_list};
+use crate::denoiser::RandomFeatures;
+use crate::denoiser::random_features::Target;
+use crate::fit::random_features::{Moments, Training, draw};
+use crate::scalar::Scalar;
+use crate::schedule::{Grid, same_level};
+
+#[derive(clap::Args)]
+#[command(next_help_heading = "Random features")]
+pub struct FeatureArgs {
+    /// Number of features
+    #[arg(long, value_name = "p", default_value_t = 1000, value_parser = count(1..=100_000_u32))]
+    features: u32,
+    /// Noise levels that it is fitted at, and refuses others: a grid like edm:18, or a list
+    #[arg(long, value_name = "SCHEDULE:N|LIST", default_value = "edm:18")]
+    levels: String,
+    /// How far features see: their kernel is exp(−‖x − x'‖²/2dL²), x of deviation 1
+    #[arg(long, value_name = "L", default_value_t = 1.0)]
+    bandwidth: f64,
+    /// What they are fitted to
+    #[arg(long, value_enum, default_value = "data")]
+    target: Target,
+    /// Train by gradient flow from 0 until this time
+    #[arg(long, value_name = "t")]
+    time: Option<f64>,
+    /// Train to the end, with this penalty on squares of weights (1 is as large as all eigenvalues together)
+    #[arg(long, value_name = "λ", default_value_t = 1e-6, conflicts_with = "time")]
+    ridge: f64,
+}
+
+/// A fit that the flags ask for.
+pub struct Settings {
+    count: usize,
+    sigmas: Vec<f64>,
+    bandwidth: f64,
+    target: Target,
+    training: Training,
+}
+
+impl FeatureArgs {
+    pub fn settings(&self) -> Result<Settings> {
+        let mut args = LevelArgs { sigma: None, snr: None, time: None, levels: None };
+        match self.levels.contains(':') {
+            true => args.levels = Some(self.levels.clone()),
+            false => args.sigma = Some(parse_list(&self.levels).map_err(|e| anyhow!("--levels: {e}"))?),
+        }
+        let sigmas = args.sigmas(&Grid::default())?;
+        for (i, sigma) in sigmas.iter().enumerate() {
+            ensure!(
+                !sigmas[..i].iter().any(|other| same_level(*other, *sigma)),
+                "--levels: {sigma} is there twice; give every level once"
+            );
+        }
+        let positive = |flag: &str, value: f64| {
+            ensure!(value > 0.0 && value.is_finite(), "{flag} {value}: must be positive");
+            Ok(())
+        };
+        positive("--bandwidth", self.bandwidth)?;
+        let training = match self.time {
+            Some(time) => {
+                positive("--time", time)?;
+                Training::Flow(time)
+            }
+            None if self.ridge >= 0.0 && self.ridge.is_finite() => Training::Ridge(self.ridge),
+            None => bail!("--ridge {}: must be finite and not negative", self.ridge),
+        };
+        let (count, bandwidth, target) = (self.features as usize, self.bandwidth, self.target);
+        Ok(Settings { count, sigmas, bandwidth, target, training })
+    }
+
+    /// Refuses flags without effect on other kinds.
+    pub fn check_effect(&self, job: &Job, fitted: bool) -> Result<()> {
+        let flags = ["--features", "--levels", "--bandwidth", "--target", "--time", "--ridge"];
+        job.only(fitted, &flags, "it is for --kind random-features")
+    }
+}
+
+/// Rows that are read at once.
+const ROWS: usize = 2048;
+
+impl Settings {
+    /// The fit: a pass over the rows for their mean and deviation, and one a level.
+    pub fn fit<T: Scalar>(&self, job: &Job, rows: &Repeated<T>) -> Result<RandomFeatures> {
+        let moments = rows.moments(job)?;
+        let mean = moments.mean();
+        let variance = moments.covariance().1.diag().sum();
+        let sigma_data = (variance / mean.len() as f64).sqrt();
+        ensure!(
+            sigma_data > 0.0 && sigma_data.is_finite(),
+            "the rows have no deviation that features could be scaled by; give rows that differ"
+        );
+        let features = draw(self.count, mean, sigma_data, self.bandwidth, job.shared.seed);
+        let mut model = RandomFeatures::new::<T>(features, self.target);
+        let features = model.features.clone();
+        for &sigma in &self.sigmas {
+            let mut moments = Moments::new(&features, sigma)?;
+            let work = |block: Block<T>| Ok(rows.rows(block));
+            job.each_block(rows.source(job)?, ROWS, "rows", work, |_, rows: Array2<T>| {
+                moments.add(rows.view());
+                Ok(())
+            })?;
+            model.push::<T>(sigma, moments.fit(self.target, self.training)?.view());
+        }
+        Ok(model)
+    }
+}
