@@ -24,7 +24,7 @@
 //! | [`generator`] | latents in, samples out: linear VAE and GAN, for comparison |
 //! | [`fit`] | PCA, K-subspaces, EM, descent on the denoising loss |
 //! | [`geometry`] | watermarks in the spectrum of images, and what they must survive |
-//! | [`measure`] | RP, GL, PFD, bias and variance, numerical rank, hidden units, subspace error |
+//! | [`measure`] | RP, GL, PFD, bias and variance, numerical rank, ridges, dimensions, hidden units, subspace error |
 //! | [`expression`] | formulas over named numbers |
 //! | [`random`] | row-keyed random numbers, a promise |
 //! | [`linalg`] | products with fixed rounding; factorizations |

@@ -93,7 +93,8 @@ impl RandomFeatures {
     pub(super) fn read(file: &mut TensorFile) -> Result<RandomFeatures> {
         let name = file.entry("target").unwrap_or("").to_string();
         let target = Target::from_str(&name, false).ok();
-        let target = target.with_context(|| format!("damaged, or of a later version: its target is {name:?}"))?;
+        let target =
+            target.with_context(|| format!("damaged, or of a later version: its target is {name:?}"))?;
         let sigma_data = file.entry("sigma_data").and_then(|v| v.parse::<f64>().ok());
         let sigma_data = sigma_data.filter(|s| *s > 0.0 && s.is_finite());
         let sigma_data = sigma_data.context("damaged: its metadata lack a proper sigma_data")?;

@@ -148,7 +148,10 @@ pub fn components<T: Scalar>(x: ArrayView2<T>) -> Result<(f64, Option<f64>)> {
     ensure!(trace > 0.0, "all rows are equal, or too near to tell; give others");
     let covariance = covariance / trace;
     let squares: f64 = covariance.iter().map(|c| c * c).sum();
-    ensure!(squares.is_finite() && squares > 0.0, "the numbers are too large for a covariance; give them in another unit");
+    ensure!(
+        squares.is_finite() && squares > 0.0,
+        "the numbers are too large for a covariance; give them in another unit"
+    );
     let mut moves = Mean::default();
     for rows in x.axis_chunks_iter(Axis(0), ROWS) {
         let z = (cast::<T, f64>(rows) - &mean) / trace.sqrt();

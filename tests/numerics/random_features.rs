@@ -10,7 +10,13 @@ fn normal(seed: u64, rows: u64, width: usize) -> Array2<f64> {
     normal_rows(seed, Purpose::Noise, 0..rows, width)
 }
 
-fn fit(features: &Features, rows: &Array2<f64>, sigma: f64, target: Target, training: Training) -> Array2<f64> {
+fn fit(
+    features: &Features,
+    rows: &Array2<f64>,
+    sigma: f64,
+    target: Target,
+    training: Training,
+) -> Array2<f64> {
     let mut moments = Moments::new(features, sigma).unwrap();
     moments.add(rows.view());
     moments.fit(target, training).unwrap()
@@ -141,7 +147,7 @@ fn jacobians_are_those_of_differences() {
 fn many_features_come_to_the_posterior_mean() {
     let rows = normal(6, 6, 2);
     let exact = EmpiricalDenoiser::new(rows.clone());
-    let features = draw(600, rows.mean_axis(Axis(0)).unwrap(), 0.9, 0.7, 7);
+    let features = draw(200, rows.mean_axis(Axis(0)).unwrap(), 0.9, 0.7, 7);
     let sigma = 0.7;
     let x = ndarray::concatenate![Axis(0), rows, rows] + normal(7, 12, 2) * sigma;
     let expected = exact.denoise(x.view(), sigma).unwrap();
@@ -152,7 +158,7 @@ fn many_features_come_to_the_posterior_mean() {
             rms(&(model.denoise(x.view(), sigma).unwrap() - &expected))
         });
         assert!(errors[0] > 3.0 * errors[1] && errors[1] > 3.0 * errors[2], "{errors:?}");
-        // Of numbers about 1: what 600 features of this bandwidth leave.
-        assert!(errors[2] < 5e-3, "{errors:?}");
+        // Of numbers about 1: what 200 features of this bandwidth leave.
+        assert!(errors[2] < 2e-2, "{errors:?}");
     }
 }

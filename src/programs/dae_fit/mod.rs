@@ -23,7 +23,9 @@ use mixture::MixtureArgs;
 use report::{REPORT, report_exact, write_report};
 use task::Task;
 
-use crate::cli::{Checkpoints, Job, NETWORK_REPORT, Program, Repeated, Samples, TrainingArgs, moments, usage};
+use crate::cli::{
+    Checkpoints, Job, NETWORK_REPORT, Program, Repeated, Samples, TrainingArgs, moments, usage,
+};
 use crate::denoiser::Model;
 use crate::denoiser::local::Local;
 use crate::denoiser::model::{Generative, Kind as ModelKind, Points};

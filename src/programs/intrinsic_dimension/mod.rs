@@ -118,7 +118,11 @@ impl Program for Arguments {
             return with_dtype!(job.dtype(&[rows.dtype()]), T => self.of_samples::<T>(job, &methods, rows));
         };
         let sigmas = self.levels.sigmas(job)?;
-        job.numbered(methods.contains(&Method::Normals), "--method normals", "noise belongs to rows by number")?;
+        job.numbered(
+            methods.contains(&Method::Normals),
+            "--method normals",
+            "noise belongs to rows by number",
+        )?;
         job.wait_for_stdin(&[Some(name), self.samples.as_deref()])?;
         let model = job.model(Some(name))?;
         job.class_is_for([&model])?;

@@ -36,7 +36,8 @@ impl Arguments {
         let work = |block: Block<T>| {
             let row = block.rows.start;
             let x = block.first().unwrap_or_default();
-            let at = |&sigma: &f64| of_model(jacobian.denoiser(), x.row(0), row, sigma, wanted, job.shared.seed);
+            let at =
+                |&sigma: &f64| of_model(jacobian.denoiser(), x.row(0), row, sigma, wanted, job.shared.seed);
             sigmas.iter().map(at).collect::<Result<Vec<Local>>>().with_context(|| format!("row {row}"))
         };
         job.each_block(Source::Stream(rows), 1, "points", work, |_, found| {

@@ -76,7 +76,8 @@ impl Arguments {
             },
             |rows, (frame, parts)| {
                 found.add(rows.start, &frame);
-                let [row, normal, tangential] = [rows.start.into(), parts.normal.into(), parts.tangential.into()];
+                let [row, normal, tangential] =
+                    [rows.start.into(), parts.normal.into(), parts.tangential.into()];
                 table.row(&[row, normal, tangential, frame.curvature.into(), frame.gap.into()])
             },
         )?;

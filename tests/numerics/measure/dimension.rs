@@ -29,9 +29,8 @@ fn estimates_are_their_formulas_over_all_distances() {
         let (mut near, mut far) = (0.0, 0.0);
         for i in 0..150 {
             let all = distances(&x, i);
-            let inverse = |k: usize| {
-                all[..k - 1].iter().map(|t| (all[k - 1] / t).ln()).sum::<f64>() / (k - 1) as f64
-            };
+            let inverse =
+                |k: usize| all[..k - 1].iter().map(|t| (all[k - 1] / t).ln()).sum::<f64>() / (k - 1) as f64;
             near += inverse(k) / 150.0;
             far += inverse(2 * k) / 150.0;
         }
@@ -184,8 +183,7 @@ fn models_of_finite_sets() {
     let x = normal::<f64>(13, 1, 5).row(0).to_owned();
     let sigma: f64 = 0.8;
     let h = 1e-4_f64;
-    let slope =
-        (log_density(&x, sigma * h.exp()) - log_density(&x, sigma * (-h).exp())) / (2.0 * h);
+    let slope = (log_density(&x, sigma * h.exp()) - log_density(&x, sigma * (-h).exp())) / (2.0 * h);
     let found: Local = of_model(&set, x.view(), 0, sigma, ALL, 1).unwrap();
     // Differences have an error of h².
     assert!((found.density - (5.0 + slope)).abs() < 1e-6, "{found:?} {slope}");
