@@ -80,7 +80,10 @@ pub const CALLS: &[Call] = &[
     call("dae-fit", "train.npy --kind empirical --report report.csv"),
     call("dae-fit", "train.npy --kind local --quiet --machine bordered --patch 3 --report report.csv"),
     call("dae-fit", "train.npy --kind local --quiet --machine equivariant"),
-    call("dae-fit", "train.npy --kind random-features --features 40 --levels 10,2,0.5 --time 50 --report report.csv"),
+    call(
+        "dae-fit",
+        "train.npy --kind random-features --features 40 --levels 10,2,0.5 --time 50 --report report.csv",
+    ),
     call(
         "dae-fit",
         "train.npy --kind random-features --features 30 --levels edm:3 --ridge 1e-3 --target noise --bandwidth 2",
@@ -283,9 +286,14 @@ pub const CALLS: &[Call] = &[
         "ridge",
         6,
         &["-"],
-        "distance few.npy --model empirical.st --sigma 1.5 --dim 2 --steps 5 --tolerance 1e-5",
+        "distance few.npy --model truth.st --sigma 1.5 --dim 2 --steps 5 --tolerance 1e-5",
     ),
-    rowwise("ridge", 6, &["-"], "distance few.npy --model network.st --sigma 2 --dim 1 --steps 2 --tolerance 1e-5"),
+    rowwise(
+        "ridge",
+        6,
+        &["-"],
+        "distance few.npy --model network.st --sigma 2 --dim 1 --steps 2 --tolerance 1e-5",
+    ),
     rowwise("ridge", 200, &["-"], "decompose student.st truth.st test.npy --sigma 0.5 --dim 3 --add-noise"),
     rowwise("ridge", 6, &["-"], "decompose truth.st network.st few.npy --sigma 2 --dim 2"),
     rowwise("dae-apply", 200, &["-"], "features.st test.npy --sigma 2 --add-noise"),

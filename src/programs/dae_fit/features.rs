@@ -87,11 +87,13 @@ impl Settings {
     /// The fit: a pass over the rows for their mean and deviation, and one a level.
     pub fn fit<T: Scalar>(&self, job: &Job, rows: &Repeated<T>) -> Result<RandomFeatures> {
         let moments = rows.moments(job)?;
-        let mean = moments.mean();
+        let (mean, count) = (moments.mean(), moments.count());
         let variance = moments.covariance().1.diag().sum();
         let sigma_data = (variance / mean.len() as f64).sqrt();
+        ensure!(count > 0, "no rows to fit; give samples");
+        ensure!(sigma_data.is_finite(), "the numbers are too large to fit; give them in another unit");
         ensure!(
-            sigma_data > 0.0 && sigma_data.is_finite(),
+            sigma_data > 0.0,
             "the rows have no deviation that features could be scaled by; give rows that differ"
         );
         let features = draw(self.count, mean, sigma_data, self.bandwidth, job.shared.seed);

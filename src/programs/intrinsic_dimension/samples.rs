@@ -1,6 +1,6 @@
 //! Of samples.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use ndarray::{Array2, Axis};
 
 use super::{Arguments, Method};
@@ -25,6 +25,7 @@ impl Arguments {
         let mut table = job.table(&["method", "dimension", "std_error", "n"])?;
         let name = rows.name().to_string();
         let x = rows.read_all::<T>()?;
+        ensure!(x.nrows() > 0, "{name}: no rows to measure; give samples");
         let (mut flat, mut near) = (None, None);
         if methods.contains(&Method::Components) {
             flat = Some((components(x.view()).context(name.clone())?, x.nrows()));

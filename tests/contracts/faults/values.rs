@@ -93,7 +93,13 @@ const DATA: &[Data] = &[
     Data {
         name: "fewer rows than numbers",
         rows: &[[1.0, -2.0, 0.5], [0.25, 3.0, 1.0]],
-        refused: &[&[("probe", "4 labels for 2 rows")], NO_MASK],
+        refused: &[
+            &[
+                ("probe", "4 labels for 2 rows"),
+                ("intrinsic-dimension {} --neighbours", "2 rows, where each needs 2 others"),
+            ],
+            NO_MASK,
+        ],
     },
     Data {
         name: "a constant column",
