@@ -144,14 +144,11 @@ pub fn components<T: Scalar>(x: ArrayView2<T>) -> Result<(f64, Option<f64>)> {
     let mean = moments.mean();
     let (_, covariance) = moments.covariance();
     let trace = covariance.diag().sum();
-    // In units of the trace: squares of large and of small numbers are numbers.
+    ensure!(trace.is_finite(), "the numbers are too large for a covariance; give them in another unit");
     ensure!(trace > 0.0, "all rows are equal, or too near to tell; give others");
+    // In units of the trace: squares of large and of small numbers are numbers.
     let covariance = covariance / trace;
     let squares: f64 = covariance.iter().map(|c| c * c).sum();
-    ensure!(
-        squares.is_finite() && squares > 0.0,
-        "the numbers are too large for a covariance; give them in another unit"
-    );
     let mut moves = Mean::default();
     for rows in x.axis_chunks_iter(Axis(0), ROWS) {
         let z = (cast::<T, f64>(rows) - &mean) / trace.sqrt();
