@@ -110,8 +110,8 @@ impl<T: Scalar> Ridge<'_, T> {
     /// # Errors
     /// As [`Ridge::frame`].
     pub fn project(&self, x: ArrayView1<T>, row: u64) -> Result<Projected<T>> {
-        let mut point = x.to_owned();
-        for steps in 0.. {
+        let (mut point, mut steps) = (x.to_owned(), 0);
+        loop {
             let frame = self.frame(point.view(), row)?;
             let across = frame.across(&-rest(self.denoiser, point.view(), row, self.sigma)?);
             let step = length(&across);
@@ -121,8 +121,8 @@ impl<T: Scalar> Ridge<'_, T> {
                 return Ok(Projected { point, frame, steps, step, converged });
             }
             point.zip_mut_with(&across, |x, step| *x = T::of(x.wide() + step));
+            steps += 1;
         }
-        unreachable!("the loop ends at the last step")
     }
 
     /// The error of another's score, (D' − D)/σ², across and along this ridge at x.

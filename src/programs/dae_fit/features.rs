@@ -3,7 +3,7 @@
 use anyhow::{Result, anyhow, bail, ensure};
 use ndarray::Array2;
 
-use crate::cli::{Block, Job, LevelArgs, Repeated, count, parse_list};
+use crate::cli::{Block, Job, LevelArgs, Repeated, count, noise_level, parse_list};
 use crate::denoiser::RandomFeatures;
 use crate::denoiser::random_features::Target;
 use crate::fit::random_features::{Moments, Training, draw};
@@ -44,12 +44,16 @@ pub struct Settings {
 
 impl FeatureArgs {
     pub fn settings(&self) -> Result<Settings> {
-        let mut args = LevelArgs { sigma: None, snr: None, time: None, levels: None };
-        match self.levels.contains(':') {
-            true => args.levels = Some(self.levels.clone()),
-            false => args.sigma = Some(parse_list(&self.levels).map_err(|e| anyhow!("--levels: {e}"))?),
-        }
-        let sigmas = args.sigmas(&Grid::default())?;
+        let sigmas = match self.levels.contains(':') {
+            true => {
+                let levels = Some(self.levels.clone());
+                LevelArgs { sigma: None, snr: None, time: None, levels }.sigmas(&Grid::default())?
+            }
+            false => {
+                let list = parse_list(&self.levels).map_err(|e| anyhow!("--levels: {e}"))?;
+                list.0.iter().map(|&sigma| noise_level("--levels", sigma)).collect::<Result<Vec<_>>>()?
+            }
+        };
         for (i, sigma) in sigmas.iter().enumerate() {
             ensure!(
                 !sigmas[..i].iter().any(|other| same_level(*other, *sigma)),
