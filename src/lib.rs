@@ -34,7 +34,7 @@
 //! | [`generator`] | latents in, samples out: VAE and GAN, for comparison; their training |
 //! | [`fit`] | PCA, K-subspaces, EM, descent on the denoising loss |
 //! | [`geometry`] | watermarks in the spectrum of images, and what they must survive |
-//! | [`measure`] | all that is computed of samples and of models: RP, GL, PFD, nearest rows, entropy, rank, linearity, … |
+//! | [`measure`] | all that is computed of samples and of models: RP, GL, PFD, nearest rows, entropy, rank, dimension, ridges, linearity, … |
 //! | [`theory`] | what linear denoisers learn, and are over training sets, predicted from eigenvalues |
 //! | [`expression`] | formulas over named numbers |
 //! | [`random`] | random numbers by (seed, purpose, row): the same bytes in every version |

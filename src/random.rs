@@ -74,6 +74,10 @@ pub enum Purpose {
     Directions,
     /// The order of rows that some are chosen from.
     Subset,
+    /// Noise about a point, for scores that point across a manifold.
+    Normals,
+    /// Frequencies and phases of random features, one row per feature.
+    Features,
 }
 
 impl Purpose {
@@ -101,6 +105,8 @@ impl Purpose {
             Purpose::Pairs => "pairs",
             Purpose::Directions => "directions",
             Purpose::Subset => "subset",
+            Purpose::Normals => "normals",
+            Purpose::Features => "features",
         }
     }
 }

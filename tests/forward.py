@@ -67,6 +67,8 @@ CASES = [
     ("bordered", "5,6", "--kind local --machine bordered --patch 3"),
     ("pca-local", "3,4", "--kind pca-local --threshold 0.2"),
     ("affine", "3,4", "distill"),
+    ("random features", "3,4", "--kind random-features --features 31 --levels 0.03,0.7,20 --time 50"),
+    ("random features of noise", "7", "--kind random-features --features 9 --levels 20,0.7,0.03 --target noise"),
     ("linear-vae", "7", "--kind linear-vae -r 3"),
     ("gan", "7", "--kind gan -r 3 --width 6 --depth 2"),
 ]

@@ -342,14 +342,32 @@ def pca_local(m, t, x, sigma, xp):
     return xp.stack(out)
 
 
+def own_level(t, level, model):
+    """Which of its levels this one is."""
+    off = abs(t["sigmas"] - level)
+    own = int(off.argmin())
+    if not float(off[own]) <= 1e-9 * float(level):
+        raise ValueError(f"noise level {float(level)}: is none of those that the {model} was fitted at")
+    return own
+
+
 def affine(t, x, sigma, xp):
     out = []
     for row, level in zip(x, sigma):
-        off = abs(t["sigmas"] - level)
-        own = int(off.argmin())
-        if not float(off[own]) <= 1e-9 * float(level):
-            raise ValueError(f"noise level {float(level)}: is none of those that the affine model was fitted at")
+        own = own_level(t, level, "affine model")
         out.append(t["weights"][own] @ row + t["biases"][own])
+    return xp.stack(out)
+
+
+def random_features(m, t, x, sigma, xp):
+    out = []
+    for row, level in zip(x, sigma):
+        own = own_level(t, level, "model of random features")
+        sigma_l, sigma_d = float(t["sigmas"][own]), float(m["sigma_data"])
+        z = (row - t["mean"]) / math.hypot(sigma_l, sigma_d)
+        features = math.sqrt(2) * xp.cos(t["frequencies"] @ z + t["phases"])
+        answer = t["coefficients"][own] @ features / math.sqrt(len(t["phases"]))
+        out.append(t["mean"] + answer if m["target"] == "data" else row - sigma_l * answer)
     return xp.stack(out)
 
 
@@ -393,6 +411,8 @@ def denoised_by(m, tensors, x, sigma, xp=np, classes=None):
         return pca_local(m, tensors, x, sigma, xp)
     if m["kind"] == "affine":
         return affine(tensors, x, sigma, xp)
+    if m["kind"] == "random-features":
+        return random_features(m, tensors, x, sigma, xp)
     return network(m, tensors, x, sigma, xp, classes)
 
 

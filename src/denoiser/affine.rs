@@ -104,15 +104,23 @@ impl<T: Scalar> AffineDenoiser<T> {
 
     /// W and b of a level, if it was fitted there: between levels there are none.
     fn at(&self, sigma: f64) -> Result<(ArrayView2<'_, T>, ArrayView1<'_, T>)> {
-        let level = self.sigmas.iter().position(|own| same_level(*own, sigma)).with_context(|| {
-            format!(
-                "noise level {sigma}: this affine model was fitted at {} alone; give levels that are among them, to a flow \
-                 a grid of them and a solver that stays on it, or distill the model at this level too",
-                shortly(&self.sigmas)
-            )
-        })?;
+        let level = level_of(&self.sigmas, sigma, "affine model", "distill the model at this level too")?;
         Ok((self.weights.index_axis(Axis(0), level), self.biases.row(level)))
     }
+}
+
+/// Which of the levels that a model was fitted at this one is; `otherwise` is the way out besides giving one of these.
+///
+/// # Errors
+/// When it is none.
+pub(super) fn level_of(levels: &[f64], sigma: f64, model: &str, otherwise: &str) -> Result<usize> {
+    levels.iter().position(|own| same_level(*own, sigma)).with_context(|| {
+        format!(
+            "noise level {sigma}: this {model} was fitted at {} alone; give levels that are among them, to a flow a grid of \
+             them and a solver that stays on it, or {otherwise}",
+            shortly(levels)
+        )
+    })
 }
 
 /// Some numbers, of which at most four stand for all.

@@ -8,6 +8,7 @@
 //! * [`local`]: optimal denoisers of a finite set that see patches (arXiv 2412.20292);
 //! * [`pca_local`]: that of a finite set whose numbers see those that they vary with (arXiv 2509.09672);
 //! * [`affine`]: one affine map a noise level;
+//! * [`random_features`]: a linear map of random features a noise level (arXiv 2602.06021);
 //! * [`reduced`]: the flow of a mixture in the dimensions in which it happens;
 //! * [`classes`]: which of its classes a model is asked for;
 //! * [`guided`]: denoisers guided by the difference of two (classifier-free guidance);
@@ -31,6 +32,7 @@ pub mod mixture;
 pub mod model;
 pub mod network;
 pub mod pca_local;
+pub mod random_features;
 pub mod reduced;
 
 pub use affine::{Affine, AffineDenoiser};
@@ -45,6 +47,7 @@ pub use local::LocalDenoiser;
 pub use mixture::MixtureDenoiser;
 pub use model::Model;
 pub use network::NetworkDenoiser;
+pub use random_features::{RandomFeatureDenoiser, RandomFeatures};
 pub use reduced::Reduced;
 
 use anyhow::Result;

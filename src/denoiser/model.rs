@@ -7,6 +7,7 @@
 //! | `local` | `data` [N, H, W, C] |
 //! | `pca-local` | `data` [N, d]; its `threshold` is in the metadata |
 //! | `affine` | `sigmas` f64 [L], `weights` [L, d, d], `biases` [L, d] |
+//! | `random-features` | `sigmas` f64 [L], `frequencies` [p, d], `phases` [p], `mean` [d], `coefficients` [L, d, p] |
 //! | `linear-vae`, `gan` | `model.…`: generators, which have no denoiser |
 //! | `network` | `ema.…` and `model.…`, one tensor a parameter; checkpoints also `first.…`, `second.…` |
 //!
@@ -24,9 +25,10 @@ use super::external::Ability;
 use super::local::{Local, Machine};
 use super::network::Network;
 use super::pca_local::PcaLocalDenoiser;
+use super::random_features::Features;
 use super::{
     Affine, AffineDenoiser, Asked, Denoiser, Differentiable, EmpiricalDenoiser, External, ExternalDenoiser,
-    LocalDenoiser, MixtureDenoiser, NetworkDenoiser,
+    LocalDenoiser, MixtureDenoiser, NetworkDenoiser, RandomFeatureDenoiser, RandomFeatures,
 };
 use crate::generator::Decoder;
 use crate::linalg::{column_means, largest_eigenvalue};
@@ -59,6 +61,7 @@ pub enum Kind {
     /// The set, and τ.
     PcaLocal(Points, f64),
     Affine(Affine),
+    RandomFeatures(RandomFeatures),
     Network(Box<Network>),
     Generator(Generative),
     /// A program, which no file holds.
@@ -280,6 +283,7 @@ impl Model {
             Kind::Local(_) => "local",
             Kind::PcaLocal(..) => "pca-local",
             Kind::Affine(_) => "affine",
+            Kind::RandomFeatures(_) => "random-features",
             Kind::Network(_) => "network",
             Kind::Generator(ref g) => g.name,
             Kind::External(_) => "exec",
@@ -297,6 +301,7 @@ impl Model {
             Kind::PcaLocal(points, _) => points.values.len(),
             Kind::Local(local) => local.values.len(),
             Kind::Affine(affine) => affine.parameters(),
+            Kind::RandomFeatures(model) => model.parameters(),
             Kind::Network(network) => network.average.len(),
             Kind::Generator(generative) => generative.parameters.len(),
             Kind::External(_) => 0,
@@ -319,6 +324,9 @@ impl Model {
             }
             Kind::PcaLocal(points, threshold) => format!("{} rows; threshold {threshold}", points.shape.0),
             Kind::Affine(affine) => format!("{} levels", affine.sigmas.len()),
+            Kind::RandomFeatures(model) => {
+                format!("{} features; {} levels", model.features.phases.len(), model.sigmas.len())
+            }
             Kind::Network(_) | Kind::Generator(_) | Kind::External(_) => match self.classes() {
                 Some(Classes { count, unconditional: true }) => format!("{count} classes, and without"),
                 Some(Classes { count, .. }) => format!("{count} classes"),
@@ -349,9 +357,9 @@ impl Model {
     /// The smallest and the largest noise level that it is made for, where there are such.
     pub fn ends(&self) -> Option<(f64, f64)> {
         match &self.kind {
-            Kind::Affine(affine) => {
+            Kind::Affine(Affine { sigmas, .. }) | Kind::RandomFeatures(RandomFeatures { sigmas, .. }) => {
                 let ends = |(low, high): (f64, f64), s: &f64| (low.min(*s), high.max(*s));
-                Some(affine.sigmas.iter().fold((f64::INFINITY, 0.0), ends))
+                Some(sigmas.iter().fold((f64::INFINITY, 0.0), ends))
             }
             _ => self.only_level().map(|level| (level, level)),
         }
@@ -369,6 +377,11 @@ impl Model {
             Kind::PcaLocal(points, _) => Some(extent(points.shape, &points.values)),
             Kind::Local(local) => Some(extent((local.shape[0], local.dim()), &local.values)),
             Kind::Network(network) => Some(Extent { mean: None, deviation: network.sigma_data }),
+            Kind::RandomFeatures(model) => {
+                let Features { mean, sigma_data, .. } = &model.features;
+                let rms = (mean.dot(mean) / mean.len() as f64).sqrt();
+                Some(Extent { mean: Some(rms), deviation: *sigma_data })
+            }
             Kind::Affine(_) | Kind::Generator(_) | Kind::External(_) => None,
         }
     }
@@ -407,6 +420,7 @@ impl Model {
                 Box::new(PcaLocalDenoiser::new(points.into_array()?, threshold)?)
             }
             Kind::Affine(affine) => Box::new(AffineDenoiser::new(affine)?),
+            Kind::RandomFeatures(model) => Box::new(RandomFeatureDenoiser::new(model)?),
             Kind::Network(_) => Box::new(self.into_network()?),
             Kind::Generator(g) => bail!(g.no_denoiser()),
             Kind::External(external) => Box::new(ExternalDenoiser::new(external, self.asked)?),
@@ -492,6 +506,11 @@ impl Model {
                 let dtype = file.dtype("weights")?;
                 (Kind::Affine(Affine::read(&mut file)?), dtype)
             }
+            "random-features" => {
+                let model = RandomFeatures::read(&mut file)?;
+                let dtype = model.dtype();
+                (Kind::RandomFeatures(model), dtype)
+            }
             "network" => {
                 let network = Network::read(&mut file, &item_shape)?;
                 let dtype = network.average.dtype();
@@ -505,7 +524,7 @@ impl Model {
                 }
                 None => bail!(
                     "a model of kind {other:?}, which this program does not know; it knows molrg, empirical, \
-                     local, pca-local, affine, network, linear-vae and gan"
+                     local, pca-local, affine, random-features, network, linear-vae and gan"
                 ),
             },
         };
@@ -515,6 +534,7 @@ impl Model {
             Kind::Empirical(points) | Kind::PcaLocal(points, _) => points.shape.1,
             Kind::Local(local) => local.dim(),
             Kind::Affine(affine) => affine.dim(),
+            Kind::RandomFeatures(model) => model.dim(),
             // Read by the shape of their items.
             Kind::Network(_) | Kind::Generator(_) | Kind::External(_) => model.dim(),
         };
@@ -550,6 +570,10 @@ impl Model {
                 tensors::write(out, &metadata, &local.entries())
             }
             Kind::Affine(affine) => tensors::write(out, &metadata, &affine.entries()),
+            Kind::RandomFeatures(model) => {
+                metadata.extend(model.metadata());
+                tensors::write(out, &metadata, &model.entries()?)
+            }
             Kind::Network(network) => {
                 metadata.extend(network.metadata());
                 tensors::write(out, &metadata, &network.entries(&self.item_shape)?)

@@ -85,6 +85,12 @@ impl Moments {
         self.count
     }
 
+    /// The mean; of no rows it is not finite.
+    pub fn mean(&self) -> Array1<f64> {
+        let mean = &self.sum / self.count as f64;
+        self.shift.as_ref().map_or(mean.clone(), |shift| mean + shift)
+    }
+
     /// The mean less the shift, and the covariance (divisor N). Of no rows they are not finite.
     pub fn covariance(self) -> (Array1<f64>, Array2<f64>) {
         let n = self.count as f64;

@@ -36,6 +36,13 @@ impl Known {
     }
 }
 
+/// The numbers of the rows that are equal to the bit to none before them.
+pub fn first_of_each<T: Scalar>(rows: ArrayView2<T>) -> Vec<usize> {
+    let mut seen = HashSet::new();
+    let digests = digests(rows).into_iter().enumerate();
+    digests.filter(|(_, digest)| seen.insert(*digest)).map(|(row, _)| row).collect()
+}
+
 fn digests<T: Scalar>(rows: ArrayView2<T>) -> Vec<u64> {
     (0..rows.nrows()).into_par_iter().map(|i| digest(rows.row(i))).collect()
 }

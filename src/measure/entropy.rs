@@ -21,7 +21,7 @@ const FEWEST_PARTS: usize = 5;
 const OF_A_PART: usize = 5;
 
 /// Rows whose neighbours are looked for at a time.
-const ROWS: usize = 4096;
+pub(super) const ROWS: usize = 4096;
 
 /// An estimate of the entropy, in nats.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -57,18 +57,35 @@ impl Entropy {
         ensure!(n > k, "{n} rows, where each needs {k} others; give more rows or fewer --neighbours");
         let searched = Searched::checked(x)?.expecting(n);
         let value = estimate(&searched, k, &mut progress)?;
-        let count = (n / (OF_A_PART * (k + 1))).min(PARTS);
-        let mut values = Mean::default();
-        // Every part as all of the rows, in whatever order they come.
-        let order = shuffled(n, 0, 0);
-        for part in 0..if count < FEWEST_PARTS { 0 } else { count } {
-            let rows: Vec<usize> = order.iter().skip(part).step_by(count).copied().collect();
-            let part = Searched::new(searched.rows().select(Axis(0), &rows)).expecting(rows.len());
-            values.add(estimate(&part, k, &mut progress)?);
-        }
-        let parts = (values.n > 0).then(|| Parts { std_error: values.std_error(), mean: values.mean, count });
+        let parts = in_parts(&searched, k, |part| estimate(part, k, &mut progress))?;
         Ok(Entropy { value, parts })
     }
+}
+
+/// What up to 20 parts of the rows have each by itself, of values that take the k-th nearest; none where there are too
+/// few rows.
+///
+/// # Errors
+/// The first of `value`.
+pub(super) fn in_parts<T: Scalar>(
+    x: &Searched<T>,
+    k: usize,
+    mut value: impl FnMut(&Searched<T>) -> Result<f64>,
+) -> Result<Option<Parts>> {
+    let n = x.rows().nrows();
+    let count = (n / (OF_A_PART * (k + 1))).min(PARTS);
+    if count < FEWEST_PARTS {
+        return Ok(None);
+    }
+    let mut values = Mean::default();
+    // Every part as all of the rows, in whatever order they come.
+    let order = shuffled(n, 0, 0);
+    for part in 0..count {
+        let rows: Vec<usize> = order.iter().skip(part).step_by(count).copied().collect();
+        let part = Searched::new(x.rows().select(Axis(0), &rows)).expecting(rows.len());
+        values.add(value(&part)?);
+    }
+    Ok(Some(Parts { std_error: values.std_error(), mean: values.mean, count }))
 }
 
 /// H = ψ(N) − ψ(k) + ln c_d + (d/N) Σ ln r_k, c_d = π^{d/2}/Γ(d/2 + 1) the volume of the unit ball.

@@ -76,6 +76,11 @@ enum Known {
     Products,
 }
 
+/// ‖J − Jᵀ‖/‖J‖ (Frobenius), 0 for the Jacobian of a posterior mean; none of 0.
+pub fn asymmetry(j: ArrayView2<f64>) -> Option<f64> {
+    Some(norm((&j - &j.t()).view()) / norm(j)).filter(|a| a.is_finite())
+}
+
 impl<T: Scalar> Search<'_, T> {
     /// How many vectors of a closed form are used: of a part, all.
     fn lifted(&self) -> usize {
@@ -145,7 +150,7 @@ impl<T: Scalar> Search<'_, T> {
         let found = found.as_ref().unwrap_or(&values);
         let nothing = found.iter().any(|&v| v <= least(found));
         let asymmetry = match &known {
-            Known::Formed(j) => Some(norm((j - &j.t()).view()) / norm(j.view())).filter(|a| a.is_finite()),
+            Known::Formed(j) => asymmetry(j.view()),
             _ => None,
         };
         Ok(Basis { right, left, values, nothing, kept, asymmetry, turning })

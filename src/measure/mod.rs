@@ -5,6 +5,7 @@
 //! * [`generalization`]: the GL score in its three forms;
 //! * [`nearest`]: the rows of a set nearest to others, exactly;
 //! * [`entropy`]: of the law that samples are drawn from, by nearest rows (arXiv 2509.16499);
+//! * [`dimension`]: of the manifold that samples lie on, or a model's density (arXiv math/0403030, 1803.06992, 2406.03537);
 //! * [`subset`]: rows that stand for a set;
 //! * [`probe`]: what features say of labels (arXiv 2502.05743);
 //! * [`copies`]: rows that are equal to the bit;
@@ -16,6 +17,7 @@
 //! * [`numerical_rank`]: of a denoiser's Jacobian;
 //! * [`jacobian_basis`]: its leading directions, and those that change one part of the output alone
 //!   (arXiv 2409.02374);
+//! * [`ridge`]: where its density is largest across, and what errs across and along (arXiv 2602.06021);
 //! * [`image_quality`]: PSNR, SSIM and where two images differ;
 //! * [`roc`]: how well a score tells two classes apart;
 //! * [`subspace_error`]: the distance of fitted subspaces from the planted ones
@@ -29,6 +31,7 @@ pub mod comparison;
 pub mod copies;
 pub mod curve;
 pub mod descriptor;
+pub mod dimension;
 pub mod entropy;
 pub mod features;
 pub mod generalization;
@@ -43,6 +46,7 @@ pub mod phase;
 pub mod probability_flow_distance;
 pub mod probe;
 pub mod reproducibility;
+pub mod ridge;
 pub mod roc;
 pub mod scale;
 pub mod sieve;

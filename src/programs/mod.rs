@@ -21,6 +21,7 @@ mod dae_serve;
 mod entropy;
 mod fig;
 mod image_quality;
+mod intrinsic_dimension;
 mod jacobian_basis;
 mod jacobian_rank;
 mod linear_theory;
@@ -32,6 +33,7 @@ mod pf_sample;
 mod pfd;
 mod phase_grid;
 mod probe;
+mod ridge;
 mod rp_score;
 mod subset;
 mod subspace_error;
@@ -67,6 +69,11 @@ pub static PROGRAMS: &[Entry] = &[
     program::<pfd::Arguments>("pfd", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, ClassOfRows]),
     program::<jacobian_rank::Arguments>("jacobian-rank", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
     program::<jacobian_basis::Arguments>("jacobian-basis", &[Model, Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
+    several::<ridge::About>("ridge", &[
+        program::<ridge::project::Arguments>("project", &[Samples, Model], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
+        program::<ridge::distance::Arguments>("distance", &[Samples, Model], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
+        program::<ridge::decompose::Arguments>("decompose", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
+    ]),
     program::<image_quality::Arguments>("image-quality", &[Samples], Table, &[Format, Rows, Nan(Error), Shape]),
     program::<linearity::Arguments>("linearity", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
     several::<linear_theory::About>("linear-theory", &[
@@ -77,6 +84,7 @@ pub static PROGRAMS: &[Entry] = &[
         program::<linear_theory::denoiser::Arguments>("denoiser", &[Samples], Table, &[Format]),
         program::<linear_theory::map::Arguments>("map", &[Samples], Table, &[Format]),
     ]),
+    program::<intrinsic_dimension::Arguments>("intrinsic-dimension", &[Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
     program::<entropy::Arguments>("entropy", &[Samples], Table, &[Format, Dtype, Rows, Nan(Error), Shape, Workers]),
     program::<subset::Arguments>("subset", &[Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers]),
     program::<subspace_error::Arguments>("subspace-error", &[Model], Table, &[Format, Rows]),

@@ -82,6 +82,14 @@ pub const CALLS: &[Call] = &[
     call("dae-fit", "train.npy --kind local --quiet --machine equivariant"),
     call(
         "dae-fit",
+        "train.npy --kind random-features --features 40 --levels 10,2,0.5 --time 50 --report report.csv",
+    ),
+    call(
+        "dae-fit",
+        "train.npy --kind random-features --features 30 --levels edm:3 --ridge 1e-3 --target noise --bandwidth 2",
+    ),
+    call(
+        "dae-fit",
         "train.npy --kind local --quiet --machine equivariant-local --patch 1,3 --patch-levels 0.1,2 --dictionary circular",
     ),
     call(
@@ -271,6 +279,35 @@ pub const CALLS: &[Call] = &[
         "network.st few.npy --sigma 1 --method iterated --tolerance 1e-2 --iterations 300 --top 2 --seed 1",
     ),
     rowwise(
+        "ridge",
+        6,
+        &["-"],
+        "project few.npy --model truth.st --sigma 0.7 --dim 3 --add-noise --steps 30 --tolerance 1e-5",
+    ),
+    rowwise(
+        "ridge",
+        6,
+        &["-"],
+        "project few.npy --model network.st --sigma 2 --dim 2 --steps 3 --tolerance 1e-5",
+    ),
+    rowwise(
+        "ridge",
+        6,
+        &["-"],
+        "distance few.npy --model truth.st --sigma 1.5 --dim 2 --steps 5 --tolerance 1e-5",
+    ),
+    rowwise(
+        "ridge",
+        6,
+        &["-"],
+        "distance few.npy --model network.st --sigma 2 --dim 1 --steps 2 --tolerance 1e-5",
+    ),
+    rowwise("ridge", 200, &["-"], "decompose student.st truth.st test.npy --sigma 0.5 --dim 3 --add-noise"),
+    rowwise("ridge", 6, &["-"], "decompose truth.st network.st few.npy --sigma 2 --dim 2"),
+    rowwise("dae-apply", 200, &["-"], "features.st test.npy --sigma 2 --add-noise"),
+    call("intrinsic-dimension", "test.npy --neighbours 5"),
+    call("intrinsic-dimension", "few.npy --model network.st --sigma 0.5,2"),
+    rowwise(
         "image-quality",
         120,
         &["-"],
@@ -382,6 +419,7 @@ impl Place {
             "dae-fit train.npy --kind molrg -r 4 -o one.st".into(),
             "dae-fit train.npy --kind linear-vae -r 5 -o vae.st".into(),
             "dae-distill student.st train.npy --sigma 10,2,0.5 -o affine.st".into(),
+            "dae-fit train.npy --kind random-features --features 40 --levels 10,2,0.5 -o features.st".into(),
             "phase-grid --dim 12 --ranks 2,3 --samples 2-5 --trials 3 --solver pca -o grid.csv".into(),
             "phase-grid --dim 12 --ranks 4 --samples 4,5 --trials 3 --solver pca -o more.csv".into(),
             "pf-sample student.st -n 120 --seed 3 -o a.npy".into(),

@@ -15,6 +15,7 @@ mod mixture;
 mod network;
 mod network_golden;
 mod random;
+mod random_features;
 mod schedule;
 mod theory;
 mod training;

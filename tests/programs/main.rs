@@ -19,6 +19,7 @@ mod place;
 mod properties;
 mod readme;
 mod representation;
+mod ridge;
 mod scores;
 mod soak;
 mod table;

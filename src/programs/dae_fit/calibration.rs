@@ -2,17 +2,16 @@
 
 use std::ffi::OsString;
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Result, ensure};
 use ndarray::Array2;
 
 use super::report::report_exact;
-use crate::cli::{Job, LevelArgs, usage};
+use crate::cli::Job;
 use crate::denoiser::LocalDenoiser;
 use crate::denoiser::local::{Dictionary, Local, Machine, Settings};
 use crate::flow::{Plan, Solver};
 use crate::measure::locality::Along;
 use crate::scalar::Scalar;
-use crate::schedule::Grid;
 use crate::stream::Table;
 
 pub const REPORT: &[&str] = &["sigma", "patch", "cosine", "chosen"];
@@ -23,32 +22,22 @@ const TOLD_APART: f64 = 1e-3;
 #[derive(clap::Args)]
 #[command(next_help_heading = "Local machines")]
 pub struct CalibrationArgs {
-    /// Take at every level of --levels the patches with which the machine agrees best with this model along its flow:
-    /// by the median cosine of D over the points of --latents
+    /// Take at every level of --levels the patches with which the machine agrees best with this model along its flow
+    /// by Euler's method: by the median cosine of D over the points of --latents
     #[arg(long, value_name = "MODEL", conflicts_with_all = ["patch", "patch_levels"])]
     pub calibrate: Option<OsString>,
-    /// The grid of --calibrate, as edm:20: its flow's, by Euler's method, and the levels that patches belong to
-    #[arg(long, value_name = "SCHEDULE:N")]
-    pub levels: Option<String>,
     /// Latents of --calibrate (default: 5)
     #[arg(long, value_name = "N", value_parser = crate::cli::count(1..=10_000_u32))]
     pub latents: Option<u32>,
 }
 
 impl CalibrationArgs {
-    /// The levels, largest first.
-    pub fn sigmas(&self) -> Result<Vec<f64>> {
-        let levels =
-            self.levels.clone().ok_or_else(|| usage(anyhow!("--calibrate: needs --levels, as edm:20")))?;
-        let args = LevelArgs { sigma: None, snr: None, time: None, levels: Some(levels) };
-        args.sigmas(&Grid::default())
-    }
-
     /// The machine's settings with its patches, for images of this height, width and number of channels.
     pub fn settle<T: Scalar>(
         &self,
         job: &Job,
         settings: Settings,
+        mut levels: Vec<f64>,
         image: [usize; 3],
         x: &Array2<T>,
         report: Option<Table>,
@@ -65,7 +54,7 @@ impl CalibrationArgs {
             model.dim(),
             x.ncols()
         );
-        let levels = self.sigmas()?;
+        levels.sort_by(|a, b| b.total_cmp(a));
         let plan = Plan { sigmas: levels.clone(), solver: Solver::Euler, churn: None, rtol: 0.0, atol: 0.0 };
         let latents = u64::from(self.latents.unwrap_or(5));
         let network = model.into_denoiser::<T>()?;

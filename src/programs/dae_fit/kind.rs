@@ -16,6 +16,8 @@ pub enum Kind {
     Local,
     /// The training set, of which each number sees those that it varies with
     PcaLocal,
+    /// A linear map of random features at every level, trained in closed form
+    RandomFeatures,
     /// Deep linear network
     Linear,
     /// One hidden layer of ReLU
@@ -53,6 +55,7 @@ impl Kind {
             | Kind::Empirical
             | Kind::Local
             | Kind::PcaLocal
+            | Kind::RandomFeatures
             | Kind::LinearVae
             | Kind::Gan => None,
             Kind::Linear => Some(NetworkKind::Linear),

@@ -2,6 +2,7 @@
 
 mod calibration;
 mod constructed;
+mod features;
 mod generators;
 mod kind;
 mod local;
@@ -16,6 +17,7 @@ use anyhow::{Result, anyhow, ensure};
 use clap::Args;
 
 use calibration::CalibrationArgs;
+use features::FeatureArgs;
 use generators::train_gan;
 use kind::Kind;
 use local::LocalArgs;
@@ -23,7 +25,9 @@ use mixture::MixtureArgs;
 use report::{REPORT, report_exact, write_report};
 use task::Task;
 
-use crate::cli::{Checkpoints, Job, NETWORK_REPORT, Program, Samples, TrainingArgs, moments, usage};
+use crate::cli::{
+    Checkpoints, Job, NETWORK_REPORT, Program, Repeated, Samples, TrainingArgs, moments, usage,
+};
 use crate::denoiser::Model;
 use crate::denoiser::local::Local;
 use crate::denoiser::model::{Generative, Kind as ModelKind, Points};
@@ -51,6 +55,10 @@ use crate::with_dtype;
 /// denoiser of the training set, of which each number sees those that the data's covariance ties it to (arXiv
 /// 2509.09672), more than --threshold; time grows with N d².
 ///
+/// random-features: at each of --levels, and there alone, a linear map of p random cosines (arXiv 2602.06021), trained by
+/// gradient flow until --time or to the end, in closed form and over all noise: a model of how networks err, which learns
+/// the leading directions of its features first.
+///
 /// linear, two-layer, mlp, unet, resnet, uvit: networks, trained on D(x; σ) = c_skip x + c_out F(c_in x; ¼ ln σ) in the
 /// form that their --loss is published with. The same seed trains the same bytes at any number of threads and
 /// however often it was stopped. linear-vae, gan: generators, which have no denoiser; pf-sample draws from them.
@@ -59,8 +67,9 @@ use crate::with_dtype;
 /// rows at --sigma and --weight-decay (arXiv 2512.20963), tied.
 ///
 /// Memory: molrg (two or three times for several components), empirical, local and pca-local hold the samples; gaussian
-/// and linear-vae stream them and hold d²; networks hold the samples, the parameters with their gradients (8 of them for
-/// unet, resnet and uvit), averages and moments, and the activations of a few rows. They print how much.
+/// and linear-vae stream them and hold d²; random-features streams them once a level and holds 6p² + d²; networks hold the
+/// samples, the parameters with their gradients (8 of them for unet, resnet and uvit), averages and moments, and the
+/// activations of a few rows. They print how much.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -78,6 +87,12 @@ pub struct Arguments {
     local: LocalArgs,
     #[command(flatten)]
     calibration: CalibrationArgs,
+    #[command(flatten)]
+    features: FeatureArgs,
+    /// Noise levels of random-features, which refuses others (default: edm:18), and of --calibrate: a grid like edm:18, or a
+    /// list
+    #[arg(long, value_name = "SCHEDULE:N|LIST")]
+    levels: Option<String>,
     #[command(flatten)]
     training: TrainingArgs,
     /// The class of every row, a whole number from 0 each (npy or csv): for mlp, unet, resnet and uvit, which learn the denoiser
@@ -188,12 +203,17 @@ impl Arguments {
                 report_exact(report)?;
                 ModelKind::Empirical(Points::new(x))
             }
-            Task::Local(settings) => {
+            Task::RandomFeatures(settings) => {
+                let rows = Repeated::<T>::new(job, self.samples.as_deref(), rows)?;
+                report_exact(report)?;
+                ModelKind::RandomFeatures(settings.fit(job, &rows).map_err(context)?)
+            }
+            Task::Local(settings, levels) => {
                 let image = image(&item_shape).map_err(context)?;
                 settings.check_size(image[0], image[1]).map_err(|e| usage(anyhow!("--{e}")))?;
                 let x = rows.read_all::<T>()?;
                 ensure!(x.nrows() > 0, "{name}: no rows to fit; give samples");
-                let settings = self.calibration.settle(job, settings, image, &x, report)?;
+                let settings = self.calibration.settle(job, settings, levels, image, &x, report)?;
                 job.note(&format!("a machine of {} images of {}", x.nrows(), image_text(&item_shape)));
                 ModelKind::Local(Local::new(settings, image, x).map_err(context)?)
             }

@@ -10,6 +10,7 @@ use crate::training;
 
 use super::Arguments;
 use super::constructed::Construction;
+use super::features::{self, noise_levels};
 use super::kind::Kind;
 use super::mixture::How;
 
@@ -18,8 +19,10 @@ pub enum Task {
     Mixture(Settings),
     Gaussian(Option<usize>),
     Empirical,
-    Local(local::Settings),
+    /// A machine, and the levels of its calibration.
+    Local(local::Settings, Vec<f64>),
     PcaLocal(f64),
+    RandomFeatures(features::Settings),
     LinearVae(usize),
     Gan(usize),
     Constructed(Construction),
@@ -56,12 +59,18 @@ impl Arguments {
                 Kind::Empirical => Task::Empirical,
                 Kind::Local => {
                     let calibrated = self.calibration.calibrate.is_some();
-                    if calibrated {
-                        self.calibration.sigmas()?;
-                    }
-                    Task::Local(self.local.settings(&self.training.patch, calibrated)?)
+                    let levels = match (&self.levels, calibrated) {
+                        (Some(levels), true) => noise_levels(levels)?,
+                        (None, true) => bail!("--calibrate: needs --levels, as edm:20"),
+                        _ => Vec::new(),
+                    };
+                    Task::Local(self.local.settings(&self.training.patch, calibrated)?, levels)
                 }
                 Kind::PcaLocal => Task::PcaLocal(self.local.share()?),
+                Kind::RandomFeatures => {
+                    let levels = noise_levels(self.levels.as_deref().unwrap_or("edm:18"))?;
+                    Task::RandomFeatures(self.features.settings(levels)?)
+                }
                 Kind::LinearVae => Task::LinearVae(latent()?),
                 Kind::Gan => {
                     self.training.gan(latent()?, 1, self.mixture.how.lr, seed)?;
@@ -98,11 +107,15 @@ impl Arguments {
             _ => None,
         };
         self.mixture.how.check(job, solver)?;
-        let machine = if let Task::Local(settings) = task { Some(settings) } else { None };
+        let machine = if let Task::Local(settings, _) = task { Some(settings) } else { None };
         self.local.check_effect(job, machine)?;
         job.only(machine.is_some(), &["--calibrate"], "it is for --kind local")?;
-        job.only(self.calibration.calibrate.is_some(), &["--levels", "--latents"], "it is for --calibrate")?;
+        let (calibrated, features) =
+            (self.calibration.calibrate.is_some(), matches!(task, Task::RandomFeatures(_)));
+        job.only(calibrated, &["--latents"], "it is for --calibrate")?;
+        job.only(calibrated || features, &["--levels"], "it is for --kind random-features and --calibrate")?;
         job.only(matches!(task, Task::PcaLocal(_)), &["--threshold"], "it is for --kind pca-local")?;
+        self.features.check_effect(job, features)?;
         let learns = matches!(task, Task::Network(..) | Task::Gan(_)) || solver == Some(Solver::Gradient);
         job.only(
             learns,
@@ -111,7 +124,7 @@ impl Arguments {
         )?;
         let exact = matches!(
             task,
-            Task::Gaussian(_) | Task::Empirical | Task::Local(_) | Task::PcaLocal(_) | Task::Constructed(_)
+            Task::Gaussian(_) | Task::Empirical | Task::Local(..) | Task::PcaLocal(_) | Task::Constructed(_)
         );
         let learns_classes = matches!(task, Task::Network(network, _) if network.has_classes());
         let labelled = learns_classes || self.mixture.solver == Some(How::Blocks);

@@ -26,6 +26,10 @@ const LARGE: &[(&str, &str)] = &[
     ("pf-sample student.st", "the model's answer is not finite"),
     ("--train {}", "too large to search in f64"),
     ("entropy {}", "too large to search in f64"),
+    ("intrinsic-dimension {} --neighbours", "too large"),
+    ("intrinsic-dimension {} --model", "too large"),
+    ("ridge", "too large"),
+    ("--kind random-features", "too large"),
     ("subset {}", "too large to search in f64"),
     ("probe", "too large to search in f64"),
     ("--fit {}", "too large to factorize"),
@@ -58,6 +62,8 @@ const SMALL: &[(&str, &str)] = &[
     ("--kind mlp", "too large or small to train on"),
     ("--train {}", "too small to search in f64"),
     ("entropy {}", "too small to search in f64"),
+    ("intrinsic-dimension {} --neighbours", "too near to tell"),
+    ("--kind random-features", "no deviation"),
     ("subset {}", "too small to search in f64"),
     ("probe", "too small to search in f64"),
     ("--solver em", "too small to fit"),
@@ -76,6 +82,8 @@ const DATA: &[Data] = &[
             &[
                 ("--kind molrg", "2 components but only 1 rows"),
                 ("entropy", "1 rows, where each needs 1 others"),
+                ("intrinsic-dimension {} --neighbours", "1 rows"),
+                ("--kind random-features", "no deviation"),
                 ("probe", "4 labels for 1 rows"),
                 ("linearity student.st {} --sigma 1 -o", "no pair"),
             ],
@@ -85,7 +93,13 @@ const DATA: &[Data] = &[
     Data {
         name: "fewer rows than numbers",
         rows: &[[1.0, -2.0, 0.5], [0.25, 3.0, 1.0]],
-        refused: &[&[("probe", "4 labels for 2 rows")], NO_MASK],
+        refused: &[
+            &[
+                ("probe", "4 labels for 2 rows"),
+                ("intrinsic-dimension {} --neighbours", "2 rows, where each needs 2 others"),
+            ],
+            NO_MASK,
+        ],
     },
     Data {
         name: "a constant column",
@@ -97,6 +111,8 @@ const DATA: &[Data] = &[
         rows: &[[1.0, -2.0, 0.5]; 4],
         refused: &[&[
             ("entropy {}", "4 of 4 rows lie on another"),
+            ("intrinsic-dimension {} --neighbours", "all rows are equal"),
+            ("--kind random-features", "no deviation"),
             ("probe linear {}", "all rows are equal"),
             ("probe projection {}", "all rows are equal"),
             ("probe snr {}", "all rows are equal"),
@@ -109,6 +125,8 @@ const DATA: &[Data] = &[
             ("--kind mlp", "its numbers are all the same"),
             ("--mask {}", "marks nothing"),
             ("entropy {}", "4 of 4 rows lie on another"),
+            ("intrinsic-dimension {} --neighbours", "all rows are equal"),
+            ("--kind random-features", "no deviation"),
             ("probe linear {}", "all rows are equal"),
             ("probe projection {}", "all rows are equal"),
             ("probe snr {}", "all rows are equal"),

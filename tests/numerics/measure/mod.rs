@@ -1,5 +1,6 @@
 //! Measures against closed forms, brute force, resampling and SciPy.
 
+mod dimension;
 mod entropy;
 mod features;
 mod generalization;
@@ -11,6 +12,7 @@ mod numerical_rank;
 mod probability_flow_distance;
 mod probe;
 mod reproducibility;
+mod ridge;
 mod roc;
 mod subset;
 mod subspace_error;
