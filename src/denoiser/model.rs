@@ -61,7 +61,7 @@ pub enum Kind {
     /// The set, and τ.
     PcaLocal(Points, f64),
     Affine(Affine),
-    RandomFeatures(RandomFeatures),
+    RandomFeatures(Box<RandomFeatures>),
     Network(Box<Network>),
     Generator(Generative),
     /// A program, which no file holds.
@@ -188,6 +188,11 @@ impl Points {
     fn into_array<T: Scalar>(self) -> Result<Array2<T>> {
         Ok(Array2::from_shape_vec(self.shape, self.values.into_vec())?)
     }
+}
+
+/// The smallest and the largest.
+fn ends_of(sigmas: &[f64]) -> (f64, f64) {
+    sigmas.iter().fold((f64::INFINITY, 0.0), |(low, high), s| (low.min(*s), high.max(*s)))
 }
 
 /// How far the rows of a training set reach, (N, d): of those that are spread evenly over all, at most so many.
@@ -357,10 +362,8 @@ impl Model {
     /// The smallest and the largest noise level that it is made for, where there are such.
     pub fn ends(&self) -> Option<(f64, f64)> {
         match &self.kind {
-            Kind::Affine(Affine { sigmas, .. }) | Kind::RandomFeatures(RandomFeatures { sigmas, .. }) => {
-                let ends = |(low, high): (f64, f64), s: &f64| (low.min(*s), high.max(*s));
-                Some(sigmas.iter().fold((f64::INFINITY, 0.0), ends))
-            }
+            Kind::Affine(Affine { sigmas, .. }) => Some(ends_of(sigmas)),
+            Kind::RandomFeatures(model) => Some(ends_of(&model.sigmas)),
             _ => self.only_level().map(|level| (level, level)),
         }
     }
@@ -420,7 +423,7 @@ impl Model {
                 Box::new(PcaLocalDenoiser::new(points.into_array()?, threshold)?)
             }
             Kind::Affine(affine) => Box::new(AffineDenoiser::new(affine)?),
-            Kind::RandomFeatures(model) => Box::new(RandomFeatureDenoiser::new(model)?),
+            Kind::RandomFeatures(model) => Box::new(RandomFeatureDenoiser::new(*model)?),
             Kind::Network(_) => Box::new(self.into_network()?),
             Kind::Generator(g) => bail!(g.no_denoiser()),
             Kind::External(external) => Box::new(ExternalDenoiser::new(external, self.asked)?),
@@ -509,7 +512,7 @@ impl Model {
             "random-features" => {
                 let model = RandomFeatures::read(&mut file)?;
                 let dtype = model.dtype();
-                (Kind::RandomFeatures(model), dtype)
+                (Kind::RandomFeatures(Box::new(model)), dtype)
             }
             "network" => {
                 let network = Network::read(&mut file, &item_shape)?;

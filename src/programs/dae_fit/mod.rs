@@ -206,7 +206,7 @@ impl Arguments {
             Task::RandomFeatures(settings) => {
                 let rows = Repeated::<T>::new(job, self.samples.as_deref(), rows)?;
                 report_exact(report)?;
-                ModelKind::RandomFeatures(settings.fit(job, &rows).map_err(context)?)
+                ModelKind::RandomFeatures(Box::new(settings.fit(job, &rows).map_err(context)?))
             }
             Task::Local(settings, levels) => {
                 let image = image(&item_shape).map_err(context)?;
