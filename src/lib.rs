@@ -34,6 +34,7 @@
 //! | [`generator`] | latents in, samples out: VAE and GAN, for comparison; their training |
 //! | [`fit`] | PCA, K-subspaces, EM, descent on the denoising loss |
 //! | [`geometry`] | watermarks in the spectrum of images, and what they must survive |
+//! | [`inverse`] | y = A x + s·ε: operators, the exact posterior of a mixture, methods that take any model as prior |
 //! | [`measure`] | all that is computed of samples and of models: RP, GL, PFD, nearest rows, entropy, rank, linearity, … |
 //! | [`expression`] | formulas over named numbers |
 //! | [`random`] | random numbers by (seed, purpose, row): the same bytes in every version |
@@ -54,6 +55,7 @@ pub mod fit;
 pub mod flow;
 pub mod generator;
 pub mod geometry;
+pub mod inverse;
 pub mod linalg;
 pub mod measure;
 pub mod mixture;

@@ -74,6 +74,10 @@ pub enum Purpose {
     Directions,
     /// The order of rows that some are chosen from.
     Subset,
+    /// Noise of measurements.
+    Measurement,
+    /// What a restoration draws, by step and row: never what its data or their measurements were drawn from.
+    Restoration,
 }
 
 impl Purpose {
@@ -101,6 +105,8 @@ impl Purpose {
             Purpose::Pairs => "pairs",
             Purpose::Directions => "directions",
             Purpose::Subset => "subset",
+            Purpose::Measurement => "measurement",
+            Purpose::Restoration => "restoration",
         }
     }
 }

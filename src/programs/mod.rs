@@ -24,6 +24,7 @@ mod image_quality;
 mod jacobian_basis;
 mod jacobian_rank;
 mod linearity;
+mod measure;
 mod mixture;
 mod molrg_gen;
 mod npy;
@@ -68,6 +69,7 @@ pub static PROGRAMS: &[Entry] = &[
     program::<jacobian_basis::Arguments>("jacobian-basis", &[Model, Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
     program::<image_quality::Arguments>("image-quality", &[Samples], Table, &[Format, Rows, Nan(Error), Shape]),
     program::<linearity::Arguments>("linearity", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
+    program::<measure::Arguments>("measure", &[Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape]),
     program::<entropy::Arguments>("entropy", &[Samples], Table, &[Format, Dtype, Rows, Nan(Error), Shape, Workers]),
     program::<subset::Arguments>("subset", &[Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers]),
     program::<subspace_error::Arguments>("subspace-error", &[Model], Table, &[Format, Rows]),
@@ -75,6 +77,7 @@ pub static PROGRAMS: &[Entry] = &[
         program::<mixture::info::Arguments>("info", &[Model], Table, &[Format, Rows]),
         program::<mixture::select::Arguments>("select", &[Model], Model, &[Dtype]),
         program::<mixture::join::Arguments>("join", &[Model], Model, &[Dtype]),
+        program::<mixture::condition::Arguments>("condition", &[Model, Samples], Model, &[Dtype, Nan(Error), Shape]),
         program::<mixture::pool::Arguments>("pool", &[Model], Model, &[Dtype]),
     ]),
     program::<phase_grid::Arguments>("phase-grid", &[], Table, &[Format, Dtype, Seed, Rows]),
