@@ -13,6 +13,7 @@
 //! * [`guided`]: denoisers guided by the difference of two (classifier-free guidance);
 //! * [`contrast`]: that difference in parts: mean, positive, negative;
 //! * [`counted`]: any of them, its evaluations counted;
+//! * [`widened`]: any of them as one of f64;
 //! * [`network`]: trained networks;
 //! * [`external`]: programs that are models;
 //! * [`differences`]: any of them, its Jacobian by central differences;
@@ -32,6 +33,7 @@ pub mod model;
 pub mod network;
 pub mod pca_local;
 pub mod reduced;
+pub mod widened;
 
 pub use affine::{Affine, AffineDenoiser};
 pub use classes::Asked;
@@ -46,6 +48,7 @@ pub use mixture::MixtureDenoiser;
 pub use model::Model;
 pub use network::NetworkDenoiser;
 pub use reduced::Reduced;
+pub use widened::Widened;
 
 use anyhow::Result;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};

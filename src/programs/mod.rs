@@ -32,6 +32,7 @@ mod pf_sample;
 mod pfd;
 mod phase_grid;
 mod probe;
+mod restore;
 mod rp_score;
 mod subset;
 mod subspace_error;
@@ -70,6 +71,7 @@ pub static PROGRAMS: &[Entry] = &[
     program::<image_quality::Arguments>("image-quality", &[Samples], Table, &[Format, Rows, Nan(Error), Shape]),
     program::<linearity::Arguments>("linearity", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
     program::<measure::Arguments>("measure", &[Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape]),
+    program::<restore::Arguments>("restore", &[Model, Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
     program::<entropy::Arguments>("entropy", &[Samples], Table, &[Format, Dtype, Rows, Nan(Error), Shape, Workers]),
     program::<subset::Arguments>("subset", &[Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers]),
     program::<subspace_error::Arguments>("subspace-error", &[Model], Table, &[Format, Rows]),
