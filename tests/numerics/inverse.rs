@@ -1,10 +1,14 @@
 //! Inverse problems: operators by their matrices, posteriors against dense formulas, Kalman's update and importance
 //! sampling of the prior.
 
-use molrg::inverse::{Image, Operator, Posterior};
+use molrg::denoiser::{Denoiser, MixtureDenoiser, Widened};
+use molrg::flow::{Plan, Solver};
+use molrg::inverse::pigdm::PseudoinverseGuided;
+use molrg::inverse::{Image, Operator, Posterior, Problem, add_noise, dcdp, ddnm, dps, pigdm};
 use molrg::linalg::{divide_by_symmetric, product};
 use molrg::mixture::{Component, Design, Mixture, Sampler, Spectrum};
-use molrg::random::{Purpose, normal_rows};
+use molrg::random::{Purpose, normal_rows, normal_rows_at};
+use molrg::schedule::Grid;
 use ndarray::{Array1, Array2, ArrayView2, Axis, array, s};
 
 /// Random rows, of which tests take several sets.
@@ -318,5 +322,213 @@ fn draws_of_a_posterior_have_its_mean_and_covariance() {
             assert_eq!(alone.row(0), draws.row(77));
             assert_ne!(draws.slice(s![0..2, ..]), posterior.sample(many.slice(s![0..2, ..]), 0, 5).unwrap());
         }
+    }
+}
+
+/// A denoiser of a mixture, in f64.
+fn denoiser(mixture: &Mixture) -> Widened<f64> {
+    Widened::new(Box::new(MixtureDenoiser::new(mixture.clone())))
+}
+
+/// What restoration draws at a step: the start is step 0.
+fn drawn(seed: u64, step: u64, rows: u64, d: usize) -> Array2<f64> {
+    normal_rows_at(seed, Purpose::Restoration, step, 0..rows, d)
+}
+
+/// N(μ, τ² I) on d numbers.
+fn isotropic(mean: Array1<f64>, variance: f64) -> Mixture {
+    let d = mean.len();
+    let basis = Array2::from_shape_fn((d, 1), |(i, _)| if i == 0 { 1.0 } else { 0.0 });
+    let variances = array![variance];
+    Mixture { components: vec![Component { weight: 1.0, mean, basis, variances, noise_variance: variance }] }
+}
+
+#[test]
+fn pigdm_is_exact_for_one_isotropic_gaussian() {
+    let tau = 1.3;
+    let model = denoiser(&isotropic(Array1::zeros(48), tau * tau));
+    for (name, operator) in operators() {
+        let a = matrix(&operator);
+        let (x, y) = (normals(20, 3, 48), normals(21, 3, operator.count()));
+        for (sigma, s) in [(0.3, 0.2), (5.0, 0.05)] {
+            let problem = Problem { operator: &operator, y: y.view(), noise_std: s, first: 40, seed: 0 };
+            let guided = PseudoinverseGuided::new(&problem, &model, tau).unwrap();
+            let got = guided.denoise_rows(x.slice(s![1.., ..]), 41, sigma).unwrap();
+            // (τ⁻² + σ⁻² + AᵀA/s²)⁻¹ (x/σ² + Aᵀy/s²), as x and y are both measurements of x_0.
+            let precision = Array2::<f64>::eye(48) * (1.0 / (tau * tau) + 1.0 / (sigma * sigma))
+                + product(a.t(), a.view()) / (s * s);
+            let mut expected = x.slice(s![1.., ..]).to_owned() / (sigma * sigma)
+                + product(y.slice(s![1.., ..]), a.view()) / (s * s);
+            divide_by_symmetric(&mut expected, precision.view()).unwrap();
+            // The precision's condition number is up to 1e5.
+            close(&got, &expected, 1e-9, name);
+        }
+    }
+}
+
+#[test]
+fn steps_of_dps_follow_the_gradient_of_the_misfit() {
+    let mixture = mixture(0.3);
+    let model = denoiser(&mixture);
+    let (operators, zeta, sigma) = (operators(), 0.4, 1.7);
+    let (_, operator) = &operators[5];
+    let y = normals(22, 2, operator.count());
+    let problem = Problem { operator, y: y.view(), noise_std: 0.1, first: 0, seed: 8 };
+    let got = dps::restore(&problem, &model, &[sigma, 0.0], zeta).unwrap();
+    let x = drawn(8, 0, 2, 48) * sigma;
+    let misfit = |x: &Array2<f64>, row: usize| {
+        let seen = operator.apply(model.denoise(x.view(), sigma).unwrap().view());
+        (&y.row(row) - &seen.row(row)).mapv(|v| v * v).sum()
+    };
+    let denoised = model.denoise(x.view(), sigma).unwrap();
+    for row in 0..2 {
+        let norm = misfit(&x, row).sqrt();
+        for j in [0, 7, 31] {
+            let h = 1e-4;
+            let moved = |by: f64| {
+                let mut x = x.clone();
+                x[[row, j]] += by;
+                misfit(&x, row)
+            };
+            let gradient = (moved(h) - moved(-h)) / (2.0 * h);
+            // x_t = α x̂: the gradient by x_t is 1/α of that by x̂, and α = 1 at the end.
+            let expected = denoised[[row, j]] - zeta / norm * gradient * (1.0 + sigma * sigma).sqrt();
+            // Central differences of a smooth function: h² of its third derivative.
+            assert!((got[[row, j]] - expected).abs() < 1e-6, "{} against {expected}", got[[row, j]]);
+        }
+    }
+}
+
+#[test]
+fn steps_of_ddnm_have_the_noise_that_ancestral_steps_have() {
+    // A prior that is one point: what is not of the point is noise, of the measurement and of the step.
+    let n = 20_000;
+    let point = normals(23, 1, 48).row(0).to_owned();
+    let model = denoiser(&isotropic(point.clone(), 0.0));
+    let all = operators();
+    let (sigma, tau, s) = (2.0, 1.2, 0.7f64);
+    for (name, operator) in [&all[1], &all[3], &all[5]].map(|(name, operator)| (name, operator)) {
+        let truth = point.broadcast((n, 48)).unwrap();
+        let mut y = operator.apply(truth);
+        add_noise(y.view_mut(), s, 3, 0);
+        let problem = Problem { operator, y: y.view(), noise_std: s, first: 0, seed: 3 };
+        let x = ddnm::restore(&problem, &model, &[sigma, tau]).unwrap();
+        let kept = tau * tau / (sigma * sigma);
+        let rest = x - drawn(3, 0, n as u64, 48) * (kept * sigma) - &(&point * (1.0 - kept));
+        let expected = tau * tau * (1.0 - kept);
+        let got = product(rest.t(), rest.view()) / n as f64;
+        // Ten standard errors of a covariance's entry at most.
+        close(&got, &(Array2::<f64>::eye(48) * expected), 0.07 * expected * std::f64::consts::SQRT_2, name);
+    }
+    // Without noise the estimate agrees with the measurement.
+    let model = denoiser(&mixture(0.3));
+    for (name, operator) in [&all[0], &all[1], &all[3], &all[5]].map(|(name, operator)| (name, operator)) {
+        let y = operator.apply(normals(24, 3, 48).view());
+        let problem = Problem { operator, y: y.view(), noise_std: 0.0, first: 0, seed: 3 };
+        let sigmas = Grid::default().levels().unwrap();
+        let x = ddnm::restore(&problem, &model, &sigmas).unwrap();
+        // Singular values of a blur span four orders.
+        close(&operator.apply(x.view()), &y, 1e-9, name);
+    }
+}
+
+/// A flow's plan of so many steps.
+fn plan(steps: usize) -> Plan {
+    let sigmas = Grid { steps, ..Grid::default() }.levels().unwrap();
+    Plan { sigmas, solver: Solver::Heun, churn: None, rtol: 1e-5, atol: 1e-5 }
+}
+
+#[test]
+fn rounds_of_dcdp_descend_and_purify() {
+    let model = denoiser(&mixture(0.3));
+    let (inner, rate, momentum) = (7, 0.6, 0.8);
+    for (name, operator) in operators() {
+        let y = normals(25, 2, operator.count());
+        let problem = Problem { operator: &operator, y: y.view(), noise_std: 0.0, first: 0, seed: 6 };
+        let settings = dcdp::Settings {
+            levels: vec![1.1, 0.4],
+            purifier: dcdp::Purifier::Tweedie,
+            plan: plan(5),
+            inner,
+            rate,
+            momentum,
+        };
+        let got = dcdp::restore(&problem, &model, &settings).unwrap();
+        let step = rate / operator.largest_value().unwrap();
+        let mut x = Array2::<f64>::zeros((2, 48));
+        for (round, &sigma) in settings.levels.iter().enumerate() {
+            let mut velocity = Array2::<f64>::zeros((2, 48));
+            for _ in 0..inner {
+                velocity = velocity * momentum + operator.adjoint((operator.apply(x.view()) - &y).view());
+                x.scaled_add(-step, &velocity);
+            }
+            x.scaled_add(sigma, &drawn(6, round as u64 + 1, 2, 48));
+            x = model.denoise(x.view(), sigma).unwrap();
+        }
+        // The same steps in other coordinates.
+        close(&got, &x, 1e-10 * largest(&x), name);
+    }
+    // From 0.4 to 0 of the vp schedule, as published.
+    let levels = dcdp::levels(5, 0.4, 0.0);
+    let expected =
+        [0.4, 0.3, 0.2, 0.1, 0.0].map(|t: f64| ((19.9 * t * t / 2.0 + 0.1 * t).exp() - 1.0).sqrt());
+    let near = levels.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12);
+    assert!(near, "{levels:?}");
+}
+
+/// Mean square error per number of estimates, with its standard error over rows.
+fn error(x: &Array2<f64>, truth: &Array2<f64>) -> (f64, f64) {
+    let errors = (x - truth).mapv(|v| v * v).mean_axis(Axis(1)).unwrap();
+    (errors.mean().unwrap(), errors.std(1.0) / (errors.len() as f64).sqrt())
+}
+
+/// Every method's mean square error over that of the exact posterior mean, which none is below.
+#[test]
+fn the_posterior_mean_bounds_every_method() {
+    let design = Design { noise_std: 0.1, spectrum: Spectrum::Geometric(0.7), ..Design::molrg(48, 4, 3) };
+    let mixture = design.plant(2).unwrap();
+    let n = 100;
+    let (truth, _) = Sampler::<f64>::new(&mixture, 2, false).draw(0..n);
+    let model = denoiser(&mixture);
+    let settings = |plan: &Plan| dcdp::Settings {
+        levels: dcdp::levels(10, 0.4, 0.05),
+        purifier: dcdp::Purifier::Flow,
+        plan: plan.clone(),
+        inner: 100,
+        rate: 1.0,
+        momentum: 0.9,
+    };
+    let all = operators();
+    for (name, operator) in [&all[0], &all[1], &all[3]].map(|(name, operator)| (name, operator)) {
+        let s = 0.1;
+        let mut y = operator.apply(truth.view());
+        add_noise(y.view_mut(), s, 2, 0);
+        let problem = Problem { operator, y: y.view(), noise_std: s, first: 0, seed: 2 };
+        let posterior = Posterior::new(mixture.clone(), operator, s).unwrap();
+        let (bound, bound_error) = error(&posterior.mean(y.view()).unwrap(), &truth);
+        let plan = plan(100);
+        let estimates = [
+            ("exact", posterior.sample(y.view(), 0, 2).unwrap()),
+            ("pigdm", pigdm::restore(&problem, &model, &plan, 1.0).unwrap()),
+            ("dps", dps::restore(&problem, &model, &plan.sigmas, 0.3).unwrap()),
+            ("ddnm", ddnm::restore(&problem, &model, &plan.sigmas).unwrap()),
+            ("dcdp", dcdp::restore(&problem, &model, &settings(&plan)).unwrap()),
+            ("pseudo-inverse", operator.pseudo_inverse(y.view()).unwrap()),
+        ];
+        let ratios = estimates.map(|(method, x)| (method, error(&x, &truth)));
+        println!("{name}: mean {bound:.5} ± {bound_error:.5}");
+        for (method, (mse, standard)) in ratios {
+            println!("  {method}: {:.2} ± {:.2}", mse / bound, standard / bound);
+            assert!(
+                mse > bound - 3.0 * (standard + bound_error),
+                "{name}: {method} is below the bound: {mse} < {bound}"
+            );
+        }
+        // A draw is as far from the truth as the mean, and as far again from the mean.
+        let (exact, standard) = ratios[0].1;
+        assert!(
+            (exact - 2.0 * bound).abs() < 4.0 * (standard + bound_error),
+            "{name}: {exact} against {bound}"
+        );
     }
 }
