@@ -52,11 +52,11 @@ impl OperatorArg {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Measurement")]
 pub struct OperatorArgs {
-    /// A, what is measured: mask:FILE, the numbers that FILE marks; matrix:FILE, products with its rows; blur:S, a Gaussian
+    /// What is measured, A: mask:FILE, the numbers that FILE marks; matrix:FILE, products with its rows; blur:S, a Gaussian
     /// of deviation S pixels, images mirrored at their edges; downsample:K, means over K × K pixels
     #[arg(long, value_name = "OP", value_parser = OsStringValueParser::new().try_map(OperatorArg::parse))]
     operator: OperatorArg,
-    /// s, the standard deviation of the measurements' noise
+    /// Standard deviation s of the measurements' noise
     #[arg(long, value_name = "S", allow_negative_numbers = true)]
     pub noise_std: f64,
     /// How the numbers of images lie, for blur and downsample (default: channels last; what looks like channels first is

@@ -5,10 +5,10 @@
 //!
 //!   x̂_{i−1} = x̂′ + 2ζ √(1 + σ_i²) √(1 + σ_{i−1}²) Jᵀ Aᵀ(y − A D)/‖y − A D‖.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use ndarray::{Array2, Axis};
 
-use super::{Problem, Step, vjp};
+use super::{Problem, Step, TOO_LARGE, vjp};
 use crate::denoiser::Differentiable;
 
 /// One estimate a row of the problem, with steps of size ζ along the levels.
@@ -27,6 +27,7 @@ pub fn restore(
         let mut residual = &problem.y - &problem.operator.apply(denoised.view());
         for mut row in residual.axis_iter_mut(Axis(0)) {
             let norm = row.dot(&row).sqrt();
+            ensure!(norm.is_finite(), TOO_LARGE);
             row *= if norm > 0.0 { 1.0 / norm } else { 0.0 };
         }
         let back = problem.operator.adjoint(residual.view());

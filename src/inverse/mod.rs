@@ -22,6 +22,10 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
 use crate::denoiser::{Denoiser, Differentiable};
 use crate::random::{Purpose, normal_rows_at, row_rng, standard_normals};
 
+/// Where squares of what measurements and model differ by are beyond f64.
+const TOO_LARGE: &str =
+    "a measurement's numbers are too large for the model and this noise; give them in another unit";
+
 /// y ← y + s·ε, row 0 of y having the number `first`: the noise of a measurement belongs to the seed and its row.
 pub fn add_noise(mut y: ArrayViewMut2<f64>, noise_std: f64, seed: u64, first: u64) {
     for (mut row, number) in y.outer_iter_mut().zip(first..) {

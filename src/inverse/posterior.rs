@@ -21,6 +21,7 @@ use anyhow::{Result, ensure};
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, concatenate, s};
 use rand::Rng;
 
+use super::TOO_LARGE;
 use super::operator::Operator;
 use crate::blocks::room;
 use crate::linalg::{complete_basis, product, squared_norms, thin_svd};
@@ -134,6 +135,7 @@ impl<'a> Posterior<'a> {
         }
         for mut row in weights.outer_iter_mut() {
             let largest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            ensure!(largest.is_finite(), TOO_LARGE);
             row.mapv_inplace(|w| (w - largest).exp());
             let total = row.sum();
             row /= total;

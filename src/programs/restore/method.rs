@@ -23,6 +23,8 @@ pub enum Method {
     Dcdp,
     /// The posterior itself, of a mixture
     Exact,
+    /// The shortest item that agrees best with y, whatever the noise and the model: a baseline
+    PseudoInverse,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -31,31 +33,31 @@ pub struct MethodArgs {
     /// How an item is found
     #[arg(long, value_enum)]
     pub method: Method,
-    /// exact: the mean of the posterior, rather than a draw of it
+    /// Of exact: the mean of the posterior, rather than a draw of it
     #[arg(long)]
     pub mean: bool,
-    /// dps: ζ, the size of its steps, one for every step however many there are
+    /// Of dps: ζ, the size of its steps, one for every step however many there are
     #[arg(long, value_name = "Z", default_value_t = 1.0, allow_negative_numbers = true)]
     pub step_size: f64,
-    /// pigdm: τ, the deviation of the data's numbers
+    /// Of pigdm: τ, the deviation of the data's numbers
     #[arg(long, value_name = "T", default_value_t = 1.0, allow_negative_numbers = true)]
     pub data_std: f64,
-    /// dcdp: rounds of descent and purification
+    /// Of dcdp: rounds of descent and purification
     #[arg(long, value_name = "K", default_value = "10", value_parser = count(1..=100_000_u32))]
     pub rounds: u32,
-    /// dcdp: gradient steps a round
+    /// Of dcdp: gradient steps a round
     #[arg(long, value_name = "N", default_value = "100", value_parser = count(1..=100_000_u32))]
     pub inner: u32,
-    /// dcdp: η, the size of gradient steps, as a share of 1/‖A‖²; the published rates are 0.01 to 1
+    /// Of dcdp: η, the size of gradient steps, as a share of 1/‖A‖²; the published rates are 0.01 to 1
     #[arg(long, default_value_t = 1.0, allow_negative_numbers = true)]
     pub lr: f64,
-    /// dcdp: β of the descent
+    /// Of dcdp: β of the descent
     #[arg(long, value_name = "BETA", default_value_t = 0.9, allow_negative_numbers = true)]
     pub momentum: f64,
-    /// dcdp: times of the vp schedule, first and last, whose noise is purified; 0 is none
+    /// Of dcdp: times of the vp schedule, first and last, whose noise is purified; 0 is none
     #[arg(long, value_name = "T0,T1", default_value = "0.4,0", value_parser = parse_list, allow_hyphen_values = true)]
     pub purify: Numbers,
-    /// dcdp: how
+    /// Of dcdp: how
     #[arg(long, value_enum, default_value = "flow")]
     pub purifier: Purifier,
 }
@@ -63,7 +65,12 @@ pub struct MethodArgs {
 impl MethodArgs {
     /// Whether anything is drawn.
     pub fn draws(&self) -> bool {
-        !self.mean
+        !self.mean && self.method != Method::PseudoInverse
+    }
+
+    /// Whether the model's denoiser is asked.
+    fn asks(&self) -> bool {
+        !matches!(self.method, Method::Exact | Method::PseudoInverse)
     }
 
     /// What the flags alone show to be wrong.
@@ -74,17 +81,17 @@ impl MethodArgs {
         let is = |method| self.method == method;
         let dcdp = ["--rounds", "--inner", "--lr", "--momentum", "--purify", "--purifier"];
         job.only(is(Method::Exact), &["--mean"], "it is for --method exact")?;
-        job.only(self.draws(), &["--seed"], "a mean draws nothing")?;
+        job.only(self.draws(), &["--seed"], "a mean and a pseudo-inverse draw nothing")?;
         job.only(is(Method::Dps), &["--step-size"], "it is for --method dps")?;
         job.only(is(Method::Pigdm), &["--data-std"], "it is for --method pigdm")?;
         job.only(is(Method::Dcdp), &dcdp, "it is for --method dcdp")?;
-        job.only(!is(Method::Exact), &["--report"], "exact evaluates no model")?;
-        job.only(!is(Method::Exact), &SamplerArgs::FLAGS, "exact takes no steps")?;
+        job.only(self.asks(), &["--report", "--class"], "exact and pseudo-inverse evaluate no model")?;
+        job.only(self.asks(), &SamplerArgs::FLAGS, "exact and pseudo-inverse take no steps")?;
         let once = is(Method::Dcdp) && self.purifier == Purifier::Tweedie;
         job.only(!once, &SamplerArgs::FLAGS, "--purifier tweedie takes no steps")?;
         let flows = is(Method::Pigdm) || is(Method::Dcdp);
         let of_flows: Vec<&str> = SamplerArgs::FLAGS.into_iter().filter(|f| is_of_flows(f)).collect();
-        job.only(flows || is(Method::Exact), &of_flows, "dps and ddnm take ancestral steps, not a flow")?;
+        job.only(flows || !self.asks(), &of_flows, "dps and ddnm take ancestral steps, not a flow")?;
         self.ranges(noise_std).map_err(usage)
     }
 

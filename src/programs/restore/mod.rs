@@ -72,6 +72,9 @@ impl Program for Arguments {
         same_items((rows.name(), rows.item_shape()), ("what the operator makes", operator.shape()))?;
         with_dtype!(job.dtype(&[model.dtype, rows.dtype()]), T => match self.by.method {
             Method::Exact => self.exact::<T>(job, model, &operator, rows),
+            Method::PseudoInverse => {
+                self.directly::<T>(job, &model.item_shape, rows, |_, y| operator.pseudo_inverse(y.view()))
+            }
             _ => self.restore::<T>(job, model, &operator, rows),
         })
     }
@@ -80,18 +83,30 @@ impl Program for Arguments {
 impl Arguments {
     /// What the posterior of a mixture says.
     fn exact<T: Scalar>(&self, job: &Job, model: Model, operator: &Operator, rows: Rows) -> Result<()> {
-        let output = job.array::<T>(rows.len(), &model.item_shape)?;
+        let shape = model.item_shape.clone();
         let mixture = model.into_mixture(&self.model.to_string_lossy())?;
         let posterior = Posterior::new(mixture, operator, self.measured.noise_std)?;
-        let most = block_rows(operator.dim());
+        let seed = job.shared.seed;
+        self.directly::<T>(job, &shape, rows, |first, y| match self.by.mean {
+            true => posterior.mean(y.view()),
+            false => posterior.sample(y.view(), first, seed),
+        })
+    }
+
+    /// What becomes of measurements, row 0 having the number that is given, without a model's answers.
+    fn directly<T: Scalar>(
+        &self,
+        job: &Job,
+        shape: &[usize],
+        rows: Rows,
+        of: impl Fn(u64, Array2<f64>) -> Result<Array2<f64>> + Sync,
+    ) -> Result<()> {
+        let output = job.array::<T>(rows.len(), shape)?;
+        let most = block_rows(shape.iter().product());
         job.fill(Source::Stream(rows), most, "estimates", vec![output], |block| {
             let first = block.rows.start;
             let y = cast::<T, f64>(block.first().unwrap_or_default().view());
-            let x = match self.by.mean {
-                true => posterior.mean(y.view())?,
-                false => posterior.sample(y.view(), first, job.shared.seed)?,
-            };
-            Ok(vec![cast(x.view())])
+            Ok(vec![cast(of(first, y)?.view())])
         })
     }
 
@@ -103,7 +118,7 @@ impl Arguments {
         if self.by.method != Method::Dcdp {
             job.warn_of_start(&model, &plan.sigmas);
         }
-        let output = job.array::<T>(rows.len(), &model.item_shape)?;
+        let mut output = job.array::<T>(rows.len(), &model.item_shape)?;
         let report = self.report.as_deref();
         let report =
             report.map(|path| job.side_table(path, &["rows", "evaluations", "derivatives"])).transpose()?;
@@ -118,13 +133,15 @@ impl Arguments {
                 Method::Dps => dps::restore(&problem, &model, &plan.sigmas, self.by.step_size)?,
                 Method::Ddnm => ddnm::restore(&problem, &model, &plan.sigmas)?,
                 Method::Dcdp => dcdp::restore(&problem, &model, &self.by.dcdp(&plan))?,
-                Method::Pigdm | Method::Exact => pigdm::restore(&problem, &model, &plan, self.by.data_std)?,
+                // The others ask no model.
+                Method::Pigdm | Method::Exact | Method::PseudoInverse => {
+                    pigdm::restore(&problem, &model, &plan, self.by.data_std)?
+                }
             };
             let x = cast::<f64, T>(x.view());
             job.finite(x.view(), first)?;
             Ok(x)
         };
-        let mut output = output;
         job.each_block(
             Source::Stream(rows),
             most,
