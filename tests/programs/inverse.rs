@@ -71,8 +71,7 @@ fn programs_that_are_models_restore_as_files_do() {
         place.put("file.npy", file);
         let line = format!("restore 'exec:dae-serve truth.st' {SEEN} --method {method} -o exec.npy");
         place.bash(&line).silent(&line);
-        // Batches of other sizes, each row to the bit but for what frames round.
-        assert!(rmse(&place, "file.npy", "exec.npy") < 1e-6, "{method}");
+        place.out("npy diff file.npy exec.npy");
     }
     let report = "restore truth.st seen.npy --operator downsample:2 --noise-std 0.1 --method dps --steps 6 --report r.csv";
     place.out(&format!("{report} -o x.npy"));
