@@ -36,6 +36,7 @@
 //! | [`geometry`] | watermarks in the spectrum of images, and what they must survive |
 //! | [`measure`] | all that is computed of samples and of models: RP, GL, PFD, nearest rows, entropy, rank, dimension, ridges, linearity, … |
 //! | [`theory`] | what linear denoisers learn, and are over training sets, predicted from eigenvalues |
+//! | [`inverse`] | y = A x + s·ε: operators, the exact posterior of a mixture, methods that take any model as prior |
 //! | [`expression`] | formulas over named numbers |
 //! | [`random`] | random numbers by (seed, purpose, row): the same bytes in every version |
 //! | [`linalg`] | products with fixed rounding; factorizations |
@@ -55,6 +56,7 @@ pub mod fit;
 pub mod flow;
 pub mod generator;
 pub mod geometry;
+pub mod inverse;
 pub mod linalg;
 pub mod measure;
 pub mod mixture;

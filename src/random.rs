@@ -78,6 +78,10 @@ pub enum Purpose {
     Normals,
     /// Frequencies and phases of random features, one row per feature.
     Features,
+    /// Noise of measurements.
+    Measurement,
+    /// What a restoration draws, by step and row: never what its data or their measurements were drawn from.
+    Restoration,
 }
 
 impl Purpose {
@@ -107,6 +111,8 @@ impl Purpose {
             Purpose::Subset => "subset",
             Purpose::Normals => "normals",
             Purpose::Features => "features",
+            Purpose::Measurement => "measurement",
+            Purpose::Restoration => "restoration",
         }
     }
 }

@@ -14,6 +14,7 @@
 //! * [`guided`]: denoisers guided by the difference of two (classifier-free guidance);
 //! * [`contrast`]: that difference in parts: mean, positive, negative;
 //! * [`counted`]: any of them, its evaluations counted;
+//! * [`widened`]: any of them as one of f64;
 //! * [`network`]: trained networks;
 //! * [`external`]: programs that are models;
 //! * [`differences`]: any of them, its Jacobian by central differences;
@@ -34,6 +35,7 @@ pub mod network;
 pub mod pca_local;
 pub mod random_features;
 pub mod reduced;
+pub mod widened;
 
 pub use affine::{Affine, AffineDenoiser};
 pub use classes::Asked;
@@ -49,6 +51,7 @@ pub use model::Model;
 pub use network::NetworkDenoiser;
 pub use random_features::{RandomFeatureDenoiser, RandomFeatures};
 pub use reduced::Reduced;
+pub use widened::Widened;
 
 use anyhow::Result;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};

@@ -151,7 +151,7 @@ impl Attack {
 }
 
 /// Weights of a Gaussian of this deviation at whole distances up to four times it, of sum 1.
-fn gaussian(deviation: f64) -> Vec<f64> {
+pub fn gaussian(deviation: f64) -> Vec<f64> {
     let reach = (4.0 * deviation + 0.5) as i64;
     let weights: Vec<f64> = (-reach..=reach).map(|i| (-0.5 * (i as f64 / deviation).powi(2)).exp()).collect();
     let sum: f64 = weights.iter().sum();

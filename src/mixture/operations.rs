@@ -12,6 +12,22 @@ use crate::linalg::{binary_unit, orthonormalize, product, symmetric_eigen, thin_
 const ROUNDING: f64 = 1e-13;
 
 impl Component {
+    /// N(μ, δ I + F diag(signs) Fᵀ) for F (d, p) and signs of ±1.
+    ///
+    /// # Errors
+    /// Numbers too large to factorize.
+    pub fn of_factor(
+        weight: f64,
+        mean: Array1<f64>,
+        noise_variance: f64,
+        factor: &Array2<f64>,
+        signs: &Array1<f64>,
+    ) -> Result<Component> {
+        let (basis, gains) = eigen_of_factor(factor, signs)?;
+        let variances = gains.mapv(|gain| (noise_variance + gain).max(0.0));
+        Ok(Component { weight, mean, basis, variances, noise_variance })
+    }
+
     /// tr Σ_k = Σ λ_i + (d − r) δ.
     pub fn trace(&self) -> f64 {
         let off = self.mean.len() - self.variances.len();
@@ -75,9 +91,8 @@ impl Mixture {
         }
         let views: Vec<_> = columns.iter().map(|c| c.view().insert_axis(Axis(1))).collect();
         let factor = concatenate(Axis(1), &views)?;
-        let (basis, gains) = eigen_of_factor(&factor, &Array1::from(signs))?;
-        let variances = gains.mapv(|gain| (noise_variance + gain).max(0.0));
-        Ok(Mixture { components: vec![Component { weight: 1.0, mean, basis, variances, noise_variance }] })
+        let pooled = Component::of_factor(1.0, mean, noise_variance, &factor, &Array1::from(signs))?;
+        Ok(Mixture { components: vec![pooled] })
     }
 }
 

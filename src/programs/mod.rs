@@ -26,6 +26,7 @@ mod jacobian_basis;
 mod jacobian_rank;
 mod linear_theory;
 mod linearity;
+mod measure;
 mod mixture;
 mod molrg_gen;
 mod npy;
@@ -33,6 +34,7 @@ mod pf_sample;
 mod pfd;
 mod phase_grid;
 mod probe;
+mod restore;
 mod ridge;
 mod rp_score;
 mod subset;
@@ -85,6 +87,8 @@ pub static PROGRAMS: &[Entry] = &[
         program::<linear_theory::map::Arguments>("map", &[Samples], Table, &[Format]),
     ]),
     program::<intrinsic_dimension::Arguments>("intrinsic-dimension", &[Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
+    program::<measure::Arguments>("measure", &[Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape]),
+    program::<restore::Arguments>("restore", &[Model, Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
     program::<entropy::Arguments>("entropy", &[Samples], Table, &[Format, Dtype, Rows, Nan(Error), Shape, Workers]),
     program::<subset::Arguments>("subset", &[Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers]),
     program::<subspace_error::Arguments>("subspace-error", &[Model], Table, &[Format, Rows]),
@@ -92,6 +96,7 @@ pub static PROGRAMS: &[Entry] = &[
         program::<mixture::info::Arguments>("info", &[Model], Table, &[Format, Rows]),
         program::<mixture::select::Arguments>("select", &[Model], Model, &[Dtype]),
         program::<mixture::join::Arguments>("join", &[Model], Model, &[Dtype]),
+        program::<mixture::condition::Arguments>("condition", &[Model, Samples], Model, &[Dtype, Nan(Error), Shape]),
         program::<mixture::pool::Arguments>("pool", &[Model], Model, &[Dtype]),
     ]),
     program::<phase_grid::Arguments>("phase-grid", &[], Table, &[Format, Dtype, Seed, Rows]),

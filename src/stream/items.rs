@@ -20,7 +20,7 @@ impl Layout {
     ///
     /// # Errors
     /// A shape that leaves it open; a layout said of items without an axis of channels.
-    pub(super) fn axes(layout: Option<Layout>, shape: &[usize]) -> Result<Option<[usize; 3]>> {
+    pub fn axes(layout: Option<Layout>, shape: &[usize]) -> Result<Option<[usize; 3]>> {
         if layout.is_some() && shape.len() != 3 {
             bail!("--layout: items of shape {} have no axis of channels; leave it out", shape_text(shape));
         }

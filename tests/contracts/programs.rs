@@ -344,6 +344,65 @@ pub const CALLS: &[Call] = &[
     call("mixture", "select truth.st --components 1"),
     call("mixture", "join truth.st student.st gaussian.st --weights 1,2,0.5"),
     call("mixture", "pool truth.st"),
+    call(
+        "mixture",
+        "condition truth.st --measurement few-means.npy --row 3 --operator downsample:2 --noise-std 0.2",
+    ),
+    call(
+        "mixture",
+        "condition noisy.st --measurement few-products.npy --row 3 --operator matrix:few.npy --noise-std 0.2",
+    ),
+    rowwise("measure", 200, &["-"], "test.npy --operator mask:mask.npy --noise-std 0.3"),
+    rowwise("measure", 200, &["-"], "test.npy --operator blur:0.8 --noise-std 0.3 --seed 2"),
+    rowwise("measure", 120, &["-"], "a.npy --operator matrix:few.npy --noise-std 0"),
+    rowwise(
+        "restore",
+        120,
+        &["-"],
+        "noisy.st few-means.npy --operator downsample:2 --noise-std 0.2 --method exact",
+    ),
+    rowwise(
+        "restore",
+        120,
+        &["-"],
+        "truth.st few-means.npy --operator downsample:2 --noise-std 0.2 --method exact --mean",
+    ),
+    rowwise(
+        "restore",
+        120,
+        &["-"],
+        "network.st few-means.npy --operator downsample:2 --noise-std 0.2 --method pseudo-inverse",
+    ),
+    rowwise(
+        "restore",
+        120,
+        &["-"],
+        "student.st few-means.npy --operator downsample:2 --noise-std 0.2 --method pigdm --steps 6 --report report.csv",
+    ),
+    rowwise(
+        "restore",
+        120,
+        &["-"],
+        "classes.st few-means.npy --operator downsample:2 --noise-std 0.2 --method dps --steps 8 --class 1",
+    ),
+    rowwise(
+        "restore",
+        120,
+        &["-"],
+        "network.st few-products.npy --operator matrix:few.npy --noise-std 0.2 --method ddnm --steps 5 --schedule vp",
+    ),
+    rowwise(
+        "restore",
+        120,
+        &["-"],
+        "noisy.st few-means.npy --operator downsample:2 --noise-std 0 --method dcdp --steps 8 --rounds 3 --inner 5",
+    ),
+    rowwise(
+        "restore",
+        120,
+        &["-"],
+        "empirical.st few-means.npy --operator downsample:2 --noise-std 0 --method dcdp --purifier tweedie --inner 5",
+    ),
     rowwise("subspace-error", 3, &["-"], "student.st truth.st"),
     rowwise(
         "phase-grid",
@@ -431,6 +490,9 @@ impl Place {
             "npy let max(0,x) --in x=test.npy --rows ..1 -o mask.npy".into(),
             format!("npy noise -n 20 -d 432 --seed 4 --shape 12,12,3 -o large.npy --dtype {dtype}"),
             "table let grid.csv found=floor(success) -o scores.csv".into(),
+            "dae-fit train.npy --rows ..60 --kind molrg -r 3 -k 2 --fit means,variances,noise -o noisy.st".into(),
+            "measure a.npy --operator downsample:2 --noise-std 0.2 -o few-means.npy".into(),
+            "measure a.npy --operator matrix:few.npy --noise-std 0.2 -o few-products.npy".into(),
         ] {
             place.out(&line);
         }

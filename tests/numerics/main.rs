@@ -7,6 +7,7 @@ mod fit;
 mod flow;
 mod generator;
 mod geometry;
+mod inverse;
 mod linalg;
 mod linearity;
 mod logistic;

@@ -6,7 +6,7 @@ use molrg::scalar::Scalar;
 use rand::Rng;
 use serde_json::Value;
 
-const PURPOSES: [(&str, Purpose); 13] = [
+const PURPOSES: [(&str, Purpose); 15] = [
     ("bases", Purpose::Bases),
     ("means", Purpose::Means),
     ("labels", Purpose::Labels),
@@ -20,6 +20,8 @@ const PURPOSES: [(&str, Purpose); 13] = [
     ("training", Purpose::Training),
     ("probes", Purpose::Probes),
     ("bootstrap", Purpose::Bootstrap),
+    ("measurement", Purpose::Measurement),
+    ("restoration", Purpose::Restoration),
 ];
 
 #[test]

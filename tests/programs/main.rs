@@ -9,6 +9,7 @@ mod fig;
 mod figures;
 mod fitting;
 mod geometry;
+mod inverse;
 mod local;
 mod mixture;
 mod npy;

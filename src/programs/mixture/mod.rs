@@ -1,5 +1,6 @@
 //! mixture: closed-form operations on mixtures.
 
+pub mod condition;
 pub mod info;
 pub mod join;
 pub mod pool;

@@ -38,7 +38,7 @@ impl Program for Arguments {
 fn take<T: Scalar>(job: &Job, mut rows: Rows, indices: &[u32], named: &str) -> Result<()> {
     let width = rows.width();
     room(&[indices.len(), width], "INDICES")?;
-    let mut out = job.array::<T>(Some(indices.len()), &rows.item_shape().to_vec())?;
+    let mut out = job.array::<T>(Some(indices.len()), rows.item_shape())?;
     let mut taken = Array2::<T>::zeros((indices.len(), width));
     let mut order: Vec<usize> = (0..indices.len()).collect();
     order.sort_by_key(|&i| indices[i]);

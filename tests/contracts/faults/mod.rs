@@ -88,6 +88,15 @@ const SAMPLE_READERS: &[&str] = &[
     "watermark embed {} --shape 1,3 --key key.npy -o old",
     "watermark detect {} --shape 1,3 --key key.npy -o old",
     "watermark attack {} --shape 1,3 --kind blur --strength 1 -o old",
+    "measure {} --operator matrix:rows.npy --noise-std 1 -o old",
+    "measure whole.npy --operator matrix:{} --noise-std 0 -o old",
+    "measure wide.npy --operator mask:{} --noise-std 1 -o old",
+    "restore truth.st {} --operator matrix:rows.npy --noise-std 1 --method exact -o old",
+    "restore student.st {} --operator matrix:rows.npy --noise-std 1 --method pigdm --steps 3 -o old --report side",
+    "restore student.st {} --operator matrix:rows.npy --noise-std 1 --method dps --steps 3 -o old",
+    "restore student.st {} --operator matrix:rows.npy --noise-std 1 --method ddnm --steps 3 -o old",
+    "restore student.st {} --operator matrix:rows.npy --noise-std 1 --method dcdp --steps 3 -o old --report side",
+    "mixture condition truth.st --measurement {} --row 0 --operator matrix:rows.npy --noise-std 1 -o old",
 ];
 
 /// Places of models in calls of every command that reads one.
@@ -121,6 +130,8 @@ const MODEL_READERS: &[&str] = &[
     "mixture join {} student.st -o old",
     "mixture join student.st {} --weights 1,2 -o old",
     "mixture pool {} -o old",
+    "mixture condition {} --measurement whole.npy --row 0 --operator matrix:rows.npy --noise-std 1 -o old",
+    "restore {} whole.npy --operator matrix:rows.npy --noise-std 1 --method ddnm --steps 3 -o old --report side",
     "npy check {}",
 ];
 
@@ -232,6 +243,7 @@ fn small() -> Place {
         "molrg-gen -d 12 -r 3 -k 2 -n 4 --seed 5 --shape 4,3 --dtype f64 --truth wide.st -o wide.npy",
         "molrg-gen --from wide.st -n 4 --skip 4 --dtype f64 -o wider.npy",
         "npy cat whole.npy --rows ..1 -o row.npy",
+        "npy noise -n 3 -d 3 --seed 1 --dtype f64 -o rows.npy",
     ] {
         place.out(line);
     }

@@ -43,6 +43,10 @@ const LARGE: &[(&str, &str)] = &[
     ("jacobian-basis student.st", "too large to factorize"),
     ("image-quality {}", "rmse would be inf"),
     ("image-quality whole.npy", "rmse would be inf"),
+    ("--method dps", "too large for the model and this noise"),
+    ("restore student.st", "the model's answer is not finite"),
+    ("restore truth.st", "too large for the model and this noise"),
+    ("mixture condition truth.st", "too large for the model and this noise"),
     // They become f32.
     ("npy images", "would hold numbers that are not finite"),
 ];
@@ -52,10 +56,13 @@ const LARGEST: &[(&str, &str)] = &[
     ("pf-sample gaussian.st", "the model's answer is not finite"),
     ("watermark embed", "too large to mark"),
     ("npy let", "would hold numbers that are not finite"),
+    ("measure {}", "would hold numbers that are not finite"),
+    ("measure whole.npy", "would hold numbers that are not finite"),
 ];
 
 /// Rows too few for the mask that they are taken for.
-const NO_MASK: &[(&str, &str)] = &[("--mask {}", "cannot be one of items of shape")];
+const NO_MASK: &[(&str, &str)] =
+    &[("--mask {}", "cannot be one of items of shape"), ("mask:{}", "cannot be one of items of shape")];
 
 /// Whose squares are 0 in f64.
 const SMALL: &[(&str, &str)] = &[
@@ -124,6 +131,7 @@ const DATA: &[Data] = &[
         refused: &[&[
             ("--kind mlp", "its numbers are all the same"),
             ("--mask {}", "marks nothing"),
+            ("mask:{}", "marks nothing"),
             ("entropy {}", "4 of 4 rows lie on another"),
             ("intrinsic-dimension {} --neighbours", "all rows are equal"),
             ("--kind random-features", "no deviation"),
