@@ -11,7 +11,7 @@
 //!
 //! 1. [`programs`], with [`draw`] and [`expression`], which know none of the others;
 //! 2. [`cli`];
-//! 3. [`measure`], [`geometry`];
+//! 3. [`measure`], [`inverse`], [`geometry`];
 //! 4. [`flow`];
 //! 5. [`denoiser`];
 //! 6. [`generator`];

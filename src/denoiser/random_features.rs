@@ -13,31 +13,9 @@ use ndarray::{Array1, Array2, Array3, ArrayView1, ArrayView2, Axis};
 use super::affine::level_of;
 use super::{Denoiser, Differentiable};
 use crate::linalg::product;
+pub use crate::network::random_features::{Features, Target};
 use crate::scalar::{Dtype, Scalar};
 use crate::stream::tensors::{Entry, Numbers, TensorFile, Values};
-
-/// What the features are fitted to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Target {
-    /// The data without noise, less their mean
-    #[default]
-    Data,
-    /// The noise ε of deviation 1
-    Noise,
-}
-
-/// The features, as they are drawn; the mean and the deviation that they are about.
-#[derive(Clone, Debug)]
-pub struct Features {
-    /// ω, (p, d).
-    pub frequencies: Array2<f64>,
-    /// b, (p).
-    pub phases: Array1<f64>,
-    /// m, (d).
-    pub mean: Array1<f64>,
-    /// σ_d.
-    pub sigma_data: f64,
-}
 
 /// Features and A_l of all levels, as a model file holds them.
 pub struct RandomFeatures {
@@ -47,13 +25,6 @@ pub struct RandomFeatures {
     pub sigmas: Vec<f64>,
     /// (L, d, p).
     coefficients: Values,
-}
-
-impl Features {
-    /// c of a level.
-    pub fn scale(&self, sigma: f64) -> f64 {
-        1.0 / sigma.hypot(self.sigma_data)
-    }
 }
 
 impl RandomFeatures {

@@ -5,7 +5,7 @@
 //! A(t) = B U⁺(I − e^{−2Ut}): of U's eigenvectors those of small eigenvalues are learned last. Where weights have a
 //! penalty λ‖A‖², A = B(U + λI)⁻¹.
 //!
-//! Expectations over the noise are exact, since features are cosines (c, ω, b and m as in [`crate::denoiser::random_features`]):
+//! Expectations over the noise are exact, since features are cosines (c, ω, b and m as in [`crate::network::random_features`]):
 //! with a_j = c ω_jᵀ(x₀ − m) + b_j and q = c²σ²,
 //! E φ_jφ_k = cos(a_j − a_k) e^{−q‖ω_j − ω_k‖²/2} + cos(a_j + a_k) e^{−q‖ω_j + ω_k‖²/2}, E φ_j = √2 cos(a_j) e^{−q‖ω_j‖²/2}, and
 //! E εφ_j = −√2 cσ ω_j sin(a_j) e^{−q‖ω_j‖²/2}. Of the data they are means over the rows, which stream.
@@ -15,8 +15,8 @@ use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 use rand::RngExt;
 
 use crate::blocks::room;
-use crate::denoiser::random_features::{Features, Target};
 use crate::linalg::{accumulate_moment, product, squared_norms, symmetric_eigen};
+use crate::network::random_features::{Features, Target};
 use crate::random::{Purpose, row_rng, standard_normals};
 use crate::scalar::Scalar;
 

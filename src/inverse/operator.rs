@@ -137,7 +137,7 @@ impl Operator {
     /// Without rows.
     pub fn matrix(a: Array2<f64>) -> Result<Operator> {
         let (m, dim) = a.dim();
-        ensure!(m > 0, "a matrix without rows measures nothing");
+        ensure!(m > 0, "no rows: a matrix without any measures nothing");
         Ok(Operator { dim, shape: vec![m], form: Form::Matrix { a, factors: OnceLock::new() } })
     }
 

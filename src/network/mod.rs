@@ -13,6 +13,7 @@ pub mod elementwise;
 pub mod graph;
 pub mod layers;
 pub mod preconditioning;
+pub mod random_features;
 
 pub use architecture::{Architecture, Classes, Padding};
 pub use graph::{Class, Graph, Tape};

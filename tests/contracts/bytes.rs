@@ -193,7 +193,10 @@ fn blocks_of_odd_sizes_read_as_one() {
                 .chain(entry.commands())
                 .any(|entry| entry.reads().contains(&Content::Samples))
         };
-        let readers: std::collections::BTreeSet<_> = PROGRAMS.iter().filter(reads).map(|p| p.name).collect();
+        let readers = PROGRAMS.iter().filter(reads).map(|p| p.name);
+        // Whose eigenvalues are a few numbers of a csv.
+        let readers: std::collections::BTreeSet<_> =
+            readers.filter(|name| *name != "linear-theory").collect();
         assert_eq!(seen, readers, "every program that reads samples");
     }
 }

@@ -275,6 +275,10 @@ fn images_with_channels_first_are_refused_with_both_ways_out() {
         if command.get_arguments().all(|argument| argument.get_long() != Some("layout")) {
             continue;
         }
+        // Their items are the model's, and what they read are measurements.
+        if ["mixture condition", "restore"].contains(&name.as_str()) {
+            continue;
+        }
         let mut calls = CALLS.iter().map(Call::line).filter(|line| command_of(line) == name && images(line));
         let line = calls.next().unwrap();
         let input = line.split(' ').find(|word| word.ends_with(".npy")).unwrap();

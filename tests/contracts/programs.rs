@@ -82,6 +82,15 @@ pub const CALLS: &[Call] = &[
     call("dae-fit", "train.npy --kind local --quiet --machine equivariant"),
     call(
         "dae-fit",
+        "a.npy --kind local --quiet --machine bordered --calibrate network.st --levels edm:4 --latents 3 --report report.csv",
+    ),
+    call("dae-fit", "a.npy --kind pca-local --threshold 0.1"),
+    call(
+        "dae-fit",
+        "train.npy --kind resnet --quiet --width 6 --depth 2 --padding circular --steps 4 --batch 16",
+    ),
+    call(
+        "dae-fit",
         "train.npy --kind random-features --features 40 --levels 10,2,0.5 --time 50 --report report.csv",
     ),
     call(
@@ -352,8 +361,8 @@ pub const CALLS: &[Call] = &[
         "mixture",
         "condition noisy.st --measurement few-products.npy --row 3 --operator matrix:few.npy --noise-std 0.2",
     ),
-    rowwise("measure", 200, &["-"], "test.npy --operator mask:mask.npy --noise-std 0.3"),
     rowwise("measure", 200, &["-"], "test.npy --operator blur:0.8 --noise-std 0.3 --seed 2"),
+    rowwise("measure", 200, &["-"], "test.npy --operator mask:mask.npy --noise-std 0.3"),
     rowwise("measure", 120, &["-"], "a.npy --operator matrix:few.npy --noise-std 0"),
     rowwise(
         "restore",
@@ -457,7 +466,8 @@ pub const CALLS: &[Call] = &[
 ];
 
 /// Inputs whose names stand for samples in [`CALLS`].
-pub const SAMPLES: &[&str] = &["train.npy", "test.npy", "a.npy", "b.npy", "noise.npy"];
+pub const SAMPLES: &[&str] =
+    &["train.npy", "test.npy", "a.npy", "b.npy", "noise.npy", "few-means.npy", "few-products.npy"];
 
 impl Place {
     /// A place with samples and models of this type.

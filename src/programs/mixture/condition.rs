@@ -51,6 +51,7 @@ impl Program for Arguments {
         same_items((rows.name(), rows.item_shape()), ("what the operator makes", operator.shape()))?;
         let (name, measurements) = (rows.name().to_string(), rows.read_all::<f64>()?);
         let n = measurements.nrows();
+        ensure!(n > 0, "{name}: no rows");
         ensure!(self.row.is_some() || n == 1, "{name}: holds {n} measurements; say which one by --row");
         let row = self.row.unwrap_or(0);
         ensure!(row < n, "--row {row}: {name} holds {n} measurements, numbered from 0");

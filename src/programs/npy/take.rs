@@ -37,14 +37,18 @@ impl Program for Arguments {
 
 fn take<T: Scalar>(job: &Job, mut rows: Rows, indices: &[u32], named: &str) -> Result<()> {
     let width = rows.width();
-    room(&[indices.len(), width], "INDICES")?;
     let mut out = job.array::<T>(Some(indices.len()), rows.item_shape())?;
-    let mut taken = Array2::<T>::zeros((indices.len(), width));
+    let mut taken = Array2::<T>::zeros((0, width));
     let mut order: Vec<usize> = (0..indices.len()).collect();
     order.sort_by_key(|&i| indices[i]);
     let mut wanted = order.into_iter().peekable();
     let mut first = 0;
     while let Some(block) = rows.next_block::<T>(block_rows(width))? {
+        // Only now are there rows, and not just a header that promises some.
+        if first == 0 {
+            room(&[indices.len(), width], &format!("{}: {} rows of it", rows.name(), indices.len()))?;
+            taken = Array2::zeros((indices.len(), width));
+        }
         while let Some(i) = wanted.next_if(|&i| (indices[i] as usize) < first + block.nrows()) {
             taken.row_mut(i).assign(&block.row(indices[i] as usize - first));
         }

@@ -112,7 +112,7 @@ fn samples_that_cannot_be_taken_are_refused() {
             ("truth.st", "is a model, not samples"),
         ] {
             let any_width = ["dae-fit", "npy info", "npy check"].contains(&command.as_str())
-                || ["entropy {}", "subset {}", "intrinsic-dimension {} --neighbours"]
+                || ["entropy {}", "subset {}", "intrinsic-dimension {} --neighbours", "npy take {}"]
                     .iter()
                     .any(|call| reader.starts_with(call));
             let takes_it = match name {
@@ -447,7 +447,8 @@ fn what_is_declared_is_not_allocated() {
         file.set_len(start.len() as u64 + 10_000_000_008).unwrap();
     }
     let holding = SAMPLE_READERS.iter().filter(|line| {
-        let streams = line.contains("--kind gaussian") || line.contains("linear-vae");
+        let streams =
+            ["--kind gaussian", "linear-vae", "random-features"].iter().any(|kind| line.contains(kind));
         line.starts_with("dae-fit") && !streams || line.contains("--train {}") || line.contains("--sigma 1,2")
     });
     for line in holding.map(|line| line.replace("{}", "full.npy")).chain(["npy check full.st".into()]) {

@@ -71,7 +71,7 @@ const SAMPLE_READERS: &[&str] = &[
     "npy diff whole.npy {} -o old",
     "npy stack whole.npy {} -o old",
     "npy images {} --shape 1,3 -o old",
-    "npy take {} labels.npy -o old",
+    "npy take {} first.csv -o old",
     "npy transpose {} --shape 1,3 --axes 0,2,1 -o old",
     "fig images {} --shape 1,3 -o old.svg",
     "dae-features network.st {} --sigma 1 --layer in -o old",
@@ -126,6 +126,7 @@ const MODEL_READERS: &[&str] = &[
     "subspace-error truth.st {} -o old",
     "molrg-gen --from {} -n 5 -o old --labels side --truth third",
     "mixture info {} -o old",
+    "dae-fit whole.npy --kind local --machine local --shape 1,3 --calibrate {} --levels edm:2 -q -o old --report side",
     "mixture select {} --components 0 -o old",
     "mixture join {} student.st -o old",
     "mixture join student.st {} --weights 1,2 -o old",
@@ -248,6 +249,7 @@ fn small() -> Place {
         place.out(line);
     }
     place.put("table.csv", TABLE);
+    place.put("first.csv", "row\n0\n");
     forget(&place);
     let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/damaged");
     symlink(corpus, place.path("damaged")).unwrap();

@@ -16,9 +16,12 @@ use super::{
 fn calls_by_output() -> impl Iterator<Item = (String, String)> {
     sound_calls().into_iter().flat_map(|line| {
         let words: Vec<String> = line.split(' ').map(str::to_string).collect();
-        // Of dae-fit labels are an input.
-        let output =
-            |flag: &str| OUTPUTS.contains(&flag) && !(flag == "--labels" && line.starts_with("dae-fit"));
+        // Of dae-fit labels are an input, and eigenvalues of linear-theory.
+        let input = |flag: &str| {
+            flag == "--labels" && line.starts_with("dae-fit")
+                || flag == "--spectrum" && line.starts_with("linear-theory")
+        };
+        let output = |flag: &str| OUTPUTS.contains(&flag) && !input(flag);
         let at = (0..words.len()).filter(|&i| output(&words[i]));
         let open = |i: usize| {
             let mut words = words.clone();
