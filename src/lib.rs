@@ -11,7 +11,7 @@
 //!
 //! 1. [`programs`], with [`draw`] and [`expression`], which know none of the others;
 //! 2. [`cli`];
-//! 3. [`measure`], [`geometry`];
+//! 3. [`measure`], [`geometry`], [`in_context`];
 //! 4. [`flow`];
 //! 5. [`denoiser`];
 //! 6. [`generator`];
@@ -34,6 +34,7 @@
 //! | [`generator`] | latents in, samples out: VAE and GAN, for comparison; their training |
 //! | [`fit`] | PCA, K-subspaces, EM, descent on the denoising loss |
 //! | [`geometry`] | watermarks in the spectrum of images, and what they must survive |
+//! | [`in_context`] | linear attention over tasks of subspaces: closed form, risk, training |
 //! | [`measure`] | all that is computed of samples and of models: RP, GL, PFD, nearest rows, entropy, rank, linearity, … |
 //! | [`expression`] | formulas over named numbers |
 //! | [`random`] | random numbers by (seed, purpose, row): the same bytes in every version |
@@ -54,6 +55,7 @@ pub mod fit;
 pub mod flow;
 pub mod generator;
 pub mod geometry;
+pub mod in_context;
 pub mod linalg;
 pub mod measure;
 pub mod mixture;

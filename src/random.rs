@@ -74,6 +74,8 @@ pub enum Purpose {
     Directions,
     /// The order of rows that some are chosen from.
     Subset,
+    /// Tasks, pairs and queries of learning in context, one row per prompt.
+    Prompts,
 }
 
 impl Purpose {
@@ -101,6 +103,7 @@ impl Purpose {
             Purpose::Pairs => "pairs",
             Purpose::Directions => "directions",
             Purpose::Subset => "subset",
+            Purpose::Prompts => "prompts",
         }
     }
 }

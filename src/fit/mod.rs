@@ -9,6 +9,7 @@
 //! * [`logistic`]: multinomial logistic regression, which tells labels of features;
 //! * [`two_layer`]: the minimizers that theory constructs for networks of one hidden layer (arXiv 2512.20963);
 //! * [`affine`]: the least squares fit of one vector to another, from streamed moments;
+//! * [`recursive_features`]: kernel machines that learn which directions labels depend on;
 //! * [`start`]: where the iterations begin.
 
 pub mod affine;
@@ -16,6 +17,7 @@ pub mod em;
 pub mod gradient;
 pub mod logistic;
 pub mod pca;
+pub mod recursive_features;
 pub mod start;
 pub mod subspaces;
 pub mod two_layer;

@@ -281,6 +281,15 @@ pub const CALLS: &[Call] = &[
     call("probe", "linear a.npy few-labels.npy b.npy few-labels.npy --ridge 0.1 --per-sample told.csv"),
     call("probe", "projection train.npy labels.npy --rank 3 --normalize --center --per-sample told.csv"),
     call("probe", "snr train.npy labels.npy --rank 2"),
+    call("rfm", "train.npy labels.npy --quiet --top 2 --iterations 2 --values values.npy"),
+    call("rfm", "a.npy few-labels.npy --quiet --bandwidth 3 --ridge 0.1 --predict b.npy"),
+    call("icl", "optimal -d 12 -r 3 --prompt 4,20 --tasks union:2 --eps 0.01 --gamma gammas.npy"),
+    call(
+        "icl",
+        "train -d 8 -r 2 --prompt 4 --tasks union:2 --steps 20 --batch 16 --gamma gammas.npy --log log.csv",
+    ),
+    call("icl", "risk gamma.npy -d 12 -r 3 --prompt 4-6 --noise-std 0.3 --simulate 30"),
+    call("icl", "risk -d 12 -r 3 --prompt 4-6 --tasks full --angle 0,20"),
     rowwise("mixture", 2, &["-"], "info truth.st"),
     call("mixture", "select truth.st --components 1"),
     call("mixture", "join truth.st student.st gaussian.st --weights 1,2,0.5"),
@@ -370,6 +379,7 @@ impl Place {
             "molrg-gen --from truth.st -n 120 --seed 4 --labels few-labels.npy -o /dev/null".into(),
             "npy let max(0,x) --in x=test.npy --rows ..1 -o mask.npy".into(),
             format!("npy noise -n 20 -d 432 --seed 4 --shape 12,12,3 -o large.npy --dtype {dtype}"),
+            "icl optimal -d 12 -r 3 --prompt 4-6 --gamma gamma.npy -o /dev/null".into(),
             "table let grid.csv found=floor(success) -o scores.csv".into(),
         ] {
             place.out(&line);

@@ -28,6 +28,7 @@ const LARGE: &[(&str, &str)] = &[
     ("entropy {}", "too large to search in f64"),
     ("subset {}", "too large to search in f64"),
     ("probe", "too large to search in f64"),
+    ("rfm", "too large to search in f64"),
     ("--fit {}", "too large to factorize"),
     ("--reference {}", "too large to search in f64"),
     ("pfd", "value would be NaN: the numbers are too large"),
@@ -60,6 +61,7 @@ const SMALL: &[(&str, &str)] = &[
     ("entropy {}", "too small to search in f64"),
     ("subset {}", "too small to search in f64"),
     ("probe", "too small to search in f64"),
+    ("rfm {}", "too small to search in f64"),
     ("--solver em", "too small to fit"),
     ("--kind gaussian", "too small to fit"),
     ("--kind linear-vae", "too small to fit"),
@@ -77,6 +79,7 @@ const DATA: &[Data] = &[
                 ("--kind molrg", "2 components but only 1 rows"),
                 ("entropy", "1 rows, where each needs 1 others"),
                 ("probe", "4 labels for 1 rows"),
+                ("rfm", "4 labels for 1 rows"),
                 ("linearity student.st {} --sigma 1 -o", "no pair"),
             ],
             NO_MASK,
@@ -85,7 +88,7 @@ const DATA: &[Data] = &[
     Data {
         name: "fewer rows than numbers",
         rows: &[[1.0, -2.0, 0.5], [0.25, 3.0, 1.0]],
-        refused: &[&[("probe", "4 labels for 2 rows")], NO_MASK],
+        refused: &[&[("probe", "4 labels for 2 rows"), ("rfm", "4 labels for 2 rows")], NO_MASK],
     },
     Data {
         name: "a constant column",
@@ -100,6 +103,7 @@ const DATA: &[Data] = &[
             ("probe linear {}", "all rows are equal"),
             ("probe projection {}", "all rows are equal"),
             ("probe snr {}", "all rows are equal"),
+            ("rfm {}", "all rows are equal"),
         ]],
     },
     Data {
@@ -112,6 +116,7 @@ const DATA: &[Data] = &[
             ("probe linear {}", "all rows are equal"),
             ("probe projection {}", "all rows are equal"),
             ("probe snr {}", "all rows are equal"),
+            ("rfm {}", "all rows are equal"),
             ("probe snr whole.npy labels.npy {}", "lies off"),
         ]],
     },
