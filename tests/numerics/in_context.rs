@@ -124,12 +124,14 @@ fn moments_drawn_at_once_have_the_law_of_those_drawn_by_pairs() {
             [&|h| h.dot(&w), &|h| h.dot(h), &|h| h[2], &|h| h[0] * h[1], &|h| h.dot(&w).powi(2), &|h| {
                 h.dot(h).powi(2)
             }];
-        for (k, of) in statistics.iter().enumerate() {
-            let (mut pairwise, mut once) = (Mean::default(), Mean::default());
-            for i in 0..20_000 {
-                pairwise.add(of(&by_pairs(i)));
-                once.add(of(&at_once(i)));
+        let mut means = [[Mean::default(); 2]; 6];
+        for i in 0..20_000 {
+            let drawn = [by_pairs(i), at_once(i)];
+            for (means, of) in means.iter_mut().zip(&statistics) {
+                means.iter_mut().zip(&drawn).for_each(|(mean, h)| mean.add(of(h)));
             }
+        }
+        for (k, [pairwise, once]) in means.iter().enumerate() {
             let error = pairwise.std_error().hypot(once.std_error());
             // Of 18 comparisons one in 1000 goes beyond.
             let apart = (pairwise.mean - once.mean).abs();

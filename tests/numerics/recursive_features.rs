@@ -20,25 +20,31 @@ fn step(x: &Array2<f64>) -> Array2<f64> {
     x.column(0).mapv(f64::signum).insert_axis(Axis(1))
 }
 
-/// The known answer of n = 500, d = 20, L = 5, λ = 1e-3 (arXiv 2602.11395's method in NumPy, two seeds): |v₁·e₀| is .993 and
-/// .991 after one round and .998 after five, held-out accuracy .917 and .915, then .97 and .974.
+/// The known answer of n = 500, d = 20, L = 5, λ = 1e-3. In NumPy over 40 seeds: v₁·e₀ .9890 ± .0039 after one round and
+/// .9971 ± .0011 after five, accuracy of rows that are not learned from .926 ± .010 and then .976 ± .007.
 #[test]
 fn the_direction_of_a_step_is_found() {
     for seed in 0..3 {
         let (x, test) = (normal(seed, 500, 20), normal(seed + 100, 1000, 20));
         let y = step(&x);
         let (once, five) = (learn(&x, &y, 1), learn(&x, &y, 5));
+        // It points to where y grows.
         let along = |features: &Features| features.directions(1).unwrap().0[[0, 0]];
-        // Between two seeds .002: some times that. It points to where y grows.
-        assert!((along(&once) - 0.992).abs() < 0.006, "{}", along(&once));
-        assert!((along(&five) - 0.998).abs() < 0.0015, "{}", along(&five));
         let accuracy = |features: &Features| {
             let f = Machine::fit(features, x.view(), y.view(), SETTINGS).unwrap().predict(test.view());
             let right = f.iter().zip(&step(&test)).filter(|(f, y)| **f * **y > 0.0).count();
             right as f64 / 1000.0
         };
-        // A share of 1000 has an error of .006 here, and seeds differ by as much.
-        assert!((accuracy(&five) - 0.972).abs() < 0.02, "{}", accuracy(&five));
+        // Four times the deviation over seeds.
+        for (found, mean, deviation) in [
+            (along(&once), 0.9890, 0.0039),
+            (along(&five), 0.9971, 0.0011),
+            (accuracy(&learn(&x, &y, 0)), 0.926, 0.010),
+            (accuracy(&five), 0.976, 0.007),
+        ] {
+            assert!((found - mean).abs() < 4.0 * deviation, "seed {seed}: {found}, not {mean}");
+        }
+        assert!(along(&five) > along(&once));
     }
 }
 

@@ -24,6 +24,8 @@ use crate::stream::Table;
 ///
 /// All tasks have E‖w‖² = r, so that the answer 0 has risk r + τ². No risk depends on where subspaces lie: the k-th is
 /// spanned by the coordinates from (k − 1)r to kr.
+///
+/// Memory: some d × d numbers, in training for every thread, with a batch.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

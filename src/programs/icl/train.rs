@@ -18,8 +18,9 @@ use crate::stream::{ArrayWriter, Table};
 ///
 /// A step descends the mean of ‖Γh − w‖², the square error over all queries, of --batch new prompts, from Γ = 0; kept is
 /// the mean of Γ over the last half of the steps. Prompts are drawn with all that Γ sees of them, at a cost without N.
-/// risk is the mean over --trials trainings, each exact, and std_error its error. A warning says where it is far from the
-/// closed form's: directions that training tasks hardly have are learned last, and long prompts have the least of them.
+/// risk is the mean over --trials trainings, each exact, and std_error its error: the scatter of trainings, and not what all
+/// of them lack. A warning says where that is much, against the closed form: directions that training tasks hardly have are
+/// learned last, and long prompts have the least of them.
 ///
 /// Memory: for every thread, Γ and a batch, some d × d and batch × d numbers.
 #[derive(Args)]

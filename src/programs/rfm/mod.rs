@@ -12,11 +12,12 @@ use ndarray::{Array2, Axis};
 use targets::Targets;
 
 use crate::blocks::room;
-use crate::cli::{Job, Program, Source, count, positive, usage};
+use crate::cli::{Block, Job, Program, Source, count, positive, usage};
 use crate::fit::recursive_features::{Features, Machine, Settings, typical_distance};
 use crate::linalg::{cast, varies};
 use crate::measure::nearest::{check_scale, check_set};
 use crate::measure::probe::unit;
+use crate::scalar::Scalar;
 use crate::stream::{RowRange, Rows, block_rows, same_items};
 use crate::with_dtype;
 
@@ -76,60 +77,22 @@ impl Program for Arguments {
         let inputs = [Some(&self.features), Some(&self.labels), self.predict.as_ref()];
         let inputs: Vec<_> = inputs.into_iter().flatten().map(|name| Some(name.as_os_str())).collect();
         job.wait_for_stdin(&inputs)?;
-        let mut rows = job.all_rows(Some(&self.features))?;
-        let name = rows.name().to_string();
-        let mut x = rows.read_all::<f64>()?;
-        self.check(&rows, &x).with_context(|| name.clone())?;
-        let (labels, of) = job.numbers(&self.labels, RowRange::default())?;
-        ensure!(
-            labels.len() == x.nrows(),
-            "{of}: {} labels for {} rows; give one a row",
-            labels.len(),
-            x.nrows()
-        );
-        let targets = Targets::of(&labels, self.real).context(of)?;
+        let rows = job.all_rows(Some(&self.features))?;
         let points = self.predict.as_ref().map(|points| self.points(job, points, &rows)).transpose()?;
-        let unit = unit([x.view()]);
-        x *= unit;
-        let settings = Settings {
-            iterations: self.iterations,
-            bandwidth: self.bandwidth.map_or_else(|| typical_distance(x.view()), |l| l * unit),
-            ridge: self.ridge,
-        };
-        room(&[2, x.nrows(), x.nrows()], "the kernel of all rows").with_context(|| name.clone())?;
-        let mut progress = job.progress(Some(2 * u64::from(self.iterations)), "rounds");
-        targets.say(job, x.view(), settings, || progress.advance(1)).with_context(|| name.clone())?;
-        let y = targets.y.view();
-        let features = Features::learn(x.view(), y, settings, || progress.advance(1)).context(name)?;
-        if let Some(values) = &self.values {
-            let (_, found) = features.directions(self.top as usize)?;
-            let mut values = job.side_array::<f64>(values, Some(1), &[found.len()])?;
-            values.write((found * (unit * unit)).insert_axis(Axis(0)).view())?;
-            values.finish()?;
-        }
-        let Some(points) = points else { return self.write(job, &features, &rows) };
-        let machine = Machine::fit(&features, x.view(), y, settings)?;
-        let out = job.array::<f64>(points.len(), &[y.ncols()])?;
-        let most = block_rows(x.nrows());
-        job.fill(Source::Stream(points), most, "points", vec![out], |block| {
-            let points: Array2<f64> = block.first().unwrap_or_default();
-            check_scale(points.view())?;
-            Ok(vec![machine.predict((points * unit).view())])
-        })
+        let dtypes: Vec<_> = [Some(&rows), points.as_ref()].into_iter().flatten().map(Rows::dtype).collect();
+        with_dtype!(job.dtype(&dtypes), T => self.find::<T>(job, rows, points))
     }
 }
 
 impl Arguments {
-    fn check(&self, rows: &Rows, x: &Array2<f64>) -> Result<()> {
-        ensure!(x.nrows() > 0, "no rows; give features");
-        let d = rows.width();
+    fn check(&self, x: &Array2<f64>) -> Result<()> {
+        let (n, d) = x.dim();
+        ensure!(n > 0, "no rows; give features");
         if self.top as usize > d {
             return Err(usage(anyhow!("--top {}: there are {d} directions; ask for fewer", self.top)));
         }
         room(&[8, d, d], "the outer product of all features")?;
-        check_set(x.view())?;
-        ensure!(varies(x.view()), "all rows are equal, which leaves nothing to tell labels by; give others");
-        Ok(())
+        check_set(x.view())
     }
 
     fn points(&self, job: &Job, points: &OsString, features: &Rows) -> Result<Rows> {
@@ -145,12 +108,51 @@ impl Arguments {
         Ok(points)
     }
 
-    fn write(&self, job: &Job, features: &Features, rows: &Rows) -> Result<()> {
-        let (directions, _) = features.directions(self.top as usize)?;
-        with_dtype!(job.dtype(&[rows.dtype()]), T => {
-            let mut out = job.array::<T>(Some(directions.nrows()), rows.item_shape())?;
+    fn find<T: Scalar>(&self, job: &Job, mut rows: Rows, points: Option<Rows>) -> Result<()> {
+        let (name, shape, top) = (rows.name().to_string(), rows.item_shape().to_vec(), self.top as usize);
+        let mut x = rows.read_all::<f64>()?;
+        self.check(&x).with_context(|| name.clone())?;
+        let (labels, of) = job.numbers(&self.labels, RowRange::default())?;
+        let n = x.nrows();
+        ensure!(labels.len() == n, "{of}: {} labels for {n} rows; give one a row", labels.len());
+        ensure!(
+            varies(x.view()),
+            "{name}: all rows are equal, which leaves nothing to tell labels by; give others"
+        );
+        let targets = Targets::of(&labels, self.real).context(of)?;
+        let y = targets.y.view();
+        let mut out = match &points {
+            Some(points) => job.array::<T>(points.len(), &[y.ncols()])?,
+            None => job.array::<T>(Some(top), &shape)?,
+        };
+        let values = self.values.as_ref();
+        let values = values.map(|path| job.side_array::<f64>(path, Some(1), &[top])).transpose()?;
+        let unit = unit([x.view()]);
+        x *= unit;
+        let settings = Settings {
+            iterations: self.iterations,
+            bandwidth: self.bandwidth.map_or_else(|| typical_distance(x.view()), |l| l * unit),
+            ridge: self.ridge,
+        };
+        room(&[2, n, n], "the kernel of all rows").with_context(|| name.clone())?;
+        let mut progress = job.progress(Some(2 * u64::from(self.iterations)), "rounds");
+        targets.say(job, x.view(), settings, || progress.advance(1)).with_context(|| name.clone())?;
+        let features =
+            Features::learn(x.view(), y, settings, || progress.advance(1)).context(name.clone())?;
+        let (directions, found) = features.directions(top)?;
+        if let Some(mut values) = values {
+            values.write((found * (unit * unit)).insert_axis(Axis(0)).view())?;
+            values.finish()?;
+        }
+        let Some(points) = points else {
             out.write(cast::<f64, T>(directions.view()).view())?;
-            out.finish()
+            return out.finish();
+        };
+        let machine = Machine::fit(&features, x.view(), y, settings).context(name)?;
+        job.fill(Source::Stream(points), block_rows(n), "points", vec![out], |block: Block<T>| {
+            let points: Array2<f64> = block.first().map(|x| cast(x.view())).unwrap_or_default();
+            check_scale(points.view())?;
+            Ok(vec![cast(machine.predict((points * unit).view()).view())])
         })
     }
 }
