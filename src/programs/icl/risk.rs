@@ -82,7 +82,7 @@ impl Arguments {
         );
         let rows = rows.read_all::<f64>()?;
         ensure!(rows.nrows() > 0, "{name}: no rows; give a Γ for each --prompt");
-        if rows.nrows() % prompts.len() != 0 {
+        if !rows.nrows().is_multiple_of(prompts.len()) {
             return Err(usage(anyhow!(
                 "{name}: {} matrices for {} --prompt; give as many for each",
                 rows.nrows(),
