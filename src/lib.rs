@@ -11,7 +11,7 @@
 //!
 //! 1. [`programs`], with [`draw`] and [`expression`], which know none of the others;
 //! 2. [`cli`];
-//! 3. [`measure`], [`inverse`], [`geometry`];
+//! 3. [`measure`], [`inverse`], [`geometry`], [`in_context`];
 //! 4. [`flow`];
 //! 5. [`denoiser`];
 //! 6. [`generator`];
@@ -37,6 +37,7 @@
 //! | [`measure`] | all that is computed of samples and of models: RP, GL, PFD, nearest rows, entropy, rank, dimension, ridges, linearity, … |
 //! | [`theory`] | what linear denoisers learn, and are over training sets, predicted from eigenvalues |
 //! | [`inverse`] | y = A x + s·ε: operators, the exact posterior of a mixture, methods that take any model as prior |
+//! | [`in_context`] | linear attention over tasks of subspaces: closed form, risk, training |
 //! | [`expression`] | formulas over named numbers |
 //! | [`random`] | random numbers by (seed, purpose, row): the same bytes in every version |
 //! | [`linalg`] | products with fixed rounding; factorizations |
@@ -56,6 +57,7 @@ pub mod fit;
 pub mod flow;
 pub mod generator;
 pub mod geometry;
+pub mod in_context;
 pub mod inverse;
 pub mod linalg;
 pub mod measure;

@@ -82,6 +82,8 @@ pub enum Purpose {
     Measurement,
     /// What a restoration draws, by step and row: never what its data or their measurements were drawn from.
     Restoration,
+    /// Tasks, pairs and queries of learning in context, one row per prompt.
+    Prompts,
 }
 
 impl Purpose {
@@ -113,6 +115,7 @@ impl Purpose {
             Purpose::Features => "features",
             Purpose::Measurement => "measurement",
             Purpose::Restoration => "restoration",
+            Purpose::Prompts => "prompts",
         }
     }
 }

@@ -64,6 +64,23 @@ impl Job {
     }
 
     fn whole_numbers_of(&self, input: Input, rows: RowRange) -> Result<(Vec<u32>, String)> {
+        let (labels, name) = self.numbers_of(input, rows)?;
+        let label = |(row, v): (u64, f64)| {
+            class_of(v).with_context(|| format!("{name}: row {row}: {v} is no label from 0"))
+        };
+        let labels = (rows.start..).zip(labels).map(label).collect::<Result<_>>()?;
+        Ok((labels, name))
+    }
+
+    /// As [`Job::whole_numbers`], of any numbers.
+    ///
+    /// # Errors
+    /// As [`Job::rows`]; more than one number a row and its own.
+    pub fn numbers(&self, name: &OsStr, rows: RowRange) -> Result<(Vec<f64>, String)> {
+        self.numbers_of(self.open(Some(name))?, rows)
+    }
+
+    fn numbers_of(&self, input: Input, rows: RowRange) -> Result<(Vec<f64>, String)> {
         let options = ReadOptions { item_shape: None, ..self.read_options(rows) };
         let mut labels = Rows::from_input(input, &options)?;
         let name = labels.name().to_string();
@@ -76,11 +93,7 @@ impl Job {
             width == 1 || numbered(),
             "{name}: has {width} numbers a row, where a label is one, or two: the number of the row and its label"
         );
-        let label = |(row, &v): (u64, &f64)| {
-            class_of(v).with_context(|| format!("{name}: row {row}: {v} is no label from 0"))
-        };
-        let labels = (rows.start..).zip(labels.column(width - 1)).map(label).collect::<Result<_>>()?;
-        Ok((labels, name))
+        Ok((labels.column(width - 1).to_vec(), name))
     }
 
     /// The numbers of rows that a file has, a table in its column `row` or its first one, and how messages call it.

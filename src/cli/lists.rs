@@ -38,6 +38,12 @@ fn scientific(text: &str) -> Option<u64> {
     digits.parse::<u64>().ok()?.checked_mul(10u64.checked_pow(zeros)?)
 }
 
+/// Parses a number above 0.
+pub fn positive(text: &str) -> Result<f64, String> {
+    let number = text.trim().parse().ok().filter(|n: &f64| *n > 0.0 && n.is_finite());
+    number.ok_or_else(|| "it must be a number above 0".into())
+}
+
 /// A comma-separated list of numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Numbers(pub Vec<f64>);

@@ -32,7 +32,7 @@ pub use ending::{Stopped, Usage, usage};
 pub use fitting::{FitArgs, component_ranks, moments, moments_of, moments_seen};
 pub use job::Job;
 pub use levels::{LevelArgs, TimedLevelArgs, noise_level};
-pub use lists::{Integers, Numbers, Shape, count, integers, parse_count, parse_list};
+pub use lists::{Integers, Numbers, Shape, count, integers, parse_count, parse_list, positive};
 pub use manifest::Manifest;
 pub use operators::OperatorArgs;
 pub use outputs::{array_format, estimate};

@@ -10,6 +10,7 @@
 //! * [`two_layer`]: the minimizers that theory constructs for networks of one hidden layer (arXiv 2512.20963);
 //! * [`affine`]: the least squares fit of one vector to another, from streamed moments;
 //! * [`random_features`]: a linear map of random features, trained in closed form (arXiv 2602.06021);
+//! * [`recursive_features`]: kernel machines that learn which directions labels depend on;
 //! * [`start`]: where the iterations begin.
 
 pub mod affine;
@@ -18,6 +19,7 @@ pub mod gradient;
 pub mod logistic;
 pub mod pca;
 pub mod random_features;
+pub mod recursive_features;
 pub mod start;
 pub mod subspaces;
 pub mod two_layer;

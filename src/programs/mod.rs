@@ -20,6 +20,7 @@ mod dae_fit;
 mod dae_serve;
 mod entropy;
 mod fig;
+mod icl;
 mod image_quality;
 mod intrinsic_dimension;
 mod jacobian_basis;
@@ -35,6 +36,7 @@ mod pfd;
 mod phase_grid;
 mod probe;
 mod restore;
+mod rfm;
 mod ridge;
 mod rp_score;
 mod subset;
@@ -105,6 +107,12 @@ pub static PROGRAMS: &[Entry] = &[
         program::<probe::projection::Arguments>("projection", &[Samples], Table, &[Format, Nan(Error), Shape]),
         program::<probe::snr::Arguments>("snr", &[Samples], Table, &[Format, Nan(Error), Shape]),
     ]),
+    several::<icl::About>("icl", &[
+        program::<icl::optimal::Arguments>("optimal", &[], Table, &[Format]),
+        program::<icl::train::Arguments>("train", &[], Table, &[Format, Seed]),
+        program::<icl::risk::Arguments>("risk", &[Samples], Table, &[Format, Seed, Nan(Error)]),
+    ]),
+    program::<rfm::Arguments>("rfm", &[Samples], Samples, &[Format, Nan(Error), Shape]),
     several::<npy::About>("npy", &[
         program::<npy::info::Arguments>("info", &[Samples], Table, &[Format, Dtype, Rows, Nan(Pass), Shape]),
         program::<npy::cat::Arguments>("cat", &[Samples], Samples, &[Format, Dtype, Rows, Nan(Pass), Shape]),

@@ -112,9 +112,15 @@ fn samples_that_cannot_be_taken_are_refused() {
             ("truth.st", "is a model, not samples"),
         ] {
             let any_width = ["dae-fit", "npy info", "npy check"].contains(&command.as_str())
-                || ["entropy {}", "subset {}", "intrinsic-dimension {} --neighbours", "npy take {}"]
-                    .iter()
-                    .any(|call| reader.starts_with(call));
+                || [
+                    "entropy {}",
+                    "subset {}",
+                    "intrinsic-dimension {} --neighbours",
+                    "npy take {}",
+                    "rfm {}",
+                ]
+                .iter()
+                .any(|call| reader.starts_with(call));
             let takes_it = match name {
                 "narrow.npy" => any_width || reader.starts_with("npy cat {}"),
                 "truth.st" => ["pfd", "npy check", "npy info"].contains(&command.as_str()),
@@ -506,6 +512,7 @@ fn no_rows_are_an_error_where_nothing_can_be_said_of_them() {
         "npy stack",
         "npy transpose",
         "pf-sample",
+        "rfm",
         "ridge decompose",
         "ridge distance",
         "ridge project",

@@ -85,6 +85,8 @@ const SAMPLE_READERS: &[&str] = &[
     "probe projection {} labels.npy whole.npy labels.npy --rank 1 -o old --per-sample side",
     "probe snr {} labels.npy whole.npy labels.npy --rank 1 -o old",
     "probe snr whole.npy labels.npy {} labels.npy --rank 1 -o old",
+    "rfm {} labels.npy --iterations 2 -o old --values side",
+    "rfm whole.npy labels.npy --iterations 2 --predict {} -o old",
     "watermark embed {} --shape 1,3 --key key.npy -o old",
     "watermark detect {} --shape 1,3 --key key.npy -o old",
     "watermark attack {} --shape 1,3 --kind blur --strength 1 -o old",
@@ -159,6 +161,8 @@ const SOURCES: &[&str] = &[
     "molrg-gen -d 3 -r 1 -k 2 -n 9 -o old --labels side --truth third",
     "npy noise -d 3 -n 9 -o old",
     "phase-grid --dim 4 --ranks 1 --samples 1-3 --trials 2 --solver pca -o old",
+    "icl optimal -d 4 -r 1 --prompt 3 -o old --gamma side",
+    "icl train -d 4 -r 1 --prompt 3 --steps 4 --batch 2 --trials 1 -o old --gamma side --log third",
     "watermark key --shape 3,4 --radius 1 -o old",
 ];
 
@@ -175,6 +179,7 @@ const LABEL_READERS: &[&str] = &[
     "probe linear whole.npy {} whole.npy labels.npy -o old",
     "probe projection whole.npy labels.npy whole.npy {} --rank 1 -o old --per-sample side",
     "probe snr whole.npy {} whole.npy labels.npy --rank 1 -o old",
+    "rfm whole.npy {} -o old",
 ];
 
 /// Places of networks.
@@ -196,8 +201,11 @@ const EIGENVALUE_READERS: &[&str] = &[
     "linear-theory map --spectrum {} -n 3 --places 10 -o old",
 ];
 
+/// Places of attention, one matrix.
+const ATTENTION_READERS: &[&str] = &["icl risk {} -d 3 -r 1 --prompt 4 -o old"];
+
 /// What stands at `{}` for a call that succeeds.
-const SOUND: [(&[&str], &str); 8] = [
+const SOUND: [(&[&str], &str); 9] = [
     (EIGENVALUE_READERS, "labels.npy"),
     (SAMPLE_READERS, "whole.npy"),
     (MODEL_READERS, "truth.st"),
@@ -206,6 +214,7 @@ const SOUND: [(&[&str], &str); 8] = [
     (KEY_READERS, "key.npy"),
     (NETWORK_READERS, "network.st"),
     (LABEL_READERS, "labels.npy"),
+    (ATTENTION_READERS, "gamma.npy"),
 ];
 
 /// Flags of outputs.
@@ -222,6 +231,7 @@ const OUTPUTS: &[&str] = &[
     "--values",
     "--spectrum",
     "--basis",
+    "--gamma",
 ];
 
 const TABLE: &str = "x,y,key,value\n1,0.5,a,1\n2,1.5,a,3\n3,2,a,2.5\n1,0.25,b,-1\n2,1,b,4\n3,2.5,b,8\n";
@@ -239,6 +249,7 @@ fn small() -> Place {
         "dae-fit whole.npy --kind mlp --width 4 --depth 1 --steps 2 --batch 2 -q -o network.st",
         "dae-fit other.npy --kind linear-vae -r 3 -o vae.st",
         "watermark key --shape 1,3 --radius 1 -o key.npy",
+        "icl optimal -d 3 -r 1 --prompt 4 --gamma gamma.npy -o /dev/null",
         "molrg-gen --from truth.st -n 4 --seed 2 --labels labels.npy -o /dev/null",
         "dae-fit whole.npy --kind mlp --width 4 --depth 1 --steps 2 --batch 2 -q --labels labels.npy -o classes.st",
         "molrg-gen -d 12 -r 3 -k 2 -n 4 --seed 5 --shape 4,3 --dtype f64 --truth wide.st -o wide.npy",

@@ -17,6 +17,9 @@ const ENDLESS: &[&str] = &[
     "npy noise -d 64 -n 1000000000 -o old",
     "pf-sample student.st -n 1000000000 -o old --trajectory side",
     "phase-grid --dim 48 --ranks 2-40 --samples 200 --solver subspaces --trials 100000 -o old",
+    "icl optimal -d 90 -r 1 --prompt 1-1000000 -o old --gamma side",
+    "icl train -d 90 -r 1 --prompt 4 --steps 1000000000 -o old --log side",
+    "icl risk -d 90 -r 1 --prompt 4 --simulate 1000000000 -o old",
 ];
 
 /// With the signals' usual effects: what shells start in the background ignores SIGINT, and so would all below it.
