@@ -686,6 +686,35 @@ fn local_machines(figures: &Figures) {
     }
 }
 
+/// At much noise a network's score is the Gaussian's, so that its flow can begin late; linear denoisers learn modes in order
+/// of their variance; and disjoint sets' Gaussians are as far apart as random matrices have it.
+fn linear_lens(figures: &Figures) {
+    let table = figures.table("linear-lens");
+    let of = |panel: &str, model: &str| table.curve(&[("panel", panel), ("model", model)], "x", "value");
+    let at = |curve: &[(f64, f64)], x: f64| curve.iter().find(|p| p.0 == x).unwrap().1;
+    let (gaussian, memory) = (of("left unexplained", "gaussian"), of("left unexplained", "memory"));
+    assert!(at(&gaussian, 10.0) < 0.01 && at(&gaussian, 0.1) > 0.05, "{gaussian:?}");
+    // Of images that it was not trained on, a network that generalizes says what the Gaussian does, not the nearest row.
+    assert!(at(&memory, 0.5) > 3.0 * at(&gaussian, 0.5), "{memory:?}");
+    let (teleported, heun) = (of("distance of samples", "teleported"), of("distance of samples", "heun"));
+    // Twelve levels that are left do better than twelve of the whole way, and than sixteen.
+    assert!(at(&teleported, 23.0) < 0.7 * at(&heun, 23.0), "{teleported:?}, {heun:?}");
+    assert!(at(&teleported, 23.0) < at(&heun, 31.0), "{teleported:?}, {heun:?}");
+    for layers in ["one-layer", "two-layer"] {
+        let times = of("time of emergence", layers);
+        let logs: Vec<(f64, f64)> = times.iter().map(|p| (p.0.ln(), p.1.ln())).collect();
+        let slope = molrg::measure::curve::line(&logs).unwrap().slope;
+        assert!((slope + 1.0).abs() < 0.05, "{layers}: {slope}");
+    }
+    let apart = |model: &str| of("distance of disjoint sets", model);
+    for ((n, predicted), (_, measured)) in apart("theory").into_iter().zip(apart("gaussian")) {
+        // One pair of sets, of data that are no Gaussian.
+        assert!((measured / predicted - 1.0).abs() < 0.2, "{n}: {measured}, not {predicted}");
+    }
+    let network = apart("mlp");
+    assert!(network.windows(2).all(|w| w[0].1 > w[1].1), "{network:?}");
+}
+
 macro_rules! claims {
     ($($name:ident),*) => {
         mod committed {
@@ -730,5 +759,6 @@ claims!(
     collapse,
     representation,
     guidance,
-    local_machines
+    local_machines,
+    linear_lens
 );
