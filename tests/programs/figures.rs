@@ -686,6 +686,104 @@ fn local_machines(figures: &Figures) {
     }
 }
 
+/// At much noise a network's score is the Gaussian's, so that its flow can begin late; linear denoisers learn modes in
+/// order of their variance; and disjoint sets' Gaussians are as far apart as random matrices have it.
+fn linear_lens(figures: &Figures) {
+    let table = figures.table("linear-lens");
+    let of = |panel: &str, model: &str| table.curve(&[("panel", panel), ("model", model)], "x", "value");
+    let at = |curve: &[(f64, f64)], x: f64| curve.iter().find(|p| p.0 == x).unwrap().1;
+    let (gaussian, memory) = (of("left unexplained", "gaussian"), of("left unexplained", "memory"));
+    assert!(at(&gaussian, 10.0) < 0.01 && at(&gaussian, 0.1) > 0.05, "{gaussian:?}");
+    // Of images held out, a network that generalizes says what the Gaussian does, not the nearest row.
+    assert!(at(&memory, 0.5) > 3.0 * at(&gaussian, 0.5), "{memory:?}");
+    let (teleported, heun) = (of("distance of samples", "teleported"), of("distance of samples", "heun"));
+    // Twelve levels that are left do better than twelve of the whole way, and than sixteen.
+    assert!(at(&teleported, 23.0) < 0.7 * at(&heun, 23.0), "{teleported:?}, {heun:?}");
+    assert!(at(&teleported, 23.0) < at(&heun, 31.0), "{teleported:?}, {heun:?}");
+    for layers in ["one-layer", "two-layer"] {
+        let times = of("time of emergence", layers);
+        let logs: Vec<(f64, f64)> = times.iter().map(|p| (p.0.ln(), p.1.ln())).collect();
+        let slope = molrg::measure::curve::line(&logs).unwrap().slope;
+        assert!((slope + 1.0).abs() < 0.05, "{layers}: {slope}");
+    }
+    let apart = |model: &str| of("distance of disjoint sets", model);
+    for ((n, predicted), (_, measured)) in apart("theory").into_iter().zip(apart("gaussian")) {
+        // One pair of sets, of data that are no Gaussian.
+        assert!((measured / predicted - 1.0).abs() < 0.2, "{n}: {measured}, not {predicted}");
+    }
+    let network = apart("mlp");
+    assert!(network.windows(2).all(|w| w[0].1 > w[1].1), "{network:?}");
+}
+
+/// The mean of the posterior is the bound, its draws have twice that error, and no other method much less than they; of
+/// images, all methods with a network restore more than is there without a model.
+fn inverse(figures: &Figures) {
+    let table = figures.table("inverse");
+    let of = |data: &str, operator: &str, noise: &str, method: &str, column: &str| {
+        let fields = [("data", data), ("operator", operator), ("noise", noise), ("method", method)];
+        table.value(&fields, column)
+    };
+    for operator in ["mask", "downsample", "blur"] {
+        for noise in ["0.1", "0.3"] {
+            let error = |method: &str| of("mixture", operator, noise, method, "error");
+            // E‖x − x'‖² of two draws of one law is twice its variance; 300 rows have it to a tenth.
+            let draws = error("draw") / error("mean");
+            assert!((draws - 2.0).abs() < 0.25, "{operator}, s = {noise}: {draws}");
+            for method in ["dps", "pigdm", "ddnm", "dcdp", "pseudo"] {
+                let over = error(method) / error("mean");
+                assert!(over > 1.75, "{operator}, s = {noise}: {method} {over}");
+            }
+            // One comes near to draws everywhere.
+            assert!(error("pigdm") < 1.8 * error("draw"), "{operator}, s = {noise}: {}", error("pigdm"));
+        }
+        let of_mean = [("data", "mixture"), ("operator", operator), ("method", "mean")];
+        let means = table.curve(&of_mean, "noise", "error");
+        assert!(means.windows(2).all(|w| w[1].1 > 1.2 * w[0].1), "{operator}: {means:?}");
+        // Without a model: what has the least error of the shortest item that agrees and of what is measured.
+        let psnr = |method: &str| of("digits", operator, "0.05", method, "psnr");
+        let baseline = if operator == "blur" { psnr("seen").max(psnr("pseudo")) } else { psnr("pseudo") };
+        for method in ["dps", "pigdm", "ddnm", "dcdp"] {
+            assert!(psnr(method) > baseline + 0.5, "{operator}: {method} {}", psnr(method));
+        }
+    }
+    // Blur hides what is fine: noise that is divided by next to nothing drowns the pseudo-inverse.
+    let blurred = |method: &str| of("mixture", "blur", "0.1", method, "error");
+    assert!(blurred("pseudo") > 10.0 * blurred("dps"));
+}
+
+/// Samples end about σ²e off the ridge, e being the error of the score across it, and as much off its modes, of the
+/// error along: of the optimum not at all, of random features the less the longer they are trained.
+fn ridge(figures: &Figures) {
+    let table = figures.table("ridge");
+    let (across, along) = ("distance over normal error", "spread over tangential error");
+    let sigma: f64 = 0.42;
+    // By what distance falls with training, and spread, which is bounded by half of what points are apart.
+    for (panel, fall, at_least) in [(across, 5.0, 0.25), (along, 1.15, 0.1)] {
+        assert!(table.value(&[("panel", panel), ("model", "exact")], "value") < 0.01, "{panel}");
+        for row in table.with(&[("panel", panel)]) {
+            // Without an error across the ridge samples are on it, wherever along.
+            if panel == across && row["model"] == "line" {
+                assert!(number(row, "value") < 1e-6 && number(row, "x") < 1e-6, "{row:?}");
+            } else if row["model"] != "exact" {
+                // 1 for a straight ridge and an error of the denoiser that is the same at all levels.
+                let ratio = number(row, "value") / (sigma.powi(2) * number(row, "x"));
+                assert!((at_least..3.0).contains(&ratio), "{ratio} in {row:?}");
+            }
+        }
+        for model in ["features40", "features300"] {
+            let curve = table.curve(&[("panel", panel), ("model", model)], "x", "value");
+            assert!(last(&curve) > fall * first(&curve), "{panel}, {model}: {curve:?}");
+        }
+    }
+    // Without an error the flow reaches the ridge; with one it stops before, or leaves it again.
+    let flow = figures.table("ridge-flow");
+    let of = |model: &str, time: &str| flow.curve(&[("model", model), ("of", time)], "x", "value");
+    let exact = of("exact", "0");
+    assert!(exact.windows(2).all(|w| w[1].1 > 1.3 * w[0].1), "{exact:?}");
+    let (short, long) = (of("features300", "3"), of("features300", "100000"));
+    assert!(first(&exact) < 0.1 * first(&long) && first(&long) < 0.3 * first(&short), "{long:?}, {short:?}");
+}
+
 macro_rules! claims {
     ($($name:ident),*) => {
         mod committed {
@@ -730,5 +828,8 @@ claims!(
     collapse,
     representation,
     guidance,
-    local_machines
+    local_machines,
+    linear_lens,
+    inverse,
+    ridge
 );
