@@ -82,6 +82,10 @@ pub enum Purpose {
     Measurement,
     /// What a restoration draws, by step and row: never what its data or their measurements were drawn from.
     Restoration,
+    /// The path of a stochastic system.
+    Paths,
+    /// Particles and ensembles that follow an observed path.
+    Particles,
 }
 
 impl Purpose {
@@ -113,6 +117,8 @@ impl Purpose {
             Purpose::Features => "features",
             Purpose::Measurement => "measurement",
             Purpose::Restoration => "restoration",
+            Purpose::Paths => "paths",
+            Purpose::Particles => "particles",
         }
     }
 }
