@@ -73,7 +73,8 @@ impl Program for Arguments {
             let text = "--method kalman: is for --system ou and brownian, and --through identity; give another method";
             return Err(usage(anyhow!(text)));
         }
-        job.numbered(true, "assimilate", "paths and what is drawn for them are known by their number")?;
+        job.numbered(draws, "--method", "what is drawn belongs to rows by their number")?;
+        job.numbered(self.truth.is_some(), "--truth", "paths belong to observations by their number")?;
         let members = if draws { self.particles as usize } else { 1 };
         room(&[members, 5 * dynamics.dim(), rayon::current_num_threads()], "--particles and --dim")?;
         let truth = self.truth.as_deref();
