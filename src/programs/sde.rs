@@ -27,8 +27,6 @@ Examples:
   $ sde --system lorenz63 -n 8 --steps 40 --observations seen.npy --through atan -o paths.npy && assimilate seen.npy --system lorenz63 --through atan --method particle --truth paths.npy --report scores.csv | npy info - && table mean scores.csv --by score --value value
   $ sde --system ou -d 2 -n 500 --steps 20 --rate 0.5 | npy info -")]
 pub struct Arguments {
-    #[command(flatten)]
-    system: SystemArgs,
     /// Number of paths
     #[arg(short = 'n', long, value_name = "N")]
     samples: usize,
@@ -38,6 +36,8 @@ pub struct Arguments {
     /// Write what is seen of each state there, (T + 1, m) a path
     #[arg(long, value_name = "FILE")]
     observations: Option<PathBuf>,
+    #[command(flatten)]
+    system: SystemArgs,
     #[command(flatten)]
     seen: ObservationArgs,
 }

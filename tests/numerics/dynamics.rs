@@ -140,7 +140,10 @@ fn the_kalman_filter_is_the_conditional_law() {
 /// As members grow, particles and ensembles come to the exact filter as 1/√n does.
 #[test]
 fn particles_and_ensembles_come_to_the_kalman_filter() {
-    for system in [System::Ou { rate: 1.5 }, System::Brownian] {
+    // Of 10000, deviations of 0.4 are off by 0.004, a few times that with weights; twenty times as much of 100. What is not seen
+    // of a Brownian motion forgets nothing: its deviation grows to 1.4 and every one of 12 resamplings of some 5000 equal weights
+    // adds to its error, 1.4·√(12/5000) = 0.07 of means, 1.9·√(24/5000) = 0.13 of variances.
+    for (system, limits) in [(System::Ou { rate: 1.5 }, (0.02, 0.02)), (System::Brownian, (0.14, 0.26))] {
         let dynamics = dynamics(system);
         let (observation, _, y) = observed(&dynamics, Through::Identity, 12);
         let exact = followed(&dynamics, &observation, &y, Filter::Kalman, 0);
@@ -153,10 +156,8 @@ fn particles_and_ensembles_come_to_the_kalman_filter() {
                 };
                 (of(|m| m.0), of(|m| m.1))
             };
-            let (few, many) = (error(100), error(40_000));
-            // Deviations are about 0.4: 0.4/√40000 is 0.002, and resampling and weights make it a few times that. Of 100 it
-            // would be 20 times as much.
-            assert!(many.0 < 0.01 && many.1 < 0.01, "{system:?} {filter:?} {many:?}");
+            let (few, many) = (error(100), error(10_000));
+            assert!(many.0 < limits.0 && many.1 < limits.1, "{system:?} {filter:?} {many:?}");
             assert!(many.0 < few.0 / 3.0, "{system:?} {filter:?} {few:?} {many:?}");
         }
     }
@@ -169,9 +170,9 @@ fn particles_come_to_the_law_on_a_grid() {
     let observation = Observation { coordinates: vec![0], through: Through::Atan, noise_std: 0.3 };
     let y = array![[0.9], [0.4], [-0.6], [1.1]];
     let (a, q) = ou.linear().unwrap();
-    let grid: Vec<f64> = (0..801).map(|i| (i as f64 - 400.0) / 80.0).collect();
+    let grid: Vec<f64> = (0..401).map(|i| (i as f64 - 200.0) / 40.0).collect();
     let mut law: Vec<f64> = grid.iter().map(|x| (-0.5 * ((x - 1.0) / 0.8f64).powi(2)).exp()).collect();
-    let found = followed(&ou, &observation, &y, Filter::Particle, 100_000);
+    let found = followed(&ou, &observation, &y, Filter::Particle, 40_000);
     for (k, y) in y.iter().enumerate() {
         if k > 0 {
             let moved = |to: &f64| {
@@ -184,9 +185,9 @@ fn particles_come_to_the_law_on_a_grid() {
         law.iter_mut().for_each(|p| *p /= sum);
         let mean: f64 = law.iter().zip(&grid).map(|(p, x)| p * x).sum();
         let variance: f64 = law.iter().zip(&grid).map(|(p, x)| p * (x - mean).powi(2)).sum();
-        // Deviations of some 0.5 over √100000, times five, and half as much again for weights that are not equal.
+        // Deviations of some 0.5 over √40000, times five, and half as much again for weights that are not equal.
         assert!(
-            (found[k].0 - mean).abs() < 0.012 && (found[k].1 - variance).abs() < 0.012,
+            (found[k].0 - mean).abs() < 0.02 && (found[k].1 - variance).abs() < 0.02,
             "{k}: {:?} {mean} {variance}",
             found[k]
         );

@@ -41,10 +41,6 @@ pub struct Arguments {
     /// Observations (default: standard input)
     #[arg(value_name = "OBSERVATIONS")]
     observations: Option<OsString>,
-    #[command(flatten)]
-    system: SystemArgs,
-    #[command(flatten)]
-    seen: ObservationArgs,
     /// How states are found
     #[arg(long, value_enum)]
     method: Filter,
@@ -60,6 +56,10 @@ pub struct Arguments {
     /// Write scores there: step, score, value, std_error, n
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+    #[command(flatten)]
+    system: SystemArgs,
+    #[command(flatten)]
+    seen: ObservationArgs,
 }
 
 impl Program for Arguments {
