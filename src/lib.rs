@@ -16,7 +16,7 @@
 //! 5. [`denoiser`];
 //! 6. [`generator`];
 //! 7. [`fit`], [`training`];
-//! 8. [`mixture`], [`network`], [`theory`];
+//! 8. [`mixture`], [`network`], [`theory`], [`dynamics`];
 //! 9. [`linalg`], [`random`], [`schedule`], [`blocks`], [`scalar`].
 //!
 //! [`stream`] stands beside: `cli` opens files by it, and a denoiser takes its tensors from it; it knows no mathematics,
@@ -38,6 +38,7 @@
 //! | [`theory`] | what linear denoisers learn, and are over training sets, predicted from eigenvalues |
 //! | [`inverse`] | y = A x + s·ε: operators, the exact posterior of a mixture, methods that take any model as prior |
 //! | [`in_context`] | linear attention over tasks of subspaces: closed form, risk, training |
+//! | [`dynamics`] | dX = f dt + g dW: paths; states from observations by particles, ensembles, exactly |
 //! | [`expression`] | formulas over named numbers |
 //! | [`random`] | random numbers by (seed, purpose, row): the same bytes in every version |
 //! | [`linalg`] | products with fixed rounding; factorizations |
@@ -52,6 +53,7 @@ pub mod blocks;
 pub mod cli;
 pub mod denoiser;
 pub mod draw;
+pub mod dynamics;
 pub mod expression;
 pub mod fit;
 pub mod flow;

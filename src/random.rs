@@ -84,6 +84,10 @@ pub enum Purpose {
     Restoration,
     /// Tasks, pairs and queries of learning in context, one row per prompt.
     Prompts,
+    /// The path of a stochastic system.
+    Paths,
+    /// Particles and ensembles that follow an observed path.
+    Particles,
 }
 
 impl Purpose {
@@ -116,6 +120,8 @@ impl Purpose {
             Purpose::Measurement => "measurement",
             Purpose::Restoration => "restoration",
             Purpose::Prompts => "prompts",
+            Purpose::Paths => "paths",
+            Purpose::Particles => "particles",
         }
     }
 }

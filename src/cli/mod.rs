@@ -5,6 +5,7 @@
 mod classes;
 mod derivatives;
 mod descriptor;
+mod dynamics;
 pub mod ending;
 mod fitting;
 pub mod flags;
@@ -28,6 +29,7 @@ mod training;
 pub use classes::ClassArg;
 pub use derivatives::{JacobianArgs, products};
 pub use descriptor::DescriptorArgs;
+pub use dynamics::{ObservationArgs, SystemArgs};
 pub use ending::{Stopped, Usage, usage};
 pub use fitting::{FitArgs, component_ranks, moments, moments_of, moments_seen};
 pub use job::Job;

@@ -18,6 +18,7 @@
 //! * [`jacobian_basis`]: its leading directions, and those that change one part of the output alone
 //!   (arXiv 2409.02374);
 //! * [`ridge`]: where its density is largest across, and what errs across and along (arXiv 2602.06021);
+//! * [`ensemble`]: what an ensemble, or a law, says of one truth;
 //! * [`image_quality`]: PSNR, SSIM and where two images differ;
 //! * [`roc`]: how well a score tells two classes apart;
 //! * [`subspace_error`]: the distance of fitted subspaces from the planted ones
@@ -32,6 +33,7 @@ pub mod copies;
 pub mod curve;
 pub mod descriptor;
 pub mod dimension;
+pub mod ensemble;
 pub mod entropy;
 pub mod features;
 pub mod generalization;

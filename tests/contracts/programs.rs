@@ -421,6 +421,39 @@ pub const CALLS: &[Call] = &[
         &["-"],
         "empirical.st few-means.npy --operator downsample:2 --noise-std 0 --method dcdp --purifier tweedie --inner 5",
     ),
+    rowwise(
+        "sde",
+        40,
+        &["-", "y.npy"],
+        "--system lorenz63 -n 40 --steps 6 --observations y.npy --through atan --observe 0,2",
+    ),
+    rowwise(
+        "sde",
+        40,
+        &["-", "y.npy"],
+        "--system double-well -n 40 --steps 6 --observations y.npy --noise-std 0.5",
+    ),
+    rowwise("sde", 40, &["-"], "--system ou -d 3 -n 40 --steps 6 --start 1,2,3"),
+    rowwise("sde", 40, &["-"], "--system brownian -n 40 --steps 6 --burn-in 2"),
+    rowwise(
+        "assimilate",
+        30,
+        &["-", "wide.npy"],
+        "seen.npy --system lorenz63 --burn-in 5 --method particle --particles 300 --truth paths.npy \
+         --report report.csv --deviations wide.npy",
+    ),
+    rowwise(
+        "assimilate",
+        30,
+        &["-"],
+        "seen.npy --system ou -d 4 --observe 0-2 --through cube --method ensemble-kalman --particles 20 --report report.csv",
+    ),
+    rowwise(
+        "assimilate",
+        30,
+        &["-", "wide.npy"],
+        "seen.npy --system brownian -d 3 --method kalman --truth paths.npy --report report.csv --deviations wide.npy",
+    ),
     rowwise("subspace-error", 3, &["-"], "student.st truth.st"),
     rowwise(
         "phase-grid",
@@ -513,6 +546,7 @@ impl Place {
             "dae-fit train.npy --rows ..60 --kind molrg -r 3 -k 2 --fit means,variances,noise -o noisy.st".into(),
             "measure a.npy --operator downsample:2 --noise-std 0.2 -o few-means.npy".into(),
             "measure a.npy --operator matrix:few.npy --noise-std 0.2 -o few-products.npy".into(),
+            "sde --system lorenz63 -n 30 --steps 5 --observations seen.npy -o paths.npy".into(),
         ] {
             place.out(&line);
         }

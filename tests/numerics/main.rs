@@ -3,6 +3,7 @@
 mod affine;
 mod denoiser;
 mod differences;
+mod dynamics;
 mod fit;
 mod flow;
 mod generator;

@@ -5,6 +5,7 @@ mod classes;
 mod collapse;
 mod data;
 mod directions;
+mod dynamics;
 mod fig;
 mod figures;
 mod fitting;

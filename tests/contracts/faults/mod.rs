@@ -99,6 +99,10 @@ const SAMPLE_READERS: &[&str] = &[
     "restore student.st {} --operator matrix:rows.npy --noise-std 1 --method ddnm --steps 3 -o old",
     "restore student.st {} --operator matrix:rows.npy --noise-std 1 --method dcdp --steps 3 -o old --report side",
     "mixture condition truth.st --measurement {} --row 0 --operator matrix:rows.npy --noise-std 1 -o old",
+    "assimilate {} --system ou --method particle --particles 50 -o old --deviations side --report third",
+    "assimilate {} --system ou --method ensemble-kalman --particles 50 -o old --deviations side --report third",
+    "assimilate {} --system brownian --method kalman -o old --deviations side --report third",
+    "assimilate seen.npy --system ou --method kalman --truth {} -o old --report side",
 ];
 
 /// Places of models in calls of every command that reads one.
@@ -160,6 +164,7 @@ const SOURCES: &[&str] = &[
     "dae-serve truth.st",
     "molrg-gen -d 3 -r 1 -k 2 -n 9 -o old --labels side --truth third",
     "npy noise -d 3 -n 9 -o old",
+    "sde --system ou -n 9 --steps 3 -o old --observations side",
     "phase-grid --dim 4 --ranks 1 --samples 1-3 --trials 2 --solver pca -o old",
     "icl optimal -d 4 -r 1 --prompt 3 -o old --gamma side",
     "icl train -d 4 -r 1 --prompt 3 --steps 4 --batch 2 --trials 1 -o old --gamma side --log third",
@@ -232,6 +237,8 @@ const OUTPUTS: &[&str] = &[
     "--spectrum",
     "--basis",
     "--gamma",
+    "--observations",
+    "--deviations",
 ];
 
 const TABLE: &str = "x,y,key,value\n1,0.5,a,1\n2,1.5,a,3\n3,2,a,2.5\n1,0.25,b,-1\n2,1,b,4\n3,2.5,b,8\n";
@@ -256,6 +263,7 @@ fn small() -> Place {
         "molrg-gen --from wide.st -n 4 --skip 4 --dtype f64 -o wider.npy",
         "npy cat whole.npy --rows ..1 -o row.npy",
         "npy noise -n 3 -d 3 --seed 1 --dtype f64 -o rows.npy",
+        "sde --system ou -n 4 --steps 2 --dtype f64 --observations seen.npy -o /dev/null",
     ] {
         place.out(line);
     }

@@ -48,6 +48,9 @@ const LARGE: &[(&str, &str)] = &[
     ("restore student.st", "the model's answer is not finite"),
     ("restore truth.st", "too large for the model and this noise"),
     ("mixture condition truth.st", "too large for the model and this noise"),
+    ("--method particle", "numbers are too large"),
+    ("--method ensemble-kalman", "numbers are too large"),
+    ("--method kalman --truth", "value would be"),
     // They become f32.
     ("npy images", "would hold numbers that are not finite"),
 ];
@@ -95,6 +98,7 @@ const DATA: &[Data] = &[
                 ("--kind random-features", "no deviation"),
                 ("probe", "4 labels for 1 rows"),
                 ("rfm", "4 labels for 1 rows"),
+                ("--method kalman --truth", "--truth has only 1 paths"),
                 ("linearity student.st {} --sigma 1 -o", "no pair"),
             ],
             NO_MASK,
@@ -106,6 +110,7 @@ const DATA: &[Data] = &[
         refused: &[
             &[
                 ("probe", "4 labels for 2 rows"),
+                ("--method kalman --truth", "--truth has only 2 paths"),
                 ("intrinsic-dimension {} --neighbours", "2 rows, where each needs 2 others"),
                 ("rfm", "4 labels for 2 rows"),
             ],

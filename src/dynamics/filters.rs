@@ -1,0 +1,217 @@
+//! The law of a state given its observations up to then.
+//!
+//! * particles: the bootstrap filter (Gordon, Salmond and Smith, IEE Proceedings F 140 (1993) 107): move, weigh by the
+//!   likelihood, choose anew by systematic resampling, at every observation;
+//! * an ensemble: Kalman's gain from the ensemble's own covariances, observations perturbed (Burgers, van Leeuwen and
+//!   Evensen, Monthly Weather Review 126 (1998) 1719);
+//! * exactly (Kalman, J. Basic Engineering 82 (1960) 35), where transition and observation are linear. Ours act on each
+//!   coordinate alone, and so does the filter.
+
+use anyhow::{Result, bail, ensure};
+use clap::ValueEnum;
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
+use rand::Rng;
+
+use super::observation::{Observation, Through};
+use super::systems::Dynamics;
+use crate::linalg::{divide_by_symmetric, product};
+use crate::random::{Purpose, row_rng, standard_normals, uniform};
+
+/// How states are found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Filter {
+    /// The bootstrap particle filter, with systematic resampling
+    Particle,
+    /// The ensemble Kalman filter, with perturbed observations
+    EnsembleKalman,
+    /// The Kalman filter: exact, of systems and observations that are linear
+    Kalman,
+}
+
+/// What is known of a state.
+pub enum Belief {
+    /// States, a column each (d, n), and their weights, which sum to 1.
+    Ensemble { states: Array2<f64>, weights: Vec<f64> },
+    /// Independent normal coordinates.
+    Normal { mean: Vec<f64>, variance: Vec<f64> },
+}
+
+impl Belief {
+    fn ensemble(states: Array2<f64>) -> Belief {
+        let n = states.ncols();
+        Belief::Ensemble { states, weights: vec![1.0 / n as f64; n] }
+    }
+
+    /// Mean and variance of every coordinate.
+    pub fn moments(&self) -> (Vec<f64>, Vec<f64>) {
+        match self {
+            Belief::Normal { mean, variance } => (mean.clone(), variance.clone()),
+            Belief::Ensemble { states, weights } => states.outer_iter().map(|x| moments(x, weights)).unzip(),
+        }
+    }
+
+    /// 1/Σ w²: as many equal weights would say as much.
+    pub fn effective(&self) -> Option<f64> {
+        match self {
+            Belief::Normal { .. } => None,
+            Belief::Ensemble { weights, .. } => Some(1.0 / weights.iter().map(|w| w * w).sum::<f64>()),
+        }
+    }
+}
+
+/// States that weigh nothing may be no numbers.
+fn moments(x: ArrayView1<f64>, weights: &[f64]) -> (f64, f64) {
+    let sum = |of: &dyn Fn(f64) -> f64| -> f64 {
+        x.iter().zip(weights).map(|(x, w)| if *w > 0.0 { w * of(*x) } else { 0.0 }).sum()
+    };
+    let mean = sum(&|x| x);
+    (mean, sum(&|x| (x - mean) * (x - mean)))
+}
+
+/// One observed path.
+pub struct Problem<'a> {
+    pub dynamics: &'a Dynamics,
+    pub observation: &'a Observation,
+    /// y_0 … y_T, (T + 1, m).
+    pub y: ArrayView2<'a, f64>,
+    pub seed: u64,
+    pub row: u64,
+}
+
+impl Problem<'_> {
+    /// The belief about every x_k given y_0 … y_k, one after the other; of `n` particles or members.
+    ///
+    /// # Errors
+    /// Of `see`; numbers too large, at a step that is named; a system or an observation that Kalman's filter is not for.
+    pub fn follow(
+        &self,
+        filter: Filter,
+        n: usize,
+        see: impl FnMut(usize, &Belief) -> Result<()>,
+    ) -> Result<()> {
+        match filter {
+            Filter::Particle => self.particles(n, see),
+            Filter::EnsembleKalman => self.ensemble(n, see),
+            Filter::Kalman => self.kalman(see),
+        }
+    }
+
+    fn particles(&self, n: usize, mut see: impl FnMut(usize, &Belief) -> Result<()>) -> Result<()> {
+        let mut rng = row_rng(self.seed, Purpose::Particles, self.row);
+        let mut x = self.dynamics.begin(n, &mut rng);
+        for (k, y) in self.y.outer_iter().enumerate() {
+            if k > 0 {
+                self.dynamics.advance(&mut x, &mut rng);
+            }
+            let weights = softmax(self.observation.log_likelihood(x.view(), y));
+            ensure!(
+                !weights.is_empty(),
+                "step {k}: no particle has a likelihood: numbers are too large for this noise and system"
+            );
+            let next = resampled(x.view(), &weights, &mut rng);
+            see(k, &Belief::Ensemble { states: x, weights })?;
+            x = next;
+        }
+        Ok(())
+    }
+
+    fn ensemble(&self, n: usize, mut see: impl FnMut(usize, &Belief) -> Result<()>) -> Result<()> {
+        let mut rng = row_rng(self.seed, Purpose::Particles, self.row);
+        let mut x = self.dynamics.begin(n, &mut rng);
+        let (m, s) = (self.observation.count(), self.observation.noise_std);
+        for (k, y) in self.y.outer_iter().enumerate() {
+            if k > 0 {
+                self.dynamics.advance(&mut x, &mut rng);
+            }
+            let seen = self.observation.apply(x.view());
+            let (about_x, about_seen) = (centred(x.view()), centred(seen.view()));
+            let share = 1.0 / (n - 1) as f64;
+            let mut gain = product(about_x.view(), about_seen.t()) * share;
+            let mut covariance = product(about_seen.view(), about_seen.t()) * share;
+            covariance.diag_mut().mapv_inplace(|v| v + s * s);
+            let pivot = divide_by_symmetric(&mut gain, covariance.view())
+                .map_err(|e| e.context(format!("step {k}")))?;
+            ensure!(
+                pivot > 0.0,
+                "step {k}: the observations' covariance is singular; give a larger --noise-std"
+            );
+            let mut off = Array2::from_shape_vec((m, n), standard_normals::<f64>(&mut rng, m * n))? * s;
+            off += &y.insert_axis(Axis(1));
+            off -= &seen;
+            x += &product(gain.view(), off.view());
+            let belief = Belief::ensemble(x);
+            see(k, &belief)?;
+            let Belief::Ensemble { states, .. } = belief else { bail!("bug: no ensemble") };
+            x = states;
+        }
+        Ok(())
+    }
+
+    fn kalman(&self, mut see: impl FnMut(usize, &Belief) -> Result<()>) -> Result<()> {
+        let (Some((a, q)), Through::Identity) = (self.dynamics.linear(), self.observation.through) else {
+            bail!("the Kalman filter is for systems and observations that are linear");
+        };
+        let s2 = self.observation.noise_std * self.observation.noise_std;
+        let mut mean = self.dynamics.start.clone();
+        let mut variance: Vec<f64> = self.dynamics.start_std.iter().map(|s| s * s).collect();
+        let advance = |mean: &mut [f64], variance: &mut [f64]| {
+            mean.iter_mut().for_each(|m| *m *= a);
+            variance.iter_mut().for_each(|v| *v = a * a * *v + q);
+        };
+        (0..self.dynamics.burn_in).for_each(|_| advance(&mut mean, &mut variance));
+        for (k, y) in self.y.outer_iter().enumerate() {
+            if k > 0 {
+                advance(&mut mean, &mut variance);
+            }
+            for (&i, y) in self.observation.coordinates.iter().zip(y) {
+                let gain = variance[i] / (variance[i] + s2);
+                mean[i] += gain * (y - mean[i]);
+                variance[i] = gain * s2;
+            }
+            see(k, &Belief::Normal { mean: mean.clone(), variance: variance.clone() })?;
+        }
+        Ok(())
+    }
+}
+
+/// Weights proportional to e^l, which sum to 1; of likelihoods that are all 0, none.
+fn softmax(mut logs: Vec<f64>) -> Vec<f64> {
+    // Of NaN, max is the other: states beyond all numbers weigh nothing.
+    let top = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    if top == f64::NEG_INFINITY {
+        return Vec::new();
+    }
+    logs.iter_mut().for_each(|l| *l = if l.is_nan() { 0.0 } else { (*l - top).exp() });
+    let sum: f64 = logs.iter().sum();
+    logs.iter_mut().for_each(|w| *w /= sum);
+    logs
+}
+
+/// Columns chosen as often as n equally spaced places, from a random first one, meet their share of [0, 1).
+fn resampled(x: ArrayView2<f64>, weights: &[f64], rng: &mut impl Rng) -> Array2<f64> {
+    let n = weights.len();
+    let first = uniform(rng);
+    // Rounding may leave the sum below 1: what weighs nothing is not chosen all the same.
+    let last = weights.iter().rposition(|w| *w > 0.0).unwrap_or(0);
+    let (mut chosen, mut below, mut i) = (Vec::with_capacity(n), weights[0], 0);
+    for place in 0..n {
+        let at = (place as f64 + first) / n as f64;
+        while below <= at && i < last {
+            i += 1;
+            below += weights[i];
+        }
+        chosen.push(i);
+    }
+    Array2::from_shape_fn(x.raw_dim(), |(k, j)| x[[k, chosen[j]]])
+}
+
+/// Rows less their means.
+fn centred(x: ArrayView2<f64>) -> Array2<f64> {
+    let share = 1.0 / x.ncols() as f64;
+    let mut x = x.to_owned();
+    for mut row in x.outer_iter_mut() {
+        let mean = row.sum() * share;
+        row -= mean;
+    }
+    x
+}

@@ -1,0 +1,16 @@
+//! Stochastic dynamics, and what is known of their states from observations.
+//!
+//! * [`systems`]: dX = f(X) dt + g dW of named systems, and paths of them;
+//! * [`observation`]: y = h(x) + s·ε of some coordinates;
+//! * [`filters`]: the law of the state at each time given all observations up to then, by particles, an ensemble, or
+//!   exactly.
+//!
+//! Everything is f64. States of many are columns, (d, n), so that a coordinate of all of them is one run of memory.
+
+pub mod filters;
+pub mod observation;
+pub mod systems;
+
+pub use filters::{Belief, Filter};
+pub use observation::{Observation, Through};
+pub use systems::{Dynamics, System};

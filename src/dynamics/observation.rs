@@ -1,0 +1,54 @@
+//! y = h(x) + s·ε: what is seen of a state.
+
+use clap::ValueEnum;
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
+
+/// What a coordinate is seen through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Through {
+    /// h(x) = x
+    Identity,
+    /// h(x) = arctan x
+    Atan,
+    /// h(x) = x³
+    Cube,
+}
+
+#[derive(Clone, Debug)]
+pub struct Observation {
+    /// Those that are seen, each below d.
+    pub coordinates: Vec<usize>,
+    pub through: Through,
+    /// s.
+    pub noise_std: f64,
+}
+
+impl Observation {
+    /// m.
+    pub fn count(&self) -> usize {
+        self.coordinates.len()
+    }
+
+    /// h of every state, a column each: (d, n) → (m, n).
+    pub fn apply(&self, x: ArrayView2<f64>) -> Array2<f64> {
+        let mut y = x.select(Axis(0), &self.coordinates);
+        match self.through {
+            Through::Identity => {}
+            Through::Atan => y.mapv_inplace(f64::atan),
+            Through::Cube => y.mapv_inplace(|x| x * x * x),
+        }
+        y
+    }
+
+    /// −½‖y − h(x)‖²/s² of every state: the log likelihood up to a constant. (d, n) → n.
+    pub fn log_likelihood(&self, x: ArrayView2<f64>, y: ArrayView1<f64>) -> Vec<f64> {
+        let mut sums = vec![0.0; x.ncols()];
+        for (seen, y) in self.apply(x).outer_iter().zip(y) {
+            for (sum, seen) in sums.iter_mut().zip(seen) {
+                let off = (y - seen) / self.noise_std;
+                *sum -= 0.5 * off * off;
+            }
+        }
+        sums
+    }
+}

@@ -1,0 +1,152 @@
+//! dX = f(X) dt + g dW.
+//!
+//! * Lorenz-63 (Lorenz, J. Atmos. Sci. 20 (1963) 130): f = (σ(y − x), x(ρ − z) − y, xy − βz); a step is RK4's, and then
+//!   noise g√h z, as in arXiv 2501.16642;
+//! * the double well: f = −U′, U = H(x² − 1)², which has its wells at ±1 and a barrier of height H between them; a step is
+//!   Euler and Maruyama's;
+//! * Ornstein and Uhlenbeck's process: f = −θx, and Brownian motion, f = 0: transitions are exact, however long.
+
+use anyhow::{Result, ensure};
+use ndarray::{Array1, Array2, Zip, s};
+use rand::Rng;
+
+use crate::random::{Purpose, fill_normal, row_rng};
+
+/// What moves, with its parameters.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum System {
+    Lorenz63 { sigma: f64, rho: f64, beta: f64 },
+    DoubleWell { barrier: f64 },
+    Ou { rate: f64 },
+    Brownian,
+}
+
+/// A system, the times at which it is looked at, and where it starts.
+#[derive(Clone, Debug)]
+pub struct Dynamics {
+    pub system: System,
+    /// g.
+    pub diffusion: f64,
+    /// Time between states.
+    pub interval: f64,
+    /// Steps of the scheme from one state to the next; exact transitions take one, whatever this is.
+    pub substeps: u32,
+    /// Means and deviations of x_0 before burn-in, one a coordinate.
+    pub start: Vec<f64>,
+    pub start_std: Vec<f64>,
+    /// Transitions before the first state.
+    pub burn_in: u32,
+}
+
+impl Dynamics {
+    /// d.
+    pub fn dim(&self) -> usize {
+        self.start.len()
+    }
+
+    /// (a, q) where the transition is N(a x, q I).
+    pub fn linear(&self) -> Option<(f64, f64)> {
+        let (g2, t) = (self.diffusion * self.diffusion, self.interval);
+        match self.system {
+            System::Ou { rate } => Some(((-rate * t).exp(), -g2 * (-2.0 * rate * t).exp_m1() / (2.0 * rate))),
+            System::Brownian => Some((1.0, g2 * t)),
+            System::Lorenz63 { .. } | System::DoubleWell { .. } => None,
+        }
+    }
+
+    /// First states of `n`, (d, n).
+    pub fn begin(&self, n: usize, rng: &mut impl Rng) -> Array2<f64> {
+        let mut x = normals(self.dim(), n, rng);
+        for ((mut x, mean), std) in x.outer_iter_mut().zip(&self.start).zip(&self.start_std) {
+            x.mapv_inplace(|z| mean + std * z);
+        }
+        (0..self.burn_in).for_each(|_| self.advance(&mut x, rng));
+        x
+    }
+
+    /// x_k ← x_{k+1} for every column of (d, n).
+    pub fn advance(&self, x: &mut Array2<f64>, rng: &mut impl Rng) {
+        if let Some((a, q)) = self.linear() {
+            *x *= a;
+            return self.stir(x, q.sqrt(), rng);
+        }
+        let h = self.interval / f64::from(self.substeps);
+        for _ in 0..self.substeps {
+            self.drift(x, h);
+            self.stir(x, self.diffusion * h.sqrt(), rng);
+        }
+    }
+
+    /// x ← x + s·z; without noise nothing is drawn.
+    fn stir(&self, x: &mut Array2<f64>, s: f64, rng: &mut impl Rng) {
+        if s > 0.0 {
+            let z = normals(x.nrows(), x.ncols(), rng);
+            x.scaled_add(s, &z);
+        }
+    }
+
+    /// One step of the scheme without its noise.
+    fn drift(&self, x: &mut Array2<f64>, h: f64) {
+        match self.system {
+            System::Lorenz63 { sigma, rho, beta } => {
+                let f = |[x, y, z]: [f64; 3]| [sigma * (y - x), x * (rho - z) - y, x * y - beta * z];
+                each_column(x, |x| rk4(f, x, h));
+            }
+            System::DoubleWell { barrier } => {
+                x.mapv_inplace(|x| x - h * 4.0 * barrier * x * (x * x - 1.0));
+            }
+            // Their transitions are exact.
+            System::Ou { .. } | System::Brownian => {}
+        }
+    }
+
+    /// Whether anything is drawn.
+    pub fn draws(&self) -> bool {
+        self.diffusion > 0.0 || self.start_std.iter().any(|s| *s > 0.0)
+    }
+
+    /// x_0 … x_T of the path with this number, (T + 1, d). Its first states are those of a longer one.
+    ///
+    /// # Errors
+    /// Where the scheme is unstable.
+    pub fn path(&self, steps: usize, seed: u64, row: u64) -> Result<Array2<f64>> {
+        let mut rng = row_rng(seed, Purpose::Paths, row);
+        let mut x = self.begin(1, &mut rng);
+        let mut path = Array2::zeros((steps + 1, self.dim()));
+        for (k, mut state) in path.outer_iter_mut().enumerate() {
+            if k > 0 {
+                self.advance(&mut x, &mut rng);
+            }
+            ensure!(
+                x.iter().all(|x| x.is_finite()),
+                "path {row}, step {k}: the numbers grow without end, as the scheme's steps are too long; give a smaller \
+                 --dt or more --substeps"
+            );
+            state.assign(&x.column(0));
+        }
+        Ok(path)
+    }
+}
+
+/// (d, n) standard normal numbers.
+fn normals(d: usize, n: usize, rng: &mut impl Rng) -> Array2<f64> {
+    let mut z = vec![0.0; d * n];
+    fill_normal(rng, &mut z);
+    Array1::from(z).into_shape_with_order((d, n)).unwrap_or_default()
+}
+
+/// x + h(k₁ + 2k₂ + 2k₃ + k₄)/6.
+fn rk4(f: impl Fn([f64; 3]) -> [f64; 3], x: [f64; 3], h: f64) -> [f64; 3] {
+    let along = |k: [f64; 3], h: f64| [0, 1, 2].map(|i| x[i] + h * k[i]);
+    let k1 = f(x);
+    let k2 = f(along(k1, h / 2.0));
+    let k3 = f(along(k2, h / 2.0));
+    let k4 = f(along(k3, h));
+    [0, 1, 2].map(|i| x[i] + h / 6.0 * (k1[i] + 2.0 * k2[i] + 2.0 * k3[i] + k4[i]))
+}
+
+/// Has every column of (3, n) be what `step` makes of it.
+fn each_column(x: &mut Array2<f64>, step: impl Fn([f64; 3]) -> [f64; 3]) {
+    let (x, y, z) = x.multi_slice_mut((s![0, ..], s![1, ..], s![2, ..]));
+    Zip::from(x).and(y).and(z).for_each(|x, y, z| [*x, *y, *z] = step([*x, *y, *z]));
+}

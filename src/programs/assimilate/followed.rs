@@ -1,0 +1,95 @@
+//! What becomes of one observed path.
+
+use anyhow::{Result, bail, ensure};
+use ndarray::{Array2, ArrayView1, s};
+
+use crate::dynamics::filters::{Belief, Problem};
+use crate::dynamics::{Dynamics, Filter, Observation};
+use crate::measure::ensemble::{Distance, of_members, of_normal};
+
+/// How paths are followed, whichever.
+pub struct Followed {
+    pub dynamics: Dynamics,
+    pub observation: Observation,
+    pub filter: Filter,
+    /// Particles, or members of the ensemble.
+    pub members: usize,
+    /// The paths that were seen, from the first row of work on.
+    pub truth: Option<Array2<f64>>,
+}
+
+/// What is believed of one state.
+pub struct Step {
+    pub mean: Vec<f64>,
+    pub deviation: Vec<f64>,
+    pub effective: Option<f64>,
+    /// Means over coordinates.
+    pub squared_error: Option<f64>,
+    pub distance: Option<Distance>,
+}
+
+impl Followed {
+    /// The states of the path with this number, of which `first` is the first row of work.
+    ///
+    /// # Errors
+    /// Those of the filter; no such path among the truth.
+    pub fn steps(&self, y: ArrayView1<f64>, row: u64, first: u64, seed: u64) -> Result<Vec<Step>> {
+        let (d, m) = (self.dynamics.dim(), self.observation.count());
+        let truth = match &self.truth {
+            Some(all) if row - first >= all.nrows() as u64 => bail!("--truth has only {} paths", all.nrows()),
+            Some(all) => Some(all.row((row - first) as usize)),
+            None => None,
+        };
+        let y = y.to_shape((y.len() / m, m))?;
+        let problem =
+            Problem { dynamics: &self.dynamics, observation: &self.observation, y: y.view(), seed, row };
+        let mut steps = Vec::with_capacity(y.nrows());
+        problem.follow(self.filter, self.members, |k, belief| {
+            let step = Step::of(belief, truth.as_ref().map(|all| all.slice(s![k * d..(k + 1) * d])));
+            ensure!(
+                step.mean.iter().chain(&step.deviation).all(|x| x.is_finite()),
+                "step {k}: the numbers are too large: give observations in another unit, and, where the scheme's steps are \
+                 too long, a smaller --dt or more --substeps"
+            );
+            steps.push(step);
+            Ok(())
+        })?;
+        Ok(steps)
+    }
+
+    /// Refuses a truth of more paths than were seen.
+    ///
+    /// # Errors
+    /// How many there are.
+    pub fn held(&self, seen: u64) -> Result<()> {
+        let paths = self.truth.as_ref().map_or(seen, |all| all.nrows() as u64);
+        ensure!(paths == seen, "--truth has {paths} paths, of which {seen} were seen; give those that were");
+        Ok(())
+    }
+}
+
+impl Step {
+    fn of(belief: &Belief, truth: Option<ArrayView1<f64>>) -> Step {
+        let (mean, variance) = belief.moments();
+        let deviation = variance.iter().map(|v| v.sqrt()).collect();
+        let effective = belief.effective();
+        let mut step = Step { mean, deviation, effective, squared_error: None, distance: None };
+        let Some(truth) = truth else { return step };
+        let share = 1.0 / truth.len() as f64;
+        let mut sum = Distance { crps: 0.0, wasserstein: 0.0 };
+        for (i, x) in truth.iter().enumerate() {
+            let far = match belief {
+                Belief::Ensemble { states, weights } => {
+                    of_members(states.row(i).iter().copied(), weights, *x)
+                }
+                Belief::Normal { .. } => of_normal(step.mean[i], step.deviation[i], *x),
+            };
+            sum.crps += share * far.crps;
+            sum.wasserstein += share * far.wasserstein;
+        }
+        let off = step.mean.iter().zip(truth).map(|(mean, x)| (mean - x) * (mean - x));
+        step.squared_error = Some(off.sum::<f64>() * share);
+        step.distance = Some(sum);
+        step
+    }
+}

@@ -1,0 +1,164 @@
+//! assimilate: the states of a stochastic system from observations of it.
+
+mod followed;
+mod scores;
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, anyhow, ensure};
+use clap::Args;
+use ndarray::Array2;
+
+use followed::{Followed, Step};
+use scores::Scores;
+
+use crate::blocks::room;
+use crate::cli::{Job, ObservationArgs, Program, Source, SystemArgs, count, usage};
+use crate::dynamics::{Filter, Through};
+use crate::linalg::cast;
+use crate::scalar::Scalar;
+use crate::stream::{ArrayWriter, Rows, block_rows};
+use crate::with_dtype;
+
+/// Find the states of a stochastic system from observations y = h(x) + s·ε of it: E[x_k | y_0, …, y_k], a path a row.
+///
+/// Observations are what sde --observations writes, (T + 1, m) a path or flat. The system's flags say what moves and where it
+/// starts, as in sde. particle is exact as --particles grows, and takes the more of them the more numbers are seen and the
+/// less noise there is; ensemble-kalman takes few, and is exact for linear systems alone; kalman is exact for these. Filters
+/// compute in f64. What is drawn for row i depends on the seed and i alone, and is other than what sde draws.
+///
+/// --report has scores at each step: spread, the root mean variance of what is believed; effective, 1/Σw² of the weights; and
+/// against --truth rmse of the means, crps, and wasserstein, E|X − x| of the belief X, its first distance from the truth.
+///
+/// Memory: particles, --truth, and a few rows.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  $ sde --system double-well -n 20 --steps 50 --observations seen.npy --through cube --noise-std 0.2 -o paths.npy && assimilate seen.npy --system double-well --through cube --noise-std 0.2 --method particle --truth paths.npy --report scores.csv -o states.npy && table mean scores.csv --by score --value value
+  $ sde --system ou -n 100 --steps 20 --observations seen.npy -o paths.npy && assimilate seen.npy --system ou --method kalman | npy diff - paths.npy --atol 3")]
+pub struct Arguments {
+    /// Observations (default: standard input)
+    #[arg(value_name = "OBSERVATIONS")]
+    observations: Option<OsString>,
+    /// How states are found
+    #[arg(long, value_enum)]
+    method: Filter,
+    /// Of particle and ensemble-kalman: how many there are
+    #[arg(long, value_name = "N", default_value = "1000", value_parser = count(2..=100_000_000_u32))]
+    particles: u32,
+    /// Write the standard deviation of each state there
+    #[arg(long, value_name = "FILE")]
+    deviations: Option<PathBuf>,
+    /// The paths that were seen, to score against: what sde writes
+    #[arg(long, value_name = "FILE")]
+    truth: Option<OsString>,
+    /// Write scores there: step, score, value, std_error, n
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    #[command(flatten)]
+    system: SystemArgs,
+    #[command(flatten)]
+    seen: ObservationArgs,
+}
+
+impl Program for Arguments {
+    fn run(self, job: &Job) -> Result<()> {
+        let dynamics = self.system.dynamics(job)?;
+        let observation = self.seen.of(dynamics.dim())?;
+        let draws = self.method != Filter::Kalman;
+        job.only(draws, &["--seed", "--particles"], "the Kalman filter draws nothing")?;
+        job.only(self.report.is_some(), &["--truth"], "scores go to --report, which is not given")?;
+        if !draws && !(dynamics.linear().is_some() && observation.through == Through::Identity) {
+            let text = "--method kalman: is for --system ou and brownian, and --through identity; give another method";
+            return Err(usage(anyhow!(text)));
+        }
+        job.numbered(draws, "--method", "what is drawn belongs to rows by their number")?;
+        job.numbered(self.truth.is_some(), "--truth", "paths belong to observations by their number")?;
+        let members = if draws { self.particles as usize } else { 1 };
+        room(&[members, 5 * dynamics.dim(), rayon::current_num_threads()], "--particles and --dim")?;
+        let truth = self.truth.as_deref();
+        job.wait_for_stdin(
+            &[vec![self.observations.as_deref()], truth.map(Some).into_iter().collect()].concat(),
+        )?;
+        let rows = job.rows(self.observations.as_deref())?;
+        let times = times_of(&rows, observation.count())?;
+        let truth = truth.map(|name| paths(job, name, &rows, times * dynamics.dim())).transpose()?;
+        let followed = Followed { dynamics, observation, filter: self.method, members, truth };
+        with_dtype!(job.dtype(&[rows.dtype()]), T => self.follow::<T>(job, rows, times, &followed))
+    }
+}
+
+impl Arguments {
+    fn follow<T: Scalar>(&self, job: &Job, rows: Rows, times: usize, followed: &Followed) -> Result<()> {
+        let (count, shape) = (rows.len(), [times, followed.dynamics.dim()]);
+        let mut means = job.array::<T>(count, &shape)?;
+        let deviations = self.deviations.as_deref();
+        let mut deviations = deviations.map(|path| job.side_array::<T>(path, count, &shape)).transpose()?;
+        let report = self.report.as_deref().map(|path| job.side_table(path, &Scores::COLUMNS)).transpose()?;
+        let mut scores = Scores::new(times);
+        let (first, seed) = (job.shared.rows.start, job.shared.seed);
+        // One row of particles is work enough.
+        let most = if self.method == Filter::Kalman { block_rows(shape[0] * shape[1]) } else { 1 };
+        job.each_block::<T, _>(
+            Source::Stream(rows),
+            most,
+            "paths",
+            |block| {
+                let rows = block.rows.clone();
+                let y = cast::<T, f64>(block.first().unwrap_or_default().view());
+                let steps =
+                    |(y, row)| followed.steps(y, row, first, seed).with_context(|| format!("row {row}"));
+                y.outer_iter().zip(rows).map(steps).collect::<Result<Vec<_>>>()
+            },
+            |rows, all| {
+                for (steps, row) in all.iter().zip(rows) {
+                    scores.add(row, steps);
+                    means.write(row_of(steps, |step| &step.mean)?.view())?;
+                    if let Some(deviations) = &mut deviations {
+                        deviations.write(row_of(steps, |step| &step.deviation)?.view())?;
+                    }
+                }
+                Ok(())
+            },
+        )?;
+        followed.held(scores.paths())?;
+        if let Some(text) = scores.collapse() {
+            job.warn(&text);
+        }
+        report.map(|table| scores.write(table)).transpose()?;
+        deviations.map(ArrayWriter::finish).transpose()?;
+        means.finish()
+    }
+}
+
+/// T + 1, of rows that hold so many observed numbers at each time.
+fn times_of(rows: &Rows, count: usize) -> Result<usize> {
+    let (width, shape) = (rows.width(), rows.item_shape());
+    ensure!(
+        width.is_multiple_of(count) && (shape.len() < 2 || *shape == [width / count, count]),
+        "{}: items of shape {shape:?}, but {count} numbers are seen of each state; give what sde --observations wrote with the \
+         same --observe",
+        rows.name()
+    );
+    Ok(width / count)
+}
+
+/// The paths that were seen.
+fn paths(job: &Job, name: &OsStr, seen: &Rows, width: usize) -> Result<Array2<f64>> {
+    let mut paths = job.rows(Some(name))?;
+    ensure!(
+        paths.width() == width,
+        "{}: rows of {} numbers, where states of {} have {width}; give the paths that were seen",
+        paths.name(),
+        paths.width(),
+        seen.name()
+    );
+    paths.read_all()
+}
+
+/// A row of an output.
+fn row_of<T: Scalar>(steps: &[Step], of: impl Fn(&Step) -> &Vec<f64>) -> Result<Array2<T>> {
+    let row: Vec<T> = steps.iter().flat_map(|step| of(step).iter().map(|x| T::of(*x))).collect();
+    Ok(Array2::from_shape_vec((1, row.len()), row)?)
+}

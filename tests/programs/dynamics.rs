@@ -1,0 +1,118 @@
+//! sde and assimilate: what goes in and out.
+
+use crate::place::Place;
+
+#[track_caller]
+fn refused(place: &Place, line: &str, code: i32, words: &[&str]) {
+    let done = place.run(line);
+    assert_eq!((done.code, done.err.lines().count()), (Some(code), 1), "{line}: {}", done.err);
+    assert!(words.iter().all(|word| done.err.contains(word)), "{line}: {}", done.err);
+}
+
+/// The mean over steps of a score of a report.
+fn score(place: &Place, report: &str, name: &str) -> f64 {
+    let table = place.text(&format!("table mean {report} --by score --value value"));
+    let line = table.lines().find(|line| line.starts_with(&format!("{name},"))).unwrap();
+    line.split(',').nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn particles_score_as_the_exact_filter_does() {
+    let place = Place::new();
+    let system = "--system ou -d 2 --rate 0.7 --observe 1 --noise-std 0.4";
+    place.out(&format!("sde {system} -n 60 --steps 12 --observations seen.npy -o paths.npy"));
+    let score_of = |method: &str| {
+        let line = format!(
+            "assimilate seen.npy {system} --method {method} --truth paths.npy --report r.csv -o x.npy"
+        );
+        let done = place.run(&line);
+        assert!(done.code == Some(0) && done.err.is_empty(), "{line}: {}", done.err);
+        ["rmse", "spread", "crps", "wasserstein"].map(|name| score(&place, "r.csv", name))
+    };
+    let exact = score_of("kalman");
+    // A filter that is the conditional law is off by as much as it says: 60 paths, steps alike, two coordinates of which one is
+    // seen: 1/√120 of it, three times.
+    assert!((exact[0] / exact[1] - 1.0).abs() < 0.3, "{exact:?}");
+    assert!(exact[2] < exact[3] && exact[3] > exact[1] / 2.0, "{exact:?}");
+    for method in ["particle --particles 4000", "ensemble-kalman --particles 4000"] {
+        // As 1/√4000 and, of the weights, a few times that.
+        for (found, exact) in score_of(method).iter().zip(exact) {
+            assert!((found / exact - 1.0).abs() < 0.03, "{method}: {found} {exact}");
+        }
+    }
+}
+
+/// The published settings: Lorenz-63 through the arctangent, particles from where the attractor is.
+#[test]
+fn a_chaotic_system_is_followed_from_what_is_seen_of_it() {
+    let place = Place::new();
+    let seen = "--system lorenz63 --through atan --noise-std 0.25";
+    place.out(&format!("sde {seen} -n 8 --steps 60 --observations seen.npy -o paths.npy"));
+    place.out(&format!("assimilate seen.npy {seen} --method particle --particles 2000 --truth paths.npy --report r.csv -o x.npy"));
+    let last = |k: usize| {
+        let report = String::from_utf8(place.get("r.csv")).unwrap();
+        let line = report.lines().find(|line| line.starts_with(&format!("{k},rmse,"))).unwrap().to_string();
+        line.split(',').nth(2).unwrap().parse::<f64>().unwrap()
+    };
+    // The attractor's deviations are about 8, and arctan tells little more than signs at first; then lobes are known.
+    assert!(last(60) < 0.5 * last(0), "{} {}", last(0), last(60));
+}
+
+#[test]
+fn weights_that_collapse_are_told() {
+    let place = Place::new();
+    place.out(
+        "sde --system brownian -d 8 -n 3 --steps 4 --noise-std 0.01 --observations seen.npy -o paths.npy",
+    );
+    let line = "assimilate seen.npy --system brownian -d 8 --noise-std 0.01 --method particle --particles 50 -o x.npy";
+    let done = place.run(line);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    assert!(done.err.contains("of 15 states rest on fewer than 10 particles"), "{}", done.err);
+}
+
+#[test]
+fn what_has_no_meaning_is_refused() {
+    let place = Place::new();
+    place.out("sde --system ou -n 4 --steps 3 --observations seen.npy -o paths.npy");
+    place.out("npy cat paths.npy --rows ..3 -o fewer.npy");
+    for (line, code, words) in [
+        ("sde --system ou -n 4 --steps 3 --substeps 2", 2, &["--substeps", "exact"][..]),
+        ("sde --system lorenz63 -n 4 --steps 3 -d 4", 2, &["--dim"]),
+        ("sde --system lorenz63 -n 4 --steps 3 --lorenz 1,2", 2, &["--lorenz", "three"]),
+        ("sde --system ou -d 3 -n 4 --steps 3 --start 1,2", 2, &["--start: 2 numbers for 3"]),
+        ("sde --system ou -n 4 --steps 3 --noise-std 1", 2, &["--noise-std", "--observations"]),
+        (
+            "sde --system ou -n 4 --steps 3 --observations y.npy --observe 1",
+            2,
+            &["--observe 1", "from 0 to 0"],
+        ),
+        ("sde --system brownian -n 4 --steps 3 --diffusion 0 --seed 1", 2, &["--seed", "nothing is drawn"]),
+        ("sde --system double-well -n 4 --steps 9 --dt 9", 1, &["path 0", "--substeps"]),
+        ("assimilate seen.npy --system lorenz63 --method kalman", 2, &["--method kalman"]),
+        (
+            "assimilate seen.npy --system double-well --method kalman",
+            2,
+            &["--method kalman", "ou and brownian"],
+        ),
+        (
+            "assimilate seen.npy --system ou --method kalman --through atan",
+            2,
+            &["--method kalman", "identity"],
+        ),
+        ("assimilate seen.npy --system ou --method kalman --particles 9", 2, &["--particles"]),
+        ("assimilate seen.npy --system ou --method particle --truth paths.npy", 2, &["--truth", "--report"]),
+        ("assimilate seen.npy --system ou -d 3 --method particle", 1, &["seen.npy", "3 numbers are seen"]),
+        (
+            "assimilate seen.npy --system ou --method kalman --truth fewer.npy --report r.csv",
+            1,
+            &["only 3 paths"],
+        ),
+        (
+            "assimilate fewer.npy --system ou --method kalman --truth paths.npy --report r.csv",
+            1,
+            &["4 paths, of which 3"],
+        ),
+    ] {
+        refused(&place, line, code, words);
+    }
+}
