@@ -16,7 +16,7 @@
 //! 5. [`denoiser`];
 //! 6. [`generator`];
 //! 7. [`fit`], [`training`];
-//! 8. [`mixture`], [`network`], [`theory`];
+//! 8. [`mixture`], [`network`], [`theory`], [`bridge`];
 //! 9. [`linalg`], [`random`], [`schedule`], [`blocks`], [`scalar`].
 //!
 //! [`stream`] stands beside: `cli` opens files by it, and a denoiser takes its tensors from it; it knows no mathematics,
@@ -37,6 +37,7 @@
 //! | [`measure`] | all that is computed of samples and of models: RP, GL, PFD, nearest rows, entropy, rank, dimension, ridges, linearity, … |
 //! | [`theory`] | what linear denoisers learn, and are over training sets, predicted from eigenvalues |
 //! | [`inverse`] | y = A x + s·ε: operators, the exact posterior of a mixture, methods that take any model as prior |
+//! | [`bridge`] | dX = b dt + σ dB conditioned on its end: scores of free paths, their regression, controls |
 //! | [`expression`] | formulas over named numbers |
 //! | [`random`] | random numbers by (seed, purpose, row): the same bytes in every version |
 //! | [`linalg`] | products with fixed rounding; factorizations |
@@ -48,6 +49,7 @@
 //! | [`programs`] | the programs, a file each, and their registry |
 
 pub mod blocks;
+pub mod bridge;
 pub mod cli;
 pub mod denoiser;
 pub mod draw;

@@ -82,6 +82,10 @@ pub enum Purpose {
     Measurement,
     /// What a restoration draws, by step and row: never what its data or their measurements were drawn from.
     Restoration,
+    /// Increments of a path without a condition.
+    Paths,
+    /// Increments of a path towards its end.
+    Bridges,
 }
 
 impl Purpose {
@@ -113,6 +117,8 @@ impl Purpose {
             Purpose::Features => "features",
             Purpose::Measurement => "measurement",
             Purpose::Restoration => "restoration",
+            Purpose::Paths => "paths",
+            Purpose::Bridges => "bridges",
         }
     }
 }

@@ -12,6 +12,7 @@
 //! `molrg --list`, `--generate json` and the tests of what all programs keep follow from it. What works on one kind of
 //! thing in several ways (`npy`, `table`, `mixture`) is a folder of subcommands, each a file and a line like a program's.
 
+mod bridge;
 mod dae_apply;
 mod dae_compare;
 mod dae_distill;
@@ -89,6 +90,12 @@ pub static PROGRAMS: &[Entry] = &[
     program::<intrinsic_dimension::Arguments>("intrinsic-dimension", &[Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
     program::<measure::Arguments>("measure", &[Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape]),
     program::<restore::Arguments>("restore", &[Model, Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
+    several::<bridge::About>("bridge", &[
+        program::<bridge::score::Arguments>("score", &[], Samples, &[Format, Dtype, Seed, Rows]),
+        program::<bridge::fit::Arguments>("fit", &[], Table, &[Format, Seed]),
+        program::<bridge::sample::Arguments>("sample", &[Table], Samples, &[Format, Dtype, Seed, Rows]),
+        program::<bridge::exact::Arguments>("exact", &[], Table, &[Format]),
+    ]),
     program::<entropy::Arguments>("entropy", &[Samples], Table, &[Format, Dtype, Rows, Nan(Error), Shape, Workers]),
     program::<subset::Arguments>("subset", &[Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers]),
     program::<subspace_error::Arguments>("subspace-error", &[Model], Table, &[Format, Rows]),
