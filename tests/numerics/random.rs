@@ -6,7 +6,7 @@ use molrg::scalar::Scalar;
 use rand::Rng;
 use serde_json::Value;
 
-const PURPOSES: [(&str, Purpose); 15] = [
+const PURPOSES: [(&str, Purpose); 17] = [
     ("bases", Purpose::Bases),
     ("means", Purpose::Means),
     ("labels", Purpose::Labels),
@@ -22,6 +22,8 @@ const PURPOSES: [(&str, Purpose); 15] = [
     ("bootstrap", Purpose::Bootstrap),
     ("measurement", Purpose::Measurement),
     ("restoration", Purpose::Restoration),
+    ("paths", Purpose::Paths),
+    ("bridges", Purpose::Bridges),
 ];
 
 #[test]
