@@ -157,6 +157,9 @@ const SOURCES: &[&str] = &[
     "dae-serve truth.st",
     "molrg-gen -d 3 -r 1 -k 2 -n 9 -o old --labels side --truth third",
     "npy noise -d 3 -n 9 -o old",
+    "bridge score --system ou:1 -n 9 --steps 3 -o old --paths side",
+    "bridge fit --system ou:1 --start 0.5 -n 40 --steps 3 --degree 1 -o old --report side",
+    "bridge exact --system ou:1 --target 0.5 --steps 3 --places 3 -o old",
     "phase-grid --dim 4 --ranks 1 --samples 1-3 --trials 2 --solver pca -o old",
     "watermark key --shape 3,4 --radius 1 -o old",
 ];
@@ -195,8 +198,12 @@ const EIGENVALUE_READERS: &[&str] = &[
     "linear-theory map --spectrum {} -n 3 --places 10 -o old",
 ];
 
+/// Places of controls, a table of bridge.
+const CONTROL_READERS: &[&str] = &["bridge sample {} -n 4 -o old --report side"];
+
 /// What stands at `{}` for a call that succeeds.
-const SOUND: [(&[&str], &str); 8] = [
+const SOUND: [(&[&str], &str); 9] = [
+    (CONTROL_READERS, "control.csv"),
     (EIGENVALUE_READERS, "labels.npy"),
     (SAMPLE_READERS, "whole.npy"),
     (MODEL_READERS, "truth.st"),
@@ -221,6 +228,7 @@ const OUTPUTS: &[&str] = &[
     "--values",
     "--spectrum",
     "--basis",
+    "--paths",
 ];
 
 const TABLE: &str = "x,y,key,value\n1,0.5,a,1\n2,1.5,a,3\n3,2,a,2.5\n1,0.25,b,-1\n2,1,b,4\n3,2.5,b,8\n";
@@ -244,6 +252,7 @@ fn small() -> Place {
         "molrg-gen --from wide.st -n 4 --skip 4 --dtype f64 -o wider.npy",
         "npy cat whole.npy --rows ..1 -o row.npy",
         "npy noise -n 3 -d 3 --seed 1 --dtype f64 -o rows.npy",
+        "bridge exact --system ou:1 --target 0.5 --steps 3 --places 3 -o control.csv",
     ] {
         place.out(line);
     }
