@@ -30,7 +30,7 @@ const OU: &str = "--system ou:1.5 --start 0.7";
 fn a_fit_tells_the_variance_of_its_scores_and_what_the_end_explains_of_it() {
     let place = Place::new();
     place.out(&format!("bridge fit {OU} -n 4e3 --steps 100 --degree 1 --report report.csv -o fit.csv"));
-    let report = place.read("report.csv");
+    let report = place.get("report.csv");
     let report = String::from_utf8(report).unwrap();
     let (variance, explained) = (number(&report, "score_variance"), number(&report, "explained"));
     // √(2/4000) = 2.2 % is the standard error of a variance; steps of 0.01 add 1.5 %.
@@ -39,7 +39,7 @@ fn a_fit_tells_the_variance_of_its_scores_and_what_the_end_explains_of_it() {
     // The end is reached to the noise of the last step, √0.01, and nothing is to be warned of.
     let done = place.run("bridge sample fit.csv --target=-1 -n 500 --report ends.csv -o paths.npy");
     assert_eq!((done.code, done.err.as_str()), (Some(0), ""));
-    let ends = String::from_utf8(place.read("ends.csv")).unwrap();
+    let ends = String::from_utf8(place.get("ends.csv")).unwrap();
     assert_eq!(number(&ends, "step_noise"), 0.1);
     // 1/√1000 is the standard error of a deviation, as a share; θΔt of the drift.
     assert!((number(&ends, "value") / 0.1 - 1.0).abs() < 4.0 * 0.032 + 0.03, "{ends}");
@@ -51,7 +51,7 @@ fn an_exact_control_leads_across_a_barrier() {
     place.out("bridge exact --system double-well:3 --target=-1 --steps 100 -o exact.csv");
     let done = place.run("bridge sample exact.csv --start 1 -n 300 --report ends.csv -o paths.npy");
     assert_eq!((done.code, done.err.as_str()), (Some(0), ""));
-    let ends = String::from_utf8(place.read("ends.csv")).unwrap();
+    let ends = String::from_utf8(place.get("ends.csv")).unwrap();
     assert!((number(&ends, "value") / 0.1 - 1.0).abs() < 0.3, "{ends}");
     refused(&place, "bridge sample exact.csv -n 3 --target 1 -o x.npy", 2, &["--target", "no effect"]);
     refused(&place, "bridge exact --system double-well:3 --target 1 --chain", 2, &["--chain", "no effect"]);
@@ -74,7 +74,7 @@ fn what_a_fit_cannot_know_is_warned_of() {
     );
     // A line cannot do what a cubic drift needs.
     place.out("bridge exact --system ou:1.5 --target 0 --places 2 --steps 10 -o ou.csv");
-    let idle = String::from_utf8(place.read("ou.csv")).unwrap();
+    let idle = String::from_utf8(place.get("ou.csv")).unwrap();
     let rows = idle.lines().enumerate().map(|(i, line)| match (i, line.rsplit_once(',')) {
         (1.., Some((before, _))) => format!("{before},0\n"),
         _ => format!("{line}\n"),
@@ -96,7 +96,7 @@ fn what_is_no_control_is_refused_by_its_line() {
         refused(&place, &format!("bridge sample {name} --target 1 -n 2 -o x.npy"), 1, words);
     };
     let edit = |name: &str, of: &str, from: &str, to: &str| {
-        let text = String::from_utf8(place.read(of)).unwrap();
+        let text = String::from_utf8(place.get(of)).unwrap();
         assert!(text.contains(from), "{text}");
         place.put(name, text.replacen(from, to, 1));
     };
@@ -104,11 +104,12 @@ fn what_is_no_control_is_refused_by_its_line() {
     sample("other.csv", &["other.csv", "system"]);
     edit("system.csv", "fit.csv", "\nou:1,", "\nou:2,");
     sample("system.csv", &["system.csv: line 3", "system is another"]);
-    edit("drift.csv", "fit.csv", "ou:1,1,1,0,average,0", "lorenz,1,1,0,average,0");
-    sample("drift.csv", &["line 3", "system is another"]);
+    let whole = String::from_utf8(place.get("fit.csv")).unwrap();
+    place.put("drift.csv", whole.replace("\nou:1,", "\nlorenz63,"));
+    sample("drift.csv", &["line 2", "system: write brownian"]);
     edit("step.csv", "fit.csv", "average,1,", "average,2,");
     sample("step.csv", &["line 5: step 2"]);
-    let whole = String::from_utf8(place.read("exact.csv")).unwrap();
+    let whole = String::from_utf8(place.get("exact.csv")).unwrap();
     let cut: String = whole.lines().take(9).map(|line| format!("{line}\n")).collect();
     place.put("cut.csv", cut);
     refused(&place, "bridge sample cut.csv -n 2 -o x.npy", 1, &["line 8", "2 rows, the first has 3"]);
