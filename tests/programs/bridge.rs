@@ -42,7 +42,7 @@ fn a_fit_tells_the_variance_of_its_scores_and_what_the_end_explains_of_it() {
     let ends = String::from_utf8(place.get("ends.csv")).unwrap();
     assert_eq!(number(&ends, "step_noise"), 0.1);
     // 1/√1000 is the standard error of a deviation, as a share; θΔt of the drift.
-    assert!((number(&ends, "value") / 0.1 - 1.0).abs() < 4.0 * 0.032 + 0.03, "{ends}");
+    assert!((number(&ends, "distance") / 0.1 - 1.0).abs() < 4.0 * 0.032 + 0.03, "{ends}");
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn an_exact_control_leads_across_a_barrier() {
     let done = place.run("bridge sample exact.csv --start 1 -n 300 --report ends.csv -o paths.npy");
     assert_eq!((done.code, done.err.as_str()), (Some(0), ""));
     let ends = String::from_utf8(place.get("ends.csv")).unwrap();
-    assert!((number(&ends, "value") / 0.1 - 1.0).abs() < 0.3, "{ends}");
+    assert!((number(&ends, "distance") / 0.1 - 1.0).abs() < 0.3, "{ends}");
     refused(&place, "bridge sample exact.csv -n 3 --target 1 -o x.npy", 2, &["--target", "no effect"]);
     refused(&place, "bridge exact --system double-well:3 --target 1 --chain", 2, &["--chain", "no effect"]);
     refused(&place, "bridge exact --system ou:1 --target 1 --range 2,1", 2, &["--range 2,1", "must rise"]);
@@ -72,7 +72,7 @@ fn what_a_fit_cannot_know_is_warned_of() {
         "bridge sample well.csv --target=-1 -n 20 -o x.npy",
         &["--target -1", "deviations from the mean of the ends"],
     );
-    // A line cannot do what a cubic drift needs.
+    // A control of nothing leaves paths to their drift.
     place.out("bridge exact --system ou:1.5 --target 0 --places 2 --steps 10 -o ou.csv");
     let idle = String::from_utf8(place.get("ou.csv")).unwrap();
     let rows = idle.lines().enumerate().map(|(i, line)| match (i, line.rsplit_once(',')) {
@@ -82,7 +82,7 @@ fn what_a_fit_cannot_know_is_warned_of() {
     place.put("idle.csv", rows.collect::<String>());
     warned(
         &place,
-        "bridge sample idle.csv --start 3 --seed 1 -n 9 -o x.npy",
+        "bridge sample idle.csv --start 9 --seed 1 -n 9 -o x.npy",
         &["root mean square", "does not lead"],
     );
 }
