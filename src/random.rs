@@ -84,10 +84,12 @@ pub enum Purpose {
     Restoration,
     /// Tasks, pairs and queries of learning in context, one row per prompt.
     Prompts,
-    /// The path of a stochastic system.
+    /// The path of a stochastic system, with no condition on it.
     Paths,
     /// Particles and ensembles that follow an observed path.
     Particles,
+    /// Increments of a path towards its end.
+    Bridges,
 }
 
 impl Purpose {
@@ -122,6 +124,7 @@ impl Purpose {
             Purpose::Prompts => "prompts",
             Purpose::Paths => "paths",
             Purpose::Particles => "particles",
+            Purpose::Bridges => "bridges",
         }
     }
 }
