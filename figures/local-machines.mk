@@ -74,6 +74,6 @@ $(DRAWN)/local-machines-patches.csv: $(LOCAL_SIZES:%=$(CELLS)/local-machines/pat
 	$(joined)
 
 $(DRAWN)/local-machines.svg:
-	fig line $< --panel measure --x machine --y value --by padding --y-label '' -o $@
+	fig violin $< --panel measure --x machine --y value --by padding --y-label '' -o $@
 $(DRAWN)/local-machines-patches.svg: $(DRAWN)/local-machines-patches.csv
 	fig line $< --x sigma --y patch --by machine --panel padding --log-x --x-label σ --y-label 'pixels of a patch' -o $@

@@ -60,13 +60,13 @@ impl Job {
     /// # Errors
     /// As [`Job::rows`]; what is no such number.
     pub fn whole_numbers(&self, name: &OsStr, rows: RowRange) -> Result<(Vec<u32>, String)> {
-        self.whole_numbers_of(self.open(Some(name))?, rows)
+        self.whole_numbers_of(self.open(Some(name))?, rows, "label")
     }
 
-    fn whole_numbers_of(&self, input: Input, rows: RowRange) -> Result<(Vec<u32>, String)> {
+    fn whole_numbers_of(&self, input: Input, rows: RowRange, what: &str) -> Result<(Vec<u32>, String)> {
         let (labels, name) = self.numbers_of(input, rows)?;
         let label = |(row, v): (u64, f64)| {
-            class_of(v).with_context(|| format!("{name}: row {row}: {v} is no label from 0"))
+            class_of(v).with_context(|| format!("{name}: row {row}: {v} is no {what} from 0"))
         };
         let labels = (rows.start..).zip(labels).map(label).collect::<Result<_>>()?;
         Ok((labels, name))
@@ -103,7 +103,7 @@ impl Job {
     pub fn row_numbers(&self, name: &OsStr) -> Result<(Vec<u32>, String)> {
         let input = self.open(Some(name))?;
         if input.content() != Content::Csv {
-            return self.whole_numbers_of(input, RowRange::default());
+            return self.whole_numbers_of(input, RowRange::default(), "number of a row");
         }
         let table = Columns::read(input)?;
         let column = table.column("row").unwrap_or(0);

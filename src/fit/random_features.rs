@@ -12,12 +12,11 @@
 
 use anyhow::{Result, ensure};
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
-use rand::RngExt;
 
 use crate::blocks::room;
 use crate::linalg::{accumulate_moment, product, squared_norms, symmetric_eigen};
 use crate::network::random_features::{Features, Target};
-use crate::random::{Purpose, row_rng, standard_normals};
+use crate::random::{Purpose, row_rng, standard_normals, uniform};
 use crate::scalar::Scalar;
 
 /// Rows that enter moments at once: each product is cut at the same rows, whatever blocks they come in.
@@ -53,7 +52,7 @@ pub fn draw(count: usize, mean: Array1<f64>, sigma_data: f64, bandwidth: f64, se
     for (j, (mut frequency, phase)) in frequencies.outer_iter_mut().zip(&mut phases).enumerate() {
         let mut rng = row_rng(seed, Purpose::Features, j as u64);
         frequency.assign(&(Array1::from(standard_normals::<f64>(&mut rng, d)) * scale));
-        *phase = std::f64::consts::TAU * rng.random::<f64>();
+        *phase = std::f64::consts::TAU * uniform(&mut rng);
     }
     Features { frequencies, phases, mean, sigma_data }
 }

@@ -65,7 +65,8 @@ impl Features {
             let largest = gradients.iter().fold(0.0f64, |m, &v| m.max(v));
             ensure!(
                 largest > 0.0,
-                "the machine is flat at bandwidth {}: no row sees another; give a larger --bandwidth",
+                "the machine is flat at bandwidth {}: rows see none of the others, or all alike; give a --bandwidth of the size of \
+                 distances between rows, or a smaller --ridge",
                 settings.bandwidth
             );
             features.root = root((&gradients / largest).view())?;

@@ -173,7 +173,7 @@ impl Learner {
             for (mode, (emergence, now)) in found.iter_mut().zip(now).enumerate() {
                 let level = emergence.level(criterion);
                 let beyond = |variance: f64| (variance >= level) == emergence.rises();
-                if emergence.time.is_none() && emergence.initial != emergence.target && beyond(now) {
+                if emergence.time.is_none() && emergence.is_apart(1.0 + ROUNDING) && beyond(now) {
                     emergence.time = Some(bisect(before, time, |t| beyond(self.variance(mode, t))));
                 }
             }
@@ -192,7 +192,10 @@ impl Learner {
         // Two layers unlearn in proportion to the weight that they have.
         let share = if architecture == Architecture::TwoLayer { initial } else { 1.0 };
         let slowest = share * rate * (smallest + low * low);
-        let (first, last) = ((1e-3 / fastest).log10().floor(), (1e3 / slowest).log10().ceil());
+        // Of rates beyond all numbers, what numbers there are.
+        let within = |log: f64| log.clamp(-300.0, 300.0);
+        let (first, last) =
+            (within((1e-3 / fastest).log10().floor()), within((1e3 / slowest).log10().ceil()));
         (0..=(8.0 * (last - first)) as usize).map(|i| 10f64.powf(first + i as f64 / 8.0)).collect()
     }
 }
@@ -214,6 +217,9 @@ fn patch_modes(variances: &[f64], patch: usize) -> Result<(Vec<f64>, Array2<f64>
     // Variances are none below 0, but by rounding.
     Ok((values.iter().map(|v| v.max(0.0)).collect(), shares))
 }
+
+/// A share that a variance changes by where it does not change but for rounding.
+const ROUNDING: f64 = 1e-12;
 
 /// What is halfway from the variance before training to that after.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

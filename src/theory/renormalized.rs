@@ -15,6 +15,9 @@ use ndarray::{Array2, Axis};
 use super::quadrature::Rule;
 use crate::linalg::product;
 
+/// ln of a factor beyond which integrals have nothing: what is left out is e⁻²³, 1e-10, of them.
+const BEYOND: f64 = 23.0;
+
 /// Steps of Newton's method, of which it takes some ten.
 const STEPS: usize = 200;
 
@@ -79,20 +82,22 @@ impl Denoiser {
 /// The flow's map over training sets of n rows: what latents are multiplied by on average, mode by mode, and the variance
 /// along each mode of what they become, over latents too.
 ///
-/// u is √(mean λ) tan θ, by Gauss and Legendre's rule of so many places in θ.
+/// By Gauss and Legendre's rule in ln u, so many places in every factor e⁴: from where u is nothing beside the smallest √λ
+/// to where it is nothing under the largest.
 ///
 /// # Errors
 /// Of the rule.
 pub fn map(eigenvalues: &[f64], n: f64, places: usize) -> Result<(Vec<f64>, Vec<f64>)> {
     let d = eigenvalues.len() as f64;
-    let unit = (eigenvalues.iter().sum::<f64>() / d).sqrt();
-    let Rule(rule) = Rule::gauss_legendre(places, 0.0, std::f64::consts::FRAC_PI_2)?;
+    let largest = eigenvalues.iter().fold(0.0f64, |a, v| a.max(*v));
+    let smallest = eigenvalues.iter().filter(|v| **v > 0.0).fold(largest, |a, v| a.min(*v));
+    let ends = [smallest, largest].map(|v| v.sqrt().ln());
+    let Rule(rule) = Rule::in_pieces(places, ends[0] - BEYOND, ends[1] + BEYOND, 4.0)?;
     let levels: Vec<(f64, f64)> = rule
         .iter()
-        .map(|(theta, w)| {
-            let u = unit * theta.tan();
-            let weight = w * unit / theta.cos().powi(2) * std::f64::consts::FRAC_2_PI;
-            (kappa(eigenvalues, d / n, u * u), weight)
+        .map(|(log, w)| {
+            let u = log.exp();
+            (kappa(eigenvalues, d / n, u * u), w * u * std::f64::consts::FRAC_2_PI)
         })
         .collect();
     // w κ/(λ+κ) has no numbers as large as w and κ.

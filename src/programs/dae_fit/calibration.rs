@@ -12,7 +12,7 @@ use crate::denoiser::local::{Dictionary, Local, Machine, Settings};
 use crate::flow::{Plan, Solver};
 use crate::measure::locality::Along;
 use crate::scalar::Scalar;
-use crate::stream::Table;
+use crate::stream::{Table, same_items};
 
 pub const REPORT: &[&str] = &["sigma", "patch", "cosine", "chosen"];
 
@@ -38,6 +38,7 @@ impl CalibrationArgs {
         job: &Job,
         settings: Settings,
         mut levels: Vec<f64>,
+        item_shape: &[usize],
         image: [usize; 3],
         x: &Array2<T>,
         report: Option<Table>,
@@ -55,6 +56,9 @@ impl CalibrationArgs {
             x.ncols()
         );
         levels.sort_by(|a, b| b.total_cmp(a));
+        same_items(("the images", item_shape), (&name.to_string_lossy(), &model.item_shape))?;
+        job.warn_of_levels(&model, &levels);
+        job.warn_of_start(&model, &levels);
         let plan = Plan { sigmas: levels.clone(), solver: Solver::Euler, churn: None, rtol: 0.0, atol: 0.0 };
         let latents = u64::from(self.latents.unwrap_or(5));
         let network = model.into_denoiser::<T>()?;

@@ -67,7 +67,7 @@ use crate::with_dtype;
 /// rows at --sigma and --weight-decay (arXiv 2512.20963), tied.
 ///
 /// Memory: molrg (two or three times for several components), empirical, local and pca-local hold the samples; gaussian
-/// and linear-vae stream them and hold d²; random-features streams them once a level and holds 6p² + d²; networks hold the
+/// and linear-vae stream them and hold d²; random-features streams them once a level and holds 6p² + d² and a map of p·d a level; networks hold the
 /// samples, the parameters with their gradients (8 of them for unet, resnet and uvit), averages and moments, and the
 /// activations of a few rows. They print how much.
 #[derive(Args)]
@@ -213,7 +213,8 @@ impl Arguments {
                 settings.check_size(image[0], image[1]).map_err(|e| usage(anyhow!("--{e}")))?;
                 let x = rows.read_all::<T>()?;
                 ensure!(x.nrows() > 0, "{name}: no rows to fit; give samples");
-                let settings = self.calibration.settle(job, settings, levels, image, &x, report)?;
+                let settings =
+                    self.calibration.settle(job, settings, levels, &item_shape, image, &x, report)?;
                 job.note(&format!("a machine of {} images of {}", x.nrows(), image_text(&item_shape)));
                 ModelKind::Local(Local::new(settings, image, x).map_err(context)?)
             }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Args;
 use ndarray::{Array2, ArrayView2, Axis};
 
@@ -50,6 +50,9 @@ pub struct Arguments {
 /// A risk so far from the closed form's has a warning.
 const APART: f64 = 0.05;
 
+/// So many times the risk of Γ = 0 is no training.
+const DIVERGED: f64 = 10.0;
+
 /// What a training has come to.
 struct Trained {
     gamma: Array2<f64>,
@@ -64,6 +67,8 @@ impl Trained {
         let sigma = training.covariance();
         let optimal = training.prompt.optimal(sigma.view())?;
         let norm = |x: ArrayView2<f64>| squared_norms(x).sum().sqrt();
+        let nothing = Array2::zeros(optimal.raw_dim());
+        let untrained = training.prompt.risk(nothing.view(), sigma.view());
         let (least, length) = (training.prompt.risk(optimal.view(), sigma.view()), norm(optimal.view()));
         let mut log = Vec::new();
         let gamma = training.run(|step, gamma| {
@@ -72,6 +77,14 @@ impl Trained {
                 log.push((step + 1, [training.prompt.risk(gamma, sigma.view()), least, distance]));
             }
         })?;
+        let risk = training.prompt.risk(gamma.view(), sigma.view());
+        // What is worse than knowing nothing was not trained.
+        ensure!(
+            risk < DIVERGED * untrained,
+            "training has diverged: at {} pairs the risk is {risk:.3e}, and {untrained:.3e} before it; give a smaller --lr, or a \
+             larger --batch",
+            training.prompt.pairs
+        );
         Ok(Trained { gamma, optimal, log })
     }
 

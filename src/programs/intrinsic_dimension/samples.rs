@@ -45,7 +45,7 @@ impl Arguments {
                         _ => two_nearest(x),
                     };
                     let found = found.with_context(|| format!("{name}: {}", method.name()))?;
-                    self.warn(job, &name, *method, &found, x.rows().nrows());
+                    self.warn(job, &name, *method, &found, x.rows().dim());
                     (found.dimension, found.std_error, x.rows().nrows())
                 }
                 _ => continue,
@@ -55,13 +55,20 @@ impl Arguments {
         table.finish()
     }
 
-    fn warn(&self, job: &Job, name: &str, method: Method, found: &Estimate, n: usize) {
+    fn warn(&self, job: &Job, name: &str, method: Method, found: &Estimate, (n, d): (usize, usize)) {
         let (method, dimension) = (method.name(), found.dimension);
         if found.at_others > 0 {
             job.warn(&format!(
                 "{name}: {method}: {} of {n} rows lie on others but for rounding, at distance 0, and are left out",
                 found.at_others
             ));
+        }
+        if dimension > 2.0 * d as f64 {
+            job.warn(&format!(
+                "{name}: {method}: {dimension:.1} dimensions of rows of {d} numbers: nearest rows are as far as the next, as on a \
+                 lattice or a grid, whose distances say nothing of a dimension; give rows that were drawn independently"
+            ));
+            return;
         }
         if dimension > most(n) {
             job.warn(&format!(

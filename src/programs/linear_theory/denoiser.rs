@@ -11,8 +11,9 @@ use crate::theory::renormalized::Denoiser;
 ///
 /// A row a number of rows, noise level and mode: gain is what it multiplies the mode by on average, λ/(λ+κ), where the true
 /// denoiser has ideal, λ/(λ+σ²); variance that of its answer along the mode, over training sets and inputs (rows of the law,
-/// with noise): prefactor · λ/(λ+κ)² · Σ (λ_j+σ²)λ_j/(λ_j+κ)², prefactor κ²/(n − freedom), freedom Σ λ_j²/(λ_j+κ)². For
-/// large d and n; of some ten rows it is off by some percent.
+/// with noise): prefactor · λ/(λ+κ)² · Σ (λ_j+σ²)λ_j/(λ_j+κ)², prefactor κ²/(n − freedom), freedom Σ λ_j²/(λ_j+κ)². Of
+/// some ten rows it is off by some percent; and it is of many modes: of P (their participation ratio, (Σ λ)²/Σ λ²) the true variance
+/// is larger by up to one part in P, however many rows there are.
 #[derive(Args)]
 pub struct Arguments {
     #[command(flatten)]
@@ -32,6 +33,7 @@ impl Program for Arguments {
         let levels = self.levels.sigmas(job)?;
         let mut table = job.table(COLUMNS)?;
         let eigenvalues = self.spectrum.eigenvalues(job)?;
+        super::warn_of_few_modes(job, &eigenvalues);
         for &n in &self.samples.0 {
             for &sigma in &levels {
                 let over_sets = Denoiser::new(&eigenvalues, n as f64, sigma);

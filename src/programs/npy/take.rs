@@ -54,6 +54,12 @@ fn take<T: Scalar>(job: &Job, mut rows: Rows, indices: &[u32], named: &str) -> R
         }
         first += block.nrows();
     }
+    if indices.len() == first && first > 2 && indices.iter().all(|&i| i < 2) {
+        job.warn(&format!(
+            "{named}: {first} numbers for {first} rows, all 0 or 1, take rows 0 and 1 again and again; if they are a mask, give the \
+             numbers of the rows that it marks"
+        ));
+    }
     if let Some(i) = wanted.next() {
         let (index, name) = (indices[i], rows.name());
         ensure!(first > 0, "{name}: no rows");

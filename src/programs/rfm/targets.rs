@@ -31,6 +31,8 @@ const ERRORS: f64 = 2.0;
 impl Targets {
     /// Of labels, which are classes where they are whole, unless `real`.
     pub fn of(labels: &[f64], real: bool) -> Result<Targets> {
+        let finite = labels.iter().position(|v| !v.is_finite());
+        ensure!(finite.is_none(), "row {}: its label is not a finite number", finite.unwrap_or(0));
         let mut all = labels.to_vec();
         all.sort_unstable_by(f64::total_cmp);
         all.dedup();
@@ -62,7 +64,11 @@ impl Targets {
             ));
             return Ok(());
         }
-        let folds = folds(self.classes.as_ref().unwrap_or(&vec![0; n]), PARTS);
+        // Of classes with a row for every part, each part has some; of others, rows are parted as they come.
+        let fewest = self.classes.as_ref().map(|classes| fewest(classes));
+        let alike = vec![0; n];
+        let grouped = self.classes.as_ref().filter(|_| fewest >= Some(PARTS)).unwrap_or(&alike);
+        let folds = folds(grouped, PARTS);
         let (test, train): (Vec<usize>, Vec<usize>) = (0..n).partition(|&i| folds[i] == 0);
         let [of_train, y] = [&x, &self.y.view()].map(|rows| rows.select(Axis(0), &train));
         let features = Features::learn(of_train.view(), y.view(), settings, done)?;
@@ -78,7 +84,11 @@ impl Targets {
         } else {
             job.warn(&format!(
                 "{text}: no better than chance, and directions say little of the labels; give more rows, other features or \
-                 another --bandwidth"
+                 another --bandwidth{}",
+                match fewest.filter(|fewest| *fewest < PARTS) {
+                    Some(fewest) => format!("; or --real, if labels are amounts: there are classes of {fewest} rows"),
+                    None => String::new(),
+                }
             ));
         }
         Ok(())
@@ -97,6 +107,13 @@ impl Targets {
         let share = if all.mean > 0.0 { gain.mean / all.mean } else { 0.0 };
         (gain, format!("f has R² = {share:.3}"))
     }
+}
+
+/// Rows of the smallest class that has any.
+fn fewest(classes: &[usize]) -> usize {
+    let mut counts = vec![0usize; classes.iter().max().map_or(0, |&c| c + 1)];
+    classes.iter().for_each(|&c| counts[c] += 1);
+    counts.into_iter().filter(|&n| n > 0).min().unwrap_or(0)
 }
 
 /// Of every row, whether it is told right, less whether it would be by the most frequent class.
