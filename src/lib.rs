@@ -16,7 +16,7 @@
 //! 5. [`denoiser`];
 //! 6. [`generator`];
 //! 7. [`fit`], [`training`];
-//! 8. [`mixture`], [`network`], [`theory`], [`dynamics`];
+//! 8. [`mixture`], [`network`], [`theory`], [`dynamics`], [`bridge`];
 //! 9. [`linalg`], [`random`], [`schedule`], [`blocks`], [`scalar`].
 //!
 //! [`stream`] stands beside: `cli` opens files by it, and a denoiser takes its tensors from it; it knows no mathematics,
@@ -39,6 +39,7 @@
 //! | [`inverse`] | y = A x + s·ε: operators, the exact posterior of a mixture, methods that take any model as prior |
 //! | [`in_context`] | linear attention over tasks of subspaces: closed form, risk, training |
 //! | [`dynamics`] | dX = f dt + g dW: paths; states from observations by particles, ensembles, exactly |
+//! | [`bridge`] | dX = b dt + σ dB conditioned on its end: scores of free paths, their regression, controls |
 //! | [`expression`] | formulas over named numbers |
 //! | [`random`] | random numbers by (seed, purpose, row): the same bytes in every version |
 //! | [`linalg`] | products with fixed rounding; factorizations |
@@ -50,6 +51,7 @@
 //! | [`programs`] | the programs, a file each, and their registry |
 
 pub mod blocks;
+pub mod bridge;
 pub mod cli;
 pub mod denoiser;
 pub mod draw;

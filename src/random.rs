@@ -88,6 +88,10 @@ pub enum Purpose {
     Paths,
     /// Particles and ensembles that follow an observed path.
     Particles,
+    /// Increments of a path without a condition.
+    FreePaths,
+    /// Increments of a path towards its end.
+    Bridges,
 }
 
 impl Purpose {
@@ -122,6 +126,8 @@ impl Purpose {
             Purpose::Prompts => "prompts",
             Purpose::Paths => "paths",
             Purpose::Particles => "particles",
+            Purpose::FreePaths => "free-paths",
+            Purpose::Bridges => "bridges",
         }
     }
 }

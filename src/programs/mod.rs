@@ -13,6 +13,7 @@
 //! thing in several ways (`npy`, `table`, `mixture`) is a folder of subcommands, each a file and a line like a program's.
 
 mod assimilate;
+mod bridge;
 mod dae_apply;
 mod dae_compare;
 mod dae_distill;
@@ -95,6 +96,12 @@ pub static PROGRAMS: &[Entry] = &[
     program::<restore::Arguments>("restore", &[Model, Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
     program::<sde::Arguments>("sde", &[], Samples, &[Format, Dtype, Seed, Rows]),
     program::<assimilate::Arguments>("assimilate", &[Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape]),
+    several::<bridge::About>("bridge", &[
+        program::<bridge::score::Arguments>("score", &[], Samples, &[Format, Dtype, Seed, Rows]),
+        program::<bridge::fit::Arguments>("fit", &[], Table, &[Format, Seed]),
+        program::<bridge::sample::Arguments>("sample", &[Table], Samples, &[Format, Dtype, Seed, Rows]),
+        program::<bridge::exact::Arguments>("exact", &[], Table, &[Format]),
+    ]),
     program::<entropy::Arguments>("entropy", &[Samples], Table, &[Format, Dtype, Rows, Nan(Error), Shape, Workers]),
     program::<subset::Arguments>("subset", &[Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers]),
     program::<subspace_error::Arguments>("subspace-error", &[Model], Table, &[Format, Rows]),

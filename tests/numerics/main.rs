@@ -1,6 +1,7 @@
 //! Mathematics against exact answers, independent formulas, and the values of NumPy, SciPy and PyTorch.
 
 mod affine;
+mod bridge;
 mod denoiser;
 mod differences;
 mod dynamics;

@@ -6,7 +6,7 @@ use molrg::scalar::Scalar;
 use rand::Rng;
 use serde_json::Value;
 
-const PURPOSES: [(&str, Purpose); 17] = [
+const PURPOSES: [(&str, Purpose); 19] = [
     ("bases", Purpose::Bases),
     ("means", Purpose::Means),
     ("labels", Purpose::Labels),
@@ -24,6 +24,8 @@ const PURPOSES: [(&str, Purpose); 17] = [
     ("restoration", Purpose::Restoration),
     ("paths", Purpose::Paths),
     ("particles", Purpose::Particles),
+    ("free-paths", Purpose::FreePaths),
+    ("bridges", Purpose::Bridges),
 ];
 
 #[test]

@@ -1,5 +1,6 @@
 //! The programs, run as their users run them: each by itself, and together.
 
+mod bridge;
 mod checkpoints;
 mod classes;
 mod collapse;

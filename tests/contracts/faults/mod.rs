@@ -165,6 +165,9 @@ const SOURCES: &[&str] = &[
     "molrg-gen -d 3 -r 1 -k 2 -n 9 -o old --labels side --truth third",
     "npy noise -d 3 -n 9 -o old",
     "sde --system ou -n 9 --steps 3 -o old --observations side",
+    "bridge score --system ou:1 -n 9 --steps 3 -o old --paths side",
+    "bridge fit --system ou:1 --start 0.5 -n 40 --steps 3 --degree 1 -o old --report side",
+    "bridge exact --system ou:1 --target 0.5 --steps 3 --places 3 -o old",
     "phase-grid --dim 4 --ranks 1 --samples 1-3 --trials 2 --solver pca -o old",
     "icl optimal -d 4 -r 1 --prompt 3 -o old --gamma side",
     "icl train -d 4 -r 1 --prompt 3 --steps 4 --batch 2 --trials 1 -o old --gamma side --log third",
@@ -209,8 +212,12 @@ const EIGENVALUE_READERS: &[&str] = &[
 /// Places of attention, one matrix.
 const ATTENTION_READERS: &[&str] = &["icl risk {} -d 3 -r 1 --prompt 4 -o old"];
 
+/// Places of controls, a table of bridge.
+const CONTROL_READERS: &[&str] = &["bridge sample {} -n 4 -o old --report side"];
+
 /// What stands at `{}` for a call that succeeds.
-const SOUND: [(&[&str], &str); 9] = [
+const SOUND: [(&[&str], &str); 10] = [
+    (CONTROL_READERS, "control.csv"),
     (EIGENVALUE_READERS, "labels.npy"),
     (SAMPLE_READERS, "whole.npy"),
     (MODEL_READERS, "truth.st"),
@@ -239,6 +246,7 @@ const OUTPUTS: &[&str] = &[
     "--gamma",
     "--observations",
     "--deviations",
+    "--paths",
 ];
 
 const TABLE: &str = "x,y,key,value\n1,0.5,a,1\n2,1.5,a,3\n3,2,a,2.5\n1,0.25,b,-1\n2,1,b,4\n3,2.5,b,8\n";
@@ -264,6 +272,7 @@ fn small() -> Place {
         "npy cat whole.npy --rows ..1 -o row.npy",
         "npy noise -n 3 -d 3 --seed 1 --dtype f64 -o rows.npy",
         "sde --system ou -n 4 --steps 2 --dtype f64 --observations seen.npy -o /dev/null",
+        "bridge exact --system ou:1 --target 0.5 --steps 3 --places 3 -o control.csv",
     ] {
         place.out(line);
     }

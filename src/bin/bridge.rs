@@ -1,0 +1,3 @@
+fn main() -> std::process::ExitCode {
+    molrg::programs::main("bridge", molrg::revision!())
+}

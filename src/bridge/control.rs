@@ -1,0 +1,91 @@
+//! u(t_k, x) as it was found: a polynomial in x and the end, or numbers on a grid.
+
+use super::paths::Setting;
+
+/// A control of K steps.
+pub enum Control {
+    Polynomial(PolynomialControl),
+    Grid(GridControl),
+}
+
+impl Control {
+    /// What it controls.
+    pub fn setting(&self) -> &Setting {
+        match self {
+            Control::Polynomial(control) => &control.setting,
+            Control::Grid(control) => &control.setting,
+        }
+    }
+
+    /// u(t_k, x) towards an end; numbers on a grid are of one end, which they have been made for.
+    pub fn at(&self, k: usize, x: f64, target: f64) -> f64 {
+        match self {
+            Control::Polynomial(control) => control.at(k, x, target),
+            Control::Grid(control) => control.at(k, x),
+        }
+    }
+}
+
+/// Σ c_ij p^i q^j, i + j ≤ degree, of p = (x − x̄)/s_x and q = (y − ȳ)/s_y, for each step.
+pub struct PolynomialControl {
+    pub setting: Setting,
+    /// Where paths began that it was fitted to.
+    pub start: f64,
+    pub steps: Vec<Polynomial>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Polynomial {
+    pub scales: Scales,
+    /// i, j and c_ij.
+    pub terms: Vec<(u32, u32, f64)>,
+}
+
+/// Means and deviations of x and of the end y, by which they are counted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scales {
+    pub x_mean: f64,
+    pub x_std: f64,
+    pub y_mean: f64,
+    pub y_std: f64,
+}
+
+impl Scales {
+    /// p and q.
+    pub fn of(&self, x: f64, y: f64) -> (f64, f64) {
+        ((x - self.x_mean) / self.x_std, (y - self.y_mean) / self.y_std)
+    }
+}
+
+impl PolynomialControl {
+    fn at(&self, k: usize, x: f64, target: f64) -> f64 {
+        let Polynomial { scales, terms } = &self.steps[k];
+        let (p, q) = scales.of(x, target);
+        terms.iter().map(|(i, j, c)| c * p.powi(*i as i32) * q.powi(*j as i32)).sum()
+    }
+}
+
+/// Powers of all terms up to a degree, by degree: 1; p, q; p², pq, q²; …
+pub fn powers(degree: u32) -> Vec<(u32, u32)> {
+    (0..=degree).flat_map(|n| (0..=n).map(move |j| (n - j, j))).collect()
+}
+
+/// u at the same places at every step, straight between them and beyond the outermost two.
+pub struct GridControl {
+    pub setting: Setting,
+    /// Where paths are to end.
+    pub target: f64,
+    /// Places, rising, two at least.
+    pub x: Vec<f64>,
+    /// Of each step, u at the places.
+    pub u: Vec<Vec<f64>>,
+}
+
+impl GridControl {
+    fn at(&self, k: usize, x: f64) -> f64 {
+        let right = self.x.partition_point(|place| *place <= x).clamp(1, self.x.len() - 1);
+        let (a, b) = (self.x[right - 1], self.x[right]);
+        let (u, v) = (self.u[k][right - 1], self.u[k][right]);
+        u + (v - u) * (x - a) / (b - a)
+    }
+}

@@ -1,0 +1,153 @@
+//! Paths by Euler and Maruyama, and their score process.
+
+use std::ops::Range;
+
+use anyhow::{Result, ensure};
+use ndarray::{Array2, ArrayView1};
+
+use super::Control;
+use super::systems::System;
+use crate::random::{Purpose, normal_rows};
+
+/// What is simulated: X_0 = start, X_{k+1} = X_k + b(X_k) Δt + σ ΔB_k, Δt = T/K.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Setting {
+    pub system: System,
+    /// σ.
+    pub noise_std: f64,
+    /// T.
+    pub horizon: f64,
+    /// K.
+    pub steps: usize,
+}
+
+impl Setting {
+    /// Δt.
+    pub fn step(&self) -> f64 {
+        self.horizon / self.steps as f64
+    }
+
+    /// t_k.
+    pub fn time(&self, k: usize) -> f64 {
+        k as f64 * self.step()
+    }
+
+    /// σ √Δt, the deviation of one step.
+    pub fn step_noise(&self) -> f64 {
+        self.noise_std * self.step().sqrt()
+    }
+
+    /// x + b(x) Δt, the mean of one step.
+    pub fn mean(&self, x: f64) -> f64 {
+        x + self.system.drift(x) * self.step()
+    }
+}
+
+/// α′ of the score process, up to a factor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// 1: every increment alike, the formula of Bismut, Elworthy and Li.
+    Average,
+    /// The next increment alone.
+    First,
+    /// The last increment alone.
+    Last,
+    /// (T − t)^γ, γ = (√5 − 1)/2: what the publication calls optimal.
+    Optimal,
+}
+
+/// Free paths and their scores.
+pub struct Scored {
+    /// X_0 … X_K, (n, K + 1).
+    pub paths: Array2<f64>,
+    /// S_0 … S_{K−1}, (n, K).
+    pub scores: Array2<f64>,
+}
+
+/// Paths without a condition, by the numbers of their rows, and their scores.
+///
+/// # Errors
+/// A path that leaves the numbers there are.
+pub fn simulate(setting: &Setting, mode: Mode, start: f64, rows: Range<u64>, seed: u64) -> Result<Scored> {
+    let k = setting.steps;
+    let mut increments: Array2<f64> = normal_rows(seed, Purpose::FreePaths, rows.clone(), k);
+    increments *= setting.step().sqrt();
+    let mut paths = Array2::zeros((increments.nrows(), k + 1));
+    let mut scores = Array2::zeros((increments.nrows(), k));
+    for (i, db) in increments.outer_iter().enumerate() {
+        let mut x = start;
+        paths[[i, 0]] = x;
+        for (j, db) in db.iter().enumerate() {
+            x = setting.mean(x) + setting.noise_std * db;
+            paths[[i, j + 1]] = x;
+        }
+        finite(x, rows.start + i as u64)?;
+        let s = self::scores(setting, mode, paths.row(i), db);
+        scores.row_mut(i).iter_mut().zip(s).for_each(|(to, s)| *to = s);
+    }
+    Ok(Scored { paths, scores })
+}
+
+fn finite(x: f64, row: u64) -> Result<()> {
+    ensure!(
+        x.is_finite(),
+        "row {row}: the path runs away beyond all numbers: its steps are too long for this drift; give more steps, or a start nearer \
+         to where it comes to rest"
+    );
+    Ok(())
+}
+
+/// S_k = D_k / (σ c_k) of one path of K steps, from its X_0 … and increments ΔB_0 …: D_k is the sum of what increments
+/// from k on count, each carried back to k by the tangent process ∂X_t/∂X_s, a factor 1 + Δt b′(X) a step:
+///
+/// D_k = w ΔB_k + ρ_k (1 + Δt b′(X_k)) D_{k+1}, c_k = w Δt + ρ_k c_{k+1},
+///
+/// with w = ρ = 1 for average, ρ = 0 for first, w = 0 before the last step for last, and ρ_k = ((T − t_{k+1})/(T − t_k))^γ
+/// for optimal. As published (arXiv 2504.03461), but for Δt instead of 1 in what the latest of its code sums.
+pub fn scores(setting: &Setting, mode: Mode, path: ArrayView1<f64>, increments: ArrayView1<f64>) -> Vec<f64> {
+    let (dt, steps) = (setting.step(), increments.len());
+    let gamma = (5f64.sqrt() - 1.0) / 2.0;
+    let (mut d, mut c) = (0.0, 0.0);
+    let mut scores = vec![0.0; steps];
+    for k in (0..steps).rev() {
+        let left = (steps - k) as f64;
+        let (w, rho) = match mode {
+            Mode::Average => (1.0, 1.0),
+            Mode::First => (1.0, 0.0),
+            Mode::Last => (if k + 1 == steps { 1.0 } else { 0.0 }, 1.0),
+            Mode::Optimal => (1.0, ((left - 1.0) / left).powf(gamma)),
+        };
+        d = w * increments[k] + rho * (1.0 + dt * setting.system.slope(path[k])) * d;
+        c = w * dt + rho * c;
+        scores[k] = d / (setting.noise_std * c);
+    }
+    scores
+}
+
+/// Paths X_0 … X_K under a control, (n, K + 1): of drift b + σ²u.
+///
+/// # Errors
+/// A path that leaves the numbers there are.
+pub fn controlled(
+    control: &Control,
+    start: f64,
+    target: f64,
+    rows: Range<u64>,
+    seed: u64,
+) -> Result<Array2<f64>> {
+    let setting = control.setting();
+    let z: Array2<f64> = normal_rows(seed, Purpose::Bridges, rows.clone(), setting.steps);
+    let (dt, variance) = (setting.step(), setting.noise_std * setting.noise_std);
+    let mut paths = Array2::zeros((z.nrows(), setting.steps + 1));
+    for (i, z) in z.outer_iter().enumerate() {
+        let mut x = start;
+        paths[[i, 0]] = x;
+        for (k, z) in z.iter().enumerate() {
+            let u = control.at(k, x, target);
+            x = setting.mean(x) + variance * u * dt + setting.step_noise() * z;
+            paths[[i, k + 1]] = x;
+        }
+        finite(x, rows.start + i as u64)?;
+    }
+    Ok(paths)
+}

@@ -1,0 +1,124 @@
+//! bridge fit: the control towards every end, by regression.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, anyhow, ensure};
+use clap::Args;
+
+use super::table::FITTED;
+use super::{ScoreArgs, SettingArgs};
+use crate::blocks::room;
+use crate::bridge::control::powers;
+use crate::bridge::paths::simulate;
+use crate::bridge::regression::{Regression, Step};
+use crate::cli::{Job, Program, Source, count, usage};
+
+/// Fit the control u(t_k, x; y) by least squares of free paths' scores.
+///
+/// At each of the K steps a polynomial in x, where a path is, and y, where it ends: a row a coefficient of
+/// p^i q^j, p = (x − x_mean)/x_std and q = (y − y_mean)/y_std. std_error takes what the polynomial leaves to vary alike
+/// everywhere, which is so of linear drifts only. sample takes the table. What no path has done is not in it: where few
+/// free paths end near the target, the polynomial goes on from others.
+///
+/// --report: a row a step: the scores' variance, the share of it that the polynomial explains, and the share that it
+/// would explain of numbers that have nothing to do with the paths.
+///
+/// Memory: K p² numbers for each of a few blocks a thread, p = (degree + 1)(degree + 2)/2.
+#[derive(Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    setting: SettingArgs,
+    #[command(flatten)]
+    scores: ScoreArgs,
+    /// Degree of the polynomials: 1 is exact for linear drifts
+    #[arg(long, value_name = "P", default_value = "3", value_parser = count(1..=9_u32))]
+    degree: u32,
+    /// Write how each step went
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+}
+
+/// Paths in a block, always: sums are of blocks.
+const BLOCK: usize = 256;
+/// Paths that say what scale numbers have.
+const FIRST: usize = 1024;
+/// What is explained means something from so many times chance on.
+const BEYOND_CHANCE: f64 = 2.0;
+const REPORT: [&str; 6] = ["step", "time", "score_variance", "explained", "by_chance", "n"];
+
+impl Program for Arguments {
+    fn run(self, job: &Job) -> Result<()> {
+        let setting = self.setting.setting()?;
+        self.scores.check()?;
+        let (mode, start, n) = (self.scores.mode.mode(), self.scores.start, self.scores.samples);
+        let p = powers(self.degree).len();
+        if n <= p {
+            return Err(usage(anyhow!(
+                "--samples {n}: so few paths do not tell {p} coefficients; give more, or a lower --degree"
+            )));
+        }
+        // A block for every one that `in_order` holds, paths besides.
+        let held = 5 * rayon::current_num_threads() + 1;
+        room(&[held, setting.steps, p * (p + 2) + 3 * BLOCK], "--steps")?;
+        let mut table = job.table(&FITTED)?;
+        let mut report = self.report.as_ref().map(|path| job.side_table(path, &REPORT)).transpose()?;
+        let simulated = |rows| simulate(&setting, mode, start, rows, job.shared.seed);
+        let mut regression = Regression::new(&simulated(0..n.min(FIRST) as u64)?, self.degree);
+        let scaled = regression.clone();
+        job.each_block::<f64, _>(
+            Source::Numbers(0..n as u64),
+            BLOCK,
+            "paths",
+            |block| Ok(scaled.sums(&simulated(block.rows)?)),
+            |_, sums| {
+                regression.add(&sums);
+                Ok(())
+            },
+        )?;
+        let steps = regression.solve()?;
+        self.warn(job, &steps);
+        let (system, mode) = (setting.system.to_string(), self.scores.mode.name());
+        for (k, step) in steps.iter().enumerate() {
+            let scales = &step.polynomial.scales;
+            for (&(i, j, c), &error) in step.polynomial.terms.iter().zip(&step.std_errors) {
+                ensure!(c.is_finite(), "step {k}: a coefficient is {c}; give numbers in another unit");
+                let mut row = vec![system.as_str().into(), setting.noise_std.into(), setting.horizon.into()];
+                row.extend([start.into(), mode.into(), k.into(), setting.time(k).into()]);
+                row.extend([scales.x_mean, scales.x_std, scales.y_mean, scales.y_std].map(Into::into));
+                row.extend([(i as usize).into(), (j as usize).into(), c.into(), error.into()]);
+                table.row(&row)?;
+            }
+            if let Some(report) = &mut report {
+                let [variance, explained, by_chance] = [step.variance, step.explained, step.by_chance];
+                let time = setting.time(k);
+                report.row(&[
+                    k.into(),
+                    time.into(),
+                    variance.into(),
+                    explained.into(),
+                    by_chance.into(),
+                    n.into(),
+                ])?;
+            }
+        }
+        report.map_or(Ok(()), |report| report.finish())?;
+        table.finish()
+    }
+}
+
+impl Arguments {
+    fn warn(&self, job: &Job, steps: &[Step]) {
+        let nothing = |step: &&Step| step.explained <= BEYOND_CHANCE * step.by_chance;
+        let count = steps.iter().filter(nothing).count();
+        if let Some(worst) = steps.iter().find(nothing).filter(|_| 10 * count > steps.len()) {
+            job.warn(&format!(
+                "at {count} of {} steps the polynomial explains about what it would by chance, as {:.1e} of the scores' variance \
+                 where chance has {:.1e}: the control there is noise; give more paths{}",
+                steps.len(),
+                worst.explained,
+                worst.by_chance,
+                if self.scores.mode.name() == "average" { ", or a lower --degree" } else { ", or --mode average" }
+            ));
+        }
+    }
+}

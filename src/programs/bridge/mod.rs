@@ -1,0 +1,26 @@
+//! bridge: paths conditioned on where they end.
+
+pub mod exact;
+pub mod fit;
+pub mod sample;
+pub mod score;
+mod setting;
+mod table;
+
+use clap::Args;
+
+use setting::{ScoreArgs, SettingArgs};
+
+/// Condition paths of dX = b(X) dt + σ dB on where they end, without gradients of what is asked for.
+///
+/// A path that is to end in y needs a further drift σ²u. u is the mean of a score process of free paths, given where they
+/// are and where they end: score simulates free paths and their scores, fit has u for every y by least squares, sample
+/// draws paths under it, and exact tells u itself, which a fit is measured by.
+///
+/// Memory: see each.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  $ bridge fit --system ou:1.5 --start 0.7 -n 2000 --steps 50 --degree 1 | bridge sample --target=-1 -n 100 | npy info -
+  $ bridge exact --system double-well:1 --target=-1 --steps 50 | bridge sample --start 1 -n 100 | npy info -")]
+pub struct About {}

@@ -1,0 +1,113 @@
+//! What is simulated, as arguments say it.
+
+use anyhow::{Result, anyhow};
+use clap::{Args, ValueEnum};
+
+use crate::bridge::{Mode, Setting, System};
+use crate::cli::{count, usage};
+
+#[derive(Args)]
+#[command(next_help_heading = "System")]
+pub(super) struct SettingArgs {
+    /// Drift b: brownian (0), ou:THETA (−θx), double-well:H (−4H(x³ − x), a barrier of height H between ±1) or sine:A
+    /// (A sin x)
+    #[arg(long, value_name = "SYSTEM")]
+    system: System,
+    /// Standard deviation σ of the noise in unit time
+    #[arg(long, value_name = "S", default_value_t = 1.0, allow_negative_numbers = true)]
+    noise_std: f64,
+    /// Time T at which paths end; they begin at 0
+    #[arg(long, value_name = "T", default_value_t = 1.0, allow_negative_numbers = true)]
+    time: f64,
+    /// Steps of Euler and Maruyama
+    #[arg(long, value_name = "K", default_value = "200", value_parser = count(1..=1_000_000_u32))]
+    steps: u32,
+}
+
+impl SettingArgs {
+    /// # Errors
+    /// Usage errors: numbers out of range.
+    pub fn setting(&self) -> Result<Setting> {
+        let setting = Setting {
+            system: self.system,
+            noise_std: self.noise_std,
+            horizon: self.time,
+            steps: self.steps as usize,
+        };
+        for (flag, value) in [("--noise-std", self.noise_std), ("--time", self.time)] {
+            positive(flag, value).map_err(usage)?;
+        }
+        Ok(setting)
+    }
+}
+
+/// Free paths and their scores.
+#[derive(Args)]
+#[command(next_help_heading = "Scores")]
+pub(super) struct ScoreArgs {
+    /// Which increments a score counts
+    #[arg(long, value_enum, default_value = "average")]
+    pub mode: ModeArg,
+    /// Where paths begin
+    #[arg(long, value_name = "X", default_value_t = 0.0, allow_negative_numbers = true)]
+    pub start: f64,
+    /// Number of paths
+    #[arg(short = 'n', long, value_name = "N")]
+    pub samples: usize,
+}
+
+impl ScoreArgs {
+    /// # Errors
+    /// Usage errors: numbers out of range.
+    pub fn check(&self) -> Result<()> {
+        place("--start", self.start).map_err(usage)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ModeArg {
+    /// Every increment until the end alike (Bismut, Elworthy, Li)
+    Average,
+    /// The next one alone
+    First,
+    /// The last one alone
+    Last,
+    /// Weights (T − t)^γ, γ = (√5 − 1)/2, which the publication calls optimal
+    Optimal,
+}
+
+impl ModeArg {
+    pub fn mode(self) -> Mode {
+        match self {
+            ModeArg::Average => Mode::Average,
+            ModeArg::First => Mode::First,
+            ModeArg::Last => Mode::Last,
+            ModeArg::Optimal => Mode::Optimal,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            ModeArg::Average => "average",
+            ModeArg::First => "first",
+            ModeArg::Last => "last",
+            ModeArg::Optimal => "optimal",
+        }
+    }
+}
+
+/// Refuses what is no deviation or time of a size that squares and steps bear.
+pub(super) fn positive(name: &str, value: f64) -> Result<()> {
+    match (1e-6..=1e6).contains(&value) {
+        true => Ok(()),
+        false => Err(anyhow!("{name} {value}: must be from 1e-6 to 1e6; give numbers in another unit")),
+    }
+}
+
+/// Refuses what is no place.
+pub(super) fn place(name: &str, value: f64) -> Result<()> {
+    match value.abs() <= 1e6 {
+        true => Ok(()),
+        false => Err(anyhow!("{name} {value}: must lie within ±1e6; give numbers in another unit")),
+    }
+}

@@ -1,0 +1,122 @@
+//! bridge: what goes in and out, and what it warns of.
+
+use crate::place::Place;
+
+#[track_caller]
+fn refused(place: &Place, line: &str, code: i32, words: &[&str]) {
+    let done = place.run(line);
+    assert_eq!((done.code, done.err.lines().count()), (Some(code), 1), "{line}: {}", done.err);
+    assert!(words.iter().all(|word| done.err.contains(word)), "{line}: {}", done.err);
+}
+
+#[track_caller]
+fn warned(place: &Place, line: &str, words: &[&str]) {
+    let done = place.run(line);
+    assert_eq!(done.code, Some(0), "{line}: {}", done.err);
+    assert!(words.iter().all(|word| done.err.contains(word)), "{line}: {}", done.err);
+}
+
+/// The number of a column in the first row of a table.
+fn number(table: &str, column: &str) -> f64 {
+    let mut lines = table.lines();
+    let at = lines.next().unwrap().split(',').position(|name| name == column).unwrap();
+    lines.next().unwrap().split(',').nth(at).unwrap().parse().unwrap()
+}
+
+const OU: &str = "--system ou:1.5 --start 0.7";
+
+/// θ = 1.5: of S_0 the variance .316738, of which the end explains .704464² · (1 − e⁻³)/3 = .157187.
+#[test]
+fn a_fit_tells_the_variance_of_its_scores_and_what_the_end_explains_of_it() {
+    let place = Place::new();
+    place.out(&format!("bridge fit {OU} -n 4e3 --steps 100 --degree 1 --report report.csv -o fit.csv"));
+    let report = place.get("report.csv");
+    let report = String::from_utf8(report).unwrap();
+    let (variance, explained) = (number(&report, "score_variance"), number(&report, "explained"));
+    // √(2/4000) = 2.2 % is the standard error of a variance; steps of 0.01 add 1.5 %.
+    assert!((variance / 0.316738 - 1.0).abs() < 4.0 * 0.022 + 0.015, "{variance}");
+    assert!((explained * variance / 0.157187 - 1.0).abs() < 0.15, "{explained}");
+    // The end is reached to the noise of the last step, √0.01, and nothing is to be warned of.
+    let done = place.run("bridge sample fit.csv --target=-1 -n 500 --report ends.csv -o paths.npy");
+    assert_eq!((done.code, done.err.as_str()), (Some(0), ""));
+    let ends = String::from_utf8(place.get("ends.csv")).unwrap();
+    assert_eq!(number(&ends, "step_noise"), 0.1);
+    // 1/√1000 is the standard error of a deviation, as a share; θΔt of the drift.
+    assert!((number(&ends, "distance") / 0.1 - 1.0).abs() < 4.0 * 0.032 + 0.03, "{ends}");
+}
+
+#[test]
+fn an_exact_control_leads_across_a_barrier() {
+    let place = Place::new();
+    place.out("bridge exact --system double-well:3 --target=-1 --steps 100 -o exact.csv");
+    let done = place.run("bridge sample exact.csv --start 1 -n 300 --report ends.csv -o paths.npy");
+    assert_eq!((done.code, done.err.as_str()), (Some(0), ""));
+    let ends = String::from_utf8(place.get("ends.csv")).unwrap();
+    assert!((number(&ends, "distance") / 0.1 - 1.0).abs() < 0.3, "{ends}");
+    refused(&place, "bridge sample exact.csv -n 3 --target 1 -o x.npy", 2, &["--target", "no effect"]);
+    refused(&place, "bridge exact --system double-well:3 --target 1 --chain", 2, &["--chain", "no effect"]);
+    refused(&place, "bridge exact --system ou:1 --target 1 --range 2,1", 2, &["--range 2,1", "must rise"]);
+    refused(&place, "bridge exact --system ou:1 --target 1 --range 2", 2, &["--range"]);
+}
+
+#[test]
+fn what_a_fit_cannot_know_is_warned_of() {
+    let place = Place::new();
+    // 1/Δt = 200 is the variance of S_0, of which the end explains .157.
+    let first = format!("bridge fit {OU} -n 300 --mode first --degree 3 -o first.csv");
+    warned(&place, &first, &["of 200 steps", "by chance", "--mode average"]);
+    // No path of 500 crosses the barrier.
+    place.out("bridge fit --system double-well:5 --start 1 -n 500 --steps 100 -o well.csv");
+    warned(
+        &place,
+        "bridge sample well.csv --target=-1 -n 20 -o x.npy",
+        &["--target -1", "deviations from the mean of the ends"],
+    );
+    // A control of nothing leaves paths to their drift.
+    place.out("bridge exact --system ou:1.5 --target 0 --places 2 --steps 10 -o ou.csv");
+    let idle = String::from_utf8(place.get("ou.csv")).unwrap();
+    let rows = idle.lines().enumerate().map(|(i, line)| match (i, line.rsplit_once(',')) {
+        (1.., Some((before, _))) => format!("{before},0\n"),
+        _ => format!("{line}\n"),
+    });
+    place.put("idle.csv", rows.collect::<String>());
+    warned(
+        &place,
+        "bridge sample idle.csv --start 9 --seed 1 -n 9 -o x.npy",
+        &["root mean square", "does not lead"],
+    );
+}
+
+#[test]
+fn what_is_no_control_is_refused_by_its_line() {
+    let place = Place::new();
+    place.out("bridge fit --system ou:1 -n 50 --steps 3 --degree 1 -o fit.csv");
+    place.out("bridge exact --system ou:1 --target 1 --steps 3 --places 3 -o exact.csv");
+    let sample = |name: &str, words: &[&str]| {
+        refused(&place, &format!("bridge sample {name} --target 1 -n 2 -o x.npy"), 1, words);
+    };
+    let edit = |name: &str, of: &str, from: &str, to: &str| {
+        let text = String::from_utf8(place.get(of)).unwrap();
+        assert!(text.contains(from), "{text}");
+        place.put(name, text.replacen(from, to, 1));
+    };
+    place.put("other.csv", "a,b\n1,2\n");
+    sample("other.csv", &["other.csv", "system"]);
+    edit("system.csv", "fit.csv", "\nou:1,", "\nou:2,");
+    sample("system.csv", &["system.csv: line 3", "system is another"]);
+    let whole = String::from_utf8(place.get("fit.csv")).unwrap();
+    place.put("drift.csv", whole.replace("\nou:1,", "\nlorenz63,"));
+    sample("drift.csv", &["line 2", "system: write brownian"]);
+    edit("step.csv", "fit.csv", "average,1,", "average,2,");
+    sample("step.csv", &["line 5: step 2"]);
+    let whole = String::from_utf8(place.get("exact.csv")).unwrap();
+    let cut: String = whole.lines().take(9).map(|line| format!("{line}\n")).collect();
+    place.put("cut.csv", cut);
+    refused(&place, "bridge sample cut.csv -n 2 -o x.npy", 1, &["line 8", "2 rows, the first has 3"]);
+    refused(&place, "bridge sample fit.csv -n 2 -o x.npy", 2, &["--target"]);
+    refused(&place, "bridge fit --system ou:1 -n 10 -o x.csv", 2, &["--samples 10", "10 coefficients"]);
+    refused(&place, "bridge fit --system ou:1 -n 99 --time 0 -o x.csv", 2, &["--time 0"]);
+    refused(&place, "bridge fit --system ou:x -n 99 -o x.csv", 2, &["--system"]);
+    let runaway = "bridge score --system double-well:1000 --start 50 -n 2 --steps 9 -o x.npy";
+    refused(&place, runaway, 1, &["row 0", "runs away"]);
+}
