@@ -241,7 +241,7 @@ fn noise_is_explained_as_chance_says() {
 
 fn grid(setting: Setting, target: f64) -> Control {
     let x: Vec<f64> = (0..81).map(|i| -2.0 + 0.05 * f64::from(i)).collect();
-    let u = of_chain(&setting, target, &x, (-4.0, 4.0)).unwrap();
+    let u = of_chain(&setting, target, &x, (-3.0, 3.0)).unwrap();
     Control::Grid(GridControl { setting, target, x, u })
 }
 
