@@ -84,10 +84,12 @@ pub enum Purpose {
     Restoration,
     /// Tasks, pairs and queries of learning in context, one row per prompt.
     Prompts,
-    /// The path of a stochastic system, with no condition on it.
+    /// The path of a stochastic system.
     Paths,
     /// Particles and ensembles that follow an observed path.
     Particles,
+    /// Increments of paths that a bridge is learned from, without a condition.
+    FreePaths,
     /// Increments of a path towards its end.
     Bridges,
 }
@@ -124,6 +126,7 @@ impl Purpose {
             Purpose::Prompts => "prompts",
             Purpose::Paths => "paths",
             Purpose::Particles => "particles",
+            Purpose::FreePaths => "free-paths",
             Purpose::Bridges => "bridges",
         }
     }

@@ -27,18 +27,19 @@ const MOST_PLACES: usize = 20_000;
 
 /// Of the chain of K steps that is simulated, whatever its drift, at places x and every step: with
 /// h_k(x) = p(X_K = y | X_k = x) = ∫ N(z; x + b(x)Δt, σ²Δt) h_{k+1}(z) dz, and h_{K−1} that Gaussian at y itself, u = h′/h is
-/// (1 + Δt b′(x)) E[z − x − b(x)Δt]/(σ²Δt) over what is under the integral. It is taken by the trapezoidal rule at places
-/// half a step's deviation apart, over `within`; what is beyond it is lost: take it wider than where paths go.
-/// Between a step's Gaussian and another the rule's error is under e^{−2π²·2}, 1e-17.
+/// (1 + Δt b′(x)) E[z − x − b(x)Δt]/(σ²Δt) over what is under the integral. It is taken by the trapezoidal rule at places a
+/// quarter of a step's deviation apart, over `within`; what is beyond it is lost: take it wider than where paths go.
+/// What is under the integral is as wide as σ√Δt/(1 + c²)^½ where c = |1 + Δt b′|, so that the rule's error is about
+/// 2e^{−2π²·16/(1 + c²)}: 1e-27 for c = 2, 1e-8 for c = 4, where steps would be far too long.
 ///
 /// # Errors
 /// More places than [`MOST_PLACES`].
 pub fn of_chain(setting: &Setting, target: f64, x: &[f64], within: (f64, f64)) -> Result<Vec<Vec<f64>>> {
     let step = setting.step_noise();
-    let count = ((within.1 - within.0) / (0.5 * step)).ceil() + 1.0;
+    let count = ((within.1 - within.0) / (0.25 * step)).ceil() + 1.0;
     ensure!(
         count <= MOST_PLACES as f64,
-        "the integrals would need {count:.0} places, half a step's deviation of {step:.1e} apart from {} to {}, and may have \
+        "the integrals would need {count:.0} places, a quarter of a step's deviation of {step:.1e} apart from {} to {}, and may have \
          {MOST_PLACES}; give fewer steps or a narrower range",
         within.0,
         within.1
@@ -54,10 +55,10 @@ pub fn of_chain(setting: &Setting, target: f64, x: &[f64], within: (f64, f64)) -
         let (log_h, moved) = match next {
             None => (log_kernel(target) - (step * (2.0 * std::f64::consts::PI).sqrt()).ln(), target - mean),
             Some(next) => {
-                let logs = places.iter().zip(next).map(|(z, h)| log_kernel(*z) + h);
-                let most = logs.clone().fold(f64::NEG_INFINITY, f64::max);
+                let logs: Vec<f64> = places.iter().zip(next).map(|(z, h)| log_kernel(*z) + h).collect();
+                let most = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
                 let (mut sum, mut first) = (0.0, 0.0);
-                for (log, z) in logs.zip(&places) {
+                for (log, z) in logs.iter().zip(&places) {
                     let weight = (log - most).exp();
                     sum += weight;
                     first += weight * (z - mean);

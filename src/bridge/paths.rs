@@ -70,7 +70,7 @@ pub struct Scored {
 /// A path that leaves the numbers there are.
 pub fn simulate(setting: &Setting, mode: Mode, start: f64, rows: Range<u64>, seed: u64) -> Result<Scored> {
     let k = setting.steps;
-    let mut increments: Array2<f64> = normal_rows(seed, Purpose::Paths, rows.clone(), k);
+    let mut increments: Array2<f64> = normal_rows(seed, Purpose::FreePaths, rows.clone(), k);
     increments *= setting.step().sqrt();
     let mut paths = Array2::zeros((increments.nrows(), k + 1));
     let mut scores = Array2::zeros((increments.nrows(), k));
@@ -91,7 +91,7 @@ pub fn simulate(setting: &Setting, mode: Mode, start: f64, rows: Range<u64>, see
 fn finite(x: f64, row: u64) -> Result<()> {
     ensure!(
         x.is_finite(),
-        "row {row}: the path runs away to {x}: its steps are too long for this drift; give more steps, or a start nearer \
+        "row {row}: the path runs away beyond all numbers: its steps are too long for this drift; give more steps, or a start nearer \
          to where it comes to rest"
     );
     Ok(())

@@ -42,14 +42,16 @@ pub struct Step {
 }
 
 impl Regression {
-    /// With the scales of some paths, which need be no better than rough: what is explained does not depend on them.
+    /// With the scales of some paths, one at least, which need be no better than rough: what is explained does not depend on them.
     pub fn new(first: &Scored, degree: u32) -> Regression {
         let of = |k: usize| {
             let column = first.paths.column(k);
-            let mean = column.mean().unwrap_or(0.0);
-            let std = column.std(0.0);
-            // Of one place, the unit.
-            (mean, if std > 1e-12 * mean.abs().max(1e-300) { std } else { 1.0 })
+            let place = column[0];
+            // Where all are in one place, that place itself: its powers are then 0, not what rounding leaves.
+            if column.iter().all(|x| *x == place) {
+                return (place, 1.0);
+            }
+            (column.mean().unwrap_or(place), column.std(0.0))
         };
         let steps = first.scores.ncols();
         let (y_mean, y_std) = of(steps);

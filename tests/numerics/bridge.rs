@@ -241,7 +241,7 @@ fn noise_is_explained_as_chance_says() {
 
 fn grid(setting: Setting, target: f64) -> Control {
     let x: Vec<f64> = (0..81).map(|i| -2.0 + 0.05 * f64::from(i)).collect();
-    let u = of_chain(&setting, target, &x, (-5.0, 5.0)).unwrap();
+    let u = of_chain(&setting, target, &x, (-3.0, 3.0)).unwrap();
     Control::Grid(GridControl { setting, target, x, u })
 }
 
@@ -257,7 +257,7 @@ fn distance(control: &Control, start: f64, target: f64, n: u64) -> molrg::measur
 #[test]
 fn ends_come_to_the_target_as_the_root_of_the_step() {
     for (system, fit) in [(OU, true), (OU, false), (WELL, false)] {
-        let found: Vec<f64> = [25, 100, 400]
+        let found: Vec<f64> = [16, 64, 256]
             .into_iter()
             .map(|steps| {
                 let setting = setting(system, steps);

@@ -6,7 +6,7 @@ use molrg::scalar::Scalar;
 use rand::Rng;
 use serde_json::Value;
 
-const PURPOSES: [(&str, Purpose); 18] = [
+const PURPOSES: [(&str, Purpose); 19] = [
     ("bases", Purpose::Bases),
     ("means", Purpose::Means),
     ("labels", Purpose::Labels),
@@ -25,6 +25,7 @@ const PURPOSES: [(&str, Purpose); 18] = [
     ("paths", Purpose::Paths),
     ("particles", Purpose::Particles),
     ("bridges", Purpose::Bridges),
+    ("free-paths", Purpose::FreePaths),
 ];
 
 #[test]

@@ -54,7 +54,7 @@ impl Program for Arguments {
         let p = powers(self.degree).len();
         if n <= p {
             return Err(usage(anyhow!(
-                "--samples {n}: do not tell {p} coefficients; give more, or a lower --degree"
+                "--samples {n}: so few paths do not tell {p} coefficients; give more, or a lower --degree"
             )));
         }
         // A block for every one that `in_order` holds, paths besides.

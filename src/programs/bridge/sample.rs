@@ -22,7 +22,8 @@ use crate::with_dtype;
 ///
 /// The control is a table of fit, for any target, or of exact, for the one that it is made for. Of the exact control paths
 /// end within the noise of one step, σ√(T/K), of the target; --report has how far they end from it, in the root mean
-/// square, beside that. Row i depends only on the control, the seed and i.
+/// square, beside that: it tells of the last steps, since these alone lead to it, and not of the way there. Row i
+/// depends only on the control, the seed and i.
 ///
 /// Memory: the control and a few blocks of rows for each thread.
 #[derive(Args)]
@@ -88,7 +89,10 @@ impl Arguments {
         if let Some(mut report) = report {
             let mut row = crate::cli::estimate(&distance).to_vec();
             row.push(noise.into());
-            report.row(&row)?;
+            // Of no paths there is nothing to tell.
+            if squares.n() > 0 {
+                report.row(&row)?;
+            }
             report.finish()?;
         }
         output.finish()

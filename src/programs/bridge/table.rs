@@ -47,33 +47,29 @@ impl Reader<'_> {
         })
     }
 
+    /// What all rows have alike.
+    fn same(&self, name: &str) -> Result<&str> {
+        let column = self.0.column(name)?;
+        let text = self.0.text(0, column);
+        let other = (0..self.0.len()).find(|row| self.0.text(*row, column) != text);
+        other.map_or(Ok(text), |row| {
+            let place = self.0.place(row);
+            Err(anyhow!(
+                "{place}: {name} is another than before: a table is of one control; take its rows apart"
+            ))
+        })
+    }
+
     /// A number that all rows have.
     fn common(&self, name: &str, check: fn(&str, f64) -> Result<()>) -> Result<f64> {
+        self.same(name)?;
         let value = self.number(0, name)?;
         check(name, value).with_context(|| self.0.place(0))?;
-        for row in 0..self.0.len() {
-            let other = self.number(row, name)?;
-            ensure!(
-                other == value,
-                "{}: {name} is {other}, before it was {value}: a table is of one control; take its rows apart",
-                self.0.place(row)
-            );
-        }
         Ok(value)
     }
 
     fn system(&self) -> Result<System> {
-        let column = self.0.column("system")?;
-        let text = self.0.text(0, column);
-        for row in 0..self.0.len() {
-            let other = self.0.text(row, column);
-            ensure!(
-                other == text,
-                "{}: system is another than before it: a table is of one control; take its rows apart",
-                self.0.place(row)
-            );
-        }
-        text.parse().map_err(|e| anyhow!("{}: system: {e}", self.0.place(0)))
+        self.same("system")?.parse().map_err(|e| anyhow!("{}: system: {e}", self.0.place(0)))
     }
 
     /// The rows of each step; steps go from 0 on, and have as many rows each.
