@@ -69,7 +69,8 @@ impl Program for Arguments {
         let draws = self.method != Filter::Kalman;
         job.only(draws, &["--seed", "--particles"], "the Kalman filter draws nothing")?;
         job.only(self.report.is_some(), &["--truth"], "scores go to --report, which is not given")?;
-        if !draws && !(dynamics.linear().is_some() && observation.through == Through::Identity) {
+        let linear = dynamics.linear().is_some() && observation.through == Through::Identity;
+        if !draws && !linear {
             let text = "--method kalman: is for --system ou and brownian, and --through identity; give another method";
             return Err(usage(anyhow!(text)));
         }
