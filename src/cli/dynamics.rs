@@ -38,7 +38,7 @@ pub struct SystemArgs {
     /// Of ou: θ
     #[arg(long, value_name = "THETA", default_value_t = 1.0, allow_negative_numbers = true)]
     rate: f64,
-    /// g (default: 1, of double-well 0.2)
+    /// Diffusion g (default: 1, of double-well 0.2)
     #[arg(long, value_name = "G", allow_negative_numbers = true)]
     diffusion: Option<f64>,
     /// Time from one state to the next (default: 0.1, of lorenz63 0.025)

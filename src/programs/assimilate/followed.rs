@@ -22,6 +22,7 @@ pub struct Followed {
 pub struct Step {
     pub mean: Vec<f64>,
     pub deviation: Vec<f64>,
+    /// 1/Σw² of particles.
     pub effective: Option<f64>,
     /// Means over coordinates.
     pub squared_error: Option<f64>,
@@ -45,12 +46,14 @@ impl Followed {
             Problem { dynamics: &self.dynamics, observation: &self.observation, y: y.view(), seed, row };
         let mut steps = Vec::with_capacity(y.nrows());
         problem.follow(self.filter, self.members, |k, belief| {
-            let step = Step::of(belief, truth.as_ref().map(|all| all.slice(s![k * d..(k + 1) * d])));
+            let mut step = Step::of(belief, truth.as_ref().map(|all| all.slice(s![k * d..(k + 1) * d])));
             ensure!(
                 step.mean.iter().chain(&step.deviation).all(|x| x.is_finite()),
                 "step {k}: the numbers are too large: give observations in another unit, and, where the scheme's steps are \
                  too long, a smaller --dt or more --substeps"
             );
+            // Members of an ensemble weigh the same whatever is seen.
+            step.effective = belief.effective().filter(|_| self.filter == Filter::Particle);
             steps.push(step);
             Ok(())
         })?;
@@ -72,8 +75,7 @@ impl Step {
     fn of(belief: &Belief, truth: Option<ArrayView1<f64>>) -> Step {
         let (mean, variance) = belief.moments();
         let deviation = variance.iter().map(|v| v.sqrt()).collect();
-        let effective = belief.effective();
-        let mut step = Step { mean, deviation, effective, squared_error: None, distance: None };
+        let mut step = Step { mean, deviation, effective: None, squared_error: None, distance: None };
         let Some(truth) = truth else { return step };
         let share = 1.0 / truth.len() as f64;
         let mut sum = Distance { crps: 0.0, wasserstein: 0.0 };

@@ -28,7 +28,7 @@ use crate::with_dtype;
 /// less noise there is; ensemble-kalman takes few, and is exact for linear systems alone; kalman is exact for these. Filters
 /// compute in f64. What is drawn for row i depends on the seed and i alone, and is other than what sde draws.
 ///
-/// --report has scores at each step: spread, the root mean variance of what is believed; effective, 1/Σw² of the weights; and
+/// --report has scores at each step: spread, the root mean variance of what is believed; effective, 1/Σw² of particles' weights; and
 /// against --truth rmse of the means, crps, and wasserstein, E|X − x| of the belief X, its first distance from the truth.
 ///
 /// Memory: particles, --truth, and a few rows.
@@ -69,7 +69,8 @@ impl Program for Arguments {
         let draws = self.method != Filter::Kalman;
         job.only(draws, &["--seed", "--particles"], "the Kalman filter draws nothing")?;
         job.only(self.report.is_some(), &["--truth"], "scores go to --report, which is not given")?;
-        if !draws && !(dynamics.linear().is_some() && observation.through == Through::Identity) {
+        let linear = dynamics.linear().is_some() && observation.through == Through::Identity;
+        if !draws && !linear {
             let text = "--method kalman: is for --system ou and brownian, and --through identity; give another method";
             return Err(usage(anyhow!(text)));
         }
