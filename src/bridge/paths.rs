@@ -81,19 +81,19 @@ pub fn simulate(setting: &Setting, mode: Mode, start: f64, rows: Range<u64>, see
             x = setting.mean(x) + setting.noise_std * db;
             paths[[i, j + 1]] = x;
         }
-        finite(x, rows.start + i as u64)?;
+        finite(
+            x,
+            rows.start + i as u64,
+            "its steps are too long for this drift; give more steps, or a start nearer to where it comes to rest",
+        )?;
         let s = self::scores(setting, mode, paths.row(i), db);
         scores.row_mut(i).iter_mut().zip(s).for_each(|(to, s)| *to = s);
     }
     Ok(Scored { paths, scores })
 }
 
-fn finite(x: f64, row: u64) -> Result<()> {
-    ensure!(
-        x.is_finite(),
-        "row {row}: the path runs away beyond all numbers: its steps are too long for this drift; give more steps, or a start nearer \
-         to where it comes to rest"
-    );
+fn finite(x: f64, row: u64, why: &str) -> Result<()> {
+    ensure!(x.is_finite(), "row {row}: the path runs away beyond all numbers: {why}");
     Ok(())
 }
 
@@ -147,7 +147,12 @@ pub fn controlled(
             x = setting.mean(x) + variance * u * dt + setting.step_noise() * z;
             paths[[i, k + 1]] = x;
         }
-        finite(x, rows.start + i as u64)?;
+        finite(
+            x,
+            rows.start + i as u64,
+            "the control drives it where it knows nothing, or steps are too long; give fit more paths, a lower --degree or \
+             more steps",
+        )?;
     }
     Ok(paths)
 }

@@ -64,7 +64,7 @@ impl FromStr for System {
         let (name, value) = text.split_once(':').ok_or_else(other)?;
         let value: f64 = value.parse().map_err(|_| format!("{value:?} is not a number; {}", other()))?;
         // Beyond that no number of steps that one would take resolves the drift.
-        if !(value.abs() <= 1e6) {
+        if value.is_nan() || value.abs() > 1e6 {
             return Err(format!("{name}: {value} must lie within ±1e6"));
         }
         match name {

@@ -66,7 +66,7 @@ fn what_a_fit_cannot_know_is_warned_of() {
     let first = format!("bridge fit {OU} -n 300 --mode first --degree 3 -o first.csv");
     warned(&place, &first, &["of 200 steps", "by chance", "--mode average"]);
     // No path of 500 crosses the barrier.
-    place.out("bridge fit --system double-well:5 --start 1 -n 500 --steps 100 -o well.csv");
+    place.out("bridge fit --system double-well:5 --start 1 -n 500 --steps 100 --degree 1 -o well.csv");
     warned(
         &place,
         "bridge sample well.csv --target=-1 -n 20 -o x.npy",

@@ -116,11 +116,8 @@ pub(super) fn control(columns: &Columns) -> Result<Control> {
     let start = table.common("start", place)?;
     let power = |row: usize, name: &str| -> Result<u32> {
         let power = table.number(row, name)?;
-        ensure!(
-            (0.0..=HIGHEST).contains(&power) && power.fract() == 0.0,
-            "{}: {name} {power} is no power from 0 to {HIGHEST}",
-            columns.place(row)
-        );
+        let whole = (0.0..=HIGHEST).contains(&power) && power.fract() == 0.0;
+        ensure!(whole, "{}: {name} {power} is no power from 0 to {HIGHEST}", columns.place(row));
         Ok(power as u32)
     };
     let polynomial = |rows: &Vec<usize>| -> Result<Polynomial> {
