@@ -87,7 +87,7 @@ impl<'a> Posterior<'a> {
         let delta = prior.noise_variance;
         let std = prior.variances.mapv(|l| (l - delta).max(0.0).sqrt());
         let centre = self.operator.apply(prior.mean.view().insert_axis(Axis(0))).row(0).to_owned();
-        let columns = self.operator.apply(prior.basis.t()) * &std.view().insert_axis(Axis(1));
+        let columns = self.operator.apply(prior.basis.t()) * std.view().insert_axis(Axis(1));
         let (left, values, right) = thin_svd(self.whitened(columns.view(), delta)?.t())?;
         let lift = product((&prior.basis * &std).view(), right.view()) * values.mapv(|w| w / (1.0 + w * w));
         let s2 = self.noise_std * self.noise_std;
@@ -151,7 +151,7 @@ impl<'a> Posterior<'a> {
         let (weights, means) = self.components(y)?;
         let mut mean = Array2::zeros((y.nrows(), self.operator.dim()));
         for (weights, means) in weights.columns().into_iter().zip(means) {
-            mean += &(means * &weights.insert_axis(Axis(1)));
+            mean += &(means * weights.insert_axis(Axis(1)));
         }
         Ok(mean)
     }

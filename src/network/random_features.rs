@@ -1,5 +1,5 @@
 //! Random cosines (Rahimi and Recht 2007), what a linear map of them is fitted to, and the data that they are about. The
-//! denoiser that they make is [`crate::denoiser::random_features`], its fit [`crate::fit::random_features`].
+//! denoiser that they make, and its fit, have files of the same name.
 
 use clap::ValueEnum;
 use ndarray::{Array1, Array2};

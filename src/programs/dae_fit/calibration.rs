@@ -11,6 +11,7 @@ use crate::denoiser::LocalDenoiser;
 use crate::denoiser::local::{Dictionary, Local, Machine, Settings};
 use crate::flow::{Plan, Solver};
 use crate::measure::locality::Along;
+use crate::network::architecture::image;
 use crate::scalar::Scalar;
 use crate::stream::{Table, same_items};
 
@@ -32,14 +33,13 @@ pub struct CalibrationArgs {
 }
 
 impl CalibrationArgs {
-    /// The machine's settings with its patches, for images of this height, width and number of channels.
+    /// The machine's settings with its patches, for images of this shape.
     pub fn settle<T: Scalar>(
         &self,
         job: &Job,
         settings: Settings,
         mut levels: Vec<f64>,
         item_shape: &[usize],
-        image: [usize; 3],
         x: &Array2<T>,
         report: Option<Table>,
     ) -> Result<Settings> {
@@ -65,6 +65,7 @@ impl CalibrationArgs {
         let along = Along::new(network.as_ref(), &plan, &levels, 0..latents, job.shared.seed)?;
         let interior =
             settings.machine == Machine::EquivariantLocal && settings.dictionary == Dictionary::Interior;
+        let image = image(item_shape)?;
         let [height, width, _] = image;
         let most = if interior { height.min(width) } else { height.max(width) };
         let sizes: Vec<usize> = (1..=most).step_by(2).collect();

@@ -213,8 +213,7 @@ impl Arguments {
                 settings.check_size(image[0], image[1]).map_err(|e| usage(anyhow!("--{e}")))?;
                 let x = rows.read_all::<T>()?;
                 ensure!(x.nrows() > 0, "{name}: no rows to fit; give samples");
-                let settings =
-                    self.calibration.settle(job, settings, levels, &item_shape, image, &x, report)?;
+                let settings = self.calibration.settle(job, settings, levels, &item_shape, &x, report)?;
                 job.note(&format!("a machine of {} images of {}", x.nrows(), image_text(&item_shape)));
                 ModelKind::Local(Local::new(settings, image, x).map_err(context)?)
             }
