@@ -42,13 +42,12 @@ fn stocked(dtype: &str) -> Place {
 /// Calls of programs that take models, and name one that has a denoiser.
 fn calls() -> impl Iterator<Item = &'static Call> {
     let takes = |call: &&Call| entries()[&command_of(&call.line())].flags().contains(&Flag::Workers);
-    // A network's flow has no closed form; and ridges take x − D, which is a difference where D comes from elsewhere.
+    // A network's flow has no closed form; and these take x − D, which is a difference where D comes from elsewhere.
     let any = |call: &&Call| ALIKE.iter().any(|(model, _)| call.arguments.contains(model));
-    CALLS
-        .iter()
-        .filter(takes)
-        .filter(any)
-        .filter(|call| !call.arguments.contains("--solver exact") && call.program != "ridge")
+    CALLS.iter().filter(takes).filter(any).filter(|call| {
+        !call.arguments.contains("--solver exact")
+            && !["ridge", "intrinsic-dimension"].contains(&call.program)
+    })
 }
 
 /// The same call of other models, from files and from programs.

@@ -480,7 +480,12 @@ pub const CALLS: &[Call] = &[
         &["-", "told.npy"],
         "score --system double-well:1 --mode optimal --start 1 -n 300 --steps 12 --time 1.5 --paths told.npy",
     ),
-    rowwise("bridge", 300, &["-"], "score --system sine:2 --mode first --noise-std 0.5 -n 300 --steps 12"),
+    rowwise(
+        "bridge",
+        300,
+        &["-"],
+        "score --system sine:2 --mode first --start 0.3 --noise-std 0.5 -n 300 --steps 12",
+    ),
     call("bridge", "fit --system ou:1.5 --start 0.7 -n 600 --steps 6 --degree 1 --report report.csv"),
     call("bridge", "fit --system double-well:0.5 --mode last -n 3e2 --steps 4 --time 0.5"),
     rowwise("bridge", 300, &["-"], "sample fitted.csv --target=-0.4 -n 300"),

@@ -21,9 +21,9 @@ use crate::scalar::Scalar;
 use crate::stream::{ArrayWriter, Rows, block_rows};
 use crate::with_dtype;
 
-/// Find the states of a stochastic system from observations y = h(x) + s·ε of it: E[x_k | y_0, …, y_k], a path a row.
+/// Find the states of a stochastic system from noisy observations of it, a path a row.
 ///
-/// Observations are what sde --observations writes, (T + 1, m) a path or flat. The system's flags say what moves and where it
+/// That is E[x_k | y_0, …, y_k] of y = h(x) + s·ε. Observations are what sde --observations writes, (T + 1, m) a path or flat. The system's flags say what moves and where it
 /// starts, as in sde. particle is exact as --particles grows, and takes the more of them the more numbers are seen and the
 /// less noise there is; ensemble-kalman takes few, and is exact for linear systems alone; kalman is exact for these. Filters
 /// compute in f64. What is drawn for row i depends on the seed and i alone, and is other than what sde draws.
@@ -155,7 +155,9 @@ fn paths(job: &Job, name: &OsStr, seen: &Rows, width: usize) -> Result<Array2<f6
         paths.width(),
         seen.name()
     );
-    paths.read_all()
+    let (name, paths) = (paths.name().to_string(), paths.read_all::<f64>()?);
+    ensure!(paths.nrows() > 0, "{name}: no rows; give the paths that were seen");
+    Ok(paths)
 }
 
 /// A row of an output.

@@ -118,6 +118,7 @@ fn samples_that_cannot_be_taken_are_refused() {
                     "intrinsic-dimension {} --neighbours",
                     "npy take {}",
                     "rfm {}",
+                    "assimilate {}",
                 ]
                 .iter()
                 .any(|call| reader.starts_with(call));

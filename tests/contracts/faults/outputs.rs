@@ -16,10 +16,11 @@ use super::{
 fn calls_by_output() -> impl Iterator<Item = (String, String)> {
     sound_calls().into_iter().flat_map(|line| {
         let words: Vec<String> = line.split(' ').map(str::to_string).collect();
-        // Of dae-fit labels are an input, and eigenvalues of linear-theory.
+        // Of dae-fit labels are an input, eigenvalues of linear-theory, and the truth of assimilate.
         let input = |flag: &str| {
             flag == "--labels" && line.starts_with("dae-fit")
                 || flag == "--spectrum" && line.starts_with("linear-theory")
+                || flag == "--truth" && line.starts_with("assimilate")
         };
         let output = |flag: &str| OUTPUTS.contains(&flag) && !input(flag);
         let at = (0..words.len()).filter(|&i| output(&words[i]));
