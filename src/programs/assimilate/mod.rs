@@ -97,6 +97,7 @@ impl Arguments {
         let deviations = self.deviations.as_deref();
         let mut deviations = deviations.map(|path| job.side_array::<T>(path, count, &shape)).transpose()?;
         let report = self.report.as_deref().map(|path| job.side_table(path, &Scores::COLUMNS)).transpose()?;
+        room(&[16, times], &format!("{}: the scores of {times} times", rows.name()))?;
         let mut scores = Scores::new(times);
         let (first, seed) = (job.shared.rows.start, job.shared.seed);
         // One row of particles is work enough.
