@@ -27,7 +27,7 @@ use crate::with_dtype;
 /// levels, pigdm (ICLR 2023) is a flow by any --solver, and dcdp (2403.06054) takes turns of descent and of purification.
 /// dps and pigdm take the model's Jacobian. --steps and the other flags of the sampler mean what they mean in pf-sample;
 /// dps, which is not exact however many steps there are, wants hundreds; ddnm leaves noise of the size of --sigma-min, so that a
-/// smaller noise of measurements wants a smaller one. Without a --solver of its own, exact, pigdm's flow has no closed form.
+/// smaller noise of measurements wants a smaller one. --solver exact is for none of them: a guided flow has no closed form.
 ///
 /// What is drawn for row i depends on the seed and i alone, and is other than what molrg-gen, pf-sample and measure draw from
 /// the same seed. Methods compute in f64, the model in --dtype.
