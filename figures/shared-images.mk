@@ -49,7 +49,7 @@ $(CELLS)/fitted/%.npy: $(CELLS)/images/%.npy
 	@mkdir -p $(@D)
 	npy cat $< --rows $(FITTED_$(data)) -o $@
 
-UNET_STEPS_digits := $(call small,1500,3000)
+UNET_STEPS_digits := $(call small,1000,3000)
 UNET_STEPS_mnist := 3000
 UNET_STEPS_fashion := 6000
 

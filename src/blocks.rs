@@ -3,9 +3,10 @@
 //! never depends on the block around it (see [`crate::linalg`]), so neither the
 //! block size nor the thread count changes a byte.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use anyhow::{Result, anyhow};
 use ndarray::{Array2, ArrayView2, Axis};
@@ -43,8 +44,36 @@ pub fn in_order<B: Send, R: Send>(
     work: impl Fn(B) -> Result<R> + Sync,
     mut take: impl FnMut(R) -> Result<()>,
 ) -> Result<()> {
-    let ahead = 4 * rayon::current_num_threads();
     let work = &work;
+    // What has begun and is not taken, the first first.
+    let begun = RefCell::new(VecDeque::new());
+    tasks_in_order(
+        &mut || {
+            let Some(block) = next()? else { return Ok(None) };
+            let result = Arc::new(Mutex::new(None));
+            begun.borrow_mut().push_back(Arc::clone(&result));
+            Ok(Some(Box::new(move || {
+                let done = work(block);
+                *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
+            })))
+        },
+        &mut || {
+            let result: Option<Arc<Mutex<Option<Result<R>>>>> = begun.borrow_mut().pop_front();
+            let done = result.and_then(|result| result.lock().unwrap_or_else(PoisonError::into_inner).take());
+            done.map_or(Ok(()), |done| take(done?))
+        },
+    )
+}
+
+type Task<'a> = Box<dyn FnOnce() + Send + 'a>;
+
+/// [`in_order`] whatever blocks and results are, so that it is compiled once and not for each of a hundred loops:
+/// `take` is called when the first task that has not been taken is done.
+fn tasks_in_order<'a>(
+    next: &mut dyn FnMut() -> Result<Option<Task<'a>>>,
+    take: &mut dyn FnMut() -> Result<()>,
+) -> Result<()> {
+    let ahead = 4 * rayon::current_num_threads();
     rayon::in_place_scope_fifo(|scope| {
         let mut begun = VecDeque::new();
         // How the blocks ended, once they have.
@@ -52,22 +81,23 @@ pub fn in_order<B: Send, R: Send>(
         loop {
             while begun.len() < ahead && end.is_none() {
                 match next() {
-                    Ok(Some(block)) => {
-                        let (done, result) = mpsc::sync_channel(1);
+                    Ok(Some(task)) => {
+                        let (done, ended) = mpsc::sync_channel(1);
                         scope.spawn_fifo(move |_| {
+                            task();
                             // Nobody waits for it once another block has failed.
-                            let _ = done.send(work(block));
+                            let _ = done.send(());
                         });
-                        begun.push_back(result);
+                        begun.push_back(ended);
                     }
                     Ok(None) => end = Some(Ok(())),
                     Err(error) => end = Some(Err(error)),
                 }
             }
-            let Some(result) = begun.pop_front() else { return end.unwrap_or(Ok(())) };
-            // No result means a panic, with which the scope goes on.
-            let Ok(result) = result.recv() else { return Ok(()) };
-            take(result?)?;
+            let Some(ended) = begun.pop_front() else { return end.unwrap_or(Ok(())) };
+            // No end means a panic, with which the scope goes on.
+            let Ok(()) = ended.recv() else { return Ok(()) };
+            take()?;
         }
     })
 }

@@ -123,14 +123,16 @@ impl Job {
             take(rows, result)
         };
         let work = |block: Block<T>| Ok((block.rows.clone(), work(block)?));
-        if let Source::Numbers(rows) = &source {
-            let mut next = ranges(rows.clone(), most);
-            let next = || Ok(next()?.map(|rows| Block { rows, inputs: Vec::new() }));
-            return in_order(next, work, take);
-        }
         let start = self.shared.rows.start;
         let mut first = start;
+        let mut numbers = match &source {
+            Source::Numbers(rows) => Some(ranges(rows.clone(), most)),
+            _ => None,
+        };
         let next = || {
+            if let Some(numbers) = &mut numbers {
+                return Ok(numbers()?.map(|rows| Block { rows, inputs: Vec::new() }));
+            }
             // Where the blocks of the whole end, so that a denoiser of batches finds them whole.
             let most = most.max(1);
             let Some(inputs) = source.next(most - (first % most as u64) as usize)? else { return Ok(None) };

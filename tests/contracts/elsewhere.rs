@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use molrg::stream::{Columns, Input, Ledger, NanPolicy, ReadOptions, Rows};
+use rayon::prelude::*;
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
 
 use super::bytes::{Outputs, assert_same, taking};
 use super::place::{Place, programs};
-use super::programs::CALLS;
+use super::programs::{CALLS, Call};
 
 /// What a call writes on a processor of this kind, or on this one's.
 fn outputs_on(place: &Place, processor: Option<&str>, line: &str) -> Outputs {
@@ -124,20 +125,26 @@ const BOUND: f64 = 1e-4;
 #[test]
 #[ignore = "needs qemu-user: make test-portable"]
 fn another_kind_of_processor_differs_by_rounding() {
-    let place = Place::stocked("f32");
-    for call in CALLS {
-        let line = call.line();
-        let here = outputs_on(&place, None, &line);
-        let there = outputs_on(&place, Some(OLD), &line);
-        assert_eq!(here.keys().collect::<Vec<_>>(), there.keys().collect::<Vec<_>>(), "{line}");
-        for (name, bytes) in &here {
-            let ((a, said), (b, said_there)) = (numbers(name, bytes), numbers(name, &there[name]));
-            assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>(), "{line}: {name}");
-            let largest = a.iter().map(|(what, x)| difference(x, &b[what])).fold(0.0, f64::max);
-            println!("{largest:.1e} {name}: {line}");
-            if BOUNDED.contains(&call.program) && !line.contains("--guidance-part") {
-                assert!(largest <= BOUND && said == said_there, "{line}: {name}: {largest}");
-            }
+    // A place of its own for each thread: calls overwrite each other's outputs.
+    let parts = CALLS.chunks(CALLS.len().div_ceil(rayon::current_num_threads()));
+    parts.par_bridge().for_each(|calls| {
+        let place = Place::stocked("f32");
+        calls.iter().for_each(|call| differs_by_rounding(&place, call));
+    });
+}
+
+fn differs_by_rounding(place: &Place, call: &Call) {
+    let line = call.line();
+    let here = outputs_on(place, None, &line);
+    let there = outputs_on(place, Some(OLD), &line);
+    assert_eq!(here.keys().collect::<Vec<_>>(), there.keys().collect::<Vec<_>>(), "{line}");
+    for (name, bytes) in &here {
+        let ((a, said), (b, said_there)) = (numbers(name, bytes), numbers(name, &there[name]));
+        assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>(), "{line}: {name}");
+        let largest = a.iter().map(|(what, x)| difference(x, &b[what])).fold(0.0, f64::max);
+        println!("{largest:.1e} {name}: {line}");
+        if BOUNDED.contains(&call.program) && !line.contains("--guidance-part") {
+            assert!(largest <= BOUND && said == said_there, "{line}: {name}: {largest}");
         }
     }
 }
