@@ -1,6 +1,7 @@
 //! assimilate: the states of a stochastic system from observations of it.
 
 mod followed;
+mod learned;
 mod scores;
 
 use std::ffi::{OsStr, OsString};
@@ -11,11 +12,12 @@ use clap::Args;
 use ndarray::Array2;
 
 use followed::{Followed, Step};
+use learned::LearnedArgs;
 use scores::Scores;
 
 use crate::blocks::room;
 use crate::cli::{Job, ObservationArgs, Program, Source, SystemArgs, count, usage};
-use crate::dynamics::{Filter, Through};
+use crate::dynamics::{Filter, System, Through};
 use crate::linalg::cast;
 use crate::scalar::Scalar;
 use crate::stream::{ArrayWriter, Rows, block_rows};
@@ -44,7 +46,7 @@ pub struct Arguments {
     /// How states are found
     #[arg(long, value_enum)]
     method: Filter,
-    /// Of particle and ensemble-kalman: how many there are
+    /// How many particles or members there are, of all but kalman
     #[arg(long, value_name = "N", default_value = "1000", value_parser = count(2..=100_000_000_u32))]
     particles: u32,
     /// Write the standard deviation of each state there
@@ -53,6 +55,12 @@ pub struct Arguments {
     /// The paths that were seen, to score against: what sde writes
     #[arg(long, value_name = "FILE")]
     truth: Option<OsString>,
+    /// The first states are known: those of --truth
+    #[arg(long, requires = "truth")]
+    known_first: bool,
+    /// The last step whose observation is used; states of later ones are forecasts (default: all are used)
+    #[arg(long, value_name = "K", value_parser = count(0..=100_000_000_u32))]
+    until: Option<u32>,
     /// Write scores there: step, score, value, std_error, n
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -60,6 +68,8 @@ pub struct Arguments {
     system: SystemArgs,
     #[command(flatten)]
     seen: ObservationArgs,
+    #[command(flatten)]
+    learned: LearnedArgs,
 }
 
 impl Program for Arguments {
@@ -68,7 +78,15 @@ impl Program for Arguments {
         let observation = self.seen.of(dynamics.dim())?;
         let draws = self.method != Filter::Kalman;
         job.only(draws, &["--seed", "--particles"], "the Kalman filter draws nothing")?;
-        job.only(self.report.is_some(), &["--truth"], "scores go to --report, which is not given")?;
+        let sampler = self.learned.sampler(job, self.method)?;
+        let known = self.known_first;
+        job.only(self.report.is_some() || known, &["--truth"], "scores go to --report, which is not given")?;
+        job.only(!known, &["--start", "--start-std", "--burn-in"], "the first states are known")?;
+        let moves = self.learned.model.is_none() || !known && dynamics.burn_in > 0;
+        let parameters = ["--dt", "--substeps", "--lorenz", "--barrier"];
+        job.only(moves, &parameters, "states move by --model, and none before the first")?;
+        let starts = moves || !known && matches!(dynamics.system, System::Ou { .. });
+        job.only(starts, &["--rate", "--diffusion"], "states move by --model, and start elsewhere")?;
         let linear = dynamics.linear().is_some() && observation.through == Through::Identity;
         if !draws && !linear {
             let text = "--method kalman: is for --system ou and brownian, and --through identity; give another method";
@@ -79,13 +97,25 @@ impl Program for Arguments {
         let members = if draws { self.particles as usize } else { 1 };
         room(&[members, 5 * dynamics.dim(), rayon::current_num_threads()], "--particles and --dim")?;
         let truth = self.truth.as_deref();
-        job.wait_for_stdin(
-            &[vec![self.observations.as_deref()], truth.map(Some).into_iter().collect()].concat(),
-        )?;
+        let files = [truth, self.learned.model.as_deref()].into_iter().flatten().map(Some);
+        job.wait_for_stdin(&[self.observations.as_deref()].into_iter().chain(files).collect::<Vec<_>>())?;
+        let learned = self.learned.open(job, self.method, sampler, dynamics.dim(), members)?;
         let rows = job.rows(self.observations.as_deref())?;
         let times = times_of(&rows, observation.count())?;
+        let until = self.until.map_or(times - 1, |k| k as usize);
+        ensure!(until < times, "--until {until}: {} has steps 0 to {}", rows.name(), times - 1);
+        job.only(until + 1 < times, &["--until"], "it is the last step")?;
         let truth = truth.map(|name| paths(job, name, &rows, times * dynamics.dim())).transpose()?;
-        let followed = Followed { dynamics, observation, filter: self.method, members, truth };
+        let followed = Followed {
+            dynamics,
+            observation,
+            filter: self.method,
+            learned,
+            known_first: known,
+            until,
+            members,
+            truth,
+        };
         with_dtype!(job.dtype(&[rows.dtype()]), T => self.follow::<T>(job, rows, times, &followed))
     }
 }
