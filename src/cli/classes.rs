@@ -67,10 +67,10 @@ impl Job {
         let mut conditions = Rows::from_input(self.open(Some(name))?, &options)?;
         let (name, conditions) = (conditions.name().to_string(), conditions.read_all::<T>()?);
         let count = conditions.nrows();
+        ensure!(count > 0, "{name}: no rows; give a condition a row");
         if let Some(rows) = rows {
             ensure!(count == rows, "{name}: {count} conditions for {rows} rows; give one a row");
         }
-        ensure!(count > 0, "{name}: holds no conditions; give one a row");
         Ok(conditions)
     }
 

@@ -31,6 +31,9 @@ pub const NETWORK_REPORT: &[&str] = &["kind", "parameters", "steps", "loss"];
 /// Data wider than a quarter of the default σ_max are not covered by the noise that a flow starts from.
 const WIDEST: f64 = 20.0;
 
+/// Steps from state to state that an interpolant's noise hides for all but a few hundredths of s.
+const NARROWEST: f64 = 0.03;
+
 /// What a network is trained on.
 pub struct Samples<T> {
     /// Of the input, for messages.
@@ -89,6 +92,13 @@ impl TrainingArgs {
             job.warn(&format!(
                 "the data's standard deviation is {spread:.4}, more than a quarter of 80, the noise level at which flows \
                  start, and losses draw few levels so high; scale the data to about 1 (npy images)"
+            ));
+        }
+        if settings.loss == Loss::Interpolant && spread < NARROWEST {
+            job.warn(&format!(
+                "the rows are {spread:.3e} from the states that they follow (root mean square about the mean), where an \
+                 interpolant's noise has a deviation of up to 0.38: nearly all of what is drawn says nothing of them; bring \
+                 states to a scale on which they move by about 1"
             ));
         }
         let every = self.log_every.unwrap_or((settings.steps / 200).max(1));

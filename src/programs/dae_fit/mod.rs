@@ -51,6 +51,11 @@ use crate::with_dtype;
 /// form that their --loss is published with. The same seed trains the same bytes at any number of threads and
 /// however often it was stopped. linear-vae, gan: generators, which have no denoiser; pf-sample draws from them.
 ///
+/// With --condition an mlp is told numbers of every row, and is the denoiser of rows given these, D(x; σ, u). --loss interpolant
+/// (arXiv 2501.16642) is the squared error of the drift of X_s = (1 − s)u + s²x + √s(1 − s)z, s ~ U(0, 1), from a state u to the
+/// next, x: that of a denoiser at σ = (1 − s)/s^(3/2), which is what the model is; assimilate follows paths by it. It is learned of
+/// x − u, whose numbers should be about 1, as z is. --loss regression: the mean of x given u alone.
+///
 /// With --solver memorizing or blocks, two-layer is not trained: it is the minimizer that theory constructs for the
 /// rows at --sigma and --weight-decay (arXiv 2512.20963), tied.
 ///
