@@ -161,7 +161,7 @@ impl Job {
         Ok(self.asked.get_or_init(|| asked).clone())
     }
 
-    /// The model, asked for what --class says.
+    /// The model, asked for what --class says, and given what --condition does.
     ///
     /// # Errors
     /// As [`Model::ask`].
@@ -179,6 +179,7 @@ impl Job {
     }
 
     fn ask(&self, model: Model, name: Option<&OsStr>, asked: Asked) -> Result<Model> {
+        let model = self.given(model, name)?;
         let name = name.unwrap_or(OsStr::new("<stdin>")).to_string_lossy();
         model.ask(asked).map_err(|e| usage(anyhow!("{name}: {e:#}")))
     }

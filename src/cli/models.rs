@@ -8,7 +8,7 @@ use anyhow::{Result, anyhow, bail, ensure};
 use super::ending::Usage;
 use super::job::Job;
 use crate::denoiser::external::Ability;
-use crate::denoiser::{External, Model, NetworkDenoiser};
+use crate::denoiser::{Asked, External, Model, NetworkDenoiser};
 use crate::scalar::Dtype;
 use crate::stream::process::Workers;
 use crate::stream::{Input, NanPolicy, Record, Rows, same_items};
@@ -32,7 +32,11 @@ impl Job {
     /// A model with a denoiser, of `--class` where it has classes.
     pub fn model_of_class_if_any(&self, name: &OsStr) -> Result<Model> {
         let model = self.classless(Some(name), Model::read_denoiser)?;
-        if model.classes().is_some() { self.of_class(model, Some(name)) } else { Ok(model) }
+        if model.classes().is_some() {
+            self.of_class(model, Some(name))
+        } else {
+            self.given(model, Some(name))
+        }
     }
 
     /// A model of any kind: a denoiser, of `--class`, or a generator.
@@ -40,11 +44,11 @@ impl Job {
         self.of_class(self.classless(name, Model::read)?, name)
     }
 
-    /// A model that is asked for nothing so far: a program, or what `read` makes of a file, given its conditions.
+    /// A model that is asked for nothing so far: a program, or what `read` makes of a file.
     fn classless(&self, name: Option<&OsStr>, read: fn(Input) -> Result<Model>) -> Result<Model> {
         match self.denoiser_program(name)? {
             Some(external) => Ok(Model::external(external)),
-            None => self.given(read(self.open(name)?)?, name),
+            None => read(self.open(name)?),
         }
     }
 
@@ -69,8 +73,9 @@ impl Job {
     /// As [`Model::into_transition`], on programs, and on classes that it cannot do without.
     pub fn transition(&self, name: &OsStr, dim: usize, mean: bool) -> Result<NetworkDenoiser<f64>> {
         let name = Some(name);
-        let model = self.without_class(Model::read_denoiser(self.only_file(name)?)?, name)?;
-        model.into_transition(dim, mean).map_err(|e| anyhow!("{}: {e}", name.unwrap_or_default().display()))
+        let model = Model::read_denoiser(self.only_file(name)?)?;
+        let transition = model.ask(Asked::Nothing).and_then(|model| model.into_transition(dim, mean));
+        transition.map_err(|e| anyhow!("{}: {e}", name.unwrap_or_default().display()))
     }
 
     /// Points of a model that is called so: rows of its dimension, items of its shape.
