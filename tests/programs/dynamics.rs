@@ -143,10 +143,6 @@ fn transitions_that_are_learned_follow_and_forecast() {
             &["--condition", "2 numbers"],
         ),
         ("dae-fit after.npy --kind mlp --condition seen.npy", &["20 conditions for 4000 rows"]),
-        (
-            "dae-apply interpolant.st seen.npy --sigma 1 --condition before.npy --shape 1",
-            &["rows of width 9"],
-        ),
         ("pf-sample interpolant.st -n 3 --condition before.npy -o x.npy", &["4000 conditions for 3 rows"]),
     ] {
         refused(&place, line, 1, words);
