@@ -55,6 +55,11 @@ CASES = [
     ("unet of classes", "8,4,3", "--kind unet --width 8 --labels labels.npy --drop-label 0.5"),
     ("resnet of classes", "3,4,1", "--kind resnet --width 6 --depth 1 --labels labels.npy --drop-label 0.5"),
     ("uvit of classes", "4,4,1", "--kind uvit --width 6 --depth 2 --labels labels.npy --drop-label 0"),
+    ("mlp of conditions", "3,2", "--kind mlp --width 9 --depth 2 --condition told.npy"),
+    ("mlp of classes and conditions", "7", "--kind mlp --width 6 --depth 1 --condition told.npy --labels labels.npy"),
+    ("mlp of transitions", "5", "--kind mlp --width 9 --depth 2 --loss interpolant --condition before.npy"),
+    ("mlp of means", "5", "--kind mlp --width 9 --depth 1 --loss regression --condition before.npy"),
+    ("mlp of other means", "7", "--kind mlp --width 9 --depth 1 --loss regression --condition told.npy"),
     ("molrg", "12", "--kind molrg -r 2,3 --solver em --fit means,variances,weights,noise --restarts 2"),
     ("molrg, flat", "12", "--kind molrg -r 2 -k 3 --restarts 2"),
     ("gaussian", "7", "--kind gaussian -r 4"),
@@ -113,13 +118,18 @@ def compare(place, model, points):
         classes = np.arange(len(points)) % int(m["classes"])
         np.save(place.path / "classes.npy", classes)
         asked.append(("--class classes.npy", classes))
+    condition, told = "", None
+    if "condition" in m:
+        told = 3 + 2 * np.random.default_rng(3).normal(size=(len(points), int(m["condition"])))
+        np.save(place.path / "given.npy", told)
+        condition = "--condition given.npy"
     for sigma in LEVELS:
         # Far from the data, too: at σ = 20 points are 20 ε away.
         x = points + sigma * np.random.default_rng(2).normal(size=points.shape)
         np.save(place.path / "x.npy", x)
         for flag, labels in asked:
-            theirs = place.array(f"dae-apply {model} x.npy --sigma {sigma} --dtype f64 {flag}").reshape(len(x), -1)
-            worst = max(worst, error(load(place.path / model)(x.reshape(len(x), -1), sigma, labels), theirs))
+            theirs = place.array(f"dae-apply {model} x.npy --sigma {sigma} --dtype f64 {flag} {condition}").reshape(len(x), -1)
+            worst = max(worst, error(load(place.path / model)(x.reshape(len(x), -1), sigma, labels, told), theirs))
     return worst
 
 
@@ -148,6 +158,8 @@ def main():
             data = rng.normal(size=(90, 3)) @ rng.normal(size=(3, d)) + 0.1 * rng.normal(size=(90, d)) + 0.4
             np.save(place.path / "data.npy", data.reshape(90, *shape))
             np.save(place.path / "labels.npy", np.arange(90) % 3)
+            np.save(place.path / "told.npy", 2 + rng.normal(size=(90, 4)))
+            np.save(place.path / "before.npy", 2 + rng.normal(size=(90, d)))
             trained = flags != "distill" and flags.split()[1] in SHORT
             steps = "--steps 8 --batch 16 --seed 3 --quiet" if trained else ""
             if flags == "distill":

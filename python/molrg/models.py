@@ -49,8 +49,15 @@ def softmax(xp, z):
 class Parameters:
     """Layers by the names of their tensors. Images are (n, H, W, c), tokens (n, count, c), vectors (n, c)."""
 
-    def __init__(self, tensors: dict[str, Array], xp: ModuleType, classes: Array | None = None, circular: bool = False):
-        self.xp, self.classes, self.circular = xp, classes, circular
+    def __init__(
+        self,
+        tensors: dict[str, Array],
+        xp: ModuleType,
+        classes: Array | None = None,
+        circular: bool = False,
+        condition: Array | None = None,
+    ):
+        self.xp, self.classes, self.circular, self.condition = xp, classes, circular, condition
         self.all = of_network(tensors)
 
     def silu(self, x):
@@ -140,7 +147,7 @@ def two_layer(p, x, c, m):
 
 def mlp(p, x, c, m):
     e = p.vector_embedding(c)
-    h = p.linear("in", x)
+    h = p.linear("in", x if p.condition is None else p.xp.concatenate([x, p.condition], axis=-1))
     for b in range(int(m["depth"])):
         inside = p.linear(f"blocks.{b}.a", p.layer_norm(f"blocks.{b}.norm", h)) + p.linear(f"blocks.{b}.c", e)
         h = h + p.linear(f"blocks.{b}.b", p.silu(inside))
@@ -228,6 +235,8 @@ def coefficients(m, sigma):
     total = (sigma**2 + data**2) ** 0.5
     if m["preconditioning"] == "plain":
         return 0, 1, 1
+    if m["preconditioning"] == "mean":
+        return 0, data, 0
     if m["preconditioning"] == "edm":
         return data**2 / total**2, sigma * data / total, 1 / total
     if m["preconditioning"] == "vp":
@@ -240,14 +249,21 @@ def coefficients(m, sigma):
     return data**2 / (above**2 + data**2), above * data / total, 1 / total
 
 
-def network(m, tensors, x, sigma, xp, classes):
+def network(m, tensors, x, sigma, xp, classes, condition=None):
+    about = m.get("about_condition") == "true"
+    x = x - condition if about else x
+    seen = None
+    if condition is not None:
+        seen = (condition - float(m["condition_mean"])) / float(m["condition_std"])
     skip, out, scale = coefficients(m, sigma[:, None])
     item = [int(n) for n in m["item_shape"].split(",")]
     shaped = scale * x
     if m["architecture"] in ("unet", "resnet", "uvit"):
         shaped = shaped.reshape(len(x), *item, *([1] if len(item) == 2 else []))
-    f = NETWORKS[m["architecture"]](Parameters(tensors, xp, classes, m.get("padding") == "circular"), shaped, xp.log(sigma) / 4, m)
-    return skip * x + out * f.reshape(x.shape)
+    level = xp.log(sigma) / 4 * (m["preconditioning"] != "mean")
+    layers = Parameters(tensors, xp, classes, m.get("padding") == "circular", seen)
+    d = skip * x + out * NETWORKS[m["architecture"]](layers, shaped, level, m).reshape(x.shape)
+    return d + condition if about else d
 
 
 def mixture(t, x, sigma, xp):
@@ -399,8 +415,23 @@ def classes_of(m, class_labels, n: int) -> np.ndarray | None:
     return classes
 
 
-def denoised_by(m, tensors, x, sigma, xp=np, classes=None):
-    """D(x; σ) of a model that has been read: x (n, d), sigma (n) and classes (n), all of one namespace."""
+def conditions_of(m, condition, n: int) -> np.ndarray | None:
+    """The conditions of n rows, (n, m); None of a model that is told none."""
+    width = int(m.get("condition", 0))
+    if condition is None:
+        if width:
+            raise ValueError(f"condition: the model has learned with {width} numbers a row; give them")
+        return None
+    if not width:
+        raise ValueError("condition: the model is told none")
+    rows = np.asarray(condition, "f8").reshape(len(condition), -1)
+    if rows.shape != (n, width):
+        raise ValueError(f"condition: has shape {rows.shape}, where {n} rows have {width} numbers each")
+    return rows
+
+
+def denoised_by(m, tensors, x, sigma, xp=np, classes=None, condition=None):
+    """D(x; σ) of a model that has been read: x (n, d), sigma (n), classes (n) and conditions (n, m), all of one namespace."""
     if m["kind"] == "molrg":
         return mixture(tensors, x, sigma, xp)
     if m["kind"] == "empirical":
@@ -413,7 +444,7 @@ def denoised_by(m, tensors, x, sigma, xp=np, classes=None):
         return affine(tensors, x, sigma, xp)
     if m["kind"] == "random-features":
         return random_features(m, tensors, x, sigma, xp)
-    return network(m, tensors, x, sigma, xp, classes)
+    return network(m, tensors, x, sigma, xp, classes, condition)
 
 
 def generated(path, z):
@@ -429,7 +460,7 @@ class Model:
     """A model file as a function: ``model(x, sigma)`` is D(x; σ), items in and out, in f64.
 
     A network of classes takes ``class_labels``, one or one a row; without them, or where they are −1, it is its branch
-    without a class.
+    without a class. One that is told conditions takes ``condition``, one a row.
     """
 
     def __init__(self, path):
@@ -437,14 +468,16 @@ class Model:
         self.kind = self.metadata["kind"]
         self.item_shape = tuple(int(n) for n in self.metadata["item_shape"].split(","))
 
-    def __call__(self, x, sigma, class_labels=None):
+    def __call__(self, x, sigma, class_labels=None, condition=None):
         x = np.asarray(x, "f8")
         rows = x.reshape(len(x), -1)
         if rows.shape[1] != math.prod(self.item_shape):
             raise ValueError(f"x: its items have shape {x.shape[1:]}, those of the model {self.item_shape}")
         levels = np.broadcast_to(np.asarray(sigma, "f8"), len(rows))
         classes = classes_of(self.metadata, class_labels, len(rows))
-        return denoised_by(self.metadata, self.tensors, rows, levels, classes=classes).reshape(x.shape)
+        condition = conditions_of(self.metadata, condition, len(rows))
+        given = {"classes": classes, "condition": condition}
+        return denoised_by(self.metadata, self.tensors, rows, levels, **given).reshape(x.shape)
 
 
 def load(path) -> Model:

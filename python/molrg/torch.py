@@ -207,7 +207,11 @@ class Denoiser(torch.nn.Module):
                 self.register_buffer(place, tensor)
 
     def forward(
-        self, x: torch.Tensor, sigma: torch.Tensor | float, class_labels: torch.Tensor | int | None = None
+        self,
+        x: torch.Tensor,
+        sigma: torch.Tensor | float,
+        class_labels: torch.Tensor | int | None = None,
+        condition: torch.Tensor | None = None,
     ) -> torch.Tensor:
         rows = x.reshape(len(x), -1)
         sigma = torch.as_tensor(sigma, dtype=x.dtype, device=x.device).expand(len(x))
@@ -217,7 +221,11 @@ class Denoiser(torch.nn.Module):
         classes = models.classes_of(self.model, class_labels, len(x))
         if classes is not None:
             classes = torch.tensor(classes, device=x.device)
-        return models.denoised_by(self.model, tensors, rows, sigma, torch, classes).reshape(x.shape)
+        # Its shape is checked there; what is computed with keeps its gradient.
+        checked = models.conditions_of(self.model, None if condition is None else condition.detach().cpu(), len(x))
+        if checked is not None:
+            condition = condition.reshape(checked.shape)
+        return models.denoised_by(self.model, tensors, rows, sigma, torch, classes, condition).reshape(x.shape)
 
 
 def load(path: str | Path, dtype: torch.dtype = torch.float32) -> Denoiser:

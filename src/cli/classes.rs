@@ -1,8 +1,10 @@
 //! Labels of rows, and the classes that models are asked for.
 
 use std::ffi::{OsStr, OsString};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, ensure};
+use ndarray::Array2;
 
 use super::ending::usage;
 use super::job::Job;
@@ -10,6 +12,7 @@ use super::lists::parse_count;
 use crate::denoiser::classes::class_of;
 use crate::denoiser::{Asked, Model};
 use crate::network::Classes;
+use crate::scalar::Scalar;
 use crate::stream::{Columns, Content, Input, ReadOptions, RowRange, Rows};
 use crate::training::Labels;
 
@@ -52,6 +55,23 @@ impl Job {
         let (labels, name) = self.whole_numbers(name, self.shared.rows)?;
         ensure!(labels.len() == rows, "{name}: {} labels for {rows} rows; give one a row", labels.len());
         Ok(labels.into_iter().map(|label| label as usize).collect())
+    }
+
+    /// The conditions of rows, of those that --rows selects, and of so many where that is known; of all without.
+    ///
+    /// # Errors
+    /// As [`Job::rows`]; another number of them.
+    pub fn conditions<T: Scalar>(&self, name: &OsStr, rows: Option<usize>) -> Result<Array2<T>> {
+        let range = if rows.is_some() { self.shared.rows } else { RowRange::default() };
+        let options = ReadOptions { item_shape: None, ..self.read_options(range) };
+        let mut conditions = Rows::from_input(self.open(Some(name))?, &options)?;
+        let (name, conditions) = (conditions.name().to_string(), conditions.read_all::<T>()?);
+        let count = conditions.nrows();
+        ensure!(count > 0, "{name}: no rows; give a condition a row");
+        if let Some(rows) = rows {
+            ensure!(count == rows, "{name}: {count} conditions for {rows} rows; give one a row");
+        }
+        Ok(conditions)
     }
 
     /// A file of one whole number from 0 a row, or of the row's and that, as molrg-gen writes csv, and how messages
@@ -141,7 +161,7 @@ impl Job {
         Ok(self.asked.get_or_init(|| asked).clone())
     }
 
-    /// The model, asked for what --class says.
+    /// The model, asked for what --class says, and given what --condition does.
     ///
     /// # Errors
     /// As [`Model::ask`].
@@ -159,6 +179,7 @@ impl Job {
     }
 
     fn ask(&self, model: Model, name: Option<&OsStr>, asked: Asked) -> Result<Model> {
+        let model = self.given(model, name)?;
         let name = name.unwrap_or(OsStr::new("<stdin>")).to_string_lossy();
         model.ask(asked).map_err(|e| usage(anyhow!("{name}: {e:#}")))
     }
@@ -177,7 +198,7 @@ impl Job {
         )
     }
 
-    /// Refuses a file of classes for another number of rows than there are.
+    /// Refuses files of classes and conditions for another number of rows than there are.
     ///
     /// # Errors
     /// Both numbers.
@@ -191,7 +212,44 @@ impl Job {
                 classes.len()
             );
         }
+        if let (Some(conditions), Some(rows)) = (self.conditions.get(), rows)
+            && self.shared.rows.is_all()
+        {
+            let count = conditions.nrows();
+            ensure!(count == rows, "--condition: {count} conditions for {rows} rows; give one a row");
+        }
         Ok(())
+    }
+
+    /// The model, given what --condition says, of a model that is told conditions.
+    ///
+    /// # Errors
+    /// Without --condition; of the file that it names; as [`Model::give`].
+    pub(super) fn given(&self, model: Model, name: Option<&OsStr>) -> Result<Model> {
+        let Some(told) = model.condition() else { return Ok(model) };
+        let called = name.unwrap_or(OsStr::new("<stdin>")).to_string_lossy();
+        let Some(file) = self.shared.condition.as_deref() else {
+            return Err(usage(anyhow!(
+                "{called}: it has learned with a condition of {} numbers a row; dae-apply and pf-sample take one by \
+                 --condition, and assimilate its own",
+                told.width
+            )));
+        };
+        if self.conditions.get().is_none() {
+            self.numbered(true, "--condition", "conditions belong to rows by their number")?;
+            let _ = self.conditions.set(Arc::new(self.conditions::<f64>(file, None)?));
+        }
+        let conditions = self.conditions.get().cloned().unwrap_or_default();
+        model.give(conditions).map_err(|e| anyhow!("{}: {e}", file.to_string_lossy()))
+    }
+
+    /// Refuses `--condition` where none of the models is told any.
+    ///
+    /// # Errors
+    /// A usage error that names it.
+    pub fn condition_is_for<'m>(&self, models: impl IntoIterator<Item = &'m Model>) -> Result<()> {
+        let any = models.into_iter().any(|model| model.condition().is_some());
+        self.only(any, &["--condition"], "no model here is told any; train one with dae-fit --condition")
     }
 
     /// What a network learns of labels, of which a share is dropped, from so many rows in all steps, with a word on

@@ -1,6 +1,7 @@
 //! The flags that programs share. Those of [`Flag`] are had by the programs whose entry in the registry lists
 //! them; where to write, threads and the record of a run by all.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::{EnumValueParser, OsStringValueParser, TypedValueParser};
@@ -31,6 +32,8 @@ pub enum Flag {
     Class,
     /// The same, where rows may have a class each, by their number.
     ClassOfRows,
+    /// `--condition`, where rows of models that are told conditions have one each, by their number.
+    ConditionOfRows,
 }
 
 /// What the shared flags say; of those that a program does not take, the default.
@@ -46,6 +49,7 @@ pub struct Shared {
     pub shape: Option<Shape>,
     pub workers: usize,
     pub class: Option<ClassArg>,
+    pub condition: Option<OsString>,
     pub manifest: Option<PathBuf>,
     pub manifest_host: bool,
     pub quiet: bool,
@@ -127,6 +131,13 @@ impl Flag {
             )
             .value_name("I|FILE")
             .value_parser(OsStringValueParser::new().try_map(ClassArg::parse)),
+            Flag::ConditionOfRows => flag(
+                "condition",
+                "Give models that are told one (dae-fit --condition) the condition of every row, by its number, in FILE, which \
+                 is held",
+            )
+            .value_name("FILE")
+            .value_parser(OsStringValueParser::new()),
         }
     }
 }
@@ -186,6 +197,7 @@ impl Shared {
             shape: given(matches, "shape"),
             workers: given::<u16>(matches, "workers").map_or(1, usize::from),
             class: given(matches, "class"),
+            condition: given(matches, "condition"),
             manifest: given(matches, "manifest"),
             manifest_host: given(matches, "manifest-host").unwrap_or_default(),
             quiet: given(matches, "quiet").unwrap_or_default(),

@@ -6,12 +6,12 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use anyhow::{Result, bail};
 use clap::ArgMatches;
 use clap::parser::ValueSource;
-use ndarray::ArrayView2;
+use ndarray::{Array2, ArrayView2};
 
 use super::classes::ClassArg;
 use super::ending::Usage;
@@ -45,6 +45,8 @@ pub struct Job {
     left_out: LeftOut,
     /// What models are asked for, once that is known.
     pub(super) asked: OnceLock<Asked>,
+    /// What rows of models that are told conditions have, once that is read.
+    pub(super) conditions: OnceLock<Arc<Array2<f64>>>,
     /// Whether rows are known by their number, so that none may be left out.
     numbered: AtomicBool,
     /// "Usage: …", on one line.
@@ -73,6 +75,7 @@ impl Job {
             places: Mutex::default(),
             left_out: LeftOut::default(),
             asked: OnceLock::new(),
+            conditions: OnceLock::new(),
             numbered: AtomicBool::new(false),
             usage,
         }
@@ -128,7 +131,14 @@ impl Job {
             Some(ClassArg::Rows(name)) => Some(Some(name.as_os_str())),
             _ => None,
         };
-        let named = inputs.iter().copied().chain(classes).filter(|name| name.is_none_or(is_stdin)).count();
+        let conditions = self.shared.condition.as_deref().map(Some);
+        let named = inputs
+            .iter()
+            .copied()
+            .chain(classes)
+            .chain(conditions)
+            .filter(|name| name.is_none_or(is_stdin))
+            .count();
         if named > 1 {
             bail!(Usage("standard input is named more than once; name files for the others".into()));
         }

@@ -3,12 +3,12 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, anyhow, bail, ensure};
 
 use super::ending::Usage;
 use super::job::Job;
 use crate::denoiser::external::Ability;
-use crate::denoiser::{External, Model};
+use crate::denoiser::{Asked, External, Model, NetworkDenoiser};
 use crate::scalar::Dtype;
 use crate::stream::process::Workers;
 use crate::stream::{Input, NanPolicy, Record, Rows, same_items};
@@ -32,7 +32,11 @@ impl Job {
     /// A model with a denoiser, of `--class` where it has classes.
     pub fn model_of_class_if_any(&self, name: &OsStr) -> Result<Model> {
         let model = self.classless(Some(name), Model::read_denoiser)?;
-        if model.classes().is_some() { self.of_class(model, Some(name)) } else { Ok(model) }
+        if model.classes().is_some() {
+            self.of_class(model, Some(name))
+        } else {
+            self.given(model, Some(name))
+        }
     }
 
     /// A model of any kind: a denoiser, of `--class`, or a generator.
@@ -50,13 +54,28 @@ impl Job {
 
     /// A model whose parameters are wanted, so that only a file will do. It is asked for no class yet.
     pub fn model_file(&self, name: Option<&OsStr>) -> Result<Model> {
+        self.given(Model::read_denoiser(self.only_file(name)?)?, name)
+    }
+
+    fn only_file(&self, name: Option<&OsStr>) -> Result<Input> {
         if let Some(name) = name.filter(|name| command_of(name).is_some()) {
             bail!(Usage(format!(
                 "{}: a program answers, and does not show its parameters; give a model file",
                 name.display()
             )));
         }
-        Model::read_denoiser(self.open(name)?)
+        self.open(name)
+    }
+
+    /// The transition of states of `dim` numbers that a network has learned: the mean of the next, or its denoiser.
+    ///
+    /// # Errors
+    /// As [`Model::into_transition`], on programs, and on classes that it cannot do without.
+    pub fn transition(&self, name: &OsStr, dim: usize, mean: bool) -> Result<NetworkDenoiser<f64>> {
+        let name = Some(name);
+        let model = Model::read_denoiser(self.only_file(name)?)?;
+        let transition = model.ask(Asked::Nothing).and_then(|model| model.into_transition(dim, mean));
+        transition.map_err(|e| anyhow!("{}: {e}", name.unwrap_or_default().display()))
     }
 
     /// Points of a model that is called so: rows of its dimension, items of its shape.

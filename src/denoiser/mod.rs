@@ -16,6 +16,7 @@
 //! * [`counted`]: any of them, its evaluations counted;
 //! * [`widened`]: any of them as one of f64;
 //! * [`network`]: trained networks;
+//! * [`transition`]: networks that are told the state before;
 //! * [`external`]: programs that are models;
 //! * [`differences`]: any of them, its Jacobian by central differences;
 //! * [`model`]: the model file, on [`crate::stream::tensors`].
@@ -35,6 +36,7 @@ pub mod network;
 pub mod pca_local;
 pub mod random_features;
 pub mod reduced;
+pub mod transition;
 pub mod widened;
 
 pub use affine::{Affine, AffineDenoiser};

@@ -31,9 +31,9 @@ use super::{
     LocalDenoiser, MixtureDenoiser, NetworkDenoiser, RandomFeatureDenoiser, RandomFeatures,
 };
 use crate::generator::Decoder;
-use crate::linalg::{column_means, largest_eigenvalue};
+use crate::linalg::{cast, column_means, largest_eigenvalue};
 use crate::mixture::{Component, Mixture};
-use crate::network::{self, Classes};
+use crate::network::{self, Classes, Condition};
 use crate::scalar::{Dtype, Scalar};
 use crate::stream::tensors::{self, Entry, Numbers, TensorFile, Values};
 use crate::stream::{Content, Input};
@@ -51,6 +51,8 @@ pub struct Model {
     pub dtype: Dtype,
     /// Which of its classes it is asked for; see [`Model::ask`].
     asked: Asked,
+    /// The conditions of rows, by their number, of a network that is told some.
+    conditions: Option<Arc<Array2<f64>>>,
 }
 
 /// The kinds of model.
@@ -213,7 +215,7 @@ fn extent((n, d): (usize, usize), values: &Values) -> Extent {
 impl Model {
     /// Of a kind, asked for no class.
     pub fn new(kind: Kind, item_shape: Vec<usize>, dtype: Dtype) -> Model {
-        Model { kind, item_shape, dtype, asked: Asked::Nothing }
+        Model { kind, item_shape, dtype, asked: Asked::Nothing, conditions: None }
     }
 
     /// A mixture whose tensors are stored as T.
@@ -262,6 +264,21 @@ impl Model {
         Ok(Model { asked, ..self })
     }
 
+    /// What it is told of every row, if it is.
+    pub fn condition(&self) -> Option<Condition> {
+        if let Kind::Network(network) = &self.kind { network.condition } else { None }
+    }
+
+    /// The same model, given the conditions of rows by their number, of one that is told some.
+    ///
+    /// # Errors
+    /// Conditions of another width.
+    pub fn give(self, conditions: Arc<Array2<f64>>) -> Result<Model> {
+        let (width, told) = (conditions.ncols(), self.condition().map_or(0, |told| told.width));
+        ensure!(width == told, "conditions of {width} numbers a row, where the model is told {told}");
+        Ok(Model { conditions: Some(conditions), ..self })
+    }
+
     /// A network's branch without a class, of one that is asked for a class.
     ///
     /// # Errors
@@ -269,7 +286,8 @@ impl Model {
     pub fn branch_without_class(&self) -> Result<Model> {
         let Kind::Network(network) = &self.kind else { bail!("the model has no branch without a class") };
         ensure!(self.asked != Asked::Nothing, "the model is asked for no class");
-        Model::new(Kind::Network(network.clone()), self.item_shape.clone(), self.dtype).ask(Asked::Nothing)
+        let branch = Model::new(Kind::Network(network.clone()), self.item_shape.clone(), self.dtype);
+        Model { conditions: self.conditions.clone(), ..branch }.ask(Asked::Nothing)
     }
 
     /// Whether it gives such answers: a program need not give all.
@@ -439,6 +457,9 @@ impl Model {
         let Kind::Network(network) = self.kind else { bail!("is a model of kind {kind}, and no network") };
         let mut denoiser = NetworkDenoiser::new(*network, &self.item_shape)?;
         denoiser.ask(self.asked);
+        if let Some(conditions) = &self.conditions {
+            denoiser.give(cast(conditions.view()));
+        }
         Ok(denoiser)
     }
 

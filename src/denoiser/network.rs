@@ -7,10 +7,10 @@ use anyhow::{Context, Result, ensure};
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis, s};
 
 use super::{Asked, Denoiser, Differentiable, Tangent};
-use crate::network::architecture::{Architecture, Classes};
+use crate::network::architecture::{Architecture, Classes, Condition};
 use crate::network::batch::Shape;
 use crate::network::graph::Parameter;
-use crate::network::preconditioning::{Coefficients, Preconditioning, noise_input};
+use crate::network::preconditioning::{Coefficients, Preconditioning};
 use crate::network::{Class, Graph, Tape};
 use crate::scalar::Scalar;
 use crate::schedule::SIGMAS;
@@ -22,6 +22,8 @@ pub struct Network {
     pub architecture: Architecture,
     /// The classes that it tells apart, if it does.
     pub classes: Option<Classes>,
+    /// What it is told of every row, if it is.
+    pub condition: Option<Condition>,
     pub preconditioning: Preconditioning,
     /// Standard deviation of the training data.
     pub sigma_data: f64,
@@ -47,8 +49,11 @@ impl Network {
             |key: &str| file.entry(key).and_then(|v| v.parse::<f64>().ok()).with_context(|| damaged(key));
         let architecture = Architecture::from_metadata(|key| file.entry(key)).context("damaged")?;
         let classes = Classes::from_metadata(|key| file.entry(key)).context("damaged")?;
+        let condition = Condition::from_metadata(|key| file.entry(key), item_shape.iter().product());
+        let condition = condition.context("damaged")?;
         let preconditioning = match file.entry("preconditioning").unwrap_or("") {
             "plain" => Preconditioning::Plain,
+            "mean" => Preconditioning::Mean,
             "edm" => Preconditioning::Edm,
             "vp" => Preconditioning::Vp,
             "subvp" => Preconditioning::Subvp,
@@ -64,7 +69,8 @@ impl Network {
         ensure!(SIGMAS.contains(&sigma_data), damaged("sigma_data"));
         let training = file.metadata.iter().filter(|(key, _)| key.starts_with("training"));
         let training = training.map(|(k, v)| (k.clone(), v.clone())).collect();
-        let parameters = architecture.graph_of::<f32>(item_shape, classes).context("damaged")?.parameters;
+        let graph = architecture.graph_given::<f32>(item_shape, classes, condition.map(|c| c.width));
+        let parameters = graph.context("damaged")?.parameters;
         let mut set = |prefix: &str| match file.has(&tensor_name(prefix, &parameters[0])) {
             true => file.take_all(parameters.iter().map(|p| (tensor_name(prefix, p), &p.shape[..]))),
             // Sets that the optimizer does not keep are not there at all.
@@ -90,6 +96,7 @@ impl Network {
         Ok(Network {
             architecture,
             classes,
+            condition,
             preconditioning,
             sigma_data,
             average,
@@ -102,14 +109,16 @@ impl Network {
     pub(super) fn metadata(&self) -> BTreeMap<String, String> {
         let mut metadata = self.training.clone();
         let mut add = |key: &str, value: String| metadata.insert(key.to_string(), value);
-        let classes = self.classes.map(Classes::to_metadata);
-        for (key, value) in self.architecture.to_metadata().into_iter().chain(classes.into_iter().flatten()) {
+        let classes = self.classes.map(Classes::to_metadata).into_iter().flatten();
+        let condition = self.condition.map(Condition::to_metadata).into_iter().flatten();
+        for (key, value) in self.architecture.to_metadata().into_iter().chain(classes).chain(condition) {
             add(key, value);
         }
         add("parameters", self.parameters.len().to_string());
         add("sigma_data", self.sigma_data.to_string());
         let name = match self.preconditioning {
             Preconditioning::Plain => "plain",
+            Preconditioning::Mean => "mean",
             Preconditioning::Edm => "edm",
             Preconditioning::Vp => "vp",
             Preconditioning::Subvp => "subvp",
@@ -123,8 +132,13 @@ impl Network {
         metadata
     }
 
+    /// Its layers, for items of this shape.
+    fn graph<T: Scalar>(&self, item_shape: &[usize]) -> Result<Graph<T>> {
+        self.architecture.graph_given(item_shape, self.classes, self.condition.map(|c| c.width))
+    }
+
     pub(super) fn entries(&self, item_shape: &[usize]) -> Result<Vec<Entry<'_>>> {
-        let parameters = self.architecture.graph_of::<f32>(item_shape, self.classes)?.parameters;
+        let parameters = self.graph::<f32>(item_shape)?.parameters;
         let mut sets = vec![(AVERAGE, &self.average), (PARAMETERS, &self.parameters)];
         if let Some(optimizer) = &self.optimizer {
             sets.extend(OPTIMIZER.into_iter().zip(optimizer));
@@ -146,24 +160,45 @@ fn tensor_name(prefix: &str, parameter: &Parameter) -> String {
     format!("{prefix}.{}", parameter.name)
 }
 
-/// The denoiser of a network, of one of its classes or of none.
+/// The denoiser of a network, of one of its classes or of none, and of the conditions that it is given.
 pub struct NetworkDenoiser<T> {
     graph: Graph<T>,
     parameters: Vec<T>,
     preconditioning: Preconditioning,
     sigma_data: f64,
     asked: Asked,
+    told: Option<Condition>,
+    /// Of every row, by its number in the whole of the work.
+    conditions: Option<Array2<T>>,
+}
+
+/// What goes with rows: their classes, and their conditions where a network is told some.
+struct Given<'a, T> {
+    classes: Vec<Class>,
+    condition: Option<ArrayView2<'a, T>>,
+}
+
+impl<'a, T> Given<'a, T> {
+    fn part(&self, rows: std::ops::Range<usize>) -> Given<'a, T> {
+        let condition = self.condition;
+        Given {
+            classes: self.classes[rows.clone()].to_vec(),
+            condition: condition.map(|u| u.slice_move(s![rows, ..])),
+        }
+    }
 }
 
 impl<T: Scalar> NetworkDenoiser<T> {
-    /// Without a class.
+    /// Without a class, and given no condition yet.
     ///
     /// # Errors
     /// When the architecture does not fit items of this shape.
     pub fn new(network: Network, item_shape: &[usize]) -> Result<NetworkDenoiser<T>> {
         Ok(NetworkDenoiser {
             asked: Asked::Nothing,
-            graph: network.architecture.graph_of(item_shape, network.classes)?,
+            graph: network.graph(item_shape)?,
+            told: network.condition,
+            conditions: None,
             parameters: network.average.into_vec(),
             preconditioning: network.preconditioning,
             sigma_data: network.sigma_data,
@@ -173,6 +208,25 @@ impl<T: Scalar> NetworkDenoiser<T> {
     /// From here on it is that of these classes, which it must have.
     pub fn ask(&mut self, asked: Asked) {
         self.asked = asked;
+    }
+
+    /// From here on its rows have these conditions, (N, m), by their number.
+    pub fn give(&mut self, conditions: Array2<T>) {
+        self.conditions = Some(conditions);
+    }
+
+    /// What goes with `n` rows, of which the first has a number, if they have some.
+    fn given(&self, first: Option<u64>, n: usize) -> Result<Given<'_, T>> {
+        let classes = first.map_or_else(|| self.asked.of_all(n), |first| self.asked.of_rows(first, n))?;
+        let Some(Condition { width, .. }) = self.told else { return Ok(Given { classes, condition: None }) };
+        let all = self.conditions.as_ref();
+        let all = all.with_context(|| format!("it has learned with a condition of {width} numbers a row"))?;
+        let first = first.context("conditions belong to rows by their number, and here rows have none")?;
+        let end = first.checked_add(n as u64).filter(|end| *end <= all.nrows() as u64);
+        let end = end.with_context(|| {
+            format!("row {first}: there are conditions of {} rows; give one a row", all.nrows())
+        })?;
+        Ok(Given { classes, condition: Some(all.slice(s![first as usize..end as usize, ..])) })
     }
 
     /// What it computes inside that has a name, from the data to the output, and the shape of a row's values.
@@ -193,7 +247,7 @@ impl<T: Scalar> NetworkDenoiser<T> {
         for (x, mut all) in
             x.axis_chunks_iter(Axis(0), at_once).zip(all.axis_chunks_iter_mut(Axis(0), at_once))
         {
-            self.forward(x, sigma, &self.asked.of_all(x.nrows())?, &mut tape);
+            self.forward(x, sigma, &self.given(None, x.nrows())?, &mut tape);
             if let Some(values) = self.graph.values_of(layer, &tape) {
                 all.assign(&values.to_rows());
             }
@@ -205,11 +259,13 @@ impl<T: Scalar> NetworkDenoiser<T> {
         self.preconditioning.at(sigma, self.sigma_data)
     }
 
-    /// F(c_in x), its values left on the tape.
-    fn forward(&self, x: ArrayView2<T>, sigma: f64, classes: &[Class], tape: &mut Tape<T>) -> Array2<T> {
+    /// F(c_in x), its values left on the tape; x less the condition where it is learned so.
+    fn forward(&self, x: ArrayView2<T>, sigma: f64, given: &Given<T>, tape: &mut Tape<T>) -> Array2<T> {
         let input = T::of(self.coefficients(sigma).input);
-        let noise = vec![noise_input(sigma); x.nrows()];
-        self.graph.forward_of(&self.parameters, x.mapv(|v| v * input).view(), &noise, classes, tape)
+        let noise = vec![self.preconditioning.noise_input(sigma); x.nrows()];
+        let seen = self.told.zip(given.condition).map(|(told, u)| told.seen(u));
+        let (x, u) = (x.mapv(|v| v * input), seen.as_ref().map(|u| u.view()));
+        self.graph.forward_given(&self.parameters, x.view(), &noise, &given.classes, u, tape)
     }
 }
 
@@ -234,7 +290,7 @@ impl<T: Scalar> NetworkTangent<'_, T> {
         let (skip, scale) = (T::of(skip), T::of(out * input));
         let mut result = Array2::zeros(v.raw_dim());
         let at_once = denoiser.graph.rows_at_once();
-        let classes = denoiser.asked.of_all(v.nrows().min(at_once))?;
+        let given = denoiser.given(None, v.nrows().min(at_once))?;
         for (v, mut result) in
             v.axis_chunks_iter(Axis(0), at_once).zip(result.axis_chunks_iter_mut(Axis(0), at_once))
         {
@@ -242,7 +298,7 @@ impl<T: Scalar> NetworkTangent<'_, T> {
                 let mut tape = Tape::new();
                 let point = x.insert_axis(Axis(0));
                 let points = point.broadcast(v.raw_dim()).map(|p| p.to_owned()).unwrap_or_default();
-                denoiser.forward(points.view(), *sigma, &classes[..v.nrows()], &mut tape);
+                denoiser.forward(points.view(), *sigma, &given.part(0..v.nrows()), &mut tape);
                 tape
             });
             result.assign(&product(denoiser, tape, v));
@@ -268,15 +324,15 @@ impl<T: Scalar> Denoiser<T> for NetworkDenoiser<T> {
     }
 
     fn denoise(&self, x: ArrayView2<T>, sigma: f64) -> Result<Array2<T>> {
-        Ok(self.denoised(x, sigma, &self.asked.of_all(x.nrows())?))
+        Ok(self.denoised(x, sigma, &self.given(None, x.nrows())?))
     }
 
     fn split(&self, x: ArrayView2<T>, sigma: f64) -> Result<(Array2<T>, Array2<T>)> {
-        Ok(self.split_of(x, sigma, &self.asked.of_all(x.nrows())?))
+        Ok(self.split_of(x, sigma, &self.given(None, x.nrows())?))
     }
 
     fn denoise_rows(&self, x: ArrayView2<T>, first: u64, sigma: f64) -> Result<Array2<T>> {
-        Ok(self.denoised(x, sigma, &self.asked.of_rows(first, x.nrows())?))
+        Ok(self.denoised(x, sigma, &self.given(Some(first), x.nrows())?))
     }
 
     fn denoise_row(&self, x: ArrayView2<T>, number: u64, sigma: f64) -> Result<Array2<T>> {
@@ -284,48 +340,99 @@ impl<T: Scalar> Denoiser<T> for NetworkDenoiser<T> {
     }
 
     fn split_rows(&self, x: ArrayView2<T>, first: u64, sigma: f64) -> Result<(Array2<T>, Array2<T>)> {
-        Ok(self.split_of(x, sigma, &self.asked.of_rows(first, x.nrows())?))
+        Ok(self.split_of(x, sigma, &self.given(Some(first), x.nrows())?))
     }
 }
 
+/// a x + b F(c_in x; ¼ ln σ) + c u, where x is less the condition u if it is learned so, and u is 0 if it is not.
+#[derive(Clone, Copy)]
+struct Form {
+    of_x: f64,
+    of_network: f64,
+    of_condition: f64,
+}
+
 impl<T: Scalar> NetworkDenoiser<T> {
-    /// D of rows of these classes.
-    fn denoised(&self, x: ArrayView2<T>, sigma: f64, classes: &[Class]) -> Array2<T> {
+    /// D of rows with what goes with them.
+    fn denoised(&self, x: ArrayView2<T>, sigma: f64, given: &Given<T>) -> Array2<T> {
         let Coefficients { skip, out, .. } = self.coefficients(sigma);
-        let [d] = self.combined(x, sigma, classes, [(skip, out)]);
+        let [d] = self.combined(x, sigma, given, [Form { of_x: skip, of_network: out, of_condition: 1.0 }]);
         d
     }
 
     /// D, and x − D = (1 − c_skip) x − c_out F.
-    fn split_of(&self, x: ArrayView2<T>, sigma: f64, classes: &[Class]) -> (Array2<T>, Array2<T>) {
+    fn split_of(&self, x: ArrayView2<T>, sigma: f64, given: &Given<T>) -> (Array2<T>, Array2<T>) {
         let Coefficients { skip, rest, out, .. } = self.coefficients(sigma);
-        let [d, rest] = self.combined(x, sigma, classes, [(skip, out), (rest, -out)]);
+        let denoised = Form { of_x: skip, of_network: out, of_condition: 1.0 };
+        let left = Form { of_x: rest, of_network: -out, of_condition: 0.0 };
+        let [d, rest] = self.combined(x, sigma, given, [denoised, left]);
         (d, rest)
     }
 
-    /// a x + b F(c_in x; ¼ ln σ), some rows at a time, for every pair (a, b) of `forms`.
+    /// Some rows at a time, for every form.
     fn combined<const N: usize>(
         &self,
         x: ArrayView2<T>,
         sigma: f64,
-        classes: &[Class],
-        forms: [(f64, f64); N],
+        given: &Given<T>,
+        forms: [Form; N],
     ) -> [Array2<T>; N] {
         let mut results = [(); N].map(|()| Array2::zeros(x.raw_dim()));
         let mut tape = Tape::new();
         let at_once = self.graph.rows_at_once();
         for start in (0..x.nrows()).step_by(at_once.max(1)) {
             let end = x.nrows().min(start + at_once);
-            let rows = s![start..end, ..];
-            let f = self.forward(x.slice(rows), sigma, &classes[start..end], &mut tape);
-            for (result, (a, b)) in results.iter_mut().zip(forms) {
-                let (a, b) = (T::of(a), T::of(b));
+            let (rows, given) = (s![start..end, ..], given.part(start..end));
+            let about = self.about(&given);
+            let x = about.map_or_else(|| x.slice(rows).to_owned(), |u| &x.slice(rows) - &u);
+            let f = self.forward(x.view(), sigma, &given, &mut tape);
+            for (result, form) in results.iter_mut().zip(forms) {
+                let (a, b, c) = (T::of(form.of_x), T::of(form.of_network), T::of(form.of_condition));
                 let mut result = result.slice_mut(rows);
-                result.assign(&x.slice(rows));
+                result.assign(&x);
                 result.zip_mut_with(&f, |r, &f| *r = a * *r + b * f);
+                about.into_iter().for_each(|u| result.zip_mut_with(&u, |r, &u| *r += c * u));
             }
         }
         results
+    }
+
+    /// The conditions that rows are learned less.
+    fn about<'a>(&self, given: &Given<'a, T>) -> Option<ArrayView2<'a, T>> {
+        self.told.filter(|told| told.about).and(given.condition)
+    }
+
+    /// D(x; σ, u) of rows x with conditions u, (n, d) and (n, m), and Jᵀv of each row, where v is what `of` makes of D.
+    pub fn pulled_back(
+        &self,
+        x: ArrayView2<T>,
+        sigma: f64,
+        u: ArrayView2<T>,
+        of: impl FnOnce(ArrayView2<T>) -> Array2<T>,
+    ) -> (Array2<T>, Array2<T>) {
+        let given = Given { classes: vec![None; x.nrows()], condition: Some(u) };
+        let Coefficients { skip, out, input, .. } = self.coefficients(sigma);
+        let (skip, out, input) = (T::of(skip), T::of(out), T::of(input));
+        let about = self.about(&given);
+        let x = about.map_or_else(|| x.to_owned(), |u| &x - &u);
+        let mut tape = Tape::new();
+        let f = self.forward(x.view(), sigma, &given, &mut tape);
+        let mut d = &x * skip + f * out;
+        about.into_iter().for_each(|u| d += &u);
+        let v = of(d.view());
+        let products = self.graph.vjp(&self.parameters, &mut tape, v.view());
+        let back = v * skip + products * (out * input);
+        (d, back)
+    }
+
+    /// Bytes of what a row leaves behind on its way through the network.
+    pub fn bytes_per_row(&self) -> usize {
+        self.graph.bytes_per_row()
+    }
+
+    /// D(x; σ, u) of rows x with conditions u.
+    pub fn denoised_given(&self, x: ArrayView2<T>, sigma: f64, u: ArrayView2<T>) -> Array2<T> {
+        self.denoised(x, sigma, &Given { classes: vec![None; x.nrows()], condition: Some(u) })
     }
 }
 
@@ -366,6 +473,7 @@ mod tests {
             |seed| Values::new(architecture.graph::<f64>(&[3]).unwrap().start(seed, Purpose::Parameters));
         let mut network = Network {
             classes: None,
+            condition: None,
             preconditioning: Preconditioning::Edm,
             sigma_data: 0.5,
             average: start(1),

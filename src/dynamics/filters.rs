@@ -5,13 +5,17 @@
 //! * an ensemble: Kalman's gain from the ensemble's own covariances, observations perturbed (Burgers, van Leeuwen and
 //!   Evensen, Monthly Weather Review 126 (1998) 1719);
 //! * exactly (Kalman, J. Basic Engineering 82 (1960) 35), where transition and observation are linear. Ours act on each
-//!   coordinate alone, and so does the filter.
+//!   coordinate alone, and so does the filter;
+//! * by learned transitions: members that each go their way by [`super::flowdas`], or by the mean of the next state alone, as
+//!   an ensemble with Kalman's gain.
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 use rand::Rng;
+use rand_chacha::ChaCha8Rng;
 
+use super::flowdas::{Sampler, Transition};
 use super::observation::{Observation, Through};
 use super::systems::Dynamics;
 use crate::linalg::{divide_by_symmetric, product};
@@ -26,6 +30,16 @@ pub enum Filter {
     EnsembleKalman,
     /// The Kalman filter: exact, of systems and observations that are linear
     Kalman,
+    /// Members that move by a learned interpolant, guided by what is seen
+    Flowdas,
+    /// The ensemble Kalman filter, members moving by a learned mean of the next state
+    Regression,
+}
+
+/// How states move that are followed without their system.
+pub struct Learned {
+    pub transition: Box<dyn Transition>,
+    pub sampler: Sampler,
 }
 
 /// What is known of a state.
@@ -72,8 +86,12 @@ fn moments(x: ArrayView1<f64>, weights: &[f64]) -> (f64, f64) {
 pub struct Problem<'a> {
     pub dynamics: &'a Dynamics,
     pub observation: &'a Observation,
+    /// Of methods that have it.
+    pub learned: Option<&'a Learned>,
     /// y_0 … y_T, (T + 1, m).
     pub y: ArrayView2<'a, f64>,
+    /// The last step whose y is used; beliefs of later ones are forecasts.
+    pub until: usize,
     pub seed: u64,
     pub row: u64,
 }
@@ -91,59 +109,126 @@ impl Problem<'_> {
     ) -> Result<()> {
         match filter {
             Filter::Particle => self.particles(n, see),
-            Filter::EnsembleKalman => self.ensemble(n, see),
             Filter::Kalman => self.kalman(see),
+            Filter::EnsembleKalman => {
+                let advance = |x: &mut Array2<f64>, rng: &mut ChaCha8Rng| {
+                    self.dynamics.advance(x, rng);
+                    Ok(())
+                };
+                self.ensemble(n, advance, see)
+            }
+            Filter::Regression => {
+                let transition = self.learned()?.transition.as_ref();
+                let advance = |x: &mut Array2<f64>, _: &mut ChaCha8Rng| {
+                    // The mean sees no noise, whatever its level.
+                    *x = transition.denoise(x.view(), 1.0, x.view())?;
+                    Ok(())
+                };
+                self.ensemble(n, advance, see)
+            }
+            Filter::Flowdas => self.flowdas(n, see),
         }
+    }
+
+    fn learned(&self) -> Result<&Learned> {
+        self.learned.context("this method follows paths by a model")
+    }
+
+    /// The first states, and their weights given y_0.
+    fn begin(&self, n: usize, rng: &mut ChaCha8Rng) -> Result<(Array2<f64>, Vec<f64>)> {
+        let x = self.dynamics.begin(n, rng);
+        let weights = self.weights(0, &x)?;
+        Ok((x, weights))
+    }
+
+    fn weights(&self, k: usize, x: &Array2<f64>) -> Result<Vec<f64>> {
+        let n = x.ncols();
+        if k > self.until {
+            return Ok(vec![1.0 / n as f64; n]);
+        }
+        let weights = softmax(self.observation.log_likelihood(x.view(), self.y.row(k)));
+        ensure!(
+            !weights.is_empty(),
+            "step {k}: no particle has a likelihood: numbers are too large for this noise and system"
+        );
+        Ok(weights)
     }
 
     fn particles(&self, n: usize, mut see: impl FnMut(usize, &Belief) -> Result<()>) -> Result<()> {
         let mut rng = row_rng(self.seed, Purpose::Particles, self.row);
-        let mut x = self.dynamics.begin(n, &mut rng);
-        for (k, y) in self.y.outer_iter().enumerate() {
+        let (mut x, mut weights) = self.begin(n, &mut rng)?;
+        for k in 0..self.y.nrows() {
             if k > 0 {
                 self.dynamics.advance(&mut x, &mut rng);
+                weights = self.weights(k, &x)?;
             }
-            let weights = softmax(self.observation.log_likelihood(x.view(), y));
-            ensure!(
-                !weights.is_empty(),
-                "step {k}: no particle has a likelihood: numbers are too large for this noise and system"
-            );
-            let next = resampled(x.view(), &weights, &mut rng);
-            see(k, &Belief::Ensemble { states: x, weights })?;
+            let next = if k > self.until { x.clone() } else { resampled(x.view(), &weights, &mut rng) };
+            see(k, &Belief::Ensemble { states: x, weights: std::mem::take(&mut weights) })?;
             x = next;
         }
         Ok(())
     }
 
-    fn ensemble(&self, n: usize, mut see: impl FnMut(usize, &Belief) -> Result<()>) -> Result<()> {
+    fn flowdas(&self, n: usize, mut see: impl FnMut(usize, &Belief) -> Result<()>) -> Result<()> {
+        let Learned { transition, sampler } = self.learned()?;
+        let mut rng = row_rng(self.seed, Purpose::Particles, self.row);
+        let (first, weights) = self.begin(n, &mut rng)?;
+        let mut x = resampled(first.view(), &weights, &mut rng);
+        see(0, &Belief::Ensemble { states: first, weights })?;
+        for (k, y) in self.y.outer_iter().enumerate().skip(1) {
+            let seen = (k <= self.until).then_some((self.observation, y));
+            let next = sampler.next(transition.as_ref(), seen, x.view(), &mut rng)?;
+            ensure!(
+                next.iter().all(|x| x.is_finite()),
+                "step {k}: the numbers grow without end, as the sampler's steps are too long for so little noise; give more \
+                 --steps, or a larger --noise-std"
+            );
+            let belief = Belief::ensemble(next);
+            see(k, &belief)?;
+            let Belief::Ensemble { states, .. } = belief else { bail!("bug: no ensemble") };
+            x = states;
+        }
+        Ok(())
+    }
+
+    fn ensemble(
+        &self,
+        n: usize,
+        advance: impl Fn(&mut Array2<f64>, &mut ChaCha8Rng) -> Result<()>,
+        mut see: impl FnMut(usize, &Belief) -> Result<()>,
+    ) -> Result<()> {
         let mut rng = row_rng(self.seed, Purpose::Particles, self.row);
         let mut x = self.dynamics.begin(n, &mut rng);
-        let (m, s) = (self.observation.count(), self.observation.noise_std);
         for (k, y) in self.y.outer_iter().enumerate() {
             if k > 0 {
-                self.dynamics.advance(&mut x, &mut rng);
+                advance(&mut x, &mut rng)?;
             }
-            let seen = self.observation.apply(x.view());
-            let (about_x, about_seen) = (centred(x.view()), centred(seen.view()));
-            let share = 1.0 / (n - 1) as f64;
-            let mut gain = product(about_x.view(), about_seen.t()) * share;
-            let mut covariance = product(about_seen.view(), about_seen.t()) * share;
-            covariance.diag_mut().mapv_inplace(|v| v + s * s);
-            let pivot = divide_by_symmetric(&mut gain, covariance.view())
-                .map_err(|e| e.context(format!("step {k}")))?;
-            ensure!(
-                pivot > 0.0,
-                "step {k}: the observations' covariance is singular; give a larger --noise-std"
-            );
-            let mut off = Array2::from_shape_vec((m, n), standard_normals::<f64>(&mut rng, m * n))? * s;
-            off += &y.insert_axis(Axis(1));
-            off -= &seen;
-            x += &product(gain.view(), off.view());
+            if k <= self.until {
+                self.correct(&mut x, y, &mut rng).map_err(|e| e.context(format!("step {k}")))?;
+            }
             let belief = Belief::ensemble(x);
             see(k, &belief)?;
             let Belief::Ensemble { states, .. } = belief else { bail!("bug: no ensemble") };
             x = states;
         }
+        Ok(())
+    }
+
+    /// Kalman's step with the ensemble's own covariances and perturbed observations.
+    fn correct(&self, x: &mut Array2<f64>, y: ArrayView1<f64>, rng: &mut ChaCha8Rng) -> Result<()> {
+        let (m, n, s) = (self.observation.count(), x.ncols(), self.observation.noise_std);
+        let seen = self.observation.apply(x.view());
+        let (about_x, about_seen) = (centred(x.view()), centred(seen.view()));
+        let share = 1.0 / (n - 1) as f64;
+        let mut gain = product(about_x.view(), about_seen.t()) * share;
+        let mut covariance = product(about_seen.view(), about_seen.t()) * share;
+        covariance.diag_mut().mapv_inplace(|v| v + s * s);
+        let pivot = divide_by_symmetric(&mut gain, covariance.view())?;
+        ensure!(pivot > 0.0, "the observations' covariance is singular; give a larger --noise-std");
+        let mut off = Array2::from_shape_vec((m, n), standard_normals::<f64>(rng, m * n))? * s;
+        off += &y.insert_axis(Axis(1));
+        off -= &seen;
+        *x += &product(gain.view(), off.view());
         Ok(())
     }
 
@@ -163,7 +248,8 @@ impl Problem<'_> {
             if k > 0 {
                 advance(&mut mean, &mut variance);
             }
-            for (&i, y) in self.observation.coordinates.iter().zip(y) {
+            let seen = self.observation.coordinates.iter().zip(y).filter(|_| k <= self.until);
+            for (&i, y) in seen {
                 let gain = variance[i] / (variance[i] + s2);
                 mean[i] += gain * (y - mean[i]);
                 variance[i] = gain * s2;
@@ -175,7 +261,7 @@ impl Problem<'_> {
 }
 
 /// Weights proportional to e^l, which sum to 1; of likelihoods that are all 0, none.
-fn softmax(mut logs: Vec<f64>) -> Vec<f64> {
+pub(super) fn softmax(mut logs: Vec<f64>) -> Vec<f64> {
     // Of NaN, max is the other: states beyond all numbers weigh nothing.
     let top = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     if top == f64::NEG_INFINITY {

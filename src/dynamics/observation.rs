@@ -40,6 +40,21 @@ impl Observation {
         y
     }
 
+    /// h′(x)ᵀu of every state: (d, n) and (m, n) → (d, n).
+    pub fn pulled_back(&self, x: ArrayView2<f64>, u: ArrayView2<f64>) -> Array2<f64> {
+        let mut back = Array2::zeros(x.raw_dim());
+        for (&i, u) in self.coordinates.iter().zip(u.outer_iter()) {
+            for ((back, x), u) in back.row_mut(i).iter_mut().zip(x.row(i)).zip(u) {
+                *back += u * match self.through {
+                    Through::Identity => 1.0,
+                    Through::Atan => 1.0 / (1.0 + x * x),
+                    Through::Cube => 3.0 * x * x,
+                };
+            }
+        }
+        back
+    }
+
     /// −½‖y − h(x)‖²/s² of every state: the log likelihood up to a constant. (d, n) → n.
     pub fn log_likelihood(&self, x: ArrayView2<f64>, y: ArrayView1<f64>) -> Vec<f64> {
         let mut sums = vec![0.0; x.ncols()];

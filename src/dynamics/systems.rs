@@ -129,7 +129,7 @@ impl Dynamics {
 }
 
 /// (d, n) standard normal numbers.
-fn normals(d: usize, n: usize, rng: &mut impl Rng) -> Array2<f64> {
+pub(super) fn normals(d: usize, n: usize, rng: &mut impl Rng) -> Array2<f64> {
     let mut z = vec![0.0; d * n];
     fill_normal(rng, &mut z);
     Array1::from(z).into_shape_with_order((d, n)).unwrap_or_default()

@@ -3,6 +3,7 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
+use ndarray::{Array2, ArrayView2};
 
 use super::batch::Shape;
 use super::graph::{DATA, Graph, NOISE, Node, Start};
@@ -11,6 +12,7 @@ use super::layers::{
     Prepend, Relu, Shift, Silu, Sinusoids, Span, Sum, Unpatches, Up, Wrap,
 };
 use crate::scalar::Scalar;
+use crate::schedule::SIGMAS;
 
 /// What a network looks like; with the item's shape it fixes every parameter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +23,7 @@ pub enum Architecture {
     /// multiplied by e^{g(c)}; tied, W_2 = W_1ᵀ.
     TwoLayer { width: usize, tied: bool, conditioned: bool },
     /// Residual multilayer perceptron: h = x W_in, then `depth` times
-    /// h ← h + B silu(A LN(h) + C e(c)), y = h W_out.
+    /// h ← h + B silu(A LN(h) + C e(c)), y = h W_out. Told a condition u, h = (x, u) W_in.
     Mlp { width: usize, depth: usize },
     /// U-Net of residual blocks, as DDPM++ (arXiv 2011.13456): `blocks` blocks at
     /// every resolution, `width`·mult channels, attention at the lowest.
@@ -88,6 +90,65 @@ impl Classes {
     pub const MOST: usize = LARGEST;
 }
 
+/// What a network is told of every row: numbers beside it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Condition {
+    /// How many numbers a row.
+    pub width: usize,
+    /// Of all numbers of the conditions that it was trained with, by which it sees them centred and of unit size.
+    pub mean: f64,
+    pub deviation: f64,
+    /// Whether rows are learned less their conditions, which then are items like them: D(x; σ, u) = u + D(x − u; σ, u).
+    pub about: bool,
+}
+
+impl Condition {
+    /// As a model file's metadata name it.
+    pub fn to_metadata(self) -> [(&'static str, String); 4] {
+        [
+            ("condition", self.width.to_string()),
+            ("condition_mean", self.mean.to_string()),
+            ("condition_std", self.deviation.to_string()),
+            ("about_condition", self.about.to_string()),
+        ]
+    }
+
+    /// From the metadata of a network of items of `dim` numbers, which need not have any.
+    ///
+    /// # Errors
+    /// On what is no condition.
+    pub fn from_metadata<'a>(
+        entry: impl Fn(&str) -> Option<&'a str>,
+        dim: usize,
+    ) -> Result<Option<Condition>> {
+        let Some(width) = entry("condition") else { return Ok(None) };
+        let lacking = |key: &str| format!("its metadata lack a proper {key}");
+        let width = width.parse().ok().filter(|n| (1..=Condition::MOST).contains(n));
+        let number = |key: &str| entry(key).and_then(|v| v.parse::<f64>().ok()).filter(|v| v.is_finite());
+        let condition = Condition {
+            width: width.with_context(|| lacking("condition"))?,
+            mean: number("condition_mean").with_context(|| lacking("condition_mean"))?,
+            deviation: number("condition_std")
+                .filter(|v| SIGMAS.contains(v))
+                .with_context(|| lacking("condition_std"))?,
+            about: entry("about_condition")
+                .and_then(|v| v.parse().ok())
+                .with_context(|| lacking("about_condition"))?,
+        };
+        ensure!(!condition.about || condition.width == dim, lacking("condition"));
+        Ok(Some(condition))
+    }
+
+    /// The most numbers that a network is told.
+    pub const MOST: usize = LARGEST;
+
+    /// As the network sees it.
+    pub fn seen<T: Scalar>(&self, u: ArrayView2<T>) -> Array2<T> {
+        let (mean, scale) = (T::of(self.mean), T::of(1.0 / self.deviation));
+        u.mapv(|v| (v - mean) * scale)
+    }
+}
+
 /// Numbers that stand for the noise level in vector networks, and the width of
 /// what is made of them.
 const FEATURES: usize = 32;
@@ -112,6 +173,11 @@ impl Architecture {
     /// Whether it may tell classes apart: whether it has an embedding that theirs is added to.
     pub fn has_classes(&self) -> bool {
         !matches!(self, Architecture::Linear { .. } | Architecture::TwoLayer { .. })
+    }
+
+    /// Whether it may be told a condition.
+    pub fn takes_condition(&self) -> bool {
+        matches!(self, Architecture::Mlp { .. })
     }
 
     /// As a model file's metadata name it.
@@ -218,10 +284,28 @@ impl Architecture {
     /// # Errors
     /// As [`Architecture::graph`]; classes of networks that have none.
     pub fn graph_of<T: Scalar>(&self, item: &[usize], classes: Option<Classes>) -> Result<Graph<T>> {
+        self.graph_given(item, classes, None)
+    }
+
+    /// The same of a network that is told so many numbers of every row, if it is.
+    ///
+    /// # Errors
+    /// As [`Architecture::graph_of`]; a condition of networks that take none.
+    pub fn graph_given<T: Scalar>(
+        &self,
+        item: &[usize],
+        classes: Option<Classes>,
+        condition: Option<usize>,
+    ) -> Result<Graph<T>> {
         let d = item.iter().product();
         ensure!(
             classes.is_none() || self.has_classes(),
             "networks of kind {} have no classes; mlp, unet, resnet and uvit have",
+            self.name()
+        );
+        ensure!(
+            condition.is_none() || self.takes_condition(),
+            "networks of kind {} take no condition; mlp does",
             self.name()
         );
         match *self {
@@ -242,7 +326,7 @@ impl Architecture {
             Architecture::Mlp { width, depth } => {
                 ensure!(depth <= DEEPEST, "--depth {depth}: at most {DEEPEST}");
                 ensure!(width > 0 && depth > 0, "--width and --depth: must be at least 1");
-                Ok(mlp(d, width, depth, classes))
+                Ok(mlp(d, width, depth, classes, condition))
             }
             Architecture::UNet { width, ref mult, blocks, padding } => {
                 let [height, across, channels] = image(item)?;
@@ -445,10 +529,21 @@ fn two_layer<T: Scalar>(d: usize, width: usize, tied: bool, conditioned: bool) -
     g
 }
 
-fn mlp<T: Scalar>(d: usize, width: usize, depth: usize, classes: Option<Classes>) -> Graph<T> {
+/// A condition comes in beside the data.
+fn mlp<T: Scalar>(
+    d: usize,
+    width: usize,
+    depth: usize,
+    classes: Option<Classes>,
+    condition: Option<usize>,
+) -> Graph<T> {
     let mut g = Graph::new(Shape::vector(d));
     let e = g.vector_embedding(classes);
-    let mut h = g.linear("in", DATA, width, 1.0);
+    let x = condition.map_or(DATA, |m| {
+        let u = g.condition(m);
+        g.add(Concat, &[DATA, u], false)
+    });
+    let mut h = g.linear("in", x, width, 1.0);
     g.call("in", h);
     for block in 0..depth {
         let name = |part: &str| format!("blocks.{block}.{part}");

@@ -65,6 +65,8 @@ pub struct Graph<T> {
     places: Vec<Place<T>>,
     /// Where rows' classes come in, if they do: one number each, −1 where there is none.
     class: Option<Node>,
+    /// Where rows' conditions come in, if they do.
+    condition: Option<Node>,
     pub parameters: Vec<Parameter>,
     /// Values inside that have a name.
     hidden: Vec<(String, Node)>,
@@ -94,7 +96,7 @@ impl<T: Scalar> Graph<T> {
     /// Of data of this shape and a noise level, so far without layers.
     pub fn new(data: Shape) -> Graph<T> {
         let places = vec![Place::input(data), Place::input(Shape::vector(1))];
-        Graph { places, class: None, parameters: Vec::new(), hidden: Vec::new() }
+        Graph { places, class: None, condition: None, parameters: Vec::new(), hidden: Vec::new() }
     }
 
     /// Where the class of rows comes in, one number each.
@@ -103,6 +105,16 @@ impl<T: Scalar> Graph<T> {
         let node = *self.class.get_or_insert(next);
         if node == next {
             self.places.push(Place::input(Shape::vector(1)));
+        }
+        node
+    }
+
+    /// Where the condition of rows comes in, so many numbers each.
+    pub fn condition(&mut self, width: usize) -> Node {
+        let next = self.places.len();
+        let node = *self.condition.get_or_insert(next);
+        if node == next {
+            self.places.push(Place::input(Shape::vector(width)));
         }
         node
     }
@@ -211,13 +223,29 @@ impl<T: Scalar> Graph<T> {
     /// F(x; c, k) for every row of x, k its class.
     ///
     /// # Panics
-    /// When there is not one class a row: a programming error.
+    /// As [`Graph::forward_given`].
     pub fn forward_of(
         &self,
         p: &[T],
         x: ArrayView2<T>,
         noise: &[T],
         classes: &[Class],
+        tape: &mut Tape<T>,
+    ) -> Array2<T> {
+        self.forward_given(p, x, noise, classes, None, tape)
+    }
+
+    /// F(x; c, k, u) for every row of x, k its class and u, (n, m), its condition, as the network sees it.
+    ///
+    /// # Panics
+    /// When there is not one class and, of a network with one, one condition a row: a programming error.
+    pub fn forward_given(
+        &self,
+        p: &[T],
+        x: ArrayView2<T>,
+        noise: &[T],
+        classes: &[Class],
+        condition: Option<ArrayView2<T>>,
         tape: &mut Tape<T>,
     ) -> Array2<T> {
         assert!(classes.len() == x.nrows(), "a class for every row");
@@ -232,6 +260,11 @@ impl<T: Scalar> Graph<T> {
             for (value, class) in tape.values[node].all_mut().iter_mut().zip(classes) {
                 *value = class.map_or(T::of(-1.0), |k| T::of(f64::from(k)));
             }
+        }
+        if let Some(node) = self.condition {
+            let condition = condition.filter(|u| u.dim() == (x.nrows(), self.places[node].shape.len()));
+            assert!(condition.is_some(), "a condition for every row");
+            condition.into_iter().for_each(|u| tape.values[node].assign_rows(u));
         }
         for (node, place) in self.places.iter().enumerate() {
             let Some(layer) = &place.layer else { continue };

@@ -15,6 +15,6 @@ pub mod layers;
 pub mod preconditioning;
 pub mod random_features;
 
-pub use architecture::{Architecture, Classes, Padding};
+pub use architecture::{Architecture, Classes, Condition, Padding};
 pub use graph::{Class, Graph, Tape};
 pub use preconditioning::Preconditioning;

@@ -19,6 +19,8 @@ pub enum Preconditioning {
     Subvp,
     /// x + σ F(x).
     Ve,
+    /// σ_d F of the condition alone: neither x nor σ is seen.
+    Mean,
     /// EDM's, shifted so that D(x; σ_min) = x.
     Consistency { sigma_min: f64 },
 }
@@ -39,6 +41,7 @@ impl Preconditioning {
         let total = (s2 + d2).sqrt();
         match self {
             Preconditioning::Plain => Coefficients { skip: 0.0, rest: 1.0, out: 1.0, input: 1.0 },
+            Preconditioning::Mean => Coefficients { skip: 0.0, rest: 1.0, out: sigma_data, input: 0.0 },
             Preconditioning::Edm => Coefficients {
                 skip: d2 / (s2 + d2),
                 rest: s2 / (s2 + d2),
@@ -65,9 +68,9 @@ impl Preconditioning {
             }
         }
     }
-}
 
-/// The noise level as a network sees it.
-pub fn noise_input<T: Scalar>(sigma: f64) -> T {
-    T::of(0.25 * sigma.ln())
+    /// The noise level as a network sees it.
+    pub fn noise_input<T: Scalar>(self, sigma: f64) -> T {
+        T::of(if self == Preconditioning::Mean { 0.0 } else { 0.25 * sigma.ln() })
+    }
 }

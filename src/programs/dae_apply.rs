@@ -83,6 +83,7 @@ impl Program for Arguments {
         job.wait_for_stdin(&[Some(&self.model), self.points.as_deref()])?;
         let model = job.model(Some(&self.model))?;
         job.class_is_for([&model])?;
+        job.condition_is_for([&model])?;
         let rows = job.points(self.points.as_deref(), &model, &self.model)?;
         let dtype = job.dtype(&[model.dtype, rows.dtype()]);
         with_dtype!(dtype, T => self.apply::<T>(job, model, rows, &sigmas))

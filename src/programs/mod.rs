@@ -54,7 +54,9 @@ use std::process::ExitCode;
 use clap::Args;
 
 use crate::cli::ending::end;
-use crate::cli::flags::Flag::{Class, ClassOfRows, Dtype, Format, Nan, Rows, Seed, Shape, Workers};
+use crate::cli::flags::Flag::{
+    Class, ClassOfRows, ConditionOfRows, Dtype, Format, Nan, Rows, Seed, Shape, Workers,
+};
 use crate::cli::registry::Content::{Answers, Model, Picture, Samples, Table, Verdict};
 use crate::cli::registry::{Entry, program, several};
 use crate::cli::run::{arguments, run};
@@ -66,12 +68,12 @@ use crate::stream::NanPolicy::{Error, Pass};
 pub static PROGRAMS: &[Entry] = &[
     program::<molrg_gen::Arguments>("molrg-gen", &[Model], Samples, &[Format, Dtype, Seed, Rows, Shape]),
     program::<dae_fit::Arguments>("dae-fit", &[Samples], Model, &[Dtype, Seed, Rows, Nan(Error), Shape]),
-    program::<dae_apply::Arguments>("dae-apply", &[Model, Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, ClassOfRows]),
+    program::<dae_apply::Arguments>("dae-apply", &[Model, Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, ClassOfRows, ConditionOfRows]),
     program::<dae_features::Arguments>("dae-features", &[Model, Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Class]),
     program::<dae_serve::Arguments>("dae-serve", &[Model], Answers, &[]),
     program::<dae_compare::Arguments>("dae-compare", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, ClassOfRows]),
     program::<dae_distill::Arguments>("dae-distill", &[Model, Samples], Model, &[Dtype, Seed, Rows, Nan(Error), Shape, Workers, ClassOfRows]),
-    program::<pf_sample::Arguments>("pf-sample", &[Model, Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, ClassOfRows]),
+    program::<pf_sample::Arguments>("pf-sample", &[Model, Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, ClassOfRows, ConditionOfRows]),
     program::<rp_score::Arguments>("rp-score", &[Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers]),
     program::<pfd::Arguments>("pfd", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, ClassOfRows]),
     program::<jacobian_rank::Arguments>("jacobian-rank", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
@@ -95,7 +97,7 @@ pub static PROGRAMS: &[Entry] = &[
     program::<measure::Arguments>("measure", &[Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape]),
     program::<restore::Arguments>("restore", &[Model, Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
     program::<sde::Arguments>("sde", &[], Samples, &[Format, Dtype, Seed, Rows]),
-    program::<assimilate::Arguments>("assimilate", &[Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape]),
+    program::<assimilate::Arguments>("assimilate", &[Samples, Model], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape]),
     several::<bridge::About>("bridge", &[
         program::<bridge::score::Arguments>("score", &[], Samples, &[Format, Dtype, Seed, Rows]),
         program::<bridge::fit::Arguments>("fit", &[], Table, &[Format, Seed]),

@@ -11,6 +11,12 @@
 //! | ve (same) | ln σ uniform on 0.02 … 100 | σ⁻² |
 //! | uniform | ln σ uniform on σ_min … σ_max | as edm |
 //! | fixed | one | 1 |
+//! | interpolant (arXiv 2501.16642) | (1 − s)/s^{3/2} of s ~ U(0, 1) | (s(2 − s)/(1 − s))² |
+//! | regression | none: D is a function of the condition | 1 |
+//!
+//! An interpolant goes from a state x_0, which is the condition, to the next, x_1: X_s = (1 − s)x_0 + s²x_1 + √s(1 − s)z.
+//! Its drift b = E[R | X_s, x_0], R = −x_0 + 2s x_1 − √s z, is learned by ‖b − R‖². As (X_s − (1 − s)x_0)/s² = x_1 + σz with
+//! σ = (1 − s)/s^{3/2}, that is denoising: b = (s(2 − s)D − X_s)/(1 − s), and b − R = s(2 − s)/(1 − s) (D − x_1).
 //!
 //! Consistency training (arXiv 2310.14189) compares the network with itself, held
 //! fixed, at the next lower level of a grid that becomes finer:
@@ -31,6 +37,8 @@ pub enum Loss {
     Ve,
     Uniform { sigma_min: f64, sigma_max: f64 },
     Fixed { sigma: f64 },
+    Interpolant,
+    Regression,
     Consistency { sigma_min: f64, sigma_max: f64 },
 }
 
@@ -57,18 +65,26 @@ impl Loss {
             Loss::Ve => "ve",
             Loss::Uniform { .. } => "uniform",
             Loss::Fixed { .. } => "fixed",
+            Loss::Interpolant => "interpolant",
+            Loss::Regression => "regression",
             Loss::Consistency { .. } => "consistency",
         }
+    }
+
+    /// Whether it is of rows given what they follow, so that they are learned less that where both are items of one width.
+    pub fn is_of_transitions(self) -> bool {
+        matches!(self, Loss::Interpolant | Loss::Regression)
     }
 
     /// The form of denoiser that the loss is published with.
     pub fn preconditioning(self) -> Preconditioning {
         match self {
-            Loss::Edm | Loss::Uniform { .. } => Preconditioning::Edm,
+            Loss::Edm | Loss::Uniform { .. } | Loss::Interpolant => Preconditioning::Edm,
             Loss::Vp => Preconditioning::Vp,
             Loss::Subvp => Preconditioning::Subvp,
             Loss::Ve => Preconditioning::Ve,
             Loss::Fixed { .. } => Preconditioning::Plain,
+            Loss::Regression => Preconditioning::Mean,
             Loss::Consistency { sigma_min, .. } => Preconditioning::Consistency { sigma_min },
         }
     }
@@ -114,6 +130,13 @@ impl Levels {
             Loss::Ve => inverse_square(log_uniform(uniform(rng), 0.02, 100.0)),
             Loss::Uniform { sigma_min, sigma_max } => edm(log_uniform(uniform(rng), sigma_min, sigma_max)),
             Loss::Fixed { sigma } => Level { sigma, weight: 1.0, target: None },
+            Loss::Interpolant => {
+                // Where σ and 1/σ have squares in f32.
+                let s = uniform(rng).clamp(1e-9, 1.0 - 1e-9);
+                let slope = s * (2.0 - s) / (1.0 - s);
+                Level { sigma: (1.0 - s) / s.powf(1.5), weight: slope * slope, target: None }
+            }
+            Loss::Regression => Level { sigma: 1.0, weight: 1.0, target: None },
             Loss::Consistency { .. } => {
                 let drawn = uniform(rng);
                 let interval = self.below.partition_point(|p| *p <= drawn).min(self.below.len() - 1);

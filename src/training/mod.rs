@@ -25,7 +25,7 @@ use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut1, Axis};
 use rayon::prelude::*;
 
 use crate::linalg::{dot, squared_distance, squared_norms, sum_by};
-use crate::network::preconditioning::{Coefficients, Preconditioning, noise_input};
+use crate::network::preconditioning::{Coefficients, Preconditioning};
 use crate::network::{Class, Graph, Tape};
 use crate::random::{Purpose, fill_normal, step_rng, uniform};
 use crate::scalar::{Scalar, vectorized};
@@ -124,6 +124,8 @@ pub struct Trainer<T> {
     item_shape: Vec<usize>,
     data: Array2<T>,
     labels: Option<Labels>,
+    /// Of every row, as the network sees it.
+    condition: Option<Array2<T>>,
     /// Root mean square deviation of the data from their mean: σ_data.
     pub sigma_data: f64,
     settings: Settings,
@@ -157,6 +159,7 @@ impl<T: Scalar> Trainer<T> {
             item_shape: item_shape.to_vec(),
             data,
             labels: None,
+            condition: None,
             sigma_data,
             settings,
             state: State::default(),
@@ -191,6 +194,16 @@ impl<T: Scalar> Trainer<T> {
         let (count, rows) = (labels.classes.len(), self.data.nrows());
         ensure!(count == rows, "{count} labels for {rows} rows");
         Ok(Trainer { labels: Some(labels), ..self })
+    }
+
+    /// The same with a condition of every row, as the network sees it.
+    ///
+    /// # Errors
+    /// Another number of them.
+    pub fn conditioned(self, condition: Array2<T>) -> Result<Trainer<T>> {
+        let (count, rows) = (condition.nrows(), self.data.nrows());
+        ensure!(count == rows, "{count} conditions for {rows} rows");
+        Ok(Trainer { condition: Some(condition), ..self })
     }
 
     /// Rows of a batch.
@@ -244,7 +257,7 @@ impl<T: Scalar> Trainer<T> {
         // Clean rows, noise, their sum, that scaled, the output, and the residual.
         let row = self.graph.bytes_per_row().saturating_add(6 * self.data.ncols() * size);
         [
-            self.data.len() * size,
+            (self.data.len() + self.condition.as_ref().map_or(0, |u| u.len())) * size,
             copies.saturating_mul(self.parameter_count()).saturating_mul(size),
             (at_once * self.rows_at_once()).saturating_mul(row),
         ]
@@ -332,7 +345,7 @@ impl<T: Scalar> Trainer<T> {
         let (n, d) = (rows.len(), self.data.ncols());
         let mut clean = Array2::zeros((n, d));
         let mut noise = Array2::zeros((n, d));
-        let drawn: Vec<(Level, Class)> = clean
+        let drawn: Vec<(Level, Class, usize)> = clean
             .axis_iter_mut(Axis(0))
             .into_par_iter()
             .zip(noise.axis_iter_mut(Axis(0)))
@@ -354,11 +367,13 @@ impl<T: Scalar> Trainer<T> {
                 if mirrored {
                     mirror(clean, &self.item_shape);
                 }
-                (level, self.class(row as u64, index))
+                (level, self.class(row as u64, index), index)
             })
             .collect();
-        let (levels, classes) = drawn.into_iter().unzip();
-        Examples { clean, noise, levels, classes }
+        let indices: Vec<usize> = drawn.iter().map(|(.., index)| *index).collect();
+        let condition = self.condition.as_ref().map(|all| all.select(Axis(0), &indices));
+        let (levels, classes) = drawn.into_iter().map(|(level, class, _)| (level, class)).unzip();
+        Examples { clean, noise, levels, classes, condition }
     }
 
     /// The class that a row of the coming step is learned with: that of the data's row, unless it is dropped.
@@ -371,7 +386,7 @@ impl<T: Scalar> Trainer<T> {
     /// D at the parameters as they are, for rows at levels of their own; F's
     /// values stay on the tape.
     fn denoised(&self, examples: &Examples<T>, sigmas: &[f64], tape: &mut Tape<T>) -> Array2<T> {
-        let Examples { clean, noise, classes, .. } = examples;
+        let Examples { clean, noise, classes, condition, .. } = examples;
         let coefficients = self.coefficients(sigmas);
         let mut x = Array2::zeros(clean.raw_dim());
         for_rows(&mut x, |i, mut x| {
@@ -384,8 +399,10 @@ impl<T: Scalar> Trainer<T> {
             let input = T::of(coefficients[i].input);
             x.mapv_inplace(|v| v * input);
         });
-        let level: Vec<T> = sigmas.iter().map(|&s| noise_input(s)).collect();
-        let mut output = self.graph.forward_of(&self.state.parameters, scaled.view(), &level, classes, tape);
+        let level: Vec<T> = sigmas.iter().map(|&s| self.preconditioning().noise_input(s)).collect();
+        let condition = condition.as_ref().map(|u| u.view());
+        let mut output =
+            self.graph.forward_given(&self.state.parameters, scaled.view(), &level, classes, condition, tape);
         for_rows(&mut output, |i, mut f| {
             let (skip, out) = (T::of(coefficients[i].skip), T::of(coefficients[i].out));
             f.zip_mut_with(&x.row(i), |f, &x| *f = skip * x + out * *f);
@@ -482,10 +499,15 @@ fn chunks<T>(list: &mut [T], count: usize) -> Vec<&mut [T]> {
 /// Standard deviation of all numbers of the data.
 pub fn deviation<T: Scalar>(data: ArrayView2<T>) -> f64 {
     let count = data.len() as f64;
-    let ones = Array1::ones(data.ncols());
-    let mean = data.outer_iter().map(|row| dot(row, ones.view())).sum::<f64>() / count;
+    let mean = mean_of_all(data);
     let centre = Array1::from_elem(data.ncols(), T::of(mean));
     (data.outer_iter().map(|row| squared_distance(row, centre.view())).sum::<f64>() / count).sqrt()
+}
+
+/// The mean of all numbers.
+pub fn mean_of_all<T: Scalar>(data: ArrayView2<T>) -> f64 {
+    let ones = Array1::ones(data.ncols());
+    data.outer_iter().map(|row| dot(row, ones.view())).sum::<f64>() / data.len() as f64
 }
 
 /// Calls `f` with every row and its number, on all threads.
@@ -506,10 +528,11 @@ fn mirror<T: Scalar>(mut image: ArrayViewMut1<T>, item_shape: &[usize]) {
     }
 }
 
-/// Rows to learn from: x_0, ε, the levels and the classes.
+/// Rows to learn from: x_0, ε, the levels, the classes and the conditions.
 struct Examples<T> {
     clean: Array2<T>,
     noise: Array2<T>,
     levels: Vec<Level>,
     classes: Vec<Class>,
+    condition: Option<Array2<T>>,
 }

@@ -10,6 +10,7 @@ directions) is exact in f16 and stored so; what is computed is f64. For every ca
     p             parameters, one flat list
     x, noise      rows and their noise levels c = ln(sigma)/4
     class         their classes, where the network has some; -1 is none
+    condition     their conditions, where the network is told some
     f             the output F(x; c), or F(x; c, class)
     target, loss  loss = mean((F - target)^2)
     gradient      of the loss, every `stride`-th number of the flat list
@@ -129,16 +130,18 @@ class MlpBlock(nn.Module):
 class Mlp(nn.Module):
     order = ["embedding", "in", "blocks", "out"]
 
-    def __init__(self, d, width, depth, classes=0):
+    def __init__(self, d, width, depth, classes=0, told=0):
         super().__init__()
+        self.told = told
         self.embedding = vector_embedding(classes)
-        self.in_ = nn.Linear(d, width)
+        self.in_ = nn.Linear(d + told, width)
         self.blocks = nn.ModuleList(MlpBlock(width) for _ in range(depth))
         self.out = nn.Linear(width, d)
 
     def forward(self, x, c):
+        c, u = c if self.told else (c, x[:, :0])
         e = self.embedding(c)
-        h = self.in_(x)
+        h = self.in_(torch.cat([x, u], dim=1))
         for block in self.blocks:
             h = block(h, e)
         return self.out(h)
@@ -389,15 +392,18 @@ def values(network, d, optimizers):
     # A prime, so that no column of a matrix is left out.
     stride = next(s for s in [1, 2, 3, 5, 7, 11, 13, 17, 23] if count <= 500 * s)
     x, noise = drawn(n, d), ((-1.2 + 1.2 * torch.randn(n)) / 4).half().double()
-    c, classes = noise, {}
+    c, beside = noise, {}
     if hasattr(getattr(network, "embedding", None), "classes"):
         k = torch.tensor([2, -1, 0])
-        c, classes = (noise, k), {"class": k.double()}
+        c, beside = (noise, k), {"class": k.double()}
+    if getattr(network, "told", 0):
+        beside = {"condition": drawn(n, network.told)}
+        c = (noise, beside["condition"])
     with torch.no_grad():
         f = network(x, c)
     target, u, v = drawn(*f.shape), drawn(*f.shape), drawn(n, d)
     loss_of = lambda: F.mse_loss(network(x, c), target)
-    out = {"x": x, "noise": noise, **classes, "u": u, "v": v, "target": target, "f": f, "loss": loss_of().detach()}
+    out = {"x": x, "noise": noise, **beside, "u": u, "v": v, "target": target, "f": f, "loss": loss_of().detach()}
     out["vjp"] = torch.autograd.functional.vjp(lambda x: network(x, c), x, u)[1]
     out["jvp"] = torch.autograd.functional.jvp(lambda x: network(x, c), x, v)[1]
     if parameters:
@@ -419,7 +425,7 @@ def values(network, d, optimizers):
             losses.append(loss.detach())
         out[f"losses.{name}"] = torch.stack(losses)
         out[f"after.{name}"] = flat([p.detach() for _, p, _ in parameters])[::stride]
-    exact = {"p", "x", "noise", "class", "u", "v", "target"}
+    exact = {"p", "x", "noise", "class", "condition", "u", "v", "target"}
     out = {k: (t.half() if k in exact else t).contiguous() for k, t in out.items()}
     shapes = [[name, list(lay(p).shape)] for name, p, lay in parameters]
     return out, {"stride": stride, "parameters": shapes}
@@ -452,6 +458,7 @@ def cases():
     yield "mlp-classes", Mlp(7, 10, 2, classes=3), vector, adam
     yield "unet-classes", UNet(gray, 4, [1, 2], 1, classes=3), gray, adam
     yield "uvit-classes", UVit(wide, 6, 3, 2, classes=3), wide, adam
+    yield "mlp-condition", Mlp(7, 10, 2, told=4), vector, adam
 
 
 def main():

@@ -55,6 +55,8 @@ const VALUES: &[(&str, &str)] = &[
     ("guide-interval", "0.1,10"),
     ("drop-label", "0.5"),
     ("class", "0"),
+    ("until", "1"),
+    ("condition", "few.npy"),
 ];
 
 fn value(call: &Call, argument: &Arg) -> Option<String> {

@@ -128,6 +128,14 @@ pub const CALLS: &[Call] = &[
         "dae-fit",
         "train.npy --kind unet --quiet --width 8 --steps 4 --batch 19 --labels labels.npy --drop-label 0.6",
     ),
+    call(
+        "dae-fit",
+        "train.npy --kind mlp --quiet --width 8 --steps 12 --condition few-told.npy --labels labels.npy",
+    ),
+    call(
+        "dae-fit",
+        "train.npy --kind mlp --quiet --width 8 --steps 12 --loss interpolant --condition other-train.npy",
+    ),
     call("dae-fit", "train.npy --kind linear-vae -r 4 --report report.csv"),
     call("dae-fit", "train.npy --kind gan -r 4 --width 12 --depth 1 --steps 30"),
     // Without requests; tests of external models have them.
@@ -136,6 +144,8 @@ pub const CALLS: &[Call] = &[
     rowwise("dae-apply", 200, &["-"], "local.st test.npy --sigma 0.5 --quantity score"),
     rowwise("dae-apply", 200, &["-"], "network.st test.npy --sigma 0.5 --add-noise"),
     rowwise("dae-apply", 200, &["-"], "classes.st test.npy --sigma 0.5 --class 1 --quantity score"),
+    rowwise("dae-apply", 30, &["-"], "moves.st told.npy --sigma 0.5 --condition told.npy --quantity score"),
+    rowwise("pf-sample", 30, &["-"], "moves.st -n 30 --steps 5 --condition told.npy"),
     rowwise("dae-apply", 300, &["-"], "classes.st train.npy --sigma 0.5 --class labels.npy"),
     rowwise(
         "dae-apply",
@@ -454,6 +464,19 @@ pub const CALLS: &[Call] = &[
         &["-", "wide.npy"],
         "seen.npy --system brownian -d 3 --method kalman --truth paths.npy --report report.csv --deviations wide.npy",
     ),
+    rowwise(
+        "assimilate",
+        30,
+        &["-", "wide.npy"],
+        "seen.npy --system lorenz63 --method flowdas --model moves.st --known-first --truth paths.npy --particles 6 --steps 3 \
+         --report report.csv --deviations wide.npy --until 3",
+    ),
+    rowwise(
+        "assimilate",
+        30,
+        &["-"],
+        "seen.npy --system lorenz63 --burn-in 2 --method regression --model means.st --particles 5 --report report.csv",
+    ),
     rowwise("subspace-error", 3, &["-"], "student.st truth.st"),
     rowwise(
         "phase-grid",
@@ -567,6 +590,14 @@ impl Place {
             "measure a.npy --operator downsample:2 --noise-std 0.2 -o few-means.npy".into(),
             "measure a.npy --operator matrix:few.npy --noise-std 0.2 -o few-products.npy".into(),
             "sde --system lorenz63 -n 30 --steps 5 --observations seen.npy -o paths.npy".into(),
+            "npy cat paths.npy --cols ..3 -o told.npy".into(),
+            "npy noise -n 300 -d 2 --seed 6 -o few-told.npy".into(),
+            "npy noise -n 300 -d 24 --seed 7 --shape 2,4,3 -o other-train.npy".into(),
+            "npy cat paths.npy --cols 3..6 -o after.npy".into(),
+            "dae-fit after.npy --kind mlp -q --width 6 --depth 1 --steps 20 --loss interpolant --condition told.npy -o moves.st"
+                .into(),
+            "dae-fit after.npy --kind mlp -q --width 6 --depth 1 --steps 20 --loss regression --condition told.npy -o means.st"
+                .into(),
         ] {
             place.out(&line);
         }

@@ -7,7 +7,7 @@ use molrg::denoiser::{Denoiser, Differentiable, Model, NetworkDenoiser};
 use molrg::measure::numerical_rank::randomized;
 use molrg::network::architecture::Architecture;
 use molrg::network::graph::{Graph, Tape};
-use molrg::network::{Class, Classes, Padding, Preconditioning};
+use molrg::network::{Class, Classes, Condition, Padding, Preconditioning};
 use molrg::random::{Purpose, normal_rows, row_rng, standard_normals};
 use molrg::scalar::{Dtype, Scalar};
 use molrg::stream::tensors::Values;
@@ -219,6 +219,7 @@ fn denoiser(
     let p = random_parameters(&architecture.graph::<f64>(item).unwrap(), 10);
     let network = Network {
         classes: None,
+        condition: None,
         architecture,
         preconditioning,
         sigma_data: 0.6,
@@ -283,6 +284,7 @@ fn a_network_file_holds_what_was_written() {
         let p = random_parameters(&graph, 13);
         let network = Network {
             classes,
+            condition: None,
             architecture,
             preconditioning: Preconditioning::Consistency { sigma_min: 0.01 },
             sigma_data: 0.1 + 0.2,
@@ -298,5 +300,61 @@ fn a_network_file_holds_what_was_written() {
         let read = Model::read(Input::open(file.path().as_os_str(), &Ledger::off()).unwrap()).unwrap();
         let Kind::Network(found) = read.kind else { panic!("another kind") };
         assert_eq!((*found, read.item_shape), (network, item));
+    }
+}
+
+/// A network of transitions on its own condition: D shifts with both, and products are those of differences.
+#[test]
+fn what_a_network_is_told_of_a_row_goes_with_it() {
+    let architecture = Architecture::Mlp { width: 10, depth: 2 };
+    for about in [true, false] {
+        let graph = architecture.graph_given::<f64>(&[3], None, Some(3)).unwrap();
+        let p = random_parameters(&graph, 10);
+        let network = Network {
+            architecture: architecture.clone(),
+            classes: None,
+            condition: Some(Condition { width: 3, mean: 0.7, deviation: 2.0, about }),
+            preconditioning: Preconditioning::Edm,
+            sigma_data: 0.6,
+            average: Values::new(p.clone()),
+            parameters: Values::new(p.clone()),
+            optimizer: None,
+            training: Default::default(),
+        };
+        let mut denoiser = NetworkDenoiser::<f64>::new(network, &[3]).unwrap();
+        let (x, u, v) = (random_rows(11, 5, 3), random_rows::<f64>(12, 5, 3), random_rows(13, 5, 3));
+        assert!(denoiser.denoise_rows(x.view(), 0, 0.8).is_err());
+        let d = denoiser.denoised_given(x.view(), 0.8, u.view());
+        // By the formulas: x less u where it is learned so, u centred and of unit size.
+        let form = Preconditioning::Edm.at(0.8, 0.6);
+        let less = if about { &x - &u } else { x.clone() };
+        let seen = u.mapv(|u| (u - 0.7) / 2.0);
+        let noise = [0.25 * 0.8f64.ln(); 5];
+        let scaled = &less * form.input;
+        let f =
+            graph.forward_given(&p, scaled.view(), &noise, &[None; 5], Some(seen.view()), &mut Tape::new());
+        let due = &less * form.skip + f * form.out + if about { u.clone() } else { &u * 0.0 };
+        let flat = |a: &Array2<f64>| a.iter().copied().collect::<Vec<_>>();
+        // The same sums in the same order but for scales: some roundings.
+        assert!(relative(&flat(&d), &flat(&due)) < 1e-13);
+        let (again, back) = denoiser.pulled_back(x.view(), 0.8, u.view(), |_| v.clone());
+        assert!(relative(&flat(&again), &flat(&d)) < 1e-13);
+        let h = 1e-5;
+        let differences = Array2::from_shape_fn((5, 3), |(i, j)| {
+            let at = |h: f64| {
+                let mut x = x.clone();
+                x[(i, j)] += h;
+                denoiser.denoised_given(x.view(), 0.8, u.view()).row(i).dot(&v.row(i))
+            };
+            (at(h) - at(-h)) / (2.0 * h)
+        });
+        assert!(relative(&flat(&back), &flat(&differences)) < 1e-7);
+        // Rows have the conditions of their numbers, and none beyond them.
+        denoiser.give(u.clone());
+        let part = denoiser.denoise_rows(x.slice(s![2..4, ..]), 2, 0.8).unwrap();
+        assert_eq!(part, d.slice(s![2..4, ..]));
+        let (split, rest) = denoiser.split_rows(x.view(), 0, 0.8).unwrap();
+        assert!(relative(&flat(&(split + rest)), &flat(&x)) < 1e-13);
+        assert!(denoiser.denoise_rows(x.view(), 1, 0.8).is_err() && denoiser.denoise(x.view(), 0.8).is_err());
     }
 }

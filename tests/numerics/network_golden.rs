@@ -157,7 +157,9 @@ fn networks<T: Scalar>() -> Vec<(&'static str, Graph<T>)> {
     let plain = architectures().into_iter().map(|(name, a, item)| (name, a.graph(&item).unwrap()));
     let conditional = conditional().into_iter();
     let conditional = conditional.map(|(name, a, item)| (name, a.graph_of(&item, Some(CLASSES)).unwrap()));
-    plain.chain(conditional).collect()
+    let mlp = Architecture::Mlp { width: 10, depth: 2 };
+    let told = [("mlp-condition", mlp.graph_given(&[7], None, Some(4)).unwrap())];
+    plain.chain(conditional).chain(told).collect()
 }
 
 fn graphs<T: Scalar>() -> Vec<(&'static str, Graph<T>)> {
@@ -171,6 +173,11 @@ fn classes(golden: &Golden, case: &str, rows: usize) -> Vec<Class> {
     }
     let classes = golden.get::<f64>(case, "class").into_iter();
     classes.map(|class| (class >= 0.0).then_some(class as u32)).collect()
+}
+
+/// The conditions of a case's rows.
+fn condition<T: Scalar>(golden: &Golden, case: &str) -> Option<Array2<T>> {
+    case.ends_with("-condition").then(|| golden.rows(case, "condition", 4))
 }
 
 /// Largest difference relative to the largest entry.
@@ -204,7 +211,9 @@ fn agrees<T: Scalar>(tolerance: f64) {
         let rows = |key| golden.rows::<T>(case, key, graph.output_dim());
         let mut tape = Tape::new();
         let classes = classes(&golden, case, x.nrows());
-        let f = graph.forward_of(&p, x.view(), &noise, &classes, &mut tape);
+        let u = condition(&golden, case);
+        let u = u.as_ref().map(|u| u.view());
+        let f = graph.forward_given(&p, x.view(), &noise, &classes, u, &mut tape);
         check("F", f.as_slice().unwrap(), &golden.get(case, "f"));
         let vjp = graph.vjp(&p, &mut tape, rows("u").view());
         check("vjp", vjp.as_slice().unwrap(), &golden.get(case, "vjp"));
@@ -277,7 +286,7 @@ fn ten_steps_of_every_optimizer() {
         let x = golden.rows::<f64>(case, "x", graph.dim());
         let target = golden.rows::<f64>(case, "target", graph.dim());
         let noise: Vec<f64> = golden.get(case, "noise");
-        let classes = classes(&golden, case, x.nrows());
+        let (classes, u) = (classes(&golden, case, x.nrows()), condition(&golden, case));
         for (name, optimizer, rate, decay) in OPTIMIZERS {
             // One case has all, the others only the first.
             if case != "mlp" && name != "adam" {
@@ -290,7 +299,8 @@ fn ten_steps_of_every_optimizer() {
             let mut tape = Tape::new();
             let mut losses = Vec::new();
             for number in 1..=10 {
-                let f = graph.forward_of(&p, x.view(), &noise, &classes, &mut tape);
+                let u = u.as_ref().map(|u| u.view());
+                let f = graph.forward_given(&p, x.view(), &noise, &classes, u, &mut tape);
                 let (loss, d_output) = squares(&f, &target);
                 losses.push(loss);
                 let mut gradient = vec![0.0; p.len()];

@@ -678,3 +678,117 @@ fn what_no_minimizer_is_made_of_is_refused() {
     says(two_layer::memorizing(x.view(), 0.2, 100.0, 12), "--weight-decay");
     says(two_layer::blocks(x.view(), &labels, &[5, 1, 1], 0.2, 0.0, 12), "cluster 0 has 4 rows");
 }
+
+/// ‖b − R‖² of the paper, by its own formulas, is what the loss weighs: of any D.
+#[test]
+fn the_loss_of_interpolants_is_that_of_their_drift() {
+    let levels = drawn(Loss::Interpolant, 0.0, 1.0, 4000);
+    let times: Vec<f64> = levels
+        .iter()
+        .map(|level| {
+            // √w = s(2 − s)/(1 − s) = (1 − r²)/r of r = 1 − s.
+            let slope = level.weight.sqrt();
+            1.0 - 0.5 * ((slope * slope + 4.0).sqrt() - slope)
+        })
+        .collect();
+    for (row, (level, &s)) in
+        levels.iter().zip(&times).enumerate().filter(|(_, (_, s))| (0.01..0.99).contains(*s))
+    {
+        let [before, after, z, denoised] = normal::<f64>(row as u64, 1, 4).row(0).to_vec()[..] else {
+            panic!()
+        };
+        let x = (1.0 - s) * before + s * s * after + s.sqrt() * (1.0 - s) * z;
+        let target = -before + 2.0 * s * after - s.sqrt() * z;
+        // x = (1 − s)x_0 + s²x_1 + √s(1 − s)z, with D for x_1 and what is left for z.
+        let noise = (x - (1.0 - s) * before - s * s * denoised) / (s.sqrt() * (1.0 - s));
+        let drift = -before + 2.0 * s * denoised - s.sqrt() * noise;
+        let (found, due) = (level.weight * (denoised - after).powi(2), (drift - target).powi(2));
+        // Roundings of numbers up to some hundred, where a hundredth of s is left.
+        assert!((found - due).abs() < 1e-9 * due.max(1.0), "{s}: {found} {due}");
+        assert!(((1.0 - s) / s.powf(1.5) / level.sigma - 1.0).abs() < 1e-9, "{s} {level:?}");
+        // And as FlowDAS has it.
+        let short = (s * (2.0 - s) * denoised - x) / (1.0 - s);
+        assert!((short - drift).abs() < 1e-9 * drift.abs().max(1.0), "{s}: {short} {drift}");
+    }
+    // Of s ~ U(0, 1): mean ½ and deviation 1/√12, of 4000, four standard errors.
+    let (mean, deviation) = mean_and_deviation(times.into_iter());
+    assert!(
+        (mean - 0.5).abs() < 0.019 && (deviation - 12f64.sqrt().recip()).abs() < 0.01,
+        "{mean} {deviation}"
+    );
+}
+
+/// Rows that follow their conditions, x_1 = 0.8 x_0 + 0.5 ε, and the trainer of what they are.
+fn transitions(settings: Settings) -> Trainer<f64> {
+    let (before, noise) = (normal::<f64>(11, 4000, 1), normal::<f64>(12, 4000, 1));
+    let steps = &before * -0.2 + noise * 0.5;
+    let graph = Architecture::Mlp { width: 24, depth: 1 }.graph_given(&[1], None, Some(1)).unwrap();
+    let trainer = Trainer::new(graph, &[1], steps, settings).unwrap();
+    assert!(transitions_are_counted(&before));
+    trainer.conditioned(before).unwrap()
+}
+
+/// Another number of conditions than of rows is refused.
+fn transitions_are_counted(before: &Array2<f64>) -> bool {
+    let graph = Architecture::Mlp { width: 4, depth: 1 }.graph_given(&[1], None, Some(1)).unwrap();
+    let trainer = Trainer::new(graph, &[1], normal(1, 9, 1), settings(Loss::Interpolant, 2)).unwrap();
+    trainer.conditioned(before.clone()).is_err()
+}
+
+#[test]
+fn what_rows_follow_is_learned() {
+    let graph = Architecture::Mlp { width: 24, depth: 1 }.graph_given::<f64>(&[1], None, Some(1)).unwrap();
+    // x_0 from −1.5 to 1.5, and a step off by 0.4 of noise.
+    let before = Array2::from_shape_fn((7, 1), |(i, _)| 0.5 * (i as f64 - 3.0));
+    for (loss, sigma) in [(Loss::Interpolant, 0.5), (Loss::Interpolant, 3.0), (Loss::Regression, 1.0)] {
+        let mut trainer = transitions(Settings { batch: Batch::Drawn(128), ..settings(loss, 3000) });
+        for _ in 0..3000 {
+            trainer.step().unwrap();
+        }
+        let form = trainer.preconditioning();
+        let by = form.at(sigma, trainer.sigma_data);
+        let x = before.mapv(|u| -0.2 * u + 0.4);
+        let noise = vec![form.noise_input(sigma); 7];
+        let p = &trainer.state.average;
+        let f = graph.forward_given(
+            p,
+            (&x * by.input).view(),
+            &noise,
+            &[None; 7],
+            Some(before.view()),
+            &mut Tape::new(),
+        );
+        let found = &x * by.skip + f * by.out;
+        // Of N(−0.2 u, 0.25): the mean and a share v/(v + σ²) of what is off it; of a regression the mean alone.
+        let share = if loss == Loss::Regression { 0.0 } else { 0.25 / (0.25 + sigma * sigma) };
+        let worst = found
+            .iter()
+            .zip(&before)
+            .fold(0.0f64, |worst, (d, u)| worst.max((d - (-0.2 * u + share * 0.4)).abs()));
+        // Measured: at most 0.03 of steps of deviation 0.54.
+        assert!(worst < 0.08, "{loss:?} at {sigma}: {worst}");
+    }
+}
+
+#[test]
+fn neither_threads_nor_stops_change_what_is_learned_of_conditions() {
+    let settings = || Settings { batch: Batch::Drawn(37), ..settings(Loss::Interpolant, 6) };
+    let on = |threads, stop: u64| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let mut first = transitions(settings());
+            for _ in 0..stop {
+                first.step().unwrap();
+            }
+            let mut second = transitions(settings());
+            second.restore(first.state.clone()).unwrap();
+            for _ in stop..6 {
+                second.step().unwrap();
+            }
+            second.state
+        })
+    };
+    let one = on(1, 0);
+    assert_eq!(on(3, 0), one);
+    assert_eq!(on(2, 4), one);
+}

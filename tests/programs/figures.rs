@@ -751,6 +751,38 @@ fn inverse(figures: &Figures) {
     assert!(blurred("pseudo") > 10.0 * blurred("dps"));
 }
 
+/// FlowDAS follows both systems, by second order better than by first and than as its code has it on the chaotic one; members that
+/// a regression moves keep no spread, where a learned transition forecasts the law.
+fn assimilation(figures: &Figures) {
+    let table = figures.table("assimilation");
+    let mean = |system: &str, task: &str, method: &str, score: &str| {
+        let fields = [("system", system), ("task", task), ("method", method), ("score", score)];
+        let curve = table.curve(&fields, "step", "value");
+        curve.iter().map(|p| p.1).sum::<f64>() / curve.len() as f64
+    };
+    let rmse = |method: &str| mean("lorenz", "follow", method, "rmse");
+    assert!(rmse("flowdas") < 0.85 * rmse("first"), "{} {}", rmse("flowdas"), rmse("first"));
+    assert!(rmse("flowdas") < 0.7 * rmse("published"), "{} {}", rmse("flowdas"), rmse("published"));
+    // What knows the system is not beaten.
+    assert!(rmse("particle") < 1.05 * rmse("flowdas"), "{} {}", rmse("particle"), rmse("flowdas"));
+    for system in ["lorenz", "well"] {
+        let of = |task: &str, method: &str, score: &str| mean(system, task, method, score);
+        // To see helps: without, errors are as large as the law is wide.
+        let (seen, blind) = (of("follow", "flowdas", "rmse"), of("forecast", "flowdas", "rmse"));
+        assert!(seen < 0.7 * blind, "{system}: {seen} {blind}");
+        // As much as it is off, it says.
+        let calibrated = of("follow", "flowdas", "spread") / seen;
+        assert!((0.6..2.2).contains(&calibrated), "{system}: {calibrated}");
+        // Rounding alone tells its members apart.
+        let collapsed = of("forecast", "regression", "spread");
+        assert!(collapsed < 1e-6, "{system}: {collapsed}");
+        // Of the law's width, by particles that the system itself moves. In the small figure the network of lorenz is a rough one.
+        let width = of("forecast", "flowdas", "spread") / of("forecast", "particle", "spread");
+        let most = if figures.full { 1.35 } else { 2.3 };
+        assert!((0.8..most).contains(&width), "{system}: {width}");
+    }
+}
+
 /// Samples end about σ²e off the ridge, e being the error of the score across it, and as much off its modes, of the
 /// error along: of the optimum not at all, of random features the less the longer they are trained.
 fn ridge(figures: &Figures) {
@@ -831,5 +863,6 @@ claims!(
     local_machines,
     linear_lens,
     inverse,
+    assimilation,
     ridge
 );

@@ -130,6 +130,10 @@ enum LossKind {
     Uniform,
     /// One noise level, --sigma; the network does not see it
     Fixed,
+    /// The drift of a stochastic interpolant from the states of --condition to the rows, which follow them
+    Interpolant,
+    /// The mean of the rows given --condition, without noise
+    Regression,
     /// Consistency training: the model maps noise to data in one step
     Consistency,
 }
@@ -281,6 +285,8 @@ impl TrainingArgs {
             LossKind::Subvp => Loss::Subvp,
             LossKind::Ve => Loss::Ve,
             LossKind::Uniform => Loss::Uniform { sigma_min, sigma_max },
+            LossKind::Interpolant => Loss::Interpolant,
+            LossKind::Regression => Loss::Regression,
             LossKind::Consistency => Loss::Consistency { sigma_min, sigma_max },
             LossKind::Fixed => {
                 let sigma = self.sigma.context("--loss fixed: needs its noise level; give --sigma")?;
@@ -316,6 +322,11 @@ impl TrainingArgs {
             flip: self.flip,
             seed,
         };
+        ensure!(
+            !settings.loss.is_of_transitions() || kind == NetworkKind::Mlp,
+            "--loss {}: is for --kind mlp, with --condition",
+            settings.loss.name()
+        );
         ensure!(steps > 0, "--steps 0: training needs at least one");
         ensure!(peak > 0.0 && peak.is_finite(), "--lr {peak}: must be positive");
         ensure!(

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use ndarray::Array2;
 use sha2::{Digest, Sha256};
 
@@ -16,17 +16,23 @@ use crate::cli::{Job, Stopped, usage};
 use crate::denoiser::Model;
 use crate::denoiser::model::Kind;
 use crate::denoiser::network::Network;
-use crate::network::{Architecture, Classes};
+use crate::network::{Architecture, Classes, Condition};
 use crate::scalar::{Scalar, le_bytes};
+use crate::schedule::SIGMAS;
 use crate::stream::tensors::Values;
 use crate::stream::{Table, image_text};
-use crate::training::{Average, Batch, Course, Labels, Loss, Settings, State, Trainer};
+use crate::training::{
+    Average, Batch, Course, Labels, Loss, Settings, State, Trainer, deviation, mean_of_all,
+};
 
 /// Columns of the report of a trained network; the loss is the mean over the log's last interval.
 pub const NETWORK_REPORT: &[&str] = &["kind", "parameters", "steps", "loss"];
 
 /// Data wider than a quarter of the default σ_max are not covered by the noise that a flow starts from.
 const WIDEST: f64 = 20.0;
+
+/// Steps from state to state that an interpolant's noise hides for all but a few hundredths of s.
+const NARROWEST: f64 = 0.03;
 
 /// What a network is trained on.
 pub struct Samples<T> {
@@ -36,6 +42,8 @@ pub struct Samples<T> {
     pub rows: Array2<T>,
     /// Of the rows, where they have some, with the classes.
     pub labels: Option<(Labels, Classes)>,
+    /// What the network is told of each, as it is.
+    pub conditions: Option<Array2<T>>,
 }
 
 impl TrainingArgs {
@@ -55,23 +63,28 @@ impl TrainingArgs {
         let log_table = self.log.as_deref().map(|p| job.side_table(p, COLUMNS)).transpose()?;
         // It says how a run went that diverged.
         let log_table = log_table.map(|table| table.strict(false));
-        let Samples { name, item_shape, rows: data, labels } = samples;
+        let Samples { name, item_shape, rows: mut data, labels, conditions } = samples;
         let classes = labels.as_ref().map(|(_, classes)| *classes);
-        let graph = architecture.graph_of::<T>(&item_shape, classes).map_err(usage)?;
-        let record = record(settings, &data, labels.as_ref().map(|(labels, _)| labels));
-        let trainer = Trainer::new(graph, &item_shape, data, settings.clone()).with_context(|| name)?;
-        let mut trainer = match labels {
-            Some((labels, _)) => trainer.labelled(labels)?,
-            None => trainer,
-        };
+        let record = record(settings, &data, labels.as_ref().map(|(labels, _)| labels), conditions.as_ref());
+        let condition = conditions.as_ref().map(|u| told(settings.loss, &mut data, u)).transpose()?;
+        let width = condition.map(|told| told.width);
+        let graph = architecture.graph_given::<T>(&item_shape, classes, width).map_err(usage)?;
+        let mut trainer = Trainer::new(graph, &item_shape, data, settings.clone()).with_context(|| name)?;
+        if let Some((labels, _)) = labels {
+            trainer = trainer.labelled(labels)?;
+        }
+        if let Some((told, u)) = condition.zip(conditions) {
+            trainer = trainer.conditioned(told.seen(u.view()))?;
+        }
         let [data, parameters, activations] = trainer.memory().map(|b| b as f64 / 1e6);
         job.note(&format!(
-            "{} of {} parameters for items of {}{}, sigma_data {:.4}; memory: data {data:.1} MB, parameters with gradients and \
+            "{} of {} parameters for items of {}{}{}, sigma_data {:.4}; memory: data {data:.1} MB, parameters with gradients and \
              moments {parameters:.1} MB, activations {activations:.1} MB",
             architecture.name(),
             trainer.parameter_count(),
             image_text(&item_shape),
             classes.map_or(String::new(), |classes| format!(" in {} classes", classes.count)),
+            condition.map_or(String::new(), |told| format!(" given {} numbers", told.width)),
             trainer.sigma_data,
         ));
         let spread = trainer.sigma_data;
@@ -81,8 +94,15 @@ impl TrainingArgs {
                  start, and losses draw few levels so high; scale the data to about 1 (npy images)"
             ));
         }
+        if settings.loss == Loss::Interpolant && spread < NARROWEST {
+            job.warn(&format!(
+                "the rows are {spread:.3e} from the states that they follow (root mean square about the mean), where an \
+                 interpolant's noise has a deviation of up to 0.38: nearly all of what is drawn says nothing of them; bring \
+                 states to a scale on which they move by about 1"
+            ));
+        }
         let every = self.log_every.unwrap_or((settings.steps / 200).max(1));
-        let mut run = Run { architecture, classes, item_shape, record, log: Log::new(every) };
+        let mut run = Run { architecture, classes, condition, item_shape, record, log: Log::new(every) };
         if let Some(checkpoints) = checkpoints {
             checkpoints.restore(&mut run, &mut trainer)?;
             checkpoints.listen()?;
@@ -161,18 +181,43 @@ impl TrainingArgs {
     }
 }
 
+/// What a network is told by conditions of its rows, which become less them where they are learned so.
+fn told<T: Scalar>(loss: Loss, rows: &mut Array2<T>, conditions: &Array2<T>) -> Result<Condition> {
+    let width = conditions.ncols();
+    ensure!(
+        loss != Loss::Interpolant || width == rows.ncols(),
+        "--condition: has {width} numbers a row, where --loss interpolant needs the states before, of {}",
+        rows.ncols()
+    );
+    ensure!(width <= Condition::MOST, "--condition: {width} numbers a row; at most {}", Condition::MOST);
+    let (deviation, first) = (deviation(conditions.view()), conditions.first());
+    ensure!(
+        SIGMAS.contains(&deviation) && conditions.iter().any(|v| Some(v) != first),
+        "--condition: its numbers are all the same, or too large or small to learn from (their deviation is {deviation})"
+    );
+    let mean = mean_of_all(conditions.view());
+    let about = loss.is_of_transitions() && width == rows.ncols();
+    if about {
+        *rows -= conditions;
+    }
+    Ok(Condition { width, mean, deviation, about })
+}
+
 /// What makes a run: two with the same record are the same run.
 fn record<T: Scalar>(
     settings: &Settings,
     data: &Array2<T>,
     labels: Option<&Labels>,
+    conditions: Option<&Array2<T>>,
 ) -> BTreeMap<String, String> {
-    let mut hash = Sha256::new();
-    hash.update(format!("{:?}", data.dim()));
-    for row in data.outer_iter() {
-        hash.update(le_bytes(&row.mapv(Scalar::wide).to_vec()));
-    }
-    let data = in_hexadecimal(hash);
+    let digest = |rows: &Array2<T>| {
+        let mut hash = Sha256::new();
+        hash.update(format!("{:?}", rows.dim()));
+        for row in rows.outer_iter() {
+            hash.update(le_bytes(&row.mapv(Scalar::wide).to_vec()));
+        }
+        in_hexadecimal(hash)
+    };
     let Settings { loss, optimizer, decay, momentum, rate, average, steps, batch, flip, seed } = settings;
     let mut all = vec![
         ("loss", loss.name().to_string()),
@@ -201,18 +246,19 @@ fn record<T: Scalar>(
         ("flip", flip.to_string()),
         ("seed", seed.to_string()),
         ("dtype", T::DTYPE.to_string()),
-        ("data", data),
+        ("data", digest(data)),
     ];
     if let Some(Labels { classes, drop }) = labels {
         let hash = classes.iter().fold(Sha256::new(), |hash, class| hash.chain_update(class.to_le_bytes()));
         all.extend([("labels", in_hexadecimal(hash)), ("drop-label", drop.to_string())]);
     }
+    all.extend(conditions.map(|u| ("condition", digest(u))));
     match loss {
         Loss::Fixed { sigma } => all.push(("sigma", sigma.to_string())),
         Loss::Uniform { sigma_min, sigma_max } | Loss::Consistency { sigma_min, sigma_max } => {
             all.push(("sigma-range", format!("{sigma_min},{sigma_max}")));
         }
-        Loss::Edm | Loss::Vp | Loss::Subvp | Loss::Ve => {}
+        Loss::Edm | Loss::Vp | Loss::Subvp | Loss::Ve | Loss::Interpolant | Loss::Regression => {}
     }
     all.into_iter().map(|(key, value)| (format!("{RECORD}{key}"), value)).collect()
 }
@@ -234,6 +280,7 @@ pub(super) const LOG_SO_FAR: &str = "training-log";
 pub(super) struct Run {
     pub architecture: Architecture,
     pub classes: Option<Classes>,
+    pub condition: Option<Condition>,
     pub item_shape: Vec<usize>,
     pub record: BTreeMap<String, String>,
     pub log: Log,
@@ -281,6 +328,7 @@ impl Run {
         let network = Network {
             architecture: self.architecture.clone(),
             classes: self.classes,
+            condition: self.condition,
             preconditioning: trainer.preconditioning(),
             sigma_data: trainer.sigma_data,
             average: Values::new(average),

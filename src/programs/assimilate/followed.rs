@@ -3,7 +3,7 @@
 use anyhow::{Result, bail, ensure};
 use ndarray::{Array2, ArrayView1, s};
 
-use crate::dynamics::filters::{Belief, Problem};
+use crate::dynamics::filters::{Belief, Learned, Problem};
 use crate::dynamics::{Dynamics, Filter, Observation};
 use crate::measure::ensemble::{Distance, of_members, of_normal};
 
@@ -12,6 +12,11 @@ pub struct Followed {
     pub dynamics: Dynamics,
     pub observation: Observation,
     pub filter: Filter,
+    pub learned: Option<Learned>,
+    /// Whether the first states are known.
+    pub known_first: bool,
+    /// The last step whose observation is used.
+    pub until: usize,
     /// Particles, or members of the ensemble.
     pub members: usize,
     /// The paths that were seen, from the first row of work on.
@@ -42,8 +47,21 @@ impl Followed {
             None => None,
         };
         let y = y.to_shape((y.len() / m, m))?;
-        let problem =
-            Problem { dynamics: &self.dynamics, observation: &self.observation, y: y.view(), seed, row };
+        let first_known = truth.filter(|_| self.known_first).map(|all| Dynamics {
+            start: all.slice(s![..d]).to_vec(),
+            start_std: vec![0.0; d],
+            burn_in: 0,
+            ..self.dynamics.clone()
+        });
+        let problem = Problem {
+            dynamics: first_known.as_ref().unwrap_or(&self.dynamics),
+            observation: &self.observation,
+            learned: self.learned.as_ref(),
+            y: y.view(),
+            until: self.until,
+            seed,
+            row,
+        };
         let mut steps = Vec::with_capacity(y.nrows());
         problem.follow(self.filter, self.members, |k, belief| {
             let mut step = Step::of(belief, truth.as_ref().map(|all| all.slice(s![k * d..(k + 1) * d])));
@@ -53,7 +71,7 @@ impl Followed {
                  too long, a smaller --dt or more --substeps"
             );
             // Members of an ensemble weigh the same whatever is seen.
-            step.effective = belief.effective().filter(|_| self.filter == Filter::Particle);
+            step.effective = belief.effective().filter(|_| self.filter == Filter::Particle && k <= self.until);
             steps.push(step);
             Ok(())
         })?;

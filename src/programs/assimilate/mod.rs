@@ -1,6 +1,7 @@
 //! assimilate: the states of a stochastic system from observations of it.
 
 mod followed;
+mod learned;
 mod scores;
 
 use std::ffi::{OsStr, OsString};
@@ -11,11 +12,12 @@ use clap::Args;
 use ndarray::Array2;
 
 use followed::{Followed, Step};
+use learned::LearnedArgs;
 use scores::Scores;
 
 use crate::blocks::room;
 use crate::cli::{Job, ObservationArgs, Program, Source, SystemArgs, count, usage};
-use crate::dynamics::{Filter, Through};
+use crate::dynamics::{Filter, System, Through};
 use crate::linalg::cast;
 use crate::scalar::Scalar;
 use crate::stream::{ArrayWriter, Rows, block_rows};
@@ -26,7 +28,14 @@ use crate::with_dtype;
 /// That is E[x_k | y_0, …, y_k] of y = h(x) + s·ε. Observations are what sde --observations writes, (T + 1, m) a path or flat. The system's flags say what moves and where it
 /// starts, as in sde. particle is exact as --particles grows, and takes the more of them the more numbers are seen and the
 /// less noise there is; ensemble-kalman takes few, and is exact for linear systems alone; kalman is exact for these. Filters
-/// compute in f64. What is drawn for row i depends on the seed and i alone, and is other than what sde draws.
+/// compute in f64.
+///
+/// flowdas (arXiv 2501.16642) and regression do not know how states move, but have learned it from pairs of states (--model), of
+/// the same --dt; the system's flags say where they start. Members of flowdas each go from a state to the next by a stochastic
+/// interpolant, guided by what is seen of it: approximate even for linear systems, where by second order its spread is some 10 %
+/// too wide. Members of regression move by the mean of the next state, and are corrected as in ensemble-kalman: without the noise
+/// of the system they grow alike, and trust themselves rather than what is seen. With --until states after it are forecasts.
+/// What is drawn for row i depends on the seed and i alone, and is other than what sde draws.
 ///
 /// --report has scores at each step: spread, the root mean variance of what is believed; effective, 1/Σw² of particles' weights; and
 /// against --truth rmse of the means, crps, and wasserstein, E|X − x| of the belief X, its first distance from the truth.
@@ -36,7 +45,7 @@ use crate::with_dtype;
 #[command(after_help = "\
 Examples:
   $ sde --system double-well -n 20 --steps 50 --observations seen.npy --through cube --noise-std 0.2 -o paths.npy && assimilate seen.npy --system double-well --through cube --noise-std 0.2 --method particle --truth paths.npy --report scores.csv -o states.npy && table mean scores.csv --by score --value value
-  $ sde --system ou -n 100 --steps 20 --observations seen.npy -o paths.npy && assimilate seen.npy --system ou --method kalman | npy diff - paths.npy --atol 3")]
+  $ sde --system ou -n 2000 --steps 1 -o pairs.npy && npy cat pairs.npy --cols ..1 -o before.npy && npy cat pairs.npy --cols 1.. | dae-fit --condition before.npy --kind mlp --loss interpolant --width 16 --depth 1 --steps 300 -q -o moves.st && sde --system ou -n 4 --steps 5 --observations seen.npy -o paths.npy && assimilate seen.npy --system ou --method flowdas --model moves.st --particles 30 --steps 30 --truth paths.npy --report scores.csv -o states.npy && table mean scores.csv --by score --value value")]
 pub struct Arguments {
     /// Observations (default: standard input)
     #[arg(value_name = "OBSERVATIONS")]
@@ -44,7 +53,7 @@ pub struct Arguments {
     /// How states are found
     #[arg(long, value_enum)]
     method: Filter,
-    /// Of particle and ensemble-kalman: how many there are
+    /// How many particles or members there are, of all but kalman
     #[arg(long, value_name = "N", default_value = "1000", value_parser = count(2..=100_000_000_u32))]
     particles: u32,
     /// Write the standard deviation of each state there
@@ -53,6 +62,12 @@ pub struct Arguments {
     /// The paths that were seen, to score against: what sde writes
     #[arg(long, value_name = "FILE")]
     truth: Option<OsString>,
+    /// The first states are known: those of --truth
+    #[arg(long, requires = "truth")]
+    known_first: bool,
+    /// The last step whose observation is used; states of later ones are forecasts (default: all are used)
+    #[arg(long, value_name = "K", value_parser = count(0..=100_000_000_u32))]
+    until: Option<u32>,
     /// Write scores there: step, score, value, std_error, n
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -60,6 +75,8 @@ pub struct Arguments {
     system: SystemArgs,
     #[command(flatten)]
     seen: ObservationArgs,
+    #[command(flatten)]
+    learned: LearnedArgs,
 }
 
 impl Program for Arguments {
@@ -68,7 +85,15 @@ impl Program for Arguments {
         let observation = self.seen.of(dynamics.dim())?;
         let draws = self.method != Filter::Kalman;
         job.only(draws, &["--seed", "--particles"], "the Kalman filter draws nothing")?;
-        job.only(self.report.is_some(), &["--truth"], "scores go to --report, which is not given")?;
+        let sampler = self.learned.sampler(job, self.method)?;
+        let known = self.known_first;
+        job.only(self.report.is_some() || known, &["--truth"], "scores go to --report, which is not given")?;
+        job.only(!known, &["--start", "--start-std", "--burn-in"], "the first states are known")?;
+        let moves = self.learned.model.is_none() || !known && dynamics.burn_in > 0;
+        let parameters = ["--dt", "--substeps", "--lorenz", "--barrier"];
+        job.only(moves, &parameters, "states move by --model, and none before the first")?;
+        let starts = moves || !known && matches!(dynamics.system, System::Ou { .. });
+        job.only(starts, &["--rate", "--diffusion"], "states move by --model, and start elsewhere")?;
         let linear = dynamics.linear().is_some() && observation.through == Through::Identity;
         if !draws && !linear {
             let text = "--method kalman: is for --system ou and brownian, and --through identity; give another method";
@@ -79,13 +104,25 @@ impl Program for Arguments {
         let members = if draws { self.particles as usize } else { 1 };
         room(&[members, 5 * dynamics.dim(), rayon::current_num_threads()], "--particles and --dim")?;
         let truth = self.truth.as_deref();
-        job.wait_for_stdin(
-            &[vec![self.observations.as_deref()], truth.map(Some).into_iter().collect()].concat(),
-        )?;
+        let files = [truth, self.learned.model.as_deref()].into_iter().flatten().map(Some);
+        job.wait_for_stdin(&[self.observations.as_deref()].into_iter().chain(files).collect::<Vec<_>>())?;
+        let learned = self.learned.open(job, self.method, sampler, dynamics.dim(), members)?;
         let rows = job.rows(self.observations.as_deref())?;
         let times = times_of(&rows, observation.count())?;
+        let until = self.until.map_or(times - 1, |k| k as usize);
+        ensure!(until < times, "--until {until}: {} has steps 0 to {}", rows.name(), times - 1);
+        job.only(until + 1 < times, &["--until"], "it is the last step")?;
         let truth = truth.map(|name| paths(job, name, &rows, times * dynamics.dim())).transpose()?;
-        let followed = Followed { dynamics, observation, filter: self.method, members, truth };
+        let followed = Followed {
+            dynamics,
+            observation,
+            filter: self.method,
+            learned,
+            known_first: known,
+            until,
+            members,
+            truth,
+        };
         with_dtype!(job.dtype(&[rows.dtype()]), T => self.follow::<T>(job, rows, times, &followed))
     }
 }

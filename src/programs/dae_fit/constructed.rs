@@ -65,6 +65,7 @@ impl Construction {
         Ok(Network {
             architecture: Architecture::TwoLayer { width: self.units, tied: true, conditioned: false },
             classes: None,
+            condition: None,
             preconditioning: Preconditioning::Plain,
             sigma_data: deviation(x),
             average: parameters.clone(),

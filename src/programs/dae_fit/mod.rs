@@ -3,6 +3,7 @@
 mod calibration;
 mod constructed;
 mod features;
+mod fitted;
 mod generators;
 mod kind;
 mod local;
@@ -13,30 +14,17 @@ mod task;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::Result;
 use clap::Args;
 
 use calibration::CalibrationArgs;
 use features::FeatureArgs;
-use generators::train_gan;
 use kind::Kind;
 use local::LocalArgs;
 use mixture::MixtureArgs;
-use report::{REPORT, report_exact, write_report};
-use task::Task;
 
-use crate::cli::{
-    Checkpoints, Job, NETWORK_REPORT, Program, Repeated, Samples, TrainingArgs, moments, usage,
-};
-use crate::denoiser::Model;
-use crate::denoiser::local::Local;
-use crate::denoiser::model::{Generative, Kind as ModelKind, Points};
-use crate::fit::fit_mixture;
-use crate::generator::linear_vae;
-use crate::network::architecture::image;
-use crate::scalar::Scalar;
-use crate::stream::tensors::Values;
-use crate::stream::{Layout, Rows, image_text};
+use crate::cli::{Job, Program, TrainingArgs, usage};
+use crate::stream::Layout;
 use crate::with_dtype;
 
 /// Fit a denoising autoencoder to samples.
@@ -62,6 +50,11 @@ use crate::with_dtype;
 /// linear, two-layer, mlp, unet, resnet, uvit: networks, trained on D(x; σ) = c_skip x + c_out F(c_in x; ¼ ln σ) in the
 /// form that their --loss is published with. The same seed trains the same bytes at any number of threads and
 /// however often it was stopped. linear-vae, gan: generators, which have no denoiser; pf-sample draws from them.
+///
+/// With --condition an mlp is told numbers of every row, and is the denoiser of rows given these, D(x; σ, u). --loss interpolant
+/// (arXiv 2501.16642) is the squared error of the drift of X_s = (1 − s)u + s²x + √s(1 − s)z, s ~ U(0, 1), from a state u to the
+/// next, x: that of a denoiser at σ = (1 − s)/s^(3/2), which is what the model is; assimilate follows paths by it. It is learned of
+/// x − u, whose numbers should be about 1, as z is. --loss regression: the mean of x given u alone.
 ///
 /// With --solver memorizing or blocks, two-layer is not trained: it is the minimizer that theory constructs for the
 /// rows at --sigma and --weight-decay (arXiv 2512.20963), tied.
@@ -99,6 +92,10 @@ pub struct Arguments {
     /// of every class, and for --solver blocks
     #[arg(long, value_name = "FILE")]
     labels: Option<OsString>,
+    /// What goes with every row, a row of numbers each: for mlp, which learns the denoiser of every condition; of --loss
+    /// interpolant and regression the states that the rows follow
+    #[arg(long, value_name = "FILE")]
+    condition: Option<OsString>,
     /// How images lie, for local, unet, resnet and uvit (default: channels last; what looks like channels first is refused)
     #[arg(long, value_enum)]
     layout: Option<Layout>,
@@ -115,7 +112,8 @@ impl Program for Arguments {
         let task = self.task(job.shared.seed).map_err(usage)?;
         self.check_effect(job, &task)?;
         job.numbered(self.labels.is_some(), "--labels", "labels belong to rows by their number")?;
-        let others = [&self.labels, &self.calibration.calibrate]
+        job.numbered(self.condition.is_some(), "--condition", "conditions belong to rows by their number")?;
+        let others = [&self.labels, &self.condition, &self.calibration.calibrate]
             .into_iter()
             .flatten()
             .map(|name| Some(name.as_os_str()));
@@ -130,104 +128,5 @@ impl Program for Arguments {
         let model = with_dtype!(dtype, T => self.fit::<T>(job, rows, task, checkpoints.as_ref()))?;
         model.write(&mut output)?;
         output.finish()
-    }
-}
-
-impl Arguments {
-    fn fit<T: Scalar>(
-        &self,
-        job: &Job,
-        mut rows: Rows,
-        task: Task,
-        checkpoints: Option<&Checkpoints>,
-    ) -> Result<Model> {
-        let item_shape = rows.item_shape().to_vec();
-        let name = rows.name().to_string();
-        let context = |e: anyhow::Error| anyhow!("{name}: {e:#}");
-        let columns = match self.kind.network() {
-            Some(_) => NETWORK_REPORT,
-            None if self.calibration.calibrate.is_some() => calibration::REPORT,
-            None => REPORT,
-        };
-        let report = self.report.as_deref().map(|p| job.side_table(p, columns)).transpose()?;
-        let kind = match task {
-            Task::Mixture(settings) => {
-                let x = rows.read_all::<T>()?;
-                let fit = fit_mixture(x.view(), &settings).map_err(context)?;
-                if !fit.converged {
-                    job.warn("the fit did not come to rest; give more --iterations (see --report)");
-                }
-                job.warn_of_fit(x.view(), &fit, &settings);
-                if let Some(report) = report {
-                    write_report(report, &fit)?;
-                }
-                ModelKind::Molrg(fit.mixture)
-            }
-            Task::Gaussian(rank) => {
-                let gaussian = moments::<T>(rows)?.gaussian(rank).map_err(context)?;
-                report_exact(report)?;
-                ModelKind::Molrg(gaussian)
-            }
-            Task::LinearVae(latent) => {
-                let fit = linear_vae::fit(moments::<T>(rows)?, latent, job.shared.seed);
-                let (decoder, parameters) = fit.map_err(context)?;
-                report_exact(report)?;
-                let parameters = Values::new(parameters.into_iter().map(T::of).collect());
-                ModelKind::Generator(Generative { name: "linear-vae", decoder, parameters })
-            }
-            Task::Gan(latent) => {
-                let x = rows.read_all::<T>()?;
-                let settings = self.training.gan(latent, x.ncols(), self.mixture.how.lr, job.shared.seed)?;
-                ModelKind::Generator(train_gan(job, &x, settings).map_err(context)?)
-            }
-            Task::Constructed(construction) => {
-                let x = rows.read_all::<T>()?;
-                let labels =
-                    self.labels.as_deref().map(|labels| job.labels(labels, x.nrows())).transpose()?;
-                let network = construction.network(job, x.view(), labels.as_deref()).map_err(context)?;
-                ModelKind::Network(Box::new(network))
-            }
-            Task::Network(architecture, settings) => {
-                let x = rows.read_all::<T>()?;
-                let labels =
-                    self.labels.as_deref().map(|labels| job.labels(labels, x.nrows())).transpose()?;
-                let drop = self.training.drop_label()?;
-                let seen = settings.batch.rows(x.nrows()) as f64 * settings.steps as f64;
-                let labels = labels.map(|labels| job.to_learn(labels, drop, seen)).transpose()?;
-                let samples = Samples { name, item_shape, rows: x, labels };
-                return self.training.train(job, architecture, &settings, samples, checkpoints, report);
-            }
-            Task::Empirical => {
-                let x = rows.read_all::<T>()?;
-                ensure!(x.nrows() > 0, "{name}: no rows to fit; give samples");
-                report_exact(report)?;
-                ModelKind::Empirical(Points::new(x))
-            }
-            Task::RandomFeatures(settings) => {
-                let rows = Repeated::<T>::new(job, self.samples.as_deref(), rows)?;
-                report_exact(report)?;
-                ModelKind::RandomFeatures(Box::new(settings.fit(job, &rows).map_err(context)?))
-            }
-            Task::Local(settings, levels) => {
-                let image = image(&item_shape).map_err(context)?;
-                settings.check_size(image[0], image[1]).map_err(|e| usage(anyhow!("--{e}")))?;
-                let x = rows.read_all::<T>()?;
-                ensure!(x.nrows() > 0, "{name}: no rows to fit; give samples");
-                let settings = self.calibration.settle(job, settings, levels, &item_shape, &x, report)?;
-                job.note(&format!("a machine of {} images of {}", x.nrows(), image_text(&item_shape)));
-                ModelKind::Local(Local::new(settings, image, x).map_err(context)?)
-            }
-            Task::PcaLocal(threshold) => {
-                let x = rows.read_all::<T>()?;
-                ensure!(
-                    x.nrows() > 1,
-                    "{name}: {} rows, of which there is no covariance; give samples",
-                    x.nrows()
-                );
-                report_exact(report)?;
-                ModelKind::PcaLocal(Points::new(x), threshold)
-            }
-        };
-        Ok(Model::new(kind, item_shape, T::DTYPE))
     }
 }

@@ -84,6 +84,11 @@ impl Arguments {
         }
         let settings = self.training.settings(kind, self.mixture.how.lr, seed)?;
         self.training.drop_label()?;
+        ensure!(
+            self.condition.is_some() || !settings.loss.is_of_transitions(),
+            "--loss {}: needs --condition, the states that the rows follow",
+            settings.loss.name()
+        );
         Ok(Task::Network(self.training.architecture(kind)?, settings))
     }
 
@@ -129,6 +134,8 @@ impl Arguments {
         let learns_classes = matches!(task, Task::Network(network, _) if network.has_classes());
         let labelled = learns_classes || self.mixture.solver == Some(How::Blocks);
         job.only(labelled, &["--labels"], "it is for mlp, unet, resnet, uvit and --solver blocks")?;
+        let told = matches!(task, Task::Network(network, _) if network.takes_condition());
+        job.only(told, &["--condition"], "it is for --kind mlp")?;
         let drops = learns_classes && self.labels.is_some();
         job.only(drops, &["--drop-label"], "it is for networks with --labels")?;
         job.only(

@@ -556,3 +556,25 @@ fn no_rows_are_an_error_where_nothing_can_be_said_of_them() {
         );
     }
 }
+
+/// Every program that reads models refuses one that is told a condition where none is given.
+#[test]
+fn models_that_are_told_a_condition_are_refused_without_one() {
+    let place = small();
+    // What only looks at a file, or takes mixtures alone, says so.
+    let other = ["npy check", "subspace-error", "molrg-gen", "mixture"];
+    for reader in MODEL_READERS.iter().chain(super::NETWORK_READERS) {
+        let command = super::command_of(reader);
+        if other.iter().any(|of| command.starts_with(of)) || reader.contains("--method exact") {
+            continue;
+        }
+        let line = reader.replace("{}", "moves.st");
+        fails(&place, 2, &line, &["moves.st", "a condition of 3 numbers a row", "--condition"]);
+    }
+    fails(&place, 2, "dae-serve moves.st", &["moves.st", "a condition of 3 numbers a row"]);
+    // And where no model is told any, the flag is refused.
+    for line in ["dae-apply student.st whole.npy --sigma 1", "pf-sample student.st -n 4"] {
+        let line = format!("{line} --condition before.npy -o old");
+        fails(&place, 2, &line, &["--condition: has no effect here"]);
+    }
+}

@@ -103,6 +103,10 @@ const SAMPLE_READERS: &[&str] = &[
     "assimilate {} --system ou --method ensemble-kalman --particles 50 -o old --deviations side --report third",
     "assimilate {} --system brownian --method kalman -o old --deviations side --report third",
     "assimilate seen.npy --system ou --method kalman --truth {} -o old --report side",
+    "assimilate {} --system lorenz63 --observe 1 --method flowdas --model moves.st --particles 9 --steps 3 --estimates 2 -o old --deviations side",
+    "dae-fit whole.npy --kind mlp --width 4 --depth 1 --steps 2 --batch 2 -q --condition {} -o old",
+    "dae-apply moves.st whole.npy --sigma 1 --condition {} -o old",
+    "pf-sample moves.st --noise whole.npy --steps 3 --condition {} -o old",
 ];
 
 /// Places of models in calls of every command that reads one.
@@ -193,6 +197,11 @@ const LABEL_READERS: &[&str] = &[
 /// Places of networks.
 const NETWORK_READERS: &[&str] = &["dae-features {} whole.npy --sigma 1 --layer in -o old"];
 
+/// Places of networks of transitions, of three numbers.
+const TRANSITION_READERS: &[&str] = &[
+    "assimilate whole.npy --system lorenz63 --method flowdas --model {} --particles 9 --steps 3 --estimates 2 -o old",
+];
+
 /// Places of keys, three rows.
 const KEY_READERS: &[&str] = &[
     "watermark embed whole.npy --shape 1,3 --key {} -o old",
@@ -216,7 +225,8 @@ const ATTENTION_READERS: &[&str] = &["icl risk {} -d 3 -r 1 --prompt 4 -o old"];
 const CONTROL_READERS: &[&str] = &["bridge sample {} -n 4 -o old --report side"];
 
 /// What stands at `{}` for a call that succeeds.
-const SOUND: [(&[&str], &str); 10] = [
+const SOUND: [(&[&str], &str); 11] = [
+    (TRANSITION_READERS, "moves.st"),
     (CONTROL_READERS, "control.csv"),
     (EIGENVALUE_READERS, "labels.npy"),
     (SAMPLE_READERS, "whole.npy"),
@@ -263,6 +273,8 @@ fn small() -> Place {
         "dae-fit whole.npy --kind local --machine bordered --patch 3 --shape 1,3 -q -o local.st",
         "dae-fit whole.npy --kind mlp --width 4 --depth 1 --steps 2 --batch 2 -q -o network.st",
         "dae-fit other.npy --kind linear-vae -r 3 -o vae.st",
+        "npy cat other.npy --rows ..4 --dtype f64 -o before.npy",
+        "dae-fit whole.npy --kind mlp --width 4 --depth 1 --steps 2 --batch 2 -q --loss interpolant --condition before.npy -o moves.st",
         "watermark key --shape 1,3 --radius 1 -o key.npy",
         "icl optimal -d 3 -r 1 --prompt 4 --gamma gamma.npy -o /dev/null",
         "molrg-gen --from truth.st -n 4 --seed 2 --labels labels.npy -o /dev/null",

@@ -17,6 +17,11 @@ struct Data {
 
 /// Whose squares are beyond f64.
 const LARGE: &[(&str, &str)] = &[
+    (
+        "dae-fit whole.npy --kind mlp --width 4 --depth 1 --steps 2 --batch 2 -q --condition",
+        "too large or small to learn from",
+    ),
+    ("--condition {} -o old", "the model's answer is not finite"),
     ("--kind molrg", "too large"),
     ("--kind gaussian", "too large to factorize"),
     ("--kind linear-vae", "too large to factorize"),
@@ -50,6 +55,7 @@ const LARGE: &[(&str, &str)] = &[
     ("mixture condition truth.st", "too large for the model and this noise"),
     ("--method particle", "numbers are too large"),
     ("--method ensemble-kalman", "numbers are too large"),
+    ("--method flowdas", "numbers are too large"),
     ("--method kalman --truth", "value would be"),
     // They become f32.
     ("npy images", "would hold numbers that are not finite"),
@@ -70,6 +76,10 @@ const NO_MASK: &[(&str, &str)] =
 
 /// Whose squares are 0 in f64.
 const SMALL: &[(&str, &str)] = &[
+    (
+        "dae-fit whole.npy --kind mlp --width 4 --depth 1 --steps 2 --batch 2 -q --condition",
+        "too large or small to learn from",
+    ),
     ("--kind mlp", "too large or small to train on"),
     ("--train {}", "too small to search in f64"),
     ("entropy {}", "too small to search in f64"),
@@ -139,6 +149,10 @@ const DATA: &[Data] = &[
         name: "zeros",
         rows: &[[0.0; 3]; 4],
         refused: &[&[
+            (
+                "dae-fit whole.npy --kind mlp --width 4 --depth 1 --steps 2 --batch 2 -q --condition",
+                "its numbers are all the same",
+            ),
             ("--kind mlp", "its numbers are all the same"),
             ("--mask {}", "marks nothing"),
             ("mask:{}", "marks nothing"),

@@ -14,6 +14,7 @@ fn network(architecture: Architecture, item: &[usize]) -> (NetworkDenoiser<f64>,
     let parameters: Vec<f64> = parameters.iter().map(|v| 0.3 * v).collect();
     let network = Network {
         classes: None,
+        condition: None,
         architecture,
         preconditioning: Preconditioning::Edm,
         sigma_data: 0.8,

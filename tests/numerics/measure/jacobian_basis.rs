@@ -85,6 +85,7 @@ fn network(architecture: Architecture, item: &[usize]) -> NetworkDenoiser<f64> {
     let parameters = Values::new(start);
     let network = Network {
         classes: None,
+        condition: None,
         architecture,
         preconditioning: Preconditioning::Edm,
         sigma_data: 0.5,
