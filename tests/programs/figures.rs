@@ -784,6 +784,44 @@ fn ridge(figures: &Figures) {
     assert!(first(&exact) < 0.1 * first(&long) && first(&long) < 0.3 * first(&short), "{long:?}, {short:?}");
 }
 
+/// After one subspace risk rises by sin² of the angle, after a union it is flat; training and simulation have it, too.
+fn in_context(figures: &Figures) {
+    let table = figures.table("in-context");
+    let prompts = table.distinct("prompt");
+    assert!(prompts.len() > 1 && prompts.contains("1000"), "{prompts:?}");
+    for prompt in &prompts {
+        let curve = |tasks: &str, how: &str| {
+            table.curve(&[("prompt", prompt), ("tasks", tasks), ("how", how)], "angle", "risk")
+        };
+        let one = curve("single", "optimal");
+        let (start, end) = (first(&one), last(&one));
+        assert!(end > start + 3.0, "{one:?}");
+        for (angle, risk) in &one {
+            let sin2 = angle.to_radians().sin().powi(2);
+            assert!((risk - start - (end - start) * sin2).abs() < 1e-9, "{prompt}: {one:?}");
+        }
+        for tasks in ["single", "union2", "union4"] {
+            let best = curve(tasks, "optimal");
+            let flat = best.iter().all(|(_, risk)| (risk - first(&best)).abs() < 1e-9);
+            assert_eq!(flat, tasks != "single", "{prompt}, {tasks}: {best:?}");
+            for ((_, trained), (angle, risk)) in curve(tasks, "trained").into_iter().zip(&best) {
+                // Three digits at full length; a thousand steps leave some per cent.
+                let apart = if figures.full { 0.005 } else { 0.05 };
+                assert!((trained / risk - 1.0).abs() < apart, "{prompt}, {tasks}, {angle}: {trained} {risk}");
+            }
+            for row in table.with(&[("prompt", prompt), ("tasks", tasks), ("how", "simulated")]) {
+                let exact = best.iter().find(|(angle, _)| *angle == number(row, "angle")).unwrap().1;
+                let off = (number(row, "risk") - exact).abs() / number(row, "std_error");
+                assert!(off < 4.0, "{row:?}: {exact}");
+            }
+        }
+        // Long prompts are answered, and of short ones more is missing the more subspaces there are.
+        assert!(last(&curve("union2", "optimal")) < last(&curve("union4", "optimal")));
+    }
+    let long = table.curve(&[("prompt", "1000"), ("tasks", "union2"), ("how", "optimal")], "angle", "risk");
+    assert!(last(&long) < 0.1, "{long:?}");
+}
+
 macro_rules! claims {
     ($($name:ident),*) => {
         mod committed {
@@ -831,5 +869,6 @@ claims!(
     local_machines,
     linear_lens,
     inverse,
-    ridge
+    ridge,
+    in_context
 );
