@@ -7,6 +7,7 @@ use clap::builder::{EnumValueParser, OsStringValueParser, TypedValueParser};
 use clap::{Arg, ArgAction, ArgMatches, ValueEnum, value_parser};
 
 use super::classes::ClassArg;
+use super::edits::EditArg;
 use super::lists::{Shape, count};
 use crate::stream::{Format, NanPolicy, RowRange};
 
@@ -31,6 +32,8 @@ pub enum Flag {
     Class,
     /// The same, where rows may have a class each, by their number.
     ClassOfRows,
+    /// `--edit`, where the first model may be a network.
+    Edit,
 }
 
 /// What the shared flags say; of those that a program does not take, the default.
@@ -46,6 +49,7 @@ pub struct Shared {
     pub shape: Option<Shape>,
     pub workers: usize,
     pub class: Option<ClassArg>,
+    pub edits: Vec<EditArg>,
     pub manifest: Option<PathBuf>,
     pub manifest_host: bool,
     pub quiet: bool,
@@ -127,6 +131,14 @@ impl Flag {
             )
             .value_name("I|FILE")
             .value_parser(OsStringValueParser::new().try_map(ClassArg::parse)),
+            Flag::Edit => flag(
+                "edit",
+                "Add to a layer's values in the (first) model, a network, WEIGHT times the direction in FILE, one row (see \
+                 dae-features --layers, rfm); may be repeated",
+            )
+            .value_name("LAYER=FILE:WEIGHT")
+            .value_parser(EditArg::parse)
+            .action(ArgAction::Append),
         }
     }
 }
@@ -186,6 +198,11 @@ impl Shared {
             shape: given(matches, "shape"),
             workers: given::<u16>(matches, "workers").map_or(1, usize::from),
             class: given(matches, "class"),
+            edits: matches
+                .try_get_many("edit")
+                .ok()
+                .flatten()
+                .map_or(Vec::new(), |edits| edits.cloned().collect()),
             manifest: given(matches, "manifest"),
             manifest_host: given(matches, "manifest-host").unwrap_or_default(),
             quiet: given(matches, "quiet").unwrap_or_default(),

@@ -113,7 +113,8 @@ impl Job {
         }
     }
 
-    /// Waits until standard input brings something, where one of the inputs is that (no name is, too), or `--class` is.
+    /// Waits until standard input brings something, where one of the inputs is that (no name is, too), or `--class` or
+    /// `--edit` is.
     /// Then what writes it is under way, and has written the files that it promises before its first
     /// bytes: `molrg-gen --truth t.st … | dae-apply t.st -` works. Call it before opening any of them.
     ///
@@ -128,7 +129,14 @@ impl Job {
             Some(ClassArg::Rows(name)) => Some(Some(name.as_os_str())),
             _ => None,
         };
-        let named = inputs.iter().copied().chain(classes).filter(|name| name.is_none_or(is_stdin)).count();
+        let directions = self.shared.edits.iter().map(|edit| Some(edit.direction.as_os_str()));
+        let named = inputs
+            .iter()
+            .copied()
+            .chain(classes)
+            .chain(directions)
+            .filter(|name| name.is_none_or(is_stdin))
+            .count();
         if named > 1 {
             bail!(Usage("standard input is named more than once; name files for the others".into()));
         }

@@ -23,7 +23,7 @@ use ndarray::{Array1, Array2, ArrayView2};
 
 use super::external::Ability;
 use super::local::{Local, Machine};
-use super::network::Network;
+use super::network::{Edit, Network};
 use super::pca_local::PcaLocalDenoiser;
 use super::random_features::Features;
 use super::{
@@ -51,6 +51,8 @@ pub struct Model {
     pub dtype: Dtype,
     /// Which of its classes it is asked for; see [`Model::ask`].
     asked: Asked,
+    /// See [`Model::edit`].
+    edits: Vec<Edit>,
 }
 
 /// The kinds of model.
@@ -213,7 +215,7 @@ fn extent((n, d): (usize, usize), values: &Values) -> Extent {
 impl Model {
     /// Of a kind, asked for no class.
     pub fn new(kind: Kind, item_shape: Vec<usize>, dtype: Dtype) -> Model {
-        Model { kind, item_shape, dtype, asked: Asked::Nothing }
+        Model { kind, item_shape, dtype, asked: Asked::Nothing, edits: Vec::new() }
     }
 
     /// A mixture whose tensors are stored as T.
@@ -269,7 +271,21 @@ impl Model {
     pub fn branch_without_class(&self) -> Result<Model> {
         let Kind::Network(network) = &self.kind else { bail!("the model has no branch without a class") };
         ensure!(self.asked != Asked::Nothing, "the model is asked for no class");
-        Model::new(Kind::Network(network.clone()), self.item_shape.clone(), self.dtype).ask(Asked::Nothing)
+        let model = Model::new(Kind::Network(network.clone()), self.item_shape.clone(), self.dtype);
+        Model { edits: self.edits.clone(), ..model }.ask(Asked::Nothing)
+    }
+
+    /// The same network with these edits of its layers, in all that it computes from here on. A file holds none of them.
+    ///
+    /// # Errors
+    /// As [`NetworkDenoiser::edit`]; what is no network.
+    pub fn edit(self, edits: Vec<Edit>) -> Result<Model> {
+        let Kind::Network(network) = &self.kind else {
+            bail!("is a model of kind {}, and no network, whose layers could be edited", self.kind_name());
+        };
+        let mut denoiser = NetworkDenoiser::<f32>::new((**network).clone(), &self.item_shape)?;
+        edits.iter().try_for_each(|edit| denoiser.edit(edit.clone()))?;
+        Ok(Model { edits, ..self })
     }
 
     /// Whether it gives such answers: a program need not give all.
@@ -439,6 +455,7 @@ impl Model {
         let Kind::Network(network) = self.kind else { bail!("is a model of kind {kind}, and no network") };
         let mut denoiser = NetworkDenoiser::new(*network, &self.item_shape)?;
         denoiser.ask(self.asked);
+        self.edits.into_iter().try_for_each(|edit| denoiser.edit(edit))?;
         Ok(denoiser)
     }
 

@@ -35,6 +35,15 @@ pub struct Network {
     pub training: BTreeMap<String, String>,
 }
 
+/// Numbers that are added to what a layer computes, wherever it goes: a direction, so many times.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Edit {
+    /// As [`NetworkDenoiser::layers`] calls it.
+    pub layer: String,
+    /// Of the channels of one place, then of all alike; or of all places.
+    pub values: Vec<f64>,
+}
+
 /// The sets of tensors in a file, by their prefix.
 const AVERAGE: &str = "ema";
 const PARAMETERS: &str = "model";
@@ -173,6 +182,28 @@ impl<T: Scalar> NetworkDenoiser<T> {
     /// From here on it is that of these classes, which it must have.
     pub fn ask(&mut self, asked: Asked) {
         self.asked = asked;
+    }
+
+    /// From here on it computes with this edit, besides those before.
+    ///
+    /// # Errors
+    /// Where it has no such layer, with all that it has; where the layer has another number of units.
+    pub fn edit(&mut self, edit: Edit) -> Result<()> {
+        let Edit { layer, values } = edit;
+        let Some((_, shape)) = self.layers().find(|(name, _)| *name == layer) else {
+            let all: Vec<&str> = self.layers().map(|(name, _)| name).collect();
+            anyhow::bail!("has no layer {layer}; it has {}", all.join(", "));
+        };
+        let count = values.len();
+        ensure!(
+            self.graph.edit(&layer, values),
+            "layer {layer} has {}, and the direction {count} numbers; give one of as many",
+            match shape.places() {
+                1 => format!("{} units", shape.channels),
+                places => format!("{} channels, and {places} places", shape.channels),
+            }
+        );
+        Ok(())
     }
 
     /// What it computes inside that has a name, from the data to the output, and the shape of a row's values.

@@ -55,6 +55,7 @@ const VALUES: &[(&str, &str)] = &[
     ("guide-interval", "0.1,10"),
     ("drop-label", "0.5"),
     ("class", "0"),
+    ("edit", "in=direction.npy:2"),
 ];
 
 fn value(call: &Call, argument: &Arg) -> Option<String> {

@@ -135,6 +135,7 @@ pub const CALLS: &[Call] = &[
     rowwise("dae-apply", 200, &["-"], "student.st test.npy --sigma 0.5"),
     rowwise("dae-apply", 200, &["-"], "local.st test.npy --sigma 0.5 --quantity score"),
     rowwise("dae-apply", 200, &["-"], "network.st test.npy --sigma 0.5 --add-noise"),
+    rowwise("dae-apply", 200, &["-"], "network.st test.npy --sigma 0.5 --edit stem=direction.npy:3"),
     rowwise("dae-apply", 200, &["-"], "classes.st test.npy --sigma 0.5 --class 1 --quantity score"),
     rowwise("dae-apply", 300, &["-"], "classes.st train.npy --sigma 0.5 --class labels.npy"),
     rowwise(
@@ -544,6 +545,7 @@ impl Place {
                 .into(),
             "dae-fit train.npy --kind unet --quiet --width 8 --steps 8 --batch 32 -o network.st".into(),
             "molrg-gen --from truth.st -n 300 --seed 1 --labels labels.npy -o /dev/null".into(),
+            "npy noise -n 1 -d 8 --seed 9 -o direction.npy".into(),
             "dae-fit train.npy --kind mlp -q --width 8 --depth 1 --steps 30 --labels labels.npy -o classes.st".into(),
             "dae-fit train.npy --kind molrg -r 4 -o one.st".into(),
             "dae-fit train.npy --kind linear-vae -r 5 -o vae.st".into(),

@@ -85,7 +85,11 @@ impl MethodArgs {
         job.only(is(Method::Dps), &["--step-size"], "it is for --method dps")?;
         job.only(is(Method::Pigdm), &["--data-std"], "it is for --method pigdm")?;
         job.only(is(Method::Dcdp), &dcdp, "it is for --method dcdp")?;
-        job.only(self.asks(), &["--report", "--class"], "exact and pseudo-inverse evaluate no model")?;
+        job.only(
+            self.asks(),
+            &["--report", "--class", "--edit"],
+            "exact and pseudo-inverse evaluate no model",
+        )?;
         job.only(self.asks(), &SamplerArgs::FLAGS, "exact and pseudo-inverse take no steps")?;
         let once = is(Method::Dcdp) && self.purifier == Purifier::Tweedie;
         job.only(!once, &SamplerArgs::FLAGS, "--purifier tweedie takes no steps")?;

@@ -193,6 +193,9 @@ const LABEL_READERS: &[&str] = &[
 /// Places of networks.
 const NETWORK_READERS: &[&str] = &["dae-features {} whole.npy --sigma 1 --layer in -o old"];
 
+/// Places of a direction of a layer of four units.
+const DIRECTION_READERS: &[&str] = &["dae-apply network.st whole.npy --sigma 1 --edit in={}:1 -o old"];
+
 /// Places of keys, three rows.
 const KEY_READERS: &[&str] = &[
     "watermark embed whole.npy --shape 1,3 --key {} -o old",
@@ -216,7 +219,7 @@ const ATTENTION_READERS: &[&str] = &["icl risk {} -d 3 -r 1 --prompt 4 -o old"];
 const CONTROL_READERS: &[&str] = &["bridge sample {} -n 4 -o old --report side"];
 
 /// What stands at `{}` for a call that succeeds.
-const SOUND: [(&[&str], &str); 10] = [
+const SOUND: [(&[&str], &str); 11] = [
     (CONTROL_READERS, "control.csv"),
     (EIGENVALUE_READERS, "labels.npy"),
     (SAMPLE_READERS, "whole.npy"),
@@ -226,6 +229,7 @@ const SOUND: [(&[&str], &str); 10] = [
     (KEY_READERS, "key.npy"),
     (NETWORK_READERS, "network.st"),
     (LABEL_READERS, "labels.npy"),
+    (DIRECTION_READERS, "direction.npy"),
     (ATTENTION_READERS, "gamma.npy"),
 ];
 
@@ -270,6 +274,7 @@ fn small() -> Place {
         "molrg-gen -d 12 -r 3 -k 2 -n 4 --seed 5 --shape 4,3 --dtype f64 --truth wide.st -o wide.npy",
         "molrg-gen --from wide.st -n 4 --skip 4 --dtype f64 -o wider.npy",
         "npy cat whole.npy --rows ..1 -o row.npy",
+        "npy noise -n 1 -d 4 --seed 3 -o direction.npy",
         "npy noise -n 3 -d 3 --seed 1 --dtype f64 -o rows.npy",
         "sde --system ou -n 4 --steps 2 --dtype f64 --observations seen.npy -o /dev/null",
         "bridge exact --system ou:1 --target 0.5 --steps 3 --places 3 -o control.csv",
