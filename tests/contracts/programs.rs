@@ -489,6 +489,16 @@ pub const CALLS: &[Call] = &[
     ),
     call("bridge", "fit --system ou:1.5 --start 0.7 -n 600 --steps 6 --degree 1 --report report.csv"),
     call("bridge", "fit --system double-well:0.5 --mode last -n 3e2 --steps 4 --time 0.5"),
+    call(
+        "bridge",
+        "fit --system sine:2 --start 1,0.5 -n 640 --steps 6 --kind mlp --width 8 -q --report report.csv",
+    ),
+    rowwise(
+        "bridge",
+        300,
+        &["-", "told.npy"],
+        "score --system ou:1 --start=1,-1 -n 300 --steps 8 --paths told.npy",
+    ),
     rowwise("bridge", 300, &["-"], "sample fitted.csv --target=-0.4 -n 300"),
     rowwise("bridge", 300, &["-"], "sample controlled.csv -n 300 --start 0.5 --seed 3"),
     call("bridge", "exact --system brownian --target 1 --steps 5 --places 4 --noise-std 2"),

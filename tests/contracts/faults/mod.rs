@@ -167,6 +167,7 @@ const SOURCES: &[&str] = &[
     "sde --system ou -n 9 --steps 3 -o old --observations side",
     "bridge score --system ou:1 -n 9 --steps 3 -o old --paths side",
     "bridge fit --system ou:1 --start 0.5 -n 40 --steps 3 --degree 1 -o old --report side",
+    "bridge fit --system ou:1 -n 320 --steps 3 --kind mlp --width 2 --depth 0 -q -o old --report side",
     "bridge exact --system ou:1 --target 0.5 --steps 3 --places 3 -o old",
     "phase-grid --dim 4 --ranks 1 --samples 1-3 --trials 2 --solver pca -o old",
     "icl optimal -d 4 -r 1 --prompt 3 -o old --gamma side",
