@@ -14,10 +14,10 @@ pub(super) struct SettingArgs {
     #[arg(long, value_name = "SYSTEM")]
     system: System,
     /// Standard deviation σ of the noise in unit time
-    #[arg(long, value_name = "S", default_value_t = 1.0, allow_negative_numbers = true)]
+    #[arg(long, value_name = "S", default_value_t = 1.0)]
     noise_std: f64,
     /// Time T at which paths end; they begin at 0
-    #[arg(long, value_name = "T", default_value_t = 1.0, allow_negative_numbers = true)]
+    #[arg(long, value_name = "T", default_value_t = 1.0)]
     time: f64,
     /// Steps of Euler and Maruyama
     #[arg(long, value_name = "K", default_value = "200", value_parser = count(1..=1_000_000_u32))]

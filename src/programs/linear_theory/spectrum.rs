@@ -22,7 +22,7 @@ pub(super) struct SpectrumArgs {
     #[arg(short, long, value_name = "d", value_parser = count(1..=MOST))]
     dim: Option<u32>,
     /// Scale them to have this mean
-    #[arg(long, value_name = "M", allow_negative_numbers = true)]
+    #[arg(long, value_name = "M")]
     mean: Option<f64>,
 }
 

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use crate::cli::{Job, Numbers, SamplerArgs, count, parse_list, usage};
 use crate::denoiser::Model;
 use crate::denoiser::external::Ability;
-use crate::flow::Plan;
+use crate::flow::{Plan, Solver};
 use crate::inverse::dcdp::{Purifier, Settings, levels};
 use crate::schedule::SIGMAS;
 
@@ -37,10 +37,10 @@ pub struct MethodArgs {
     #[arg(long)]
     pub mean: bool,
     /// Of dps: ζ, the size of its steps, one for every step however many there are
-    #[arg(long, value_name = "Z", default_value_t = 1.0, allow_negative_numbers = true)]
+    #[arg(long, value_name = "Z", default_value_t = 1.0)]
     pub step_size: f64,
     /// Of pigdm: τ, the deviation of the data's numbers
-    #[arg(long, value_name = "T", default_value_t = 1.0, allow_negative_numbers = true)]
+    #[arg(long, value_name = "T", default_value_t = 1.0)]
     pub data_std: f64,
     /// Of dcdp: rounds of descent and purification
     #[arg(long, value_name = "K", default_value = "10", value_parser = count(1..=100_000_u32))]
@@ -49,10 +49,10 @@ pub struct MethodArgs {
     #[arg(long, value_name = "N", default_value = "100", value_parser = count(1..=100_000_u32))]
     pub inner: u32,
     /// Of dcdp: η, the size of gradient steps, as a share of 1/‖A‖²; the published rates are 0.01 to 1
-    #[arg(long, default_value_t = 1.0, allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 1.0)]
     pub lr: f64,
     /// Of dcdp: β of the descent
-    #[arg(long, value_name = "BETA", default_value_t = 0.9, allow_negative_numbers = true)]
+    #[arg(long, value_name = "BETA", default_value_t = 0.9)]
     pub momentum: f64,
     /// Of dcdp: times of the vp schedule, first and last, whose noise is purified; 0 is none
     #[arg(long, value_name = "T0,T1", default_value = "0.4,0", value_parser = parse_list, allow_hyphen_values = true)]
@@ -145,6 +145,19 @@ impl MethodArgs {
             "{name}: has no vjp, which dps and pigdm take; add vjp=… to the call of molrg.serve that serves it, or give \
              --method ddnm or dcdp"
         );
+        Ok(())
+    }
+
+    /// Refuses the closed form of a flow where there is none.
+    ///
+    /// # Errors
+    /// A usage error.
+    pub fn solves(&self, plan: &Plan) -> Result<()> {
+        if self.method == Method::Pigdm && plan.solver == Solver::Exact {
+            return Err(usage(anyhow!(
+                "--solver exact: a guided flow has no closed form; give another, or --method exact"
+            )));
+        }
         Ok(())
     }
 
