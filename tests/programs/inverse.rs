@@ -198,10 +198,10 @@ fn what_does_not_fit_is_told_in_one_line() {
         &["warning: measurements are not as the model makes them"],
     );
     told(
-        &of("seen.npy", "--noise-std 0.1 --method dps --steps 4"),
-        &["gone astray", "times the s√m", "more --steps"],
+        &of("seen.npy", "--noise-std 0.1 --method dps --steps 20 --step-size 30"),
+        &["gone astray", "times the s√m", "another --step-size"],
     );
-    told(&of("seen.npy", "--noise-std 0.1 --method pigdm --data-std 1e-3"), &["gone astray", "--data-std"]);
+    told(&of("seen.npy", "--noise-std 0.1 --method pigdm --data-std 100"), &["gone astray", "--data-std"]);
     told(
         &of("scaled.npy", "--noise-std 0.1 --method ddnm"),
         &["gone astray", "not of this model, scale or noise"],

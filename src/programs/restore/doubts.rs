@@ -19,7 +19,7 @@ pub struct Misfit {
 }
 
 /// Residuals of more, or less, times s than these are told.
-const FAR: f64 = 2.0;
+const FAR: f64 = 1.5;
 const NEAR: f64 = 0.5;
 
 impl Misfit {
@@ -54,8 +54,8 @@ impl Misfit {
             off / noise_std,
             noise_std * per_row.sqrt()
         );
-        // What is no draw of a posterior may well be nearer.
-        let spread = 4.0 / self.numbers.sqrt();
+        // Of few numbers chance moves it by 1/√(2n).
+        let spread = 1.0 / self.numbers.sqrt();
         if off > FAR * noise_std * (1.0 + spread) {
             let way = match method {
                 Method::Dps => "more --steps, or another --step-size",
@@ -66,7 +66,7 @@ impl Misfit {
                 "{found}: the method has gone astray, or the measurements are not of this model, scale or noise; give {way}, or \
                  the --operator and --noise-std that they were made with"
             ));
-        } else if off < NEAR * noise_std * (1.0 - spread).max(0.0) && method == Method::Dcdp {
+        } else if off < NEAR * noise_std * (1.0 - spread) && method == Method::Dcdp {
             job.warn(&format!(
                 "{found}: their noise is fitted, too, which descent does where A sees little; give fewer --inner or --rounds, a \
                  smaller --lr, or another --method"
