@@ -13,11 +13,11 @@ BRIDGE_TARGET_well := -1
 BRIDGE_TARGET_ou5 := -0.6,-0.6,-0.6,-0.6,-0.6
 BRIDGE_DEGREE_ou := 1
 BRIDGE_DEGREE_well := 5
-BRIDGE_STEPS := $(call small,16 64,16 64 256)
+BRIDGE_STEPS := $(call small,16 64,16 32 64)
 BRIDGE_RUNS := $(foreach steps,$(BRIDGE_STEPS),$(foreach how,exact polynomial mlp,ou-how$(how)-steps$(steps) \
     well-how$(how)-steps$(steps)) ou5-howmlp-steps$(steps))
 CELLS_conditioning := $(BRIDGE_RUNS:%=$(CELLS)/conditioning/distance/%.csv) \
-    $(patsubst %,$(CELLS)/conditioning/off/%.csv,$(filter-out ou5% %exact-steps16 %exact-steps64 %exact-steps256,$(BRIDGE_RUNS)))
+    $(patsubst %,$(CELLS)/conditioning/off/%.csv,$(filter-out ou5% %exact-steps16 %exact-steps32 %exact-steps64,$(BRIDGE_RUNS)))
 
 bridge_system = $(BRIDGE_$(data)) --steps $(call field,steps)
 bridge_free = $(bridge_system) --start=$(BRIDGE_START_$(data)) --seed 1
@@ -107,6 +107,6 @@ MORE_conditioning := conditioning-steering
 $(DRAWN)/conditioning.svg:
 	fig line $< --panel measure --x steps --y value --by system,how --log-x --log-y --x-label K --y-label distance -o $@
 $(DRAWN)/conditioning-steering.svg: $(DRAWN)/conditioning-steering.csv
-	fig line $< --x distance --y target_rate --by method --x-label 'distance from the class' --y-label 'target rate' -o $@
+	fig line $< --scatter --x distance --y target_rate --by method --x-label 'distance from the class' --y-label 'target rate' -o $@
 
 .PRECIOUS: $(CELLS)/conditioning/control/%.csv $(CELLS)/conditioning/paths/%.npy $(CELLS)/conditioning/paths/%.csv $(STEER)/drawn/%.npy $(STEER)/drawn/%.csv

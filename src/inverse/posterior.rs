@@ -265,7 +265,7 @@ impl<'a> Posterior<'a> {
         let mut across = &factor - &product(vectors.view(), along.view());
         // Twice, so that what is left has nothing of v but the rounding of its own size.
         across -= &product(vectors.view(), product(vectors.t(), across.view()).view());
-        let along = along * &kept.view().insert_axis(Axis(1));
+        let along = along * kept.view().insert_axis(Axis(1));
         let alike = values.iter().all(|e| *e == values[0]);
         if alike && 2 * values.len() > d {
             // All seen directions have one variance, which is the noise, and those that are not seen the rest of δ besides.

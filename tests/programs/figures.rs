@@ -822,6 +822,50 @@ fn in_context(figures: &Figures) {
     assert!(last(&long) < 0.1, "{long:?}");
 }
 
+/// Ends of conditioned paths are as far from the target as the noise of a step, √(1/K), whatever leads there; and steering takes
+/// samples to the class that is asked for, where a random direction of the same length does not.
+fn conditioning(figures: &Figures) {
+    let table = figures.table("conditioning");
+    for (system, how) in [
+        ("ou", "exact"),
+        ("ou", "polynomial"),
+        ("ou", "mlp"),
+        ("well", "exact"),
+        ("well", "mlp"),
+        ("ou5", "mlp"),
+    ] {
+        let fields = [("system", system), ("how", how), ("measure", "distance of ends")];
+        for (steps, distance) in table.curve(&fields, "steps", "value") {
+            let ratio = distance * steps.sqrt();
+            // The noise of a step, and what a step's drift and a network's error add.
+            assert!((0.9..1.3).contains(&ratio), "{system}, {how}, {steps} steps: {ratio}");
+        }
+    }
+    let off = |system: &str, how: &str| {
+        let fields = [("system", system), ("how", how), ("measure", "distance from exact paths")];
+        largest(&table.curve(&fields, "steps", "value"))
+    };
+    // Of the spread of such paths, about .4 and .8. A line is the control of ou itself.
+    assert!(off("ou", "polynomial") < 0.02 && off("ou", "mlp") < 0.06);
+    assert!(off("well", "polynomial") < 0.25 && off("well", "mlp") < 0.3);
+
+    let steering = figures.table("conditioning-steering");
+    let of = |method: &str, y: &str| steering.curve(&[("method", method)], "weight", y);
+    let rates = |method: &str| of(method, "target_rate");
+    let unsteered = first(&rates("edit"));
+    assert!((0.25..0.42).contains(&unsteered), "a third: {unsteered}");
+    assert!((last(&rates("random")) - unsteered).abs() < 0.12, "{:?}", rates("random"));
+    for (method, at_least) in [("edit", 0.75), ("both", 0.85), ("align", 0.95), ("gradient", 0.95)] {
+        assert!(last(&rates(method)) > at_least, "{method}: {:?}", rates(method));
+        let distances = of(method, "distance");
+        assert!(least(&distances) < 0.8 * first(&of("random", "distance")), "{method}: {distances:?}");
+    }
+    // The gradient of the classifier that the mixture is: nothing is nearer.
+    let nearest = |method: &str| least(&of(method, "distance"));
+    assert!(["edit", "align", "both"].iter().all(|method| nearest("gradient") < nearest(method)));
+    assert_eq!(steering.distinct("evaluations").len(), 1, "of the network");
+}
+
 macro_rules! claims {
     ($($name:ident),*) => {
         mod committed {
@@ -870,5 +914,6 @@ claims!(
     linear_lens,
     inverse,
     ridge,
-    in_context
+    in_context,
+    conditioning
 );

@@ -127,7 +127,7 @@ fn what_has_no_effect_or_no_meaning_is_refused() {
         ("--method dcdp --purify 2,0", "from 0 to 1"),
         ("--method dcdp --purifier tweedie --steps 4", "--steps"),
         ("--method dps --class 1", "--class"),
-        ("--method pigdm --data-std 0", "--data-std 0"),
+        ("--method pigdm --data-std 0", "--data-std <T>': it must be a number above 0"),
         ("--method pseudo-inverse --seed 2", "--seed"),
     ] {
         refused(&place, &restore(flags), 2, &[word]);

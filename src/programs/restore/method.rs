@@ -3,7 +3,7 @@
 use anyhow::{Result, anyhow, ensure};
 use clap::{Args, ValueEnum};
 
-use crate::cli::{Job, Numbers, SamplerArgs, count, parse_list, usage};
+use crate::cli::{Job, Numbers, SamplerArgs, count, parse_list, positive, usage};
 use crate::denoiser::Model;
 use crate::denoiser::external::Ability;
 use crate::flow::{Plan, Solver};
@@ -37,10 +37,10 @@ pub struct MethodArgs {
     #[arg(long)]
     pub mean: bool,
     /// Of dps: ζ, the size of its steps, one for every step however many there are
-    #[arg(long, value_name = "Z", default_value_t = 1.0)]
+    #[arg(long, value_name = "Z", default_value_t = 1.0, value_parser = positive)]
     pub step_size: f64,
     /// Of pigdm: τ, the deviation of the data's numbers
-    #[arg(long, value_name = "T", default_value_t = 1.0)]
+    #[arg(long, value_name = "T", default_value_t = 1.0, value_parser = positive)]
     pub data_std: f64,
     /// Of dcdp: rounds of descent and purification
     #[arg(long, value_name = "K", default_value = "10", value_parser = count(1..=100_000_u32))]
@@ -49,7 +49,7 @@ pub struct MethodArgs {
     #[arg(long, value_name = "N", default_value = "100", value_parser = count(1..=100_000_u32))]
     pub inner: u32,
     /// Of dcdp: η, the size of gradient steps, as a share of 1/‖A‖²; the published rates are 0.01 to 1
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = 1.0, value_parser = positive)]
     pub lr: f64,
     /// Of dcdp: β of the descent
     #[arg(long, value_name = "BETA", default_value_t = 0.9)]
@@ -107,7 +107,7 @@ impl MethodArgs {
         for (flag, value) in
             [("--step-size", self.step_size), ("--data-std", self.data_std), ("--lr", self.lr)]
         {
-            ensure!(value > 0.0 && value <= 1e18, "{flag} {value}: must be positive");
+            ensure!(value <= 1e18, "{flag} {value}: must be 1e18 at most");
         }
         ensure!(
             (0.0..1.0).contains(&self.momentum),
