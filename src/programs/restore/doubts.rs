@@ -12,8 +12,6 @@ use crate::inverse::{Operator, Posterior};
 /// posterior, and y − A x as large as the noise, s in every number.
 pub struct Misfit {
     squares: f64,
-    /// Of y itself.
-    measured: f64,
     numbers: f64,
     rows: f64,
 }
@@ -24,20 +22,18 @@ const NEAR: f64 = 0.5;
 
 impl Misfit {
     pub fn new() -> Misfit {
-        Misfit { squares: 0.0, measured: 0.0, numbers: 0.0, rows: 0.0 }
+        Misfit { squares: 0.0, numbers: 0.0, rows: 0.0 }
     }
 
     /// That of rows x and their measurements.
     pub fn of(operator: &Operator, x: ArrayView2<f64>, y: ArrayView2<f64>) -> Misfit {
         let residual = &y - &operator.apply(x);
-        let squares = |a: ArrayView2<f64>| a.iter().map(|v| v * v).sum::<f64>();
-        let (squares, measured) = (squares(residual.view()), squares(y));
-        Misfit { squares, measured, numbers: y.len() as f64, rows: y.nrows() as f64 }
+        let squares = residual.iter().map(|v| v * v).sum();
+        Misfit { squares, numbers: y.len() as f64, rows: y.nrows() as f64 }
     }
 
     pub fn add(&mut self, other: &Misfit) {
         self.squares += other.squares;
-        self.measured += other.measured;
         self.numbers += other.numbers;
         self.rows += other.rows;
     }
