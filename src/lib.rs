@@ -14,9 +14,9 @@
 //! 3. [`measure`], [`inverse`], [`geometry`], [`in_context`];
 //! 4. [`flow`];
 //! 5. [`denoiser`];
-//! 6. [`generator`];
+//! 6. [`generator`], [`bridge`];
 //! 7. [`fit`], [`training`];
-//! 8. [`mixture`], [`network`], [`theory`], [`dynamics`], [`bridge`];
+//! 8. [`mixture`], [`network`], [`theory`], [`dynamics`];
 //! 9. [`linalg`], [`random`], [`schedule`], [`blocks`], [`scalar`].
 //!
 //! [`stream`] stands beside: `cli` opens files by it, and a denoiser takes its tensors from it; it knows no mathematics,

@@ -1,11 +1,15 @@
-//! u(t_k, x) as it was found: a polynomial in x and the end, or numbers on a grid.
+//! u(t_k, x) as it was found: a polynomial in x and the end, numbers on a grid, or a network.
 
+use ndarray::{Array2, ArrayView2};
+
+use super::network::NetworkControl;
 use super::paths::Setting;
 
-/// A control of K steps.
+/// A control of K steps. Of one coordinate, but for networks.
 pub enum Control {
     Polynomial(PolynomialControl),
     Grid(GridControl),
+    Network(NetworkControl),
 }
 
 impl Control {
@@ -14,14 +18,16 @@ impl Control {
         match self {
             Control::Polynomial(control) => &control.setting,
             Control::Grid(control) => &control.setting,
+            Control::Network(control) => &control.setting,
         }
     }
 
-    /// u(t_k, x) towards an end; numbers on a grid are of one end, which they have been made for.
-    pub fn at(&self, k: usize, x: f64, target: f64) -> f64 {
+    /// u(t_k, x) of rows x (n, d) towards an end (d); numbers on a grid are of one end, which they have been made for.
+    pub fn at(&self, k: usize, x: ArrayView2<f64>, target: &[f64]) -> Array2<f64> {
         match self {
-            Control::Polynomial(control) => control.at(k, x, target),
-            Control::Grid(control) => control.at(k, x),
+            Control::Polynomial(control) => x.mapv(|x| control.at(k, x, target[0])),
+            Control::Grid(control) => x.mapv(|x| control.at(k, x)),
+            Control::Network(control) => control.at(k, x, target),
         }
     }
 }
@@ -58,7 +64,8 @@ impl Scales {
 }
 
 impl PolynomialControl {
-    fn at(&self, k: usize, x: f64, target: f64) -> f64 {
+    /// u(t_k, x).
+    pub fn at(&self, k: usize, x: f64, target: f64) -> f64 {
         let Polynomial { scales, terms } = &self.steps[k];
         let (p, q) = scales.of(x, target);
         terms.iter().map(|(i, j, c)| c * p.powi(*i as i32) * q.powi(*j as i32)).sum()
@@ -82,7 +89,8 @@ pub struct GridControl {
 }
 
 impl GridControl {
-    fn at(&self, k: usize, x: f64) -> f64 {
+    /// u(t_k, x).
+    pub fn at(&self, k: usize, x: f64) -> f64 {
         let right = self.x.partition_point(|place| *place <= x).clamp(1, self.x.len() - 1);
         let (a, b) = (self.x[right - 1], self.x[right]);
         let (u, v) = (self.u[k][right - 1], self.u[k][right]);

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use anyhow::{Result, ensure};
-use ndarray::{Array2, ArrayView1};
+use ndarray::{Array2, ArrayView1, s};
 
 use super::Control;
 use super::systems::System;
@@ -58,36 +58,41 @@ pub enum Mode {
 
 /// Free paths and their scores.
 pub struct Scored {
-    /// X_0 … X_K, (n, K + 1).
+    /// X_0 … X_K, (n, (K + 1) d), the d coordinates of a time together.
     pub paths: Array2<f64>,
-    /// S_0 … S_{K−1}, (n, K).
+    /// S_0 … S_{K−1}, (n, K d).
     pub scores: Array2<f64>,
 }
 
-/// Paths without a condition, by the numbers of their rows, and their scores.
+/// Paths without a condition from a start of d coordinates, by the numbers of their rows, and their scores. Every
+/// coordinate moves by itself, and so has a score of its own.
 ///
 /// # Errors
 /// A path that leaves the numbers there are.
-pub fn simulate(setting: &Setting, mode: Mode, start: f64, rows: Range<u64>, seed: u64) -> Result<Scored> {
-    let k = setting.steps;
-    let mut increments: Array2<f64> = normal_rows(seed, Purpose::FreePaths, rows.clone(), k);
+pub fn simulate(setting: &Setting, mode: Mode, start: &[f64], rows: Range<u64>, seed: u64) -> Result<Scored> {
+    let (steps, d) = (setting.steps, start.len());
+    let mut increments: Array2<f64> = normal_rows(seed, Purpose::FreePaths, rows.clone(), steps * d);
     increments *= setting.step().sqrt();
-    let mut paths = Array2::zeros((increments.nrows(), k + 1));
-    let mut scores = Array2::zeros((increments.nrows(), k));
+    let mut paths = Array2::zeros((increments.nrows(), (steps + 1) * d));
+    let mut scores = Array2::zeros((increments.nrows(), steps * d));
     for (i, db) in increments.outer_iter().enumerate() {
-        let mut x = start;
-        paths[[i, 0]] = x;
-        for (j, db) in db.iter().enumerate() {
-            x = setting.mean(x) + setting.noise_std * db;
-            paths[[i, j + 1]] = x;
+        for (j, &start) in start.iter().enumerate() {
+            let of = s![j..; d];
+            let (mut path, db) = (paths.slice_mut(s![i, j..; d]), db.slice(of));
+            let mut x = start;
+            path[0] = x;
+            for (k, db) in db.iter().enumerate() {
+                x = setting.mean(x) + setting.noise_std * db;
+                path[k + 1] = x;
+            }
+            finite(
+                x,
+                rows.start + i as u64,
+                "its steps are too long for this drift; give more steps, or a start nearer to where it comes to rest",
+            )?;
+            let s = self::scores(setting, mode, path.view(), db);
+            scores.slice_mut(s![i, j..; d]).iter_mut().zip(s).for_each(|(to, s)| *to = s);
         }
-        finite(
-            x,
-            rows.start + i as u64,
-            "its steps are too long for this drift; give more steps, or a start nearer to where it comes to rest",
-        )?;
-        let s = self::scores(setting, mode, paths.row(i), db);
-        scores.row_mut(i).iter_mut().zip(s).for_each(|(to, s)| *to = s);
     }
     Ok(Scored { paths, scores })
 }
@@ -124,31 +129,33 @@ pub fn scores(setting: &Setting, mode: Mode, path: ArrayView1<f64>, increments: 
     scores
 }
 
-/// Paths X_0 … X_K under a control, (n, K + 1): of drift b + σ²u.
+/// Paths X_0 … X_K under a control, (n, (K + 1) d): of drift b + σ²u.
 ///
 /// # Errors
 /// A path that leaves the numbers there are.
 pub fn controlled(
     control: &Control,
-    start: f64,
-    target: f64,
+    start: &[f64],
+    target: &[f64],
     rows: Range<u64>,
     seed: u64,
 ) -> Result<Array2<f64>> {
-    let setting = control.setting();
-    let z: Array2<f64> = normal_rows(seed, Purpose::Bridges, rows.clone(), setting.steps);
+    let (setting, d) = (control.setting(), start.len());
+    let z: Array2<f64> = normal_rows(seed, Purpose::Bridges, rows.clone(), setting.steps * d);
     let (dt, variance) = (setting.step(), setting.noise_std * setting.noise_std);
-    let mut paths = Array2::zeros((z.nrows(), setting.steps + 1));
-    for (i, z) in z.outer_iter().enumerate() {
-        let mut x = start;
-        paths[[i, 0]] = x;
-        for (k, z) in z.iter().enumerate() {
-            let u = control.at(k, x, target);
-            x = setting.mean(x) + variance * u * dt + setting.step_noise() * z;
-            paths[[i, k + 1]] = x;
+    let mut paths = Array2::zeros((z.nrows(), (setting.steps + 1) * d));
+    let mut x = Array2::from_shape_fn((z.nrows(), d), |(_, j)| start[j]);
+    paths.slice_mut(s![.., ..d]).assign(&x);
+    for k in 0..setting.steps {
+        let u = control.at(k, x.view(), target);
+        for (i, x) in x.indexed_iter_mut() {
+            *x = setting.mean(*x) + variance * u[i] * dt + setting.step_noise() * z[[i.0, k * d + i.1]];
         }
+        paths.slice_mut(s![.., (k + 1) * d..(k + 2) * d]).assign(&x);
+    }
+    for ((i, _), x) in x.indexed_iter() {
         finite(
-            x,
+            *x,
             rows.start + i as u64,
             "the control drives it where it knows nothing, or steps are too long; give fit more paths, a lower --degree or \
              more steps",

@@ -8,6 +8,7 @@ use clap::builder::{EnumValueParser, OsStringValueParser, TypedValueParser};
 use clap::{Arg, ArgAction, ArgMatches, ValueEnum, value_parser};
 
 use super::classes::ClassArg;
+use super::edits::EditArg;
 use super::lists::{Shape, count};
 use crate::stream::{Format, NanPolicy, RowRange};
 
@@ -34,6 +35,8 @@ pub enum Flag {
     ClassOfRows,
     /// `--condition`, where rows of models that are told conditions have one each, by their number.
     ConditionOfRows,
+    /// `--edit`, where the first model may be a network.
+    Edit,
 }
 
 /// What the shared flags say; of those that a program does not take, the default.
@@ -50,6 +53,7 @@ pub struct Shared {
     pub workers: usize,
     pub class: Option<ClassArg>,
     pub condition: Option<OsString>,
+    pub edits: Vec<EditArg>,
     pub manifest: Option<PathBuf>,
     pub manifest_host: bool,
     pub quiet: bool,
@@ -138,6 +142,14 @@ impl Flag {
             )
             .value_name("FILE")
             .value_parser(OsStringValueParser::new()),
+            Flag::Edit => flag(
+                "edit",
+                "Add to a layer's values in the (first) model, a network, WEIGHT times the direction in FILE, one row (see \
+                 dae-features --layers, rfm); may be repeated",
+            )
+            .value_name("LAYER=FILE:WEIGHT")
+            .value_parser(EditArg::parse)
+            .action(ArgAction::Append),
         }
     }
 }
@@ -198,6 +210,11 @@ impl Shared {
             workers: given::<u16>(matches, "workers").map_or(1, usize::from),
             class: given(matches, "class"),
             condition: given(matches, "condition"),
+            edits: matches
+                .try_get_many("edit")
+                .ok()
+                .flatten()
+                .map_or(Vec::new(), |edits| edits.cloned().collect()),
             manifest: given(matches, "manifest"),
             manifest_host: given(matches, "manifest-host").unwrap_or_default(),
             quiet: given(matches, "quiet").unwrap_or_default(),

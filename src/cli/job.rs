@@ -116,7 +116,8 @@ impl Job {
         }
     }
 
-    /// Waits until standard input brings something, where one of the inputs is that (no name is, too), or `--class` is.
+    /// Waits until standard input brings something, where one of the inputs is that (no name is, too), or `--class` or
+    /// `--edit` is.
     /// Then what writes it is under way, and has written the files that it promises before its first
     /// bytes: `molrg-gen --truth t.st … | dae-apply t.st -` works. Call it before opening any of them.
     ///
@@ -132,11 +133,13 @@ impl Job {
             _ => None,
         };
         let conditions = self.shared.condition.as_deref().map(Some);
+        let directions = self.shared.edits.iter().map(|edit| Some(edit.direction.as_os_str()));
         let named = inputs
             .iter()
             .copied()
             .chain(classes)
             .chain(conditions)
+            .chain(directions)
             .filter(|name| name.is_none_or(is_stdin))
             .count();
         if named > 1 {

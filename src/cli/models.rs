@@ -19,8 +19,13 @@ pub fn command_of(name: &OsStr) -> Option<&OsStr> {
 }
 
 impl Job {
-    /// A model with a denoiser, of `--class`.
+    /// A model with a denoiser, of `--class`, with what `--edit` says: the first of a run, or the only one.
     pub fn model(&self, name: Option<&OsStr>) -> Result<Model> {
+        self.edited(self.other_model(name)?, name)
+    }
+
+    /// A model with a denoiser, of `--class`, that is not the first.
+    pub fn other_model(&self, name: Option<&OsStr>) -> Result<Model> {
         self.of_class(self.classless(name, Model::read_denoiser)?, name)
     }
 
@@ -39,9 +44,9 @@ impl Job {
         }
     }
 
-    /// A model of any kind: a denoiser, of `--class`, or a generator.
+    /// A model of any kind: a denoiser, of `--class` and with what `--edit` says, or a generator.
     pub fn any_model(&self, name: Option<&OsStr>) -> Result<Model> {
-        self.of_class(self.classless(name, Model::read)?, name)
+        self.edited(self.of_class(self.classless(name, Model::read)?, name)?, name)
     }
 
     /// A model that is asked for nothing so far: a program, or what `read` makes of a file.

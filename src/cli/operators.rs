@@ -57,13 +57,17 @@ pub struct OperatorArgs {
     #[arg(long, value_name = "OP", value_parser = OsStringValueParser::new().try_map(OperatorArg::parse))]
     operator: OperatorArg,
     /// Standard deviation s of the measurements' noise
-    #[arg(long, value_name = "S", allow_negative_numbers = true)]
+    #[arg(long, value_name = "S")]
     pub noise_std: f64,
     /// How the numbers of images lie, for blur and downsample (default: channels last; what looks like channels first is
     /// refused). Measurements have the same
     #[arg(long, value_enum)]
     layout: Option<Layout>,
 }
+
+/// Mean squares of whitened residuals so many times 1, or less, and so many deviations away are told.
+const UNLIKELY: f64 = 2.0;
+const CERTAIN: f64 = 5.0;
 
 impl OperatorArgs {
     /// The file that the operator is read from.
@@ -128,6 +132,19 @@ impl OperatorArgs {
             measurements.name()
         );
         Ok(())
+    }
+
+    /// Says where measurements are not as a mixture and the noise make them: where the mean of `rows` numbers of
+    /// [`crate::inverse::Posterior::surprise`], of m numbers each, is far from 1.
+    pub fn tell_surprise(&self, job: &Job, sum: f64, rows: f64, m: usize) {
+        let (mean, noise_std) = (sum / rows, self.noise_std);
+        let far = (mean - 1.0).abs() > CERTAIN * (2.0 / (rows * m as f64)).sqrt();
+        if rows > 0.0 && far && !(1.0 / UNLIKELY..UNLIKELY).contains(&mean) {
+            job.warn(&format!(
+                "measurements are not as the model makes them: (y − Aμ)ᵀ(AΣAᵀ + s²I)⁻¹(y − Aμ)/m is {mean:.3e} on average, which \
+                 of its own is 1: they are of another model or scale, or --noise-std {noise_std} is not theirs"
+            ));
+        }
     }
 }
 

@@ -107,7 +107,7 @@ impl Entry {
     /// Arguments and help, without version.
     pub fn command(&self) -> Command {
         let command = Command::new(self.name);
-        match self.kind {
+        let command = match self.kind {
             Kind::One { flags, augment, .. } => {
                 let command = augment(command);
                 // A program's own flag takes the place of the shared one of that name, and of what goes with it.
@@ -121,7 +121,12 @@ impl Entry {
                 .subcommand_required(true)
                 .propagate_version(true)
                 .subcommands(commands.iter().map(Entry::command)),
-        }
+        };
+        // A number below 0 is a value, which the flag takes or refuses by its own reason, and no unknown flag.
+        command.mut_args(|arg| match arg.is_positional() || !arg.get_action().takes_values() {
+            true => arg,
+            false => arg.allow_negative_numbers(true),
+        })
     }
 
     /// What it is for, on one line.

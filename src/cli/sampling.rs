@@ -4,7 +4,7 @@
 use anyhow::Result;
 use clap::Args;
 
-use super::lists::{Numbers, parse_list};
+use super::lists::{Numbers, parse_list, positive};
 use super::{Job, usage};
 use crate::flow::{Churn, Plan, Solver};
 use crate::schedule::{Grid, Schedule, check_levels};
@@ -35,10 +35,10 @@ pub struct SamplerArgs {
           conflicts_with_all = ["schedule", "steps", "sigma_min", "sigma_max", "rho"])]
     pub sigmas: Option<Numbers>,
     /// Relative tolerance of rk45
-    #[arg(long, default_value_t = 1e-5)]
+    #[arg(long, default_value_t = 1e-5, value_parser = positive)]
     pub rtol: f64,
     /// Absolute tolerance of rk45
-    #[arg(long, default_value_t = 1e-5)]
+    #[arg(long, default_value_t = 1e-5, value_parser = positive)]
     pub atol: f64,
     /// S_churn of EDM's stochastic sampler; 0 is the deterministic flow
     #[arg(long, value_name = "S", default_value_t = 0.0)]
@@ -115,11 +115,6 @@ impl SamplerArgs {
             }
             None => self.grid().levels().map_err(usage)?,
         };
-        for (name, value) in [("--rtol", self.rtol), ("--atol", self.atol)] {
-            if !(value > 0.0 && value.is_finite()) {
-                return Err(usage(anyhow::anyhow!("{name} {value}: must be positive")));
-            }
-        }
         if !(self.churn >= 0.0 && self.churn_noise >= 0.0) {
             return Err(usage(anyhow::anyhow!("--churn and --churn-noise must not be negative")));
         }

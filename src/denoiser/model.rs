@@ -23,7 +23,7 @@ use ndarray::{Array1, Array2, ArrayView2};
 
 use super::external::Ability;
 use super::local::{Local, Machine};
-use super::network::Network;
+use super::network::{Edit, Network};
 use super::pca_local::PcaLocalDenoiser;
 use super::random_features::Features;
 use super::{
@@ -53,6 +53,8 @@ pub struct Model {
     asked: Asked,
     /// The conditions of rows, by their number, of a network that is told some.
     conditions: Option<Arc<Array2<f64>>>,
+    /// See [`Model::edit`].
+    edits: Vec<Edit>,
 }
 
 /// The kinds of model.
@@ -215,7 +217,7 @@ fn extent((n, d): (usize, usize), values: &Values) -> Extent {
 impl Model {
     /// Of a kind, asked for no class.
     pub fn new(kind: Kind, item_shape: Vec<usize>, dtype: Dtype) -> Model {
-        Model { kind, item_shape, dtype, asked: Asked::Nothing, conditions: None }
+        Model { kind, item_shape, dtype, asked: Asked::Nothing, conditions: None, edits: Vec::new() }
     }
 
     /// A mixture whose tensors are stored as T.
@@ -287,7 +289,20 @@ impl Model {
         let Kind::Network(network) = &self.kind else { bail!("the model has no branch without a class") };
         ensure!(self.asked != Asked::Nothing, "the model is asked for no class");
         let branch = Model::new(Kind::Network(network.clone()), self.item_shape.clone(), self.dtype);
-        Model { conditions: self.conditions.clone(), ..branch }.ask(Asked::Nothing)
+        Model { conditions: self.conditions.clone(), edits: self.edits.clone(), ..branch }.ask(Asked::Nothing)
+    }
+
+    /// The same network with these edits of its layers, in all that it computes from here on. A file holds none of them.
+    ///
+    /// # Errors
+    /// As [`NetworkDenoiser::edit`]; what is no network.
+    pub fn edit(self, edits: Vec<Edit>) -> Result<Model> {
+        let Kind::Network(network) = &self.kind else {
+            bail!("is a model of kind {}, and no network, whose layers could be edited", self.kind_name());
+        };
+        let mut denoiser = NetworkDenoiser::<f32>::new((**network).clone(), &self.item_shape)?;
+        edits.iter().try_for_each(|edit| denoiser.edit(edit.clone()))?;
+        Ok(Model { edits, ..self })
     }
 
     /// Whether it gives such answers: a program need not give all.
@@ -460,6 +475,7 @@ impl Model {
         if let Some(conditions) = &self.conditions {
             denoiser.give(cast(conditions.view()));
         }
+        self.edits.into_iter().try_for_each(|edit| denoiser.edit(edit))?;
         Ok(denoiser)
     }
 

@@ -37,6 +37,15 @@ pub struct Network {
     pub training: BTreeMap<String, String>,
 }
 
+/// Numbers that are added to what a layer computes, wherever it goes: a direction, so many times.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Edit {
+    /// As [`NetworkDenoiser::layers`] calls it.
+    pub layer: String,
+    /// Of the channels of one place, then of all alike; or of all places.
+    pub values: Vec<f64>,
+}
+
 /// The sets of tensors in a file, by their prefix.
 const AVERAGE: &str = "ema";
 const PARAMETERS: &str = "model";
@@ -227,6 +236,28 @@ impl<T: Scalar> NetworkDenoiser<T> {
             format!("row {first}: there are conditions of {} rows; give one a row", all.nrows())
         })?;
         Ok(Given { classes, condition: Some(all.slice(s![first as usize..end as usize, ..])) })
+    }
+
+    /// From here on it computes with this edit, besides those before.
+    ///
+    /// # Errors
+    /// Where it has no such layer, with all that it has; where the layer has another number of units.
+    pub fn edit(&mut self, edit: Edit) -> Result<()> {
+        let Edit { layer, values } = edit;
+        let Some((_, shape)) = self.layers().find(|(name, _)| *name == layer) else {
+            let all: Vec<&str> = self.layers().map(|(name, _)| name).collect();
+            anyhow::bail!("has no layer {layer}; it has {}", all.join(", "));
+        };
+        let count = values.len();
+        ensure!(
+            self.graph.edit(&layer, values),
+            "layer {layer} has {}, and the direction {count} numbers; give one of as many",
+            match shape.places() {
+                1 => format!("{} units", shape.channels),
+                places => format!("{} channels, and {places} places", shape.channels),
+            }
+        );
+        Ok(())
     }
 
     /// What it computes inside that has a name, from the data to the output, and the shape of a row's values.

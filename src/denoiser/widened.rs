@@ -72,6 +72,10 @@ impl<T: Scalar> Denoiser<f64> for Widened<T> {
     fn batch(&self) -> Option<usize> {
         self.denoiser.batch()
     }
+
+    fn flow(&self, x: ArrayView2<f64>, from: f64, to: f64) -> Option<Array2<f64>> {
+        Some(cast(self.denoiser.flow(cast(x).view(), from, to)?.view()))
+    }
 }
 
 impl<T: Scalar> Differentiable<f64> for Widened<T> {

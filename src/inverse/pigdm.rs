@@ -37,6 +37,26 @@ impl<'a, 'p> PseudoinverseGuided<'a, 'p> {
     }
 }
 
+impl PseudoinverseGuided<'_, '_> {
+    /// D_y of rows and their measurements, from D.
+    fn guided(
+        &self,
+        x: ArrayView2<f64>,
+        y: ArrayView2<f64>,
+        mut denoised: Array2<f64>,
+        sigma: f64,
+    ) -> Result<Array2<f64>> {
+        let Problem { operator, noise_std, .. } = *self.problem;
+        let (s2, tau2) = (noise_std * noise_std, self.data_std * self.data_std);
+        let r2 = sigma * sigma * tau2 / (sigma * sigma + tau2);
+        let residual = &y - &operator.apply(denoised.view());
+        let inverse = |e: f64| if s2 > 0.0 || e > self.least { 1.0 / (r2 * e + s2) } else { 0.0 };
+        let back = operator.adjoint(operator.of_gram(residual.view(), inverse)?.view());
+        denoised.scaled_add(sigma * sigma, &vjp(self.model, x, back.view(), sigma)?);
+        Ok(denoised)
+    }
+}
+
 impl Denoiser<f64> for PseudoinverseGuided<'_, '_> {
     fn dim(&self) -> usize {
         self.model.dim()
@@ -47,21 +67,16 @@ impl Denoiser<f64> for PseudoinverseGuided<'_, '_> {
     }
 
     fn denoise_rows(&self, x: ArrayView2<f64>, first: u64, sigma: f64) -> Result<Array2<f64>> {
-        let Problem { operator, noise_std, .. } = *self.problem;
         let from = (first - self.problem.first) as usize;
         let y = self.problem.y.slice(s![from..from + x.nrows(), ..]);
-        let (s2, tau2) = (noise_std * noise_std, self.data_std * self.data_std);
-        let r2 = sigma * sigma * tau2 / (sigma * sigma + tau2);
-        let mut denoised = self.model.denoise_rows(x, first, sigma)?;
-        let residual = &y - &operator.apply(denoised.view());
-        let inverse = |e: f64| if s2 > 0.0 || e > self.least { 1.0 / (r2 * e + s2) } else { 0.0 };
-        let back = operator.adjoint(operator.of_gram(residual.view(), inverse)?.view());
-        denoised.scaled_add(sigma * sigma, &vjp(self.model, x, back.view(), sigma)?);
-        Ok(denoised)
+        self.guided(x, y, self.model.denoise_rows(x, first, sigma)?, sigma)
     }
 
+    /// All rows of x are of the one measurement of this number.
     fn denoise_row(&self, x: ArrayView2<f64>, number: u64, sigma: f64) -> Result<Array2<f64>> {
-        self.denoise_rows(x, number, sigma)
+        let y = self.problem.y.row((number - self.problem.first) as usize);
+        let y = Array2::from_shape_fn((x.nrows(), y.len()), |(_, j)| y[j]);
+        self.guided(x, y.view(), self.model.denoise_row(x, number, sigma)?, sigma)
     }
 
     fn split_rows(&self, x: ArrayView2<f64>, first: u64, sigma: f64) -> Result<(Array2<f64>, Array2<f64>)> {

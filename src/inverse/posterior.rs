@@ -10,7 +10,8 @@
 //! * covariance G Q Gᵀ + δ I − δ² Aᵀ N⁻¹ A, G = U − δ Aᵀ N⁻¹ A U, Q = C^½ (I − E diag(w²/(1 + w²)) Eᵀ) C^½,
 //!   which is Σ − Σ Aᵀ (A Σ Aᵀ + s² I)⁻¹ A Σ
 //!
-//! No term is a difference of large ones, however small s is. For δ = 0 the posterior is of the prior's rank; else it has
+//! Along a right singular vector of A, with A Aᵀ's eigenvalue e, G is U times s²/(δe + s²), and the noise δs²/(δe + s²): so
+//! no term is a difference of large ones, however small s is. For δ = 0 the posterior is of the prior's rank; else it has
 //! the directions that A sees, too, whose noise is smaller: of rank r + rank A, or r + d − rank A where that is less and
 //! A Aᵀ a multiple of I. Rows are drawn without their covariance: x = x₀ + K(y − A x₀ − s·ε) for x₀ of the prior's component
 //! (Matheron's rule).
@@ -74,6 +75,9 @@ impl<'a> Posterior<'a> {
             noise_std > 0.0,
             "--noise-std {noise_std}: the exact posterior takes noise; give a small one, like 1e-3"
         );
+        // With no noise left, a component has all d directions, while they are completed and measured twice as much.
+        let (full, d) = (mixture.components.iter().filter(|c| exceeds(c)).count(), operator.dim());
+        room(&[3, full, d, d], "a mixture whose noise exceeds variances on its subspaces")?;
         let mut posterior = Posterior { operator, noise_std, parts: Vec::new() };
         for component in mixture.components {
             let part = posterior.part(component)?;
@@ -106,7 +110,7 @@ impl<'a> Posterior<'a> {
         self.operator.of_gram(y, |e| 1.0 / (delta * e + s2).sqrt())
     }
 
-    /// The log weight of a component for every row of q = y − Aμ, and K q.
+    /// qᵀ(A Σ Aᵀ + s² I)⁻¹q of a component for every row of q = y − Aμ, and K q.
     fn update(&self, part: &Part, q: ArrayView2<f64>) -> Result<(Array1<f64>, Array2<f64>)> {
         let delta = part.prior.noise_variance;
         let whitened = self.whitened(q, delta)?;
@@ -114,14 +118,14 @@ impl<'a> Posterior<'a> {
         let off = &whitened - &product(t.view(), part.left.t());
         let shrunk = &t * &part.values.mapv(|w| 1.0 / (1.0 + w * w));
         let inside = (&t * &shrunk).sum_axis(Axis(1));
-        let log_weights = part.offset - 0.5 * (squared_norms(off.view()) + inside);
+        let squares = squared_norms(off.view()) + inside;
         let mut gain = product(t.view(), part.lift.t());
         if delta > 0.0 {
             let rest = off + product(shrunk.view(), part.left.t());
             let back = self.operator.adjoint(self.whitened(rest.view(), delta)?.view());
             gain.scaled_add(delta, &back);
         }
-        Ok((log_weights, gain))
+        Ok((squares, gain))
     }
 
     /// Weights of the components, (n, K), and, if wanted, their means, (n, d) each.
@@ -129,8 +133,8 @@ impl<'a> Posterior<'a> {
         let mut weights = Array2::zeros((y.nrows(), self.parts.len()));
         let mut means = Vec::new();
         for (part, mut column) in self.parts.iter().zip(weights.columns_mut()) {
-            let (log_weights, gain) = self.update(part, (&y - &part.centre).view())?;
-            column.assign(&log_weights);
+            let (squares, gain) = self.update(part, (&y - &part.centre).view())?;
+            column.assign(&(part.offset - 0.5 * squares));
             means.push(gain + &part.prior.mean);
         }
         for mut row in weights.outer_iter_mut() {
@@ -154,6 +158,25 @@ impl<'a> Posterior<'a> {
             mean += &(means * weights.insert_axis(Axis(1)));
         }
         Ok(mean)
+    }
+
+    /// qᵀ(A Σ Aᵀ + s² I)⁻¹q/m of every row y in the component that is likeliest for it: of what the mixture and the noise
+    /// really make, 1 on average, with a deviation of √(2/m).
+    ///
+    /// # Errors
+    /// As [`Operator::of_gram`].
+    pub fn surprise(&self, y: ArrayView2<f64>) -> Result<Array1<f64>> {
+        let mut best = Array1::from_elem(y.nrows(), (f64::NEG_INFINITY, f64::NAN));
+        for part in &self.parts {
+            let (squares, _) = self.update(part, (&y - &part.centre).view())?;
+            for (best, square) in best.iter_mut().zip(squares) {
+                let log_weight = part.offset - 0.5 * square;
+                if log_weight > best.0 {
+                    *best = (log_weight, square);
+                }
+            }
+        }
+        Ok(best.mapv(|(_, square)| square / y.ncols() as f64))
     }
 
     /// A draw of p(x | y) for every row y; row 0 has the number `first`, which with the seed says what is drawn.
@@ -228,51 +251,67 @@ impl<'a> Posterior<'a> {
         let mut root = complete_basis(part.right.view(), r, none.view(), &mut completion());
         let narrowed = part.values.mapv(|w| 1.0 / (1.0 + w * w).sqrt());
         root.slice_mut(s![.., ..q]).zip_mut_with(&narrowed, |e, n| *e *= n);
-        let mut factor = product((&part.prior.basis * &part.std).view(), root.view());
+        let factor = product((&part.prior.basis * &part.std).view(), root.view());
         if delta == 0.0 {
             let signs = Array1::ones(factor.ncols());
             return Component::of_factor(weight, mean, 0.0, &factor, &signs);
         }
-        let images = self.whitened(self.whitened(part.image.t(), delta)?.view(), delta)?;
-        let back = self.operator.adjoint(images.view()).reversed_axes();
-        factor.scaled_add(-delta, &product(back.view(), root.view()));
-        let (noise_variance, vectors, gains) = self.noise(delta)?;
-        let signs: Array1<f64> = gains.mapv(f64::signum);
-        let beside = vectors * &gains.mapv(|g| g.abs().sqrt());
-        let signs = concatenate![Axis(0), Array1::ones(factor.ncols()), signs];
-        let factor = joined([factor.view(), beside.view()].into_iter(), mean.len());
-        Component::of_factor(weight, mean, noise_variance, &factor, &signs)
-    }
-
-    /// δ I − δ² Aᵀ N⁻¹ A as h I + V diag(g) Vᵀ: (h, V, g).
-    fn noise(&self, delta: f64) -> Result<(f64, Array2<f64>, Array1<f64>)> {
         let (d, s2) = (self.operator.dim(), self.noise_std * self.noise_std);
-        room(&[3, d, self.operator.count()], "the posterior")?;
+        room(&[4, d, self.operator.count()], "the posterior")?;
+        // Along v_i, which A sees by √e_i, G is U less its share δe/(δe + s²), and noise alone leaves δs²/(δe + s²).
         let (values, vectors) = self.operator.right_vectors()?;
-        let seen = |e: f64| delta * s2 / (delta * e + s2);
+        let kept = values.mapv(|e| s2 / (delta * e + s2));
+        let along = product(vectors.t(), factor.view());
+        let mut across = &factor - &product(vectors.view(), along.view());
+        // Twice, so that what is left has nothing of v but the rounding of its own size.
+        across -= &product(vectors.view(), product(vectors.t(), across.view()).view());
+        let along = along * kept.view().insert_axis(Axis(1));
         let alike = values.iter().all(|e| *e == values[0]);
         if alike && 2 * values.len() > d {
+            // All seen directions have one variance, which is the noise, and those that are not seen the rest of δ besides.
+            let seen = delta * kept[0];
             let rest = complete_basis(vectors.view(), d, Array2::zeros((d, 0)).view(), &mut completion());
-            let rest = rest.slice(s![.., values.len()..]).to_owned();
-            let gains = Array1::from_elem(rest.ncols(), delta - seen(values[0]));
-            return Ok((seen(values[0]), rest, gains));
+            let rest = rest.slice(s![.., values.len()..]).to_owned() * (delta - seen).sqrt();
+            let factor = product(vectors.view(), along.view()) + across;
+            let factor = joined([factor.view(), rest.view()].into_iter(), d);
+            let signs = Array1::ones(factor.ncols());
+            return Component::of_factor(weight, mean, seen, &factor, &signs);
         }
-        let gains = values.mapv(|e| seen(e) - delta);
-        Ok((delta, vectors, gains))
+        // Σ on the span of V and W, those of U's directions that A does not see: L Lᵀ, of terms that only add up.
+        let (left, sizes, _) = thin_svd(across.view())?;
+        let largest = squared_norms(factor.t()).iter().fold(0.0f64, |m, v| m.max(v.sqrt()));
+        let count = sizes.iter().filter(|s| **s > ROUNDING * largest).count();
+        let beside = left.slice(s![.., ..count]);
+        let noise = Array1::from_iter(
+            kept.iter().map(|k| (delta * k).sqrt()).chain((0..count).map(|_| delta.sqrt())),
+        );
+        let below = product(beside.t(), across.view());
+        let root = concatenate![Axis(1), concatenate![Axis(0), along, below], Array2::from_diag(&noise)];
+        let (turned, deviations, _) = thin_svd(root.view())?;
+        let basis = product(concatenate![Axis(1), vectors, beside].view(), turned.view());
+        Ok(Component { weight, mean, basis, variances: deviations.mapv(|s| s * s), noise_variance: delta })
     }
 }
+
+/// Parts of U that A does not see below this share of U are rounding.
+const ROUNDING: f64 = 1e-12;
 
 /// What directions are completed by: any will do.
 fn completion() -> impl Rng {
     row_rng(0, Purpose::Completion, 0)
 }
 
+/// Whether noise exceeds a variance on the subspace.
+fn exceeds(component: &Component) -> bool {
+    component.variances.iter().any(|&l| l < component.noise_variance)
+}
+
 /// The same Gaussian with λ ≥ δ: one whose noise exceeds a variance on its subspace has all d directions, and no noise.
 fn with_least_noise(component: Component) -> Component {
-    let Component { weight, mean, basis, variances, noise_variance } = component;
-    if variances.iter().all(|&l| l >= noise_variance) {
-        return Component { weight, mean, basis, variances, noise_variance };
+    if !exceeds(&component) {
+        return component;
     }
+    let Component { weight, mean, basis, variances, noise_variance } = component;
     let (d, r) = basis.dim();
     let none = Array2::zeros((d, 0));
     let all = complete_basis(basis.view(), d, none.view(), &mut completion());

@@ -8,7 +8,7 @@
 use ndarray::{Array2, ArrayView2};
 
 use super::batch::{Batch, Shape};
-use super::layers::{At, Layer, Span};
+use super::layers::{At, Layer, Offset, Span};
 use crate::random::{Purpose, fill_normal, row_rng};
 use crate::scalar::Scalar;
 
@@ -134,6 +134,24 @@ impl<T: Scalar> Graph<T> {
     pub fn values_of<'t>(&self, name: &str, tape: &'t Tape<T>) -> Option<&'t Batch<T>> {
         let (_, node) = self.hidden.iter().find(|(other, _)| other == name)?;
         tape.values.get(*node)
+    }
+
+    /// From here on all that a node feeds, which is known by its name, sees these numbers added to its values: those of
+    /// one place at all places, or those of a row. False where none has the name, or values of another size.
+    pub fn edit(&mut self, name: &str, values: Vec<f64>) -> bool {
+        let Some((_, node)) = self.hidden.iter().find(|(other, _)| other == name) else { return false };
+        let (node, shape) = (*node, self.places[*node].shape);
+        if values.len() != shape.channels && values.len() != shape.len() {
+            return false;
+        }
+        // A layer of its own after the node, by whose number what comes later knows the node from then on.
+        let moved = |n: &mut Node| *n += usize::from(*n >= node);
+        self.places[node + 1..].iter_mut().flat_map(|place| &mut place.inputs).for_each(moved);
+        self.hidden.iter_mut().map(|(_, n)| n).chain(&mut self.class).for_each(moved);
+        let learned = self.places[node].learned;
+        let layer = Some(Box::new(Offset { values }) as Box<dyn Layer<T>>);
+        self.places.insert(node + 1, Place { shape, layer, inputs: vec![node], learned });
+        true
     }
 
     /// Adds a tensor of parameters.

@@ -61,7 +61,7 @@ impl Program for Arguments {
         let mut inputs = vec![Some(self.a.as_os_str()), Some(&self.b)];
         inputs.extend((!flow).then_some(self.points.as_deref()));
         job.wait_for_stdin(&inputs)?;
-        let (a, b) = (job.model(Some(&self.a))?, job.model(Some(&self.b))?);
+        let (a, b) = (job.model(Some(&self.a))?, job.other_model(Some(&self.b))?);
         job.class_is_for([&a, &b])?;
         let names = [&self.a, &self.b].map(|name| name.to_string_lossy());
         ensure!(

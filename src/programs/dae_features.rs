@@ -68,12 +68,12 @@ impl Program for Arguments {
         let name = self.model.to_string_lossy();
         let points = (!self.layers).then_some(self.points.as_deref());
         job.wait_for_stdin(&[Some(&*self.model)].into_iter().chain(points).collect::<Vec<_>>())?;
-        let model = job.model_file(Some(&self.model))?;
+        let model = job.edited(job.model_file(Some(&self.model))?, Some(&self.model))?;
         let Kind::Network(_) = model.kind else {
             bail!("{name}: is no network, and has no layers; give a network of dae-fit");
         };
         let Some(points) = points else {
-            let idle = ["--nan", "--shape", "--rows", "--dtype", "--class"];
+            let idle = ["--nan", "--shape", "--rows", "--dtype", "--class", "--edit"];
             job.only(false, &idle, "no points are read with --layers")?;
             return list(job, &model.into_network::<f32>()?);
         };

@@ -55,7 +55,7 @@ use clap::Args;
 
 use crate::cli::ending::end;
 use crate::cli::flags::Flag::{
-    Class, ClassOfRows, ConditionOfRows, Dtype, Format, Nan, Rows, Seed, Shape, Workers,
+    Class, ClassOfRows, ConditionOfRows, Dtype, Edit, Format, Nan, Rows, Seed, Shape, Workers,
 };
 use crate::cli::registry::Content::{Answers, Model, Picture, Samples, Table, Verdict};
 use crate::cli::registry::{Entry, program, several};
@@ -68,23 +68,23 @@ use crate::stream::NanPolicy::{Error, Pass};
 pub static PROGRAMS: &[Entry] = &[
     program::<molrg_gen::Arguments>("molrg-gen", &[Model], Samples, &[Format, Dtype, Seed, Rows, Shape]),
     program::<dae_fit::Arguments>("dae-fit", &[Samples], Model, &[Dtype, Seed, Rows, Nan(Error), Shape]),
-    program::<dae_apply::Arguments>("dae-apply", &[Model, Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, ClassOfRows, ConditionOfRows]),
-    program::<dae_features::Arguments>("dae-features", &[Model, Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Class]),
-    program::<dae_serve::Arguments>("dae-serve", &[Model], Answers, &[]),
-    program::<dae_compare::Arguments>("dae-compare", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, ClassOfRows]),
-    program::<dae_distill::Arguments>("dae-distill", &[Model, Samples], Model, &[Dtype, Seed, Rows, Nan(Error), Shape, Workers, ClassOfRows]),
-    program::<pf_sample::Arguments>("pf-sample", &[Model, Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, ClassOfRows, ConditionOfRows]),
+    program::<dae_apply::Arguments>("dae-apply", &[Model, Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, ClassOfRows, ConditionOfRows, Edit]),
+    program::<dae_features::Arguments>("dae-features", &[Model, Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Class, Edit]),
+    program::<dae_serve::Arguments>("dae-serve", &[Model], Answers, &[Edit]),
+    program::<dae_compare::Arguments>("dae-compare", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, ClassOfRows, Edit]),
+    program::<dae_distill::Arguments>("dae-distill", &[Model, Samples], Model, &[Dtype, Seed, Rows, Nan(Error), Shape, Workers, ClassOfRows, Edit]),
+    program::<pf_sample::Arguments>("pf-sample", &[Model, Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, ClassOfRows, ConditionOfRows, Edit]),
     program::<rp_score::Arguments>("rp-score", &[Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers]),
-    program::<pfd::Arguments>("pfd", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, ClassOfRows]),
-    program::<jacobian_rank::Arguments>("jacobian-rank", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
-    program::<jacobian_basis::Arguments>("jacobian-basis", &[Model, Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
+    program::<pfd::Arguments>("pfd", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, ClassOfRows, Edit]),
+    program::<jacobian_rank::Arguments>("jacobian-rank", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class, Edit]),
+    program::<jacobian_basis::Arguments>("jacobian-basis", &[Model, Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class, Edit]),
     several::<ridge::About>("ridge", &[
-        program::<ridge::project::Arguments>("project", &[Samples, Model], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
-        program::<ridge::distance::Arguments>("distance", &[Samples, Model], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
-        program::<ridge::decompose::Arguments>("decompose", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
+        program::<ridge::project::Arguments>("project", &[Samples, Model], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class, Edit]),
+        program::<ridge::distance::Arguments>("distance", &[Samples, Model], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class, Edit]),
+        program::<ridge::decompose::Arguments>("decompose", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class, Edit]),
     ]),
     program::<image_quality::Arguments>("image-quality", &[Samples], Table, &[Format, Rows, Nan(Error), Shape]),
-    program::<linearity::Arguments>("linearity", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
+    program::<linearity::Arguments>("linearity", &[Model, Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class, Edit]),
     several::<linear_theory::About>("linear-theory", &[
         program::<linear_theory::flow::Arguments>("flow", &[Samples], Table, &[Format]),
         program::<linear_theory::learning::Arguments>("learning", &[Samples], Table, &[Format]),
@@ -93,9 +93,9 @@ pub static PROGRAMS: &[Entry] = &[
         program::<linear_theory::denoiser::Arguments>("denoiser", &[Samples], Table, &[Format]),
         program::<linear_theory::map::Arguments>("map", &[Samples], Table, &[Format]),
     ]),
-    program::<intrinsic_dimension::Arguments>("intrinsic-dimension", &[Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
+    program::<intrinsic_dimension::Arguments>("intrinsic-dimension", &[Samples], Table, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class, Edit]),
     program::<measure::Arguments>("measure", &[Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape]),
-    program::<restore::Arguments>("restore", &[Model, Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class]),
+    program::<restore::Arguments>("restore", &[Model, Samples], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape, Workers, Class, Edit]),
     program::<sde::Arguments>("sde", &[], Samples, &[Format, Dtype, Seed, Rows]),
     program::<assimilate::Arguments>("assimilate", &[Samples, Model], Samples, &[Format, Dtype, Seed, Rows, Nan(Error), Shape]),
     several::<bridge::About>("bridge", &[

@@ -57,6 +57,7 @@ const VALUES: &[(&str, &str)] = &[
     ("class", "0"),
     ("until", "1"),
     ("condition", "few.npy"),
+    ("edit", "in=direction.npy:2"),
 ];
 
 fn value(call: &Call, argument: &Arg) -> Option<String> {

@@ -198,6 +198,28 @@ fn every_number_of_things_may_be_written_with_an_exponent() {
     assert!(tried > 60, "{tried}");
 }
 
+/// `--flag -1` is a number, which the flag takes or refuses by its own reason.
+#[test]
+fn a_number_below_0_is_the_value_of_every_flag_that_has_one() {
+    for (name, entry) in entries() {
+        let command = entry.command();
+        let flags = command.get_arguments().filter(|a| !a.is_positional() && a.get_action().takes_values());
+        for flag in flags {
+            let takes = flag.is_allow_negative_numbers_set() || flag.is_allow_hyphen_values_set();
+            assert!(takes, "{name}: --{}", flag.get_long().unwrap_or_default());
+        }
+    }
+    let place = Place::new();
+    for (line, words) in [
+        ("rfm a.npy b.npy --bandwidth -1", "must be a number above 0"),
+        ("npy noise -n -1 -d 2", "-1"),
+        ("phase-grid --dim 4 --ranks 1 --samples 2 --trials -3 --solver pca", "-3"),
+    ] {
+        let told = place.fails(2, line);
+        assert!(told.contains(words) && !told.contains("unexpected argument"), "{line}: {told}");
+    }
+}
+
 #[test]
 fn the_page_of_the_programs_is_what_help_says() {
     let written = include_str!("../../docs/programs.md");

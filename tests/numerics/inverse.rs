@@ -532,3 +532,75 @@ fn the_posterior_mean_bounds_every_method() {
         );
     }
 }
+
+/// What A sees by √e keeps the variance s²/e where s is far below what the prior varies by, however small: the precision
+/// AᵀA/s² is all there is, to s²/(λe).
+#[test]
+fn what_is_measured_well_has_the_variance_of_its_noise() {
+    let s = 1e-9f64;
+    for (name, operator) in operators() {
+        let (values, _) = operator.right_vectors().unwrap();
+        // Half of the space, less than half of it, and all of it; of a blur, what it passes.
+        let mut expected: Vec<f64> = values.iter().map(|e| s * s / e).filter(|v| *v < 1e-15).collect();
+        expected.sort_by(f64::total_cmp);
+        let posterior = Posterior::new(mixture(0.3), &operator, s).unwrap();
+        let y = operator.apply(normals(30, 1, 48).view());
+        for component in posterior.mixture(y.row(0)).unwrap().components {
+            let off = 48 - component.variances.len();
+            let mut got: Vec<f64> = component.variances.to_vec();
+            got.extend(std::iter::repeat_n(component.noise_variance, off));
+            got.sort_by(f64::total_cmp);
+            assert!(got.iter().all(|v| *v > 0.0), "{name}: {got:?}");
+            for (got, expected) in got.iter().zip(&expected) {
+                // Deviations of 1e-9 beside those of 1 have seven digits.
+                assert!((got / expected - 1.0).abs() < 1e-5, "{name}: {got:e} against {expected:e}");
+            }
+        }
+    }
+}
+
+/// Rows that have one number all go with its measurement.
+#[test]
+fn pigdm_denoises_rows_of_one_number_with_its_measurement() {
+    let model = denoiser(&mixture(0.3));
+    let operator = &operators()[5].1;
+    let (x, y) = (normals(31, 3, 48), normals(32, 4, operator.count()));
+    let problem = Problem { operator, y: y.view(), noise_std: 0.2, first: 40, seed: 0 };
+    let guided = PseudoinverseGuided::new(&problem, &model, 1.0).unwrap();
+    let together = guided.denoise_row(x.view(), 42, 0.7).unwrap();
+    for (i, row) in x.outer_iter().enumerate() {
+        let alone = guided.denoise_rows(row.insert_axis(Axis(0)), 42, 0.7).unwrap();
+        assert_eq!(together.row(i), alone.row(0), "row {i}");
+    }
+}
+
+/// 1 ± √(2/(nm)) of measurements of the mixture's own rows; of others as their squares, or as the noise's.
+#[test]
+fn measurements_of_a_mixture_are_no_surprise_to_it() {
+    let mixture = mixture(0.3);
+    let n = 400;
+    let (x, _) = Sampler::<f64>::new(&mixture, 3, false).draw(0..n);
+    for (name, operator) in operators() {
+        let mut y = operator.apply(x.view());
+        add_noise(y.view_mut(), 0.5, 8, 0);
+        let posterior = Posterior::new(mixture.clone(), &operator, 0.5).unwrap();
+        let mean = |y: &Array2<f64>| posterior.surprise(y.view()).unwrap().mean().unwrap();
+        let spread = (2.0 / (n as f64 * operator.count() as f64)).sqrt();
+        let own = mean(&y);
+        assert!((own - 1.0).abs() < 5.0 * spread, "{name}: {own}");
+        // Means are about 1 in norm: nearly all is variance.
+        let scaled = mean(&(&y * 100.0));
+        assert!((scaled / 1e4 - 1.0).abs() < 0.5, "{name}: {scaled}");
+    }
+}
+
+/// One Gaussian's flow has a closed form through a denoiser of another type, too.
+#[test]
+fn a_widened_denoiser_has_the_flow_of_the_one_inside() {
+    let mixture = isotropic(normals(33, 1, 48).row(0).to_owned(), 0.7);
+    let x = normals(34, 3, 48);
+    let inside = MixtureDenoiser::<f64>::new(mixture.clone());
+    let expected = inside.flow(x.view(), 2.0, 0.1).unwrap();
+    assert_eq!(denoiser(&mixture).flow(x.view(), 2.0, 0.1).unwrap(), expected);
+    assert!(denoiser(&self::mixture(0.3)).flow(x.view(), 2.0, 0.1).is_none());
+}

@@ -1,8 +1,10 @@
 //! Layers and networks: derivatives against differences, against each other,
 //! and bits that depend on nothing but a row.
 
+use std::collections::BTreeSet;
+
 use molrg::denoiser::model::Kind;
-use molrg::denoiser::network::Network;
+use molrg::denoiser::network::{Edit, Network};
 use molrg::denoiser::{Denoiser, Differentiable, Model, NetworkDenoiser};
 use molrg::measure::numerical_rank::randomized;
 use molrg::network::architecture::Architecture;
@@ -260,6 +262,94 @@ fn jacobians_of_denoisers_are_those_of_differences() {
         // Row j of the first is J e_j: the transpose. Differences are good to 1e-9.
         assert!(relative(&all(columns.t()), &all(differences.view())) < 1e-7, "{form:?}");
         assert!(relative(&all(rows.view()), &all(differences.view())) < 1e-7, "{form:?}");
+    }
+}
+
+#[test]
+fn an_edit_before_a_linear_layer_adds_its_product_with_the_direction() {
+    for (architecture, layer, next) in [
+        (Architecture::TwoLayer { width: 9, tied: false, conditioned: true }, "hidden", "layers.1.weight"),
+        (
+            Architecture::Linear { width: 5, depth: 3, tied: false, conditioned: true },
+            "layers.1",
+            "layers.2.weight",
+        ),
+        (Architecture::Mlp { width: 10, depth: 2 }, "blocks.1", "out.weight"),
+    ] {
+        let (item, sigma, weight) = ([7], 0.4, -2.5);
+        let graph = architecture.graph::<f64>(&item).unwrap();
+        let w = graph.parameters.iter().find(|p| p.name == next).unwrap();
+        let p = random_parameters(&graph, 10);
+        let w = Array2::from_shape_vec((w.shape[0], w.shape[1]), w.span.of(&p).to_vec()).unwrap();
+        let direction = random_rows::<f64>(21, 1, w.nrows());
+        let x = random_rows::<f64>(22, 5, 7);
+        let plain = denoiser(architecture.clone(), &item, Preconditioning::Plain);
+        let mut edited = denoiser(architecture, &item, Preconditioning::Plain);
+        let values = direction.iter().map(|v| weight * v).collect();
+        edited.edit(Edit { layer: layer.into(), values }).unwrap();
+        let moved = edited.denoise(x.view(), sigma).unwrap() - plain.denoise(x.view(), sigma).unwrap();
+        let expected = &direction.dot(&w) * weight;
+        // Sums of some ten products of numbers of some units.
+        assert!(
+            moved.outer_iter().all(|row| (&row - &expected.row(0)).iter().all(|e| e.abs() < 1e-12)),
+            "{layer}"
+        );
+    }
+}
+
+#[test]
+fn an_edit_is_added_to_its_layer_and_derivatives_are_of_the_edited_network() {
+    for (architecture, item, _) in architectures().into_iter().filter(|(_, _, classes)| classes.is_none()) {
+        let plain = denoiser(architecture.clone(), &item, Preconditioning::Edm);
+        let (d, sigma) = (item.iter().product(), 0.8);
+        let x = random_rows::<f64>(23, 3, d);
+        for (layer, shape) in plain.layers() {
+            // Of a place, and of all.
+            for count in BTreeSet::from([shape.channels, shape.len()]) {
+                let direction = random_rows::<f64>(24, 1, count).into_raw_vec_and_offset().0;
+                let with = |values: Vec<f64>| {
+                    let mut denoiser = denoiser(architecture.clone(), &item, Preconditioning::Edm);
+                    denoiser.edit(Edit { layer: layer.into(), values }).unwrap();
+                    denoiser
+                };
+                let edited = with(direction.clone());
+                let at = |denoiser: &NetworkDenoiser<f64>| {
+                    denoiser.features(x.view(), sigma, layer).unwrap().unwrap()
+                };
+                let expected = Array2::from_shape_fn((3, shape.len()), |(i, j)| {
+                    at(&plain)[(i, j)] + direction[j % count]
+                });
+                assert_eq!(at(&edited), expected, "{architecture:?}, {layer}");
+                let found = edited.denoise(x.view(), sigma).unwrap();
+                assert!(found != plain.denoise(x.view(), sigma).unwrap(), "{architecture:?}, {layer}");
+                // Twice by half of it: the same.
+                let mut halves = with(direction.iter().map(|v| 0.5 * v).collect());
+                let values = direction.iter().map(|v| 0.5 * v).collect();
+                halves.edit(Edit { layer: layer.into(), values }).unwrap();
+                let twice = halves.denoise(x.view(), sigma).unwrap();
+                assert!(relative(twice.as_slice().unwrap(), found.as_slice().unwrap()) < 1e-12, "{layer}");
+
+                let (v, u, h) = (random_rows::<f64>(25, 1, d), random_rows::<f64>(26, 1, d), 1e-5);
+                let moved =
+                    |h: f64| edited.denoise((&x.slice(s![..1, ..]) + &(&v * h)).view(), sigma).unwrap();
+                let differences = (moved(h) - moved(-h)) / (2.0 * h);
+                let jvp = edited.jvp(x.row(0), v.view(), sigma).unwrap();
+                // As above, 1e-10.
+                let error = relative(jvp.as_slice().unwrap(), differences.as_slice().unwrap());
+                assert!(error < 1e-7, "{architecture:?}, {layer}: {error:e}");
+                let vjp = edited.vjp(x.row(0), u.view(), sigma).unwrap();
+                let (a, b) = (dot(vjp.view(), v.view()), dot(jvp.view(), u.view()));
+                assert!((a - b).abs() < 1e-10 * (1.0 + a.abs()), "{architecture:?}, {layer}: {a} {b}");
+            }
+        }
+        let mut other = denoiser(architecture, &item, Preconditioning::Edm);
+        let nothing = other.edit(Edit { layer: "none".into(), values: vec![1.0] }).unwrap_err().to_string();
+        assert!(nothing.contains("has no layer none"), "{nothing}");
+        if let Some((layer, _)) = plain.layers().next() {
+            let size =
+                other.edit(Edit { layer: layer.into(), values: vec![1.0; 777] }).unwrap_err().to_string();
+            assert!(size.contains("the direction 777 numbers"), "{size}");
+        }
     }
 }
 

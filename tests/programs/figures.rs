@@ -816,6 +816,88 @@ fn ridge(figures: &Figures) {
     assert!(first(&exact) < 0.1 * first(&long) && first(&long) < 0.3 * first(&short), "{long:?}, {short:?}");
 }
 
+/// After one subspace risk rises by sin² of the angle, after a union it is flat; training and simulation have it, too.
+fn in_context(figures: &Figures) {
+    let table = figures.table("in-context");
+    let prompts = table.distinct("prompt");
+    assert!(prompts.len() > 1 && prompts.contains("1000"), "{prompts:?}");
+    for prompt in &prompts {
+        let curve = |tasks: &str, how: &str| {
+            table.curve(&[("prompt", prompt), ("tasks", tasks), ("how", how)], "angle", "risk")
+        };
+        let one = curve("single", "optimal");
+        let (start, end) = (first(&one), last(&one));
+        assert!(end > start + 3.0, "{one:?}");
+        for (angle, risk) in &one {
+            let sin2 = angle.to_radians().sin().powi(2);
+            assert!((risk - start - (end - start) * sin2).abs() < 1e-9, "{prompt}: {one:?}");
+        }
+        for tasks in ["single", "union2", "union4"] {
+            let best = curve(tasks, "optimal");
+            let flat = best.iter().all(|(_, risk)| (risk - first(&best)).abs() < 1e-9);
+            assert_eq!(flat, tasks != "single", "{prompt}, {tasks}: {best:?}");
+            for ((_, trained), (angle, risk)) in curve(tasks, "trained").into_iter().zip(&best) {
+                // Three digits at full length; a thousand steps leave some per cent.
+                let apart = if figures.full { 0.005 } else { 0.05 };
+                assert!((trained / risk - 1.0).abs() < apart, "{prompt}, {tasks}, {angle}: {trained} {risk}");
+            }
+            for row in table.with(&[("prompt", prompt), ("tasks", tasks), ("how", "simulated")]) {
+                let exact = best.iter().find(|(angle, _)| *angle == number(row, "angle")).unwrap().1;
+                let off = (number(row, "risk") - exact).abs() / number(row, "std_error");
+                assert!(off < 4.0, "{row:?}: {exact}");
+            }
+        }
+        // Long prompts are answered, and of short ones more is missing the more subspaces there are.
+        assert!(last(&curve("union2", "optimal")) < last(&curve("union4", "optimal")));
+    }
+    let long = table.curve(&[("prompt", "1000"), ("tasks", "union2"), ("how", "optimal")], "angle", "risk");
+    assert!(last(&long) < 0.1, "{long:?}");
+}
+
+/// Ends of conditioned paths are as far from the target as the noise of a step, √(1/K), whatever leads there; and steering takes
+/// samples to the class that is asked for, where a random direction of the same length does not.
+fn conditioning(figures: &Figures) {
+    let table = figures.table("conditioning");
+    for (system, how) in [
+        ("ou", "exact"),
+        ("ou", "polynomial"),
+        ("ou", "mlp"),
+        ("well", "exact"),
+        ("well", "mlp"),
+        ("ou5", "mlp"),
+    ] {
+        let fields = [("system", system), ("how", how), ("measure", "distance of ends")];
+        for (steps, distance) in table.curve(&fields, "steps", "value") {
+            let ratio = distance * steps.sqrt();
+            // The noise of a step, and what a step's drift and a network's error add.
+            assert!((0.9..1.3).contains(&ratio), "{system}, {how}, {steps} steps: {ratio}");
+        }
+    }
+    let off = |system: &str, how: &str| {
+        let fields = [("system", system), ("how", how), ("measure", "distance from exact paths")];
+        largest(&table.curve(&fields, "steps", "value"))
+    };
+    // Of the spread of such paths, about .4 and .8. A line is the control of ou itself.
+    assert!(off("ou", "polynomial") < 0.02 && off("ou", "mlp") < 0.06);
+    assert!(off("well", "polynomial") < 0.25 && off("well", "mlp") < 0.3);
+
+    let steering = figures.table("conditioning-steering");
+    let of = |method: &str, y: &str| steering.curve(&[("method", method)], "weight", y);
+    let rates = |method: &str| of(method, "target_rate");
+    let unsteered = first(&rates("edit"));
+    assert!((0.25..0.42).contains(&unsteered), "a third: {unsteered}");
+    assert!((last(&rates("random")) - unsteered).abs() < 0.12, "{:?}", rates("random"));
+    for (method, at_least) in [("edit", 0.75), ("both", 0.85), ("align", 0.95), ("gradient", 0.95)] {
+        assert!(last(&rates(method)) > at_least, "{method}: {:?}", rates(method));
+        let distances = of(method, "distance");
+        assert!(least(&distances) < 0.8 * first(&of("random", "distance")), "{method}: {distances:?}");
+    }
+    // The gradient of the classifier that the mixture is: nothing is nearer.
+    let nearest = |method: &str| least(&of(method, "distance"));
+    assert!(["edit", "align", "both"].iter().all(|method| nearest("gradient") < nearest(method)));
+    assert_eq!(steering.distinct("evaluations").len(), 1, "of the network");
+}
+
 macro_rules! claims {
     ($($name:ident),*) => {
         mod committed {
@@ -864,5 +946,7 @@ claims!(
     linear_lens,
     inverse,
     assimilation,
-    ridge
+    ridge,
+    in_context,
+    conditioning
 );

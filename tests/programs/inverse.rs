@@ -127,7 +127,7 @@ fn what_has_no_effect_or_no_meaning_is_refused() {
         ("--method dcdp --purify 2,0", "from 0 to 1"),
         ("--method dcdp --purifier tweedie --steps 4", "--steps"),
         ("--method dps --class 1", "--class"),
-        ("--method pigdm --data-std 0", "--data-std 0"),
+        ("--method pigdm --data-std 0", "--data-std <T>': it must be a number above 0"),
         ("--method pseudo-inverse --seed 2", "--seed"),
     ] {
         refused(&place, &restore(flags), 2, &[word]);
@@ -168,4 +168,55 @@ fn what_has_no_effect_or_no_meaning_is_refused() {
     place.out("npy cat clean.npy --cols ..12 -o flat.npy");
     let line = "measure flat.npy --operator blur:1 --noise-std 0 -o x.npy";
     refused(&place, line, 1, &["are no images", "--shape"]);
+}
+
+/// Measurements on another scale, a wrong noise, and methods that go astray are told with what is measured; what is right is
+/// restored without a word.
+#[test]
+fn what_does_not_fit_is_told_in_one_line() {
+    let place = stocked();
+    place.out("npy let 40*y --in y=seen.npy -o scaled.npy");
+    place.out("measure clean.npy --operator downsample:2 --noise-std 1 -o noisy.npy");
+    place.out("measure clean.npy --operator blur:1 --noise-std 0.1 -o blurred.npy");
+    let told = |line: &str, words: &[&str]| {
+        let done = place.run(&format!("{line} -o x.npy"));
+        assert_eq!((done.code, done.err.lines().count()), (Some(0), 1), "{line}: {}", done.err);
+        assert!(words.iter().all(|word| done.err.contains(word)), "{line}: {}", done.err);
+    };
+    let of = |name: &str, flags: &str| format!("restore truth.st {name} --operator downsample:2 {flags}");
+    for how in ["--method exact", "--method exact --mean"] {
+        place.out(&of("seen.npy", &format!("--noise-std 0.1 {how} -o x.npy")));
+        for (name, noise) in [("scaled.npy", 0.1), ("noisy.npy", 0.1), ("noisy.npy", 10.0)] {
+            let words =
+                ["warning: measurements are not as the model makes them", "--noise-std", "not theirs"];
+            told(&of(name, &format!("--noise-std {noise} {how}")), &words);
+        }
+    }
+    place.out("mixture condition truth.st --measurement seen.npy --row 3 --operator downsample:2 --noise-std 0.1 -o x.st");
+    told(
+        "mixture condition truth.st --measurement scaled.npy --row 3 --operator downsample:2 --noise-std 0.1",
+        &["warning: measurements are not as the model makes them"],
+    );
+    told(
+        &of("seen.npy", "--noise-std 0.1 --method dps --steps 20 --step-size 30"),
+        &["gone astray", "times the s√m", "another --step-size"],
+    );
+    told(&of("seen.npy", "--noise-std 0.1 --method pigdm --data-std 100"), &["gone astray", "--data-std"]);
+    told(
+        &of("scaled.npy", "--noise-std 0.1 --method ddnm"),
+        &["gone astray", "not of this model, scale or noise"],
+    );
+    told(
+        "restore truth.st blurred.npy --operator blur:1 --noise-std 0.1 --method dcdp",
+        &["their noise is fitted", "fewer --inner"],
+    );
+    refused(
+        &place,
+        &of("seen.npy", "--noise-std 0.1 --method pigdm --solver exact -o x.npy"),
+        2,
+        &["--solver exact: a guided flow has no closed form"],
+    );
+    // Of one component the flow of dcdp has one.
+    place.out("mixture pool truth.st -o one.st");
+    place.out("restore one.st seen.npy --operator downsample:2 --noise-std 0.1 --method dcdp --solver exact -o x.npy");
 }

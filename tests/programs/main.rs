@@ -7,6 +7,7 @@ mod collapse;
 mod data;
 mod directions;
 mod dynamics;
+mod edits;
 mod fig;
 mod figures;
 mod fitting;

@@ -690,7 +690,10 @@ fn linear_theory_is_what_is_measured() {
         ("linear-theory kappa --spectrum 1,2 -d 2 --ratio 1 --z 1", "--dim: has no effect here"),
         ("linear-theory kappa --spectrum 1,-2 --ratio 1 --z 1", "eigenvalue 2 is -2"),
         ("linear-theory kappa --spectrum 1,2 --ratio 1 --z=-1", "--z: -1 is negative"),
-        ("linear-theory kappa --spectrum 1,2 --mean 0 --ratio 1 --z 1", "--mean 0: must be positive"),
+        (
+            "linear-theory kappa --spectrum 1,2 --mean 0 --ratio 1 --z 1",
+            "--mean <M>': it must be a number above 0",
+        ),
         ("linear-theory learning --spectrum 1,2 --times 1 --arch local", "give --patch"),
         ("linear-theory learning --spectrum 1,2 --times 1 --patch 1", "--patch: has no effect here"),
         ("linear-theory learning --spectrum 1,2 --times 1 --arch local --patch 2", "--patch 2: must be odd"),

@@ -2,6 +2,7 @@
 //!
 //! * `Sum`: y = s (a + b), both of one shape (residual connections);
 //! * `Shift`: y = a + v, the vector v at every place;
+//! * `Offset`: y = a + v of numbers that are no parameters, v one row's, or one place's and the same at all;
 //! * `Concat`: the channels of a, then those of b.
 
 use super::affine::Affine;
@@ -14,6 +15,10 @@ pub struct Sum {
 }
 
 pub struct Shift;
+
+pub struct Offset {
+    pub values: Vec<f64>,
+}
 
 pub struct Concat;
 
@@ -52,6 +57,27 @@ impl Affine for Shift {
         for at in dy.places() {
             dx.line_mut(at.row, 0).iter_mut().zip(dy.place(at)).for_each(|(dv, &dy)| *dv += dy);
         }
+    }
+}
+
+impl Affine for Offset {
+    fn shape(&self, inputs: &[Shape]) -> Shape {
+        inputs[0]
+    }
+
+    fn map<T: Scalar>(&self, _: &[T], x: &[&Batch<T>], y: &mut Batch<T>) {
+        y.all_mut().copy_from_slice(x[0].all());
+    }
+
+    fn shifted<T: Scalar>(&self, p: &[T], x: &[&Batch<T>], y: &mut Batch<T>) {
+        self.map(p, x, y);
+        // Places go row by row, and each row's begin with the first of the values again.
+        let mut values = self.values.iter().cycle();
+        y.each_place(|_, channels| channels.iter_mut().zip(&mut values).for_each(|(y, v)| *y += T::of(*v)));
+    }
+
+    fn adjoint<T: Scalar>(&self, _: &[T], dy: &Batch<T>, _: usize, dx: &mut Batch<T>) {
+        add(dx.all_mut(), dy.all(), dy.all(), |dy, _| dy);
     }
 }
 

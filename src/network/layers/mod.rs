@@ -28,7 +28,7 @@ pub use conv::Conv;
 pub use embedding::Sinusoids;
 pub use gate::Gate;
 pub use group_norm::GroupNorm;
-pub use joins::{Concat, Shift, Sum};
+pub use joins::{Concat, Offset, Shift, Sum};
 pub use layer_norm::LayerNorm;
 pub use linear::Linear;
 pub use pointwise::{Pointwise, Relu, Silu};

@@ -22,7 +22,7 @@ pub struct Arguments {
     #[command(flatten)]
     setting: SettingArgs,
     /// Where paths are to end, y
-    #[arg(long, value_name = "Y", allow_negative_numbers = true)]
+    #[arg(long, value_name = "Y")]
     target: f64,
     /// First and last place x
     #[arg(long, value_name = "LO,HI", default_value = "-3,3", value_parser = parse_list, allow_hyphen_values = true)]

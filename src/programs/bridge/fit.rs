@@ -3,33 +3,43 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, anyhow, ensure};
-use clap::Args;
+use clap::{Args, ValueEnum};
 
+use super::mlp::NetworkArgs;
+use super::setting::ModeArg;
 use super::table::FITTED;
 use super::{ScoreArgs, SettingArgs};
 use crate::blocks::room;
 use crate::bridge::control::powers;
 use crate::bridge::paths::simulate;
-use crate::bridge::regression::{Regression, Step};
+use crate::bridge::regression::Regression;
 use crate::cli::{Job, Program, Source, count, usage};
 
 /// Fit the control u(t_k, x; y) by least squares of free paths' scores.
 ///
-/// At each of the K steps a polynomial in x, where a path is, and y, where it ends: a row a coefficient of
+/// Polynomials, in one dimension: at each of the K steps one in x, where a path is, and y, where it ends: a row a coefficient of
 /// p^i q^j, p = (x − x_mean)/x_std and q = (y − y_mean)/y_std. std_error takes what the polynomial leaves to vary alike
 /// everywhere, which is so of linear drifts only. sample takes the table. What no path has done is not in it: where few
 /// free paths end near the target, the polynomial goes on from others.
 ///
-/// --report: a row a step: the scores' variance, the share of it that the polynomial explains, and the share that it
-/// would explain of numbers that have nothing to do with the paths.
+/// --kind mlp, in as many dimensions as --start has numbers: a network for all steps, trained by Adam on every path once; a
+/// row a parameter.
 ///
-/// Memory: K p² numbers for each of a few blocks a thread, p = (degree + 1)(degree + 2)/2.
+/// --report: a row a step: the scores' variance, the share of it that is explained, and the share that would be of numbers
+/// that have nothing to do with the paths. Of a network both are of 1024 paths that it has not seen.
+///
+/// Memory: K p² numbers for each of a few blocks a thread, p = (degree + 1)(degree + 2)/2; of a network its parameters.
 #[derive(Args)]
 pub struct Arguments {
     #[command(flatten)]
     setting: SettingArgs,
     #[command(flatten)]
     scores: ScoreArgs,
+    /// What is fitted
+    #[arg(long, value_enum, default_value = "polynomial")]
+    kind: Kind,
+    #[command(flatten)]
+    network: NetworkArgs,
     /// Degree of the polynomials: 1 is exact for linear drifts
     #[arg(long, value_name = "P", default_value = "3", value_parser = count(1..=9_u32))]
     degree: u32,
@@ -38,19 +48,33 @@ pub struct Arguments {
     report: Option<PathBuf>,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    Polynomial,
+    Mlp,
+}
+
 /// Paths in a block, always: sums are of blocks.
 const BLOCK: usize = 256;
 /// Paths that say what scale numbers have.
 const FIRST: usize = 1024;
 /// What is explained means something from so many times chance on.
 const BEYOND_CHANCE: f64 = 2.0;
-const REPORT: [&str; 6] = ["step", "time", "score_variance", "explained", "by_chance", "n"];
+pub(super) const REPORT: [&str; 6] = ["step", "time", "score_variance", "explained", "by_chance", "n"];
 
 impl Program for Arguments {
     fn run(self, job: &Job) -> Result<()> {
         let setting = self.setting.setting()?;
         self.scores.check()?;
-        let (mode, start, n) = (self.scores.mode.mode(), self.scores.start, self.scores.samples);
+        let polynomial = self.kind == Kind::Polynomial;
+        job.only(!polynomial, &NetworkArgs::FLAGS, "it is of --kind mlp")?;
+        job.only(polynomial, &["--degree"], "a network has none")?;
+        if !polynomial {
+            return self.network.fit(job, setting, &self.scores, self.report.as_deref());
+        }
+        let start =
+            self.scores.one("polynomials are of one; fit --kind mlp, or each coordinate by itself")?;
+        let (mode, n) = (self.scores.mode.mode(), self.scores.samples);
         let p = powers(self.degree).len();
         if n <= p {
             return Err(usage(anyhow!(
@@ -62,7 +86,7 @@ impl Program for Arguments {
         room(&[held, setting.steps, p * (p + 2) + 3 * BLOCK], "--steps")?;
         let mut table = job.table(&FITTED)?;
         let mut report = self.report.as_ref().map(|path| job.side_table(path, &REPORT)).transpose()?;
-        let simulated = |rows| simulate(&setting, mode, start, rows, job.shared.seed);
+        let simulated = |rows| simulate(&setting, mode, &[start], rows, job.shared.seed);
         let mut regression = Regression::new(&simulated(0..n.min(FIRST) as u64)?, self.degree);
         let scaled = regression.clone();
         job.each_block::<f64, _>(
@@ -76,7 +100,12 @@ impl Program for Arguments {
             },
         )?;
         let steps = regression.solve()?;
-        self.warn(job, &steps);
+        let told: Vec<_> = steps.iter().map(|s| (s.explained, s.by_chance)).collect();
+        warn(
+            job,
+            &told,
+            if self.scores.mode == ModeArg::Average { "a lower --degree" } else { "--mode average" },
+        );
         let (system, mode) = (setting.system.to_string(), self.scores.mode.name());
         for (k, step) in steps.iter().enumerate() {
             let scales = &step.polynomial.scales;
@@ -106,19 +135,15 @@ impl Program for Arguments {
     }
 }
 
-impl Arguments {
-    fn warn(&self, job: &Job, steps: &[Step]) {
-        let nothing = |step: &&Step| step.explained <= BEYOND_CHANCE * step.by_chance;
-        let count = steps.iter().filter(nothing).count();
-        if let Some(worst) = steps.iter().find(nothing).filter(|_| 10 * count > steps.len()) {
-            job.warn(&format!(
-                "at {count} of {} steps the polynomial explains about what it would by chance, as {:.1e} of the scores' variance \
-                 where chance has {:.1e}: the control there is noise; give more paths{}",
-                steps.len(),
-                worst.explained,
-                worst.by_chance,
-                if self.scores.mode.name() == "average" { ", or a lower --degree" } else { ", or --mode average" }
-            ));
-        }
+/// Of each step what is explained, and would be by chance.
+pub(super) fn warn(job: &Job, steps: &[(f64, f64)], or: &str) {
+    let nothing = |(explained, by_chance): &&(f64, f64)| *explained <= BEYOND_CHANCE * by_chance;
+    let count = steps.iter().filter(nothing).count();
+    if let Some((explained, by_chance)) = steps.iter().find(nothing).filter(|_| 10 * count > steps.len()) {
+        job.warn(&format!(
+            "at {count} of {} steps the fit explains about what it would by chance, as {explained:.1e} of the scores' variance \
+             where chance has {by_chance:.1e}: the control there is noise; give more paths, or {or}",
+            steps.len(),
+        ));
     }
 }

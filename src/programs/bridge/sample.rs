@@ -5,13 +5,13 @@ use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
 use clap::Args;
-use ndarray::Array2;
+use ndarray::{Array2, s};
 
-use super::setting::place;
+use super::setting::{places, shape};
 use super::table::control;
 use crate::bridge::Control;
 use crate::bridge::paths::controlled;
-use crate::cli::{Job, Program, Source, usage};
+use crate::cli::{Job, Numbers, Program, Source, parse_list, usage};
 use crate::linalg::cast;
 use crate::measure::interval::Amounts;
 use crate::scalar::Scalar;
@@ -21,7 +21,7 @@ use crate::with_dtype;
 /// Draw paths X_0 … X_K under a control, a row a path.
 ///
 /// The control is a table of fit, for any target, or of exact, for the one that it is made for. Of the exact control paths
-/// end within the noise of one step, σ√(T/K), of the target; --report has how far they end from it, in the root mean
+/// end within the noise of one step, σ√(dT/K), of the target; --report has how far they end from it, in the root mean
 /// square, beside that: it tells of the last steps, since these alone lead to it, and not of the way there. Row i
 /// depends only on the control, the seed and i.
 ///
@@ -31,12 +31,12 @@ pub struct Arguments {
     /// Table of fit or exact (default: standard input)
     #[arg(value_name = "CONTROL")]
     control: Option<OsString>,
-    /// Of a fit: where paths are to end, y
-    #[arg(long, value_name = "Y", allow_negative_numbers = true)]
-    target: Option<f64>,
+    /// Of a fit: where paths are to end, y, one number a coordinate
+    #[arg(long, value_name = "LIST", value_parser = parse_list, allow_hyphen_values = true)]
+    target: Option<Numbers>,
     /// Where paths begin (default: where the fit's do; of an exact control, 0)
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
-    start: Option<f64>,
+    #[arg(long, value_name = "LIST", value_parser = parse_list, allow_hyphen_values = true)]
+    start: Option<Numbers>,
     /// Number of paths
     #[arg(short = 'n', long, value_name = "N")]
     samples: usize,
@@ -52,8 +52,8 @@ const BEYOND: f64 = 4.0;
 
 impl Program for Arguments {
     fn run(self, job: &Job) -> Result<()> {
-        for (flag, value) in [("--target", self.target), ("--start", self.start)] {
-            value.map_or(Ok(()), |value| place(flag, value)).map_err(usage)?;
+        for (flag, values) in [("--target", &self.target), ("--start", &self.start)] {
+            values.as_ref().map_or(Ok(()), |values| places(flag, &values.0)).map_err(usage)?;
         }
         job.wait_for_stdin(&[self.control.as_deref()])?;
         let control = control(&Columns::read(job.open(self.control.as_deref())?)?)?;
@@ -64,20 +64,23 @@ impl Program for Arguments {
 impl Arguments {
     fn sample<T: Scalar>(&self, job: &Job, control: &Control) -> Result<()> {
         let (start, target) = self.ends(job, control)?;
-        let setting = control.setting();
+        let (setting, d) = (control.setting(), start.len());
         let source = Source::Numbers(job.selected(self.samples));
-        let mut output = job.array::<T>(source.len(), &[setting.steps + 1])?;
+        let mut output = job.array::<T>(source.len(), &shape(setting.steps + 1, d))?;
         let columns = ["distance", "std_error", "ci_low", "ci_high", "n", "step_noise"];
         let report = self.report.as_ref().map(|path| job.side_table(path, &columns)).transpose()?;
         let mut squares = Amounts::default();
-        let most = block_rows(setting.steps).min(256);
+        let most = block_rows(setting.steps * d).min(256);
         let work =
-            |block: crate::cli::Block<f64>| controlled(control, start, target, block.rows, job.shared.seed);
+            |block: crate::cli::Block<f64>| controlled(control, &start, &target, block.rows, job.shared.seed);
         job.each_block(source, most, "paths", work, |_, paths: Array2<f64>| {
-            paths.column(setting.steps).iter().for_each(|x| squares.add((x - target).powi(2)));
+            let ends = paths.slice(s![.., setting.steps * d..]);
+            for end in ends.outer_iter() {
+                squares.add(end.iter().zip(&target).map(|(x, y)| (x - y).powi(2)).sum());
+            }
             output.write(cast(paths.view()).view())
         })?;
-        let (distance, noise) = (squares.root(), setting.step_noise());
+        let (distance, noise) = (squares.root(), setting.step_noise() * (d as f64).sqrt());
         if squares.n() > 0 && distance.value > FAR * noise {
             job.warn(&format!(
                 "paths end {:.2e} (root mean square) from the target, {:.0} times the noise of one step, {noise:.1e}: the control \
@@ -99,28 +102,41 @@ impl Arguments {
     }
 
     /// Where paths begin and where they are to end.
-    fn ends(&self, job: &Job, control: &Control) -> Result<(f64, f64)> {
-        match control {
+    fn ends(&self, job: &Job, control: &Control) -> Result<(Vec<f64>, Vec<f64>)> {
+        let (begins, scales) = match control {
             Control::Grid(control) => {
                 job.only(false, &["--target"], "the control is of the target that exact made it for")?;
-                Ok((self.start.unwrap_or(0.0), control.target))
+                let start = self.as_many(&self.start, 1, "--start")?;
+                return Ok((start.unwrap_or(vec![0.0]), vec![control.target]));
             }
             Control::Polynomial(control) => {
-                let target = self
-                    .target
-                    .ok_or_else(|| usage(anyhow!("--target: a fit is for any; say where paths end")))?;
                 let scales = &control.steps[0].scales;
-                let away = (target - scales.y_mean).abs() / scales.y_std;
-                if away > BEYOND {
-                    job.warn(&format!(
-                        "--target {target}: {away:.1} deviations from the mean of the ends that the fit has seen ({:.3} ± {:.3}): \
-                         hardly any path is near it, and the polynomial goes on from others; fit paths with more noise, or \
-                         take exact",
-                        scales.y_mean, scales.y_std
-                    ));
-                }
-                Ok((self.start.unwrap_or(control.start), target))
+                (vec![control.start], [scales.y_mean, scales.y_std])
             }
+            Control::Network(control) => (control.start.clone(), [control.scales[2], control.scales[3]]),
+        };
+        let target = self
+            .as_many(&self.target, begins.len(), "--target")?
+            .ok_or_else(|| usage(anyhow!("--target: a fit is for any; say where paths end")))?;
+        let [mean, std] = scales;
+        let away = |y: &f64| (y - mean).abs() / std;
+        if let Some(far) = target.iter().find(|y| away(y) > BEYOND) {
+            job.warn(&format!(
+                "--target {far}: {:.1} deviations from the mean of the ends that the fit has seen ({mean:.3} ± {std:.3}): hardly \
+                 any path is near it, and the fit goes on from others; fit paths with more noise, or take exact",
+                away(far)
+            ));
+        }
+        Ok((self.as_many(&self.start, begins.len(), "--start")?.unwrap_or(begins), target))
+    }
+
+    /// What a flag says, d numbers.
+    fn as_many(&self, given: &Option<Numbers>, d: usize, flag: &str) -> Result<Option<Vec<f64>>> {
+        match given {
+            Some(Numbers(values)) if values.len() != d => {
+                Err(usage(anyhow!("{flag}: {} numbers, and the control is of {d} coordinates", values.len())))
+            }
+            given => Ok(given.as_ref().map(|numbers| numbers.0.clone())),
         }
     }
 }

@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::{ScoreArgs, SettingArgs};
+use crate::blocks::room;
 use crate::bridge::paths::simulate;
 use crate::cli::{Job, Program, Source};
 use crate::linalg::cast;
@@ -13,7 +14,7 @@ use crate::scalar::Scalar;
 use crate::stream::block_rows;
 use crate::with_dtype;
 
-/// Simulate free paths and write their scores S_0 … S_{K−1}, a row a path.
+/// Simulate free paths and write their scores S_0 … S_{K−1}, a row a path, (K, d) where there are several coordinates.
 ///
 /// By Euler and Maruyama with the tangent process. The mean of S_k over paths that are in x at time t_k and end in y is
 /// the control u(t_k, x) towards y: fit takes it by regression. Row i depends only on the seed and i.
@@ -41,12 +42,17 @@ impl Arguments {
         let setting = self.setting.setting()?;
         self.scores.check()?;
         let source = Source::Numbers(job.selected(self.scores.samples));
-        let mut outputs = vec![job.array::<T>(source.len(), &[setting.steps])?];
+        room(
+            &[4 * rayon::current_num_threads(), setting.steps, self.scores.start.0.len()],
+            "--steps and --start",
+        )?;
+        let mut outputs = vec![job.array::<T>(source.len(), &self.scores.shape(setting.steps))?];
         if let Some(path) = &self.paths {
-            outputs.push(job.side_array(path, source.len(), &[setting.steps + 1])?);
+            outputs.push(job.side_array(path, source.len(), &self.scores.shape(setting.steps + 1))?);
         }
-        job.fill(source, block_rows(setting.steps).min(256), "paths", outputs, |block| {
-            let (mode, start) = (self.scores.mode.mode(), self.scores.start);
+        let start = &self.scores.start.0;
+        job.fill(source, block_rows(setting.steps * start.len()).min(256), "paths", outputs, |block| {
+            let mode = self.scores.mode.mode();
             let scored = simulate(&setting, mode, start, block.rows, job.shared.seed)?;
             let mut arrays = vec![cast(scored.scores.view())];
             if self.paths.is_some() {

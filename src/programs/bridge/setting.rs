@@ -4,7 +4,7 @@ use anyhow::{Result, anyhow};
 use clap::{Args, ValueEnum};
 
 use crate::bridge::{Mode, Setting, System};
-use crate::cli::{count, usage};
+use crate::cli::{Numbers, count, parse_list, usage};
 
 #[derive(Args)]
 #[command(next_help_heading = "System")]
@@ -14,10 +14,10 @@ pub(super) struct SettingArgs {
     #[arg(long, value_name = "SYSTEM")]
     system: System,
     /// Standard deviation σ of the noise in unit time
-    #[arg(long, value_name = "S", default_value_t = 1.0, allow_negative_numbers = true)]
+    #[arg(long, value_name = "S", default_value_t = 1.0)]
     noise_std: f64,
     /// Time T at which paths end; they begin at 0
-    #[arg(long, value_name = "T", default_value_t = 1.0, allow_negative_numbers = true)]
+    #[arg(long, value_name = "T", default_value_t = 1.0)]
     time: f64,
     /// Steps of Euler and Maruyama
     #[arg(long, value_name = "K", default_value = "200", value_parser = count(1..=1_000_000_u32))]
@@ -48,9 +48,9 @@ pub(super) struct ScoreArgs {
     /// Which increments a score counts
     #[arg(long, value_enum, default_value = "average")]
     pub mode: ModeArg,
-    /// Where paths begin
-    #[arg(long, value_name = "X", default_value_t = 0.0, allow_negative_numbers = true)]
-    pub start: f64,
+    /// Where paths begin, one number a coordinate, of which each moves by itself
+    #[arg(long, value_name = "LIST", default_value = "0", value_parser = parse_list, allow_hyphen_values = true)]
+    pub start: Numbers,
     /// Number of paths
     #[arg(short = 'n', long, value_name = "N")]
     pub samples: usize,
@@ -60,7 +60,23 @@ impl ScoreArgs {
     /// # Errors
     /// Usage errors: numbers out of range.
     pub fn check(&self) -> Result<()> {
-        place("--start", self.start).map_err(usage)
+        places("--start", &self.start.0).map_err(usage)
+    }
+
+    /// Where paths begin, in one dimension.
+    ///
+    /// # Errors
+    /// A usage error: of more, with `why` not.
+    pub fn one(&self, why: &str) -> Result<f64> {
+        match self.start.0[..] {
+            [start] => Ok(start),
+            _ => Err(usage(anyhow!("--start: {} coordinates: {why}", self.start.0.len()))),
+        }
+    }
+
+    /// Shape of what a path has at so many times.
+    pub fn shape(&self, times: usize) -> Vec<usize> {
+        shape(times, self.start.0.len())
     }
 }
 
@@ -110,4 +126,14 @@ pub(super) fn place(name: &str, value: f64) -> Result<()> {
         true => Ok(()),
         false => Err(anyhow!("{name} {value}: must lie within ±1e6; give numbers in another unit")),
     }
+}
+
+/// Refuses lists of what is no place.
+pub(super) fn places(name: &str, values: &[f64]) -> Result<()> {
+    values.iter().try_for_each(|value| place(name, *value))
+}
+
+/// Shape of so many times of d coordinates.
+pub(super) fn shape(times: usize, d: usize) -> Vec<usize> {
+    if d == 1 { vec![times] } else { vec![times, d] }
 }

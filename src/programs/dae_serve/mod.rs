@@ -66,17 +66,26 @@ impl Program for Arguments {
                 "--output: answers go to the program that asked, on standard output; leave it out"
             )));
         }
-        let model = job.model_file(Some(&self.model))?;
+        let model = job.edited(job.model_file(Some(&self.model))?, Some(&self.model))?;
+        let edited = !job.shared.edits.is_empty();
         let mut out = job.output()?;
         let hello = Hello {
             can: vec![Ability::Denoise, Ability::Jvp, Ability::Vjp],
             item_shape: Some(model.item_shape.clone()),
             batch: self.batch.unwrap_or(at_most(BATCH, model.dim())),
             dtype: model.dtype,
-            name: format!("{} of kind {}", self.model.display(), model.kind_name()),
+            name: format!(
+                "{} of kind {}{}",
+                self.model.display(),
+                model.kind_name(),
+                if edited { ", edited" } else { "" }
+            ),
             sigma_min: model.ends().map(|(least, _)| least),
             sigma_max: model.ends().map(|(_, largest)| largest),
-            sha256: digest(Path::new(&self.model)).ok().map(|(_, sha256)| sha256),
+            // An edited model is no longer that of the file.
+            sha256: (!edited)
+                .then(|| digest(Path::new(&self.model)).ok().map(|(_, sha256)| sha256))
+                .flatten(),
             classes: model.classes().map(|classes| classes.count),
         };
         let mut requests = Frames::new(io::stdin().lock());

@@ -105,7 +105,7 @@ impl Program for Arguments {
         let methods = self.methods()?;
         let nearest = methods.contains(&Method::Nearest);
         job.only(nearest, &["--neighbours"], "it is for --method nearest")?;
-        let takes = ["--workers", "--class", "--jacobian"];
+        let takes = ["--workers", "--class", "--edit", "--jacobian"];
         job.only(self.model.is_some(), &takes, "it is for a --model")?;
         let formed = methods.contains(&Method::Jacobian) || methods.contains(&Method::Density);
         job.only(formed, &["--jacobian"], "no Jacobian is taken")?;

@@ -27,7 +27,7 @@ pub struct Arguments {
     #[arg(long)]
     exponent: bool,
     /// The factor by which training must change a variance for the mode to count, 1 or more
-    #[arg(long, value_name = "FACTOR", default_value_t = 2.0, allow_negative_numbers = true)]
+    #[arg(long, value_name = "FACTOR", default_value_t = 2.0)]
     apart: f64,
 }
 

@@ -19,7 +19,7 @@ pub struct Arguments {
     #[command(flatten)]
     levels: TimedLevelArgs,
     /// Noise level at which the flow starts
-    #[arg(long, value_name = "SIGMA", default_value_t = 80.0, allow_negative_numbers = true)]
+    #[arg(long, value_name = "SIGMA", default_value_t = 80.0)]
     sigma_max: f64,
 }
 

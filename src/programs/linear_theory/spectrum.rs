@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use anyhow::{Result, anyhow, ensure};
 use clap::Args;
 
-use crate::cli::{Job, count, usage};
+use crate::cli::{Job, count, positive, usage};
 use crate::mixture::Spectrum;
 
 /// Most eigenvalues of a rule.
@@ -22,7 +22,7 @@ pub(super) struct SpectrumArgs {
     #[arg(short, long, value_name = "d", value_parser = count(1..=MOST))]
     dim: Option<u32>,
     /// Scale them to have this mean
-    #[arg(long, value_name = "M", allow_negative_numbers = true)]
+    #[arg(long, value_name = "M", value_parser = positive)]
     mean: Option<f64>,
 }
 
@@ -71,9 +71,6 @@ impl SpectrumArgs {
         let mean = values.iter().map(|v| v / values.len() as f64).sum::<f64>();
         ensure!(mean > 0.0, "{name}: all eigenvalues are 0, and nothing varies");
         if let Some(wanted) = self.mean {
-            if !(wanted > 0.0 && wanted.is_finite()) {
-                return Err(usage(anyhow!("--mean {wanted}: must be positive and finite")));
-            }
             values.iter_mut().for_each(|v| *v = *v / mean * wanted);
         }
         Ok(values)

@@ -5,7 +5,7 @@ use clap::Args;
 
 use super::SpectrumArgs;
 use crate::blocks::room;
-use crate::cli::{Job, count, noise_level, usage};
+use crate::cli::{Job, count, noise_level, positive, usage};
 use crate::theory::learning::{Architecture, Learner, Training};
 
 /// A linear denoiser and how it is trained and sampled.
@@ -19,16 +19,16 @@ pub(super) struct TrainingArgs {
     #[arg(long, value_name = "K", value_parser = count(1..=65_535_u32))]
     patch: Option<u32>,
     /// Q: the weight of every mode before training
-    #[arg(long, value_name = "Q", default_value_t = 0.1, allow_negative_numbers = true)]
+    #[arg(long, value_name = "Q", default_value_t = 0.1)]
     init: f64,
     /// η: the rate; of gradient descent the size of a step, whose number is then the time
-    #[arg(long, value_name = "ETA", default_value_t = 1.0, allow_negative_numbers = true)]
+    #[arg(long, value_name = "ETA", default_value_t = 1.0, value_parser = positive)]
     rate: f64,
     /// Noise level at which the flow ends
-    #[arg(long, value_name = "SIGMA", default_value_t = 0.002, allow_negative_numbers = true)]
+    #[arg(long, value_name = "SIGMA", default_value_t = 0.002)]
     sigma_min: f64,
     /// Noise level at which it starts
-    #[arg(long, value_name = "SIGMA", default_value_t = 80.0, allow_negative_numbers = true)]
+    #[arg(long, value_name = "SIGMA", default_value_t = 80.0)]
     sigma_max: f64,
 }
 
@@ -67,9 +67,6 @@ impl TrainingArgs {
                 "--init {}: must be from 0 to 1, and of two layers above 0, where they never leave",
                 self.init
             ));
-        }
-        if !(self.rate > 0.0 && self.rate.is_finite()) {
-            return Err(anyhow!("--rate {}: must be positive and finite", self.rate));
         }
         let sigmas =
             (noise_level("--sigma-min", self.sigma_min)?, noise_level("--sigma-max", self.sigma_max)?);

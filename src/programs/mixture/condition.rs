@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use anyhow::{Result, anyhow, ensure};
 use clap::Args;
+use ndarray::s;
 
 use crate::cli::{Job, OperatorArgs, Program, usage};
 use crate::denoiser::Model;
@@ -55,14 +56,16 @@ impl Program for Arguments {
         ensure!(self.row.is_some() || n == 1, "{name}: holds {n} measurements; say which one by --row");
         let row = self.row.unwrap_or(0);
         ensure!(row < n, "--row {row}: {name} holds {n} measurements, numbered from 0");
-        let posterior =
-            Posterior::new(mixture, &operator, self.measured.noise_std)?.mixture(measurements.row(row))?;
+        let prior = Posterior::new(mixture, &operator, self.measured.noise_std)?;
+        let posterior = prior.mixture(measurements.row(row))?;
+        let surprise = prior.surprise(measurements.slice(s![row..row + 1, ..]))?;
         let finite =
             |c: &crate::mixture::Component| c.weight.is_finite() && c.mean.iter().all(|m| m.is_finite());
         ensure!(
             posterior.components.iter().all(finite),
             "{name}: row {row}: its numbers are too large for the model and this noise; give them in another unit"
         );
+        self.measured.tell_surprise(job, surprise.sum(), 1.0, operator.count());
         Model::molrg(posterior, shape, job.dtype(&[dtype])).write(&mut output)?;
         output.finish()
     }

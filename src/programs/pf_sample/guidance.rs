@@ -20,7 +20,7 @@ use crate::stream::same_items;
 #[command(next_help_heading = "Guidance")]
 pub struct GuidanceArgs {
     /// Guidance weight W: D = D_u + W (D − D_u), D_u that of --unconditional
-    #[arg(long, value_name = "W", allow_negative_numbers = true)]
+    #[arg(long, value_name = "W")]
     pub guidance: Option<f64>,
     /// The unconditional model, which is asked without --class (default: the branch without a class of a network that is
     /// asked for one)
@@ -42,7 +42,7 @@ pub struct GuidanceArgs {
     #[arg(long, value_name = "MODEL", requires = "guide")]
     guide_against: Option<OsString>,
     /// The weight V of what --guide adds
-    #[arg(long, value_name = "V", requires = "guide", allow_negative_numbers = true)]
+    #[arg(long, value_name = "V", requires = "guide")]
     guide_weight: Option<f64>,
     /// Add it at noise levels above LO and up to HI alone
     #[arg(long, value_name = "LO,HI", requires = "guide", value_parser = band)]

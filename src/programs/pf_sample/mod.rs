@@ -56,10 +56,10 @@ pub struct Arguments {
     #[arg(long, requires = "noise")]
     encode: bool,
     /// End at this noise level, and write the points there; it is added to the grid, where that lacks it
-    #[arg(long, value_name = "SIGMA", allow_negative_numbers = true)]
+    #[arg(long, value_name = "SIGMA")]
     until: Option<f64>,
     /// Start at this noise level, from --noise FILE as points there, which are not scaled; it is added to the grid
-    #[arg(long, value_name = "SIGMA", allow_negative_numbers = true, requires = "noise")]
+    #[arg(long, value_name = "SIGMA", requires = "noise")]
     from: Option<f64>,
     #[command(flatten)]
     sampler: SamplerArgs,

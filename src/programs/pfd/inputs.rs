@@ -21,7 +21,19 @@ pub enum Input {
 }
 
 impl Input {
-    pub fn open(job: &Job, name: &OsString, plan: &Plan) -> Result<Input> {
+    /// All of these names, the first model with what `--edit` says.
+    pub fn open_all(job: &Job, names: &[&OsString], plan: &Plan) -> Result<Vec<Input>> {
+        let mut first = true;
+        let open = |name: &&OsString| match Input::open(job, name, plan)? {
+            Input::Model(model) if std::mem::take(&mut first) => {
+                Ok(Input::Model(job.edited(model, Some(name))?))
+            }
+            other => Ok(other),
+        };
+        names.iter().map(open).collect()
+    }
+
+    fn open(job: &Job, name: &OsString, plan: &Plan) -> Result<Input> {
         if let Some(model) = job.model_program(Some(name))? {
             job.warn_of_levels(&model, &plan.evaluated());
             return Ok(Input::Model(model));

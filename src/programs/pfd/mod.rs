@@ -82,8 +82,7 @@ impl Program for Arguments {
         let names: Vec<&OsString> = self.inputs.iter().chain(&self.relative_to).collect();
         self.check().map_err(usage)?;
         job.wait_for_stdin(&names.iter().map(|n| Some(n.as_os_str())).collect::<Vec<_>>())?;
-        let inputs: Vec<Input> =
-            names.iter().map(|name| Input::open(job, name, &plan)).collect::<Result<_>>()?;
+        let inputs = Input::open_all(job, &names, &plan)?;
         job.class_is_for(inputs.iter().filter_map(Input::model))?;
         same_data(&names, &inputs)?;
         let dtypes: Vec<Dtype> = inputs.iter().map(Input::dtype).collect();
@@ -95,6 +94,7 @@ impl Program for Arguments {
         )?;
         job.only(models, &["--seed"], "nothing is drawn where none of the inputs is a model")?;
         job.only(samples, &["--nan", "--shape"], "no samples are read")?;
+        job.only(models, &["--edit"], "none of the inputs is a model")?;
         job.only(self.bias_variance, &["--unbiased"], "it is for --bias-variance")?;
         let table = job.table(&["metric", "a", "b", "value", "std_error", "ci_low", "ci_high", "n"])?;
         with_dtype!(job.dtype(&dtypes), T => self.compare::<T>(job, &plan, inputs, table))

@@ -3,10 +3,10 @@
 use anyhow::{Result, anyhow, ensure};
 use clap::{Args, ValueEnum};
 
-use crate::cli::{Job, Numbers, SamplerArgs, count, parse_list, usage};
+use crate::cli::{Job, Numbers, SamplerArgs, count, parse_list, positive, usage};
 use crate::denoiser::Model;
 use crate::denoiser::external::Ability;
-use crate::flow::Plan;
+use crate::flow::{Plan, Solver};
 use crate::inverse::dcdp::{Purifier, Settings, levels};
 use crate::schedule::SIGMAS;
 
@@ -37,10 +37,10 @@ pub struct MethodArgs {
     #[arg(long)]
     pub mean: bool,
     /// Of dps: ζ, the size of its steps, one for every step however many there are
-    #[arg(long, value_name = "Z", default_value_t = 1.0, allow_negative_numbers = true)]
+    #[arg(long, value_name = "Z", default_value_t = 1.0, value_parser = positive)]
     pub step_size: f64,
     /// Of pigdm: τ, the deviation of the data's numbers
-    #[arg(long, value_name = "T", default_value_t = 1.0, allow_negative_numbers = true)]
+    #[arg(long, value_name = "T", default_value_t = 1.0, value_parser = positive)]
     pub data_std: f64,
     /// Of dcdp: rounds of descent and purification
     #[arg(long, value_name = "K", default_value = "10", value_parser = count(1..=100_000_u32))]
@@ -49,10 +49,10 @@ pub struct MethodArgs {
     #[arg(long, value_name = "N", default_value = "100", value_parser = count(1..=100_000_u32))]
     pub inner: u32,
     /// Of dcdp: η, the size of gradient steps, as a share of 1/‖A‖²; the published rates are 0.01 to 1
-    #[arg(long, default_value_t = 1.0, allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 1.0, value_parser = positive)]
     pub lr: f64,
     /// Of dcdp: β of the descent
-    #[arg(long, value_name = "BETA", default_value_t = 0.9, allow_negative_numbers = true)]
+    #[arg(long, value_name = "BETA", default_value_t = 0.9)]
     pub momentum: f64,
     /// Of dcdp: times of the vp schedule, first and last, whose noise is purified; 0 is none
     #[arg(long, value_name = "T0,T1", default_value = "0.4,0", value_parser = parse_list, allow_hyphen_values = true)]
@@ -85,7 +85,11 @@ impl MethodArgs {
         job.only(is(Method::Dps), &["--step-size"], "it is for --method dps")?;
         job.only(is(Method::Pigdm), &["--data-std"], "it is for --method pigdm")?;
         job.only(is(Method::Dcdp), &dcdp, "it is for --method dcdp")?;
-        job.only(self.asks(), &["--report", "--class"], "exact and pseudo-inverse evaluate no model")?;
+        job.only(
+            self.asks(),
+            &["--report", "--class", "--edit"],
+            "exact and pseudo-inverse evaluate no model",
+        )?;
         job.only(self.asks(), &SamplerArgs::FLAGS, "exact and pseudo-inverse take no steps")?;
         let once = is(Method::Dcdp) && self.purifier == Purifier::Tweedie;
         job.only(!once, &SamplerArgs::FLAGS, "--purifier tweedie takes no steps")?;
@@ -103,7 +107,7 @@ impl MethodArgs {
         for (flag, value) in
             [("--step-size", self.step_size), ("--data-std", self.data_std), ("--lr", self.lr)]
         {
-            ensure!(value > 0.0 && value <= 1e18, "{flag} {value}: must be positive");
+            ensure!(value <= 1e18, "{flag} {value}: must be 1e18 at most");
         }
         ensure!(
             (0.0..1.0).contains(&self.momentum),
@@ -141,6 +145,19 @@ impl MethodArgs {
             "{name}: has no vjp, which dps and pigdm take; add vjp=… to the call of molrg.serve that serves it, or give \
              --method ddnm or dcdp"
         );
+        Ok(())
+    }
+
+    /// Refuses the closed form of a flow where there is none.
+    ///
+    /// # Errors
+    /// A usage error.
+    pub fn solves(&self, plan: &Plan) -> Result<()> {
+        if self.method == Method::Pigdm && plan.solver == Solver::Exact {
+            return Err(usage(anyhow!(
+                "--solver exact: a guided flow has no closed form; give another, or --method exact"
+            )));
+        }
         Ok(())
     }
 

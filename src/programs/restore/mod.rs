@@ -1,5 +1,6 @@
 //! restore: items from measurements of them, with a model as the prior.
 
+mod doubts;
 mod method;
 
 use std::ffi::OsString;
@@ -9,6 +10,7 @@ use anyhow::Result;
 use clap::Args;
 use ndarray::Array2;
 
+use doubts::{Misfit, Surprise};
 use method::{Method, MethodArgs};
 
 use crate::cli::{Job, OperatorArgs, Program, SamplerArgs, Source};
@@ -27,7 +29,7 @@ use crate::with_dtype;
 /// levels, pigdm (ICLR 2023) is a flow by any --solver, and dcdp (2403.06054) takes turns of descent and of purification.
 /// dps and pigdm take the model's Jacobian. --steps and the other flags of the sampler mean what they mean in pf-sample;
 /// dps, which is not exact however many steps there are, wants hundreds; ddnm leaves noise of the size of --sigma-min, so that a
-/// smaller noise of measurements wants a smaller one. --solver exact is for none of them: a guided flow has no closed form.
+/// smaller noise of measurements wants a smaller one. --solver exact is for dcdp alone: a guided flow has no closed form.
 ///
 /// What is drawn for row i depends on the seed and i alone, and is other than what molrg-gen, pf-sample and measure draw from
 /// the same seed. Methods compute in f64, the model in --dtype.
@@ -87,11 +89,16 @@ impl Arguments {
         let shape = model.item_shape.clone();
         let mixture = model.into_mixture(&self.model.to_string_lossy())?;
         let posterior = Posterior::new(mixture, operator, self.measured.noise_std)?;
-        let seed = job.shared.seed;
-        self.directly::<T>(job, &shape, rows, |first, y| match self.by.mean {
-            true => posterior.mean(y.view()),
-            false => posterior.sample(y.view(), first, seed),
-        })
+        let (seed, surprise, begin) = (job.shared.seed, Surprise::default(), job.shared.rows.start);
+        self.directly::<T>(job, &shape, rows, |first, y| {
+            surprise.see(&posterior, y.view(), first - begin)?;
+            match self.by.mean {
+                true => posterior.mean(y.view()),
+                false => posterior.sample(y.view(), first, seed),
+            }
+        })?;
+        surprise.tell(job, &self.measured, operator.count());
+        Ok(())
     }
 
     /// What becomes of measurements, row 0 having the number that is given, without a model's answers.
@@ -115,6 +122,7 @@ impl Arguments {
     fn restore<T: Scalar>(&self, job: &Job, model: Model, operator: &Operator, rows: Rows) -> Result<()> {
         self.by.needs(&model, &self.model.to_string_lossy())?;
         let plan = self.sampler.plan(job)?;
+        self.by.solves(&plan)?;
         job.warn_of_levels(&model, &self.by.levels(&plan));
         if self.by.method != Method::Dcdp {
             job.warn_of_start(&model, &plan.sigmas);
@@ -125,7 +133,7 @@ impl Arguments {
             report.map(|path| job.side_table(path, &["rows", "evaluations", "derivatives"])).transpose()?;
         let model = Widened::<T>::new(model.into_differentiable()?);
         let most = at_once(&model, rows.len().unwrap_or(usize::MAX), model.dim());
-        let mut count = 0;
+        let (mut count, mut all) = (0, Misfit::new());
         let work = |first: u64, y: Array2<T>| {
             let y = cast::<T, f64>(y.view());
             let (noise_std, seed) = (self.measured.noise_std, job.shared.seed);
@@ -139,20 +147,23 @@ impl Arguments {
                     pigdm::restore(&problem, &model, &plan, self.by.data_std)?
                 }
             };
+            let misfit = Misfit::of(operator, x.view(), y.view());
             let x = cast::<f64, T>(x.view());
             job.finite(x.view(), first)?;
-            Ok(x)
+            Ok((x, misfit))
         };
         job.each_block(
             Source::Stream(rows),
             most,
             "estimates",
             |block| work(block.rows.start, block.first().unwrap_or_default()),
-            |rows, x| {
+            |rows, (x, misfit)| {
                 count += rows.end - rows.start;
+                all.add(&misfit);
                 output.write(x.view())
             },
         )?;
+        all.tell(job, self.by.method, self.measured.noise_std);
         if let Some(mut report) = report {
             report.row(&[count.into(), model.evaluations().into(), model.derivatives().into()])?;
             report.finish()?;

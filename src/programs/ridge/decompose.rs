@@ -38,7 +38,7 @@ impl Program for Arguments {
         self.ridge.check(job)?;
         job.numbered(true, "a row a point", "rows would lose their numbers")?;
         job.wait_for_stdin(&[Some(&self.a), Some(&self.b), self.points.as_deref()])?;
-        let (a, b) = (job.model(Some(&self.a))?, job.model(Some(&self.b))?);
+        let (a, b) = (job.model(Some(&self.a))?, job.other_model(Some(&self.b))?);
         job.class_is_for([&a, &b])?;
         let names = [&self.a, &self.b].map(|name| name.to_string_lossy());
         ensure!(

@@ -50,7 +50,7 @@ pub struct Arguments {
     #[arg(long, value_enum, default_value = "cosine")]
     similarity: Similarity,
     /// Threshold of being alike (default: 0.6 for cosine, 15 for mae)
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    #[arg(long, value_name = "X")]
     threshold: Option<f64>,
     /// Range of the data, of which mae counts 1/255 (default: 0,255 for arrays of whole numbers, else -1,1)
     #[arg(long, value_name = "LO,HI", value_parser = parse_list, allow_hyphen_values = true)]

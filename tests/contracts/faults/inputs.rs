@@ -90,7 +90,10 @@ fn readers_of_samples_refuse_damaged_files() {
         }
     }
     // The others say first that the array would not fit what it belongs to.
-    assert!(4 * told > 3 * tried && tried > 8 * SAMPLE_READERS.len(), "{told} of {tried} say what is damaged");
+    assert!(
+        4 * told > 3 * tried && tried > 8 * SAMPLE_READERS.len(),
+        "{told} of {tried} say what is damaged"
+    );
 }
 
 #[test]

@@ -171,6 +171,7 @@ const SOURCES: &[&str] = &[
     "sde --system ou -n 9 --steps 3 -o old --observations side",
     "bridge score --system ou:1 -n 9 --steps 3 -o old --paths side",
     "bridge fit --system ou:1 --start 0.5 -n 40 --steps 3 --degree 1 -o old --report side",
+    "bridge fit --system ou:1 -n 320 --steps 3 --kind mlp --width 2 --depth 0 -q -o old --report side",
     "bridge exact --system ou:1 --target 0.5 --steps 3 --places 3 -o old",
     "phase-grid --dim 4 --ranks 1 --samples 1-3 --trials 2 --solver pca -o old",
     "icl optimal -d 4 -r 1 --prompt 3 -o old --gamma side",
@@ -201,6 +202,8 @@ const NETWORK_READERS: &[&str] = &["dae-features {} whole.npy --sigma 1 --layer 
 const TRANSITION_READERS: &[&str] = &[
     "assimilate whole.npy --system lorenz63 --method flowdas --model {} --particles 9 --steps 3 --estimates 2 -o old",
 ];
+/// Places of a direction of a layer of four units.
+const DIRECTION_READERS: &[&str] = &["dae-apply network.st whole.npy --sigma 1 --edit in={}:1 -o old"];
 
 /// Places of keys, three rows.
 const KEY_READERS: &[&str] = &[
@@ -225,7 +228,7 @@ const ATTENTION_READERS: &[&str] = &["icl risk {} -d 3 -r 1 --prompt 4 -o old"];
 const CONTROL_READERS: &[&str] = &["bridge sample {} -n 4 -o old --report side"];
 
 /// What stands at `{}` for a call that succeeds.
-const SOUND: [(&[&str], &str); 11] = [
+const SOUND: [(&[&str], &str); 12] = [
     (TRANSITION_READERS, "moves.st"),
     (CONTROL_READERS, "control.csv"),
     (EIGENVALUE_READERS, "labels.npy"),
@@ -236,6 +239,7 @@ const SOUND: [(&[&str], &str); 11] = [
     (KEY_READERS, "key.npy"),
     (NETWORK_READERS, "network.st"),
     (LABEL_READERS, "labels.npy"),
+    (DIRECTION_READERS, "direction.npy"),
     (ATTENTION_READERS, "gamma.npy"),
 ];
 
@@ -282,6 +286,7 @@ fn small() -> Place {
         "molrg-gen -d 12 -r 3 -k 2 -n 4 --seed 5 --shape 4,3 --dtype f64 --truth wide.st -o wide.npy",
         "molrg-gen --from wide.st -n 4 --skip 4 --dtype f64 -o wider.npy",
         "npy cat whole.npy --rows ..1 -o row.npy",
+        "npy noise -n 1 -d 4 --seed 3 -o direction.npy",
         "npy noise -n 3 -d 3 --seed 1 --dtype f64 -o rows.npy",
         "sde --system ou -n 4 --steps 2 --dtype f64 --observations seen.npy -o /dev/null",
         "bridge exact --system ou:1 --target 0.5 --steps 3 --places 3 -o control.csv",

@@ -1,0 +1,72 @@
+//! Edits of a network's layers: `--edit LAYER=FILE:WEIGHT`.
+
+use std::ffi::{OsStr, OsString};
+
+use anyhow::{Result, anyhow, bail, ensure};
+
+use super::ending::usage;
+use super::job::Job;
+use crate::denoiser::Model;
+use crate::denoiser::model::Kind;
+use crate::denoiser::network::Edit;
+use crate::stream::{NanPolicy, ReadOptions, RowRange, Rows};
+
+/// `--edit` as written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EditArg {
+    pub layer: String,
+    pub direction: OsString,
+    pub weight: f64,
+}
+
+impl EditArg {
+    /// # Errors
+    /// On what is not a layer, a file and a finite number.
+    pub fn parse(text: &str) -> Result<EditArg, String> {
+        // Names of layers have no =, numbers no :, and files may have both.
+        let parts = text.split_once('=').and_then(|(layer, rest)| Some((layer, rest.rsplit_once(':')?)));
+        let Some((layer, (file, weight))) =
+            parts.filter(|(layer, (file, _))| !layer.is_empty() && !file.is_empty())
+        else {
+            return Err("write LAYER=FILE:WEIGHT, as blocks.0=direction.npy:2".into());
+        };
+        let weight = weight.parse().ok().filter(|w: &f64| w.is_finite());
+        let weight = weight.ok_or("the weight, after the last colon, is no finite number")?;
+        Ok(EditArg { layer: layer.into(), direction: file.into(), weight })
+    }
+}
+
+impl Job {
+    /// The first model of a run, with what `--edit` says; `name` is the model's.
+    ///
+    /// # Errors
+    /// A direction that is not one row of finite numbers; as [`Model::edit`], of a program.
+    pub fn edited(&self, model: Model, name: Option<&OsStr>) -> Result<Model> {
+        if self.shared.edits.is_empty() {
+            return Ok(model);
+        }
+        let name = name.unwrap_or(OsStr::new("<stdin>")).to_string_lossy();
+        if let Kind::External(_) = model.kind {
+            bail!(usage(anyhow!(
+                "--edit: {name} is a program, and does not show its layers; give a network's file, or have the program edit \
+                 it, as dae-serve --edit does"
+            )));
+        }
+        let edits = self.shared.edits.iter().map(|edit| self.edit_of(edit)).collect::<Result<_>>()?;
+        model.edit(edits).map_err(|e| usage(anyhow!("--edit: {name}: {e:#}")))
+    }
+
+    fn edit_of(&self, edit: &EditArg) -> Result<Edit> {
+        let options =
+            ReadOptions { item_shape: None, nan: NanPolicy::Error, ..self.read_options(RowRange::default()) };
+        let mut rows = Rows::from_input(self.open(Some(&edit.direction))?, &options)?;
+        let name = rows.name().to_string();
+        let directions = rows.read_all::<f64>()?;
+        let count = directions.nrows();
+        ensure!(
+            count == 1,
+            "{name}: has {count} rows, where one direction is; take one with npy cat --rows I..J"
+        );
+        Ok(Edit { layer: edit.layer.clone(), values: directions.iter().map(|v| edit.weight * v).collect() })
+    }
+}

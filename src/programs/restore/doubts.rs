@@ -1,0 +1,102 @@
+//! What measurements and estimates show of a model, a noise or a method that do not fit.
+
+use std::sync::Mutex;
+
+use ndarray::{Array1, ArrayView2};
+
+use super::method::Method;
+use crate::cli::{Job, OperatorArgs};
+use crate::inverse::{Operator, Posterior};
+
+/// Of what a method has restored: how far A x is from y. Where model, noise and method are right, x is a draw of the
+/// posterior, and y − A x as large as the noise, s in every number.
+pub struct Misfit {
+    squares: f64,
+    numbers: f64,
+    rows: f64,
+}
+
+/// Residuals of more, or less, times s than these are told.
+const FAR: f64 = 1.5;
+const NEAR: f64 = 0.5;
+
+impl Misfit {
+    pub fn new() -> Misfit {
+        Misfit { squares: 0.0, numbers: 0.0, rows: 0.0 }
+    }
+
+    /// That of rows x and their measurements.
+    pub fn of(operator: &Operator, x: ArrayView2<f64>, y: ArrayView2<f64>) -> Misfit {
+        let residual = &y - &operator.apply(x);
+        let squares = residual.iter().map(|v| v * v).sum();
+        Misfit { squares, numbers: y.len() as f64, rows: y.nrows() as f64 }
+    }
+
+    pub fn add(&mut self, other: &Misfit) {
+        self.squares += other.squares;
+        self.numbers += other.numbers;
+        self.rows += other.rows;
+    }
+
+    /// Says where it is not of the size of the noise.
+    pub fn tell(&self, job: &Job, method: Method, noise_std: f64) {
+        if self.rows == 0.0 || noise_std == 0.0 {
+            return;
+        }
+        let (off, per_row) = ((self.squares / self.numbers).sqrt(), self.numbers / self.rows);
+        let found = format!(
+            "estimates are ‖y − A x‖ = {:.3e} from their measurements, {:.3} times the s√m = {:.3e} of --noise-std",
+            off * per_row.sqrt(),
+            off / noise_std,
+            noise_std * per_row.sqrt()
+        );
+        // Of few numbers chance moves it by 1/√(2n).
+        let spread = 1.0 / self.numbers.sqrt();
+        if off > FAR * noise_std * (1.0 + spread) {
+            let way = match method {
+                Method::Dps => "more --steps, or another --step-size",
+                Method::Pigdm => "--data-std as the deviation of the data\'s numbers, or more --steps",
+                _ => "more --steps or --rounds, or another --method",
+            };
+            job.warn(&format!(
+                "{found}: the method has gone astray, or the measurements are not of this model, scale or noise; give {way}, or \
+                 the --operator and --noise-std that they were made with"
+            ));
+        } else if off < NEAR * noise_std * (1.0 - spread) && method == Method::Dcdp {
+            job.warn(&format!(
+                "{found}: their noise is fitted, too, which descent does where A sees little; give fewer --inner or --rounds, a \
+                 smaller --lr, or another --method"
+            ));
+        }
+    }
+}
+
+/// Of exact: how likely measurements are under the mixture and the noise.
+#[derive(Default)]
+pub struct Surprise(Mutex<(f64, f64)>);
+
+/// Rows that it is told of.
+const SOME: usize = 256;
+
+impl Surprise {
+    /// Takes in the first rows of a block.
+    ///
+    /// # Errors
+    /// As [`Posterior::surprise`].
+    pub fn see(&self, posterior: &Posterior, y: ArrayView2<f64>, block: u64) -> anyhow::Result<()> {
+        if block > 0 {
+            return Ok(());
+        }
+        let some: Array1<f64> = posterior.surprise(y.slice(ndarray::s![..y.nrows().min(SOME), ..]))?;
+        if let Ok(mut seen) = self.0.lock() {
+            *seen = (some.sum(), some.len() as f64);
+        }
+        Ok(())
+    }
+
+    /// Says where they are not as likely as what the mixture makes; m numbers a measurement.
+    pub fn tell(&self, job: &Job, measured: &OperatorArgs, m: usize) {
+        let Ok(seen) = self.0.lock() else { return };
+        measured.tell_surprise(job, seen.0, seen.1, m);
+    }
+}
