@@ -20,7 +20,7 @@ pub(super) struct Served<T: Scalar> {
 }
 
 enum Asks<T: Scalar> {
-    Network(NetworkDenoiser<T>),
+    Network(Box<NetworkDenoiser<T>>),
     Nothing(Box<dyn Differentiable<T>>),
 }
 
@@ -28,7 +28,7 @@ impl<T: Scalar> Served<T> {
     pub fn new(model: Model) -> Result<Served<T>> {
         let classes = model.classes();
         let denoiser = match model.kind {
-            Kind::Network(_) => Asks::Network(model.into_network()?),
+            Kind::Network(_) => Asks::Network(Box::new(model.into_network()?)),
             _ => Asks::Nothing(model.into_differentiable()?),
         };
         Ok(Served { classes, denoiser })
@@ -40,7 +40,7 @@ impl<T: Scalar> Served<T> {
         Ok(match &mut self.denoiser {
             Asks::Network(network) => {
                 network.ask(asked);
-                network
+                &**network
             }
             Asks::Nothing(other) => &**other,
         })

@@ -229,7 +229,6 @@ const CONTROL_READERS: &[&str] = &["bridge sample {} -n 4 -o old --report side"]
 
 /// What stands at `{}` for a call that succeeds.
 const SOUND: [(&[&str], &str); 12] = [
-    (TRANSITION_READERS, "moves.st"),
     (CONTROL_READERS, "control.csv"),
     (EIGENVALUE_READERS, "labels.npy"),
     (SAMPLE_READERS, "whole.npy"),
@@ -240,6 +239,7 @@ const SOUND: [(&[&str], &str); 12] = [
     (NETWORK_READERS, "network.st"),
     (LABEL_READERS, "labels.npy"),
     (DIRECTION_READERS, "direction.npy"),
+    (TRANSITION_READERS, "moves.st"),
     (ATTENTION_READERS, "gamma.npy"),
 ];
 
