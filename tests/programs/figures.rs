@@ -284,6 +284,40 @@ fn regimes(figures: &Figures) {
     }
 }
 
+/// Of mixtures, one and the same network turns at the more rows the more dimensions they have; of images at the more the
+/// more flat dimensions these spread in.
+fn regimes_dimension(figures: &Figures) {
+    let table = figures.table("regimes-dimension");
+    let of = |data: &str, column: &str| table.value(&[("data", data), ("method", "components")], column);
+    let rows = |data: &str| of(data, "rows");
+    // Both are told from each other by three times the spread of seeds, and more.
+    assert!(rows("mixture8") > 2.0 * rows("mixture2"), "{} {}", rows("mixture8"), rows("mixture2"));
+    for rank in [2.0, 8.0] {
+        // Two components, orthogonal to each other; and what neighbours say of one, which grows dense with few rows only.
+        let data = format!("mixture{rank}");
+        assert!((of(&data, "dimension") - 2.0 * rank).abs() < 0.05 * rank, "{data}");
+        let nearest = table.value(&[("data", &data), ("method", "two-nearest")], "dimension");
+        assert!((nearest / rank - 1.0).abs() < 0.1, "{data}: {nearest}");
+    }
+    if figures.full {
+        for in_order in [["mixture2", "mixture4", "mixture8", "mixture16"], ["patches8", "fashion8", "mnist", "digits"]] {
+            for pair in in_order.windows(2) {
+                assert!(rows(pair[1]) > 1.2 * rows(pair[0]), "{pair:?}: {} {}", rows(pair[0]), rows(pair[1]));
+                assert!(of(pair[1], "dimension") > of(pair[0], "dimension"), "{pair:?}");
+            }
+        }
+        let slope = figures.table("regimes-dimension-slope").value(&[("method", "components")], "slope");
+        assert!((0.2..0.9).contains(&slope), "{slope}");
+    }
+    // Copies with few rows: what a network that samples something else, or from other latents, would not make.
+    let gl = figures.table("regimes-dimension-gl");
+    for data in ["mixture2", "mixture8"] {
+        let curve = gl.curve(&[("data", data)], "rows", "gl");
+        assert!(first(&curve) < 0.5 && last(&curve) > 0.9, "{data}: {curve:?}");
+        assert!(curve.windows(2).all(|w| w[0].1 < w[1].1), "{data}: {curve:?}");
+    }
+}
+
 /// What the optimal denoiser returns, networks return while they memorize.
 fn optimal(figures: &Figures) {
     let table = figures.table("optimal");
@@ -844,6 +878,7 @@ claims!(
     molrg_images,
     gl_molrg,
     regimes,
+    regimes_dimension,
     optimal,
     disjoint,
     readme,
