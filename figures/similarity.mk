@@ -89,6 +89,6 @@ $(DRAWN)/similarity-self.csv: $(filter %.csv,$(CELLS_similarity))
 	table cat --fill $^ --columns a,steps,measure,value,std_error -o $@
 
 $(DRAWN)/similarity.svg:
-	fig matrix $< --panel measure --row a --column b --value value --range 0,1 --x-label '' --y-label '' $(call small,,--width 1700 --height 900) -o $@
+	fig matrix $< --panel measure --row a --column b --value value --range 0,1 --x-label '' --y-label '' $(call small,,--width 1900 --height 860) -o $@
 
 .PRECIOUS: $(CELLS)/similarity/fitted/%.st $(CELLS)/similarity/draws/%.npy $(CELLS)/similarity/drawn/% $(CELLS)/similarity/self/%.csv

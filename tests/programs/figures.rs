@@ -300,7 +300,9 @@ fn regimes_dimension(figures: &Figures) {
         assert!((nearest / rank - 1.0).abs() < 0.1, "{data}: {nearest}");
     }
     if figures.full {
-        for in_order in [["mixture2", "mixture4", "mixture8", "mixture16"], ["patches8", "fashion8", "mnist", "digits"]] {
+        for in_order in
+            [["mixture2", "mixture4", "mixture8", "mixture16"], ["patches8", "fashion8", "mnist", "digits"]]
+        {
             for pair in in_order.windows(2) {
                 assert!(rows(pair[1]) > 1.2 * rows(pair[0]), "{pair:?}: {} {}", rows(pair[0]), rows(pair[1]));
                 assert!(of(pair[1], "dimension") > of(pair[0], "dimension"), "{pair:?}");
@@ -368,11 +370,28 @@ fn similarity(figures: &Figures) {
     };
     // The diagonal, too: another seed is other latents, as far as these are concerned.
     let generators = ["linear-vae", "gan"];
-    for row in table.rows.iter().filter(|row| [&row["a"], &row["b"]].iter().any(|m| generators.contains(&m.as_str()))) {
-        assert!(number(row, "value") < 0.05, "{row:?}");
+    for row in table
+        .rows
+        .iter()
+        .filter(|row| [&row["a"], &row["b"]].iter().any(|m| generators.contains(&m.as_str())))
+    {
+        // RP 0; in pixels the smooth are now and then alike.
+        let most = if row["measure"].starts_with("RP") { 0.01 } else { 0.1 };
+        assert!(number(row, "value") < most, "{row:?}");
     }
     let itself: &[&str] = if figures.full {
-        &["mlp", "uvit", "unet8", "unet12", "euler", "dpm3", "vp-schedule", "subvp-schedule", "unet12-vp", "unet12-subvp"]
+        &[
+            "mlp",
+            "uvit",
+            "unet8",
+            "unet12",
+            "euler",
+            "dpm3",
+            "vp-schedule",
+            "subvp-schedule",
+            "unet12-vp",
+            "unet12-subvp",
+        ]
     } else {
         &["mlp", "unet8"]
     };
@@ -449,7 +468,16 @@ fn dynamics(figures: &Figures) {
     if figures.full {
         let table = figures.table("dynamics-images");
         let with = |rows: &'static str, error: &'static str| {
-            [("kind", "unet"), ("width", "8"), ("lr", "0.001"), ("decay", "0"), ("average", "50"), ("loss", "edm"), ("rows", rows), ("error", error)]
+            [
+                ("kind", "unet"),
+                ("width", "8"),
+                ("lr", "0.001"),
+                ("decay", "0"),
+                ("average", "50"),
+                ("loss", "edm"),
+                ("rows", rows),
+                ("error", error),
+            ]
         };
         let of = |rows, error| table.curve(&with(rows, error), "steps", "value");
         // On images as well, the more the fewer there are; standard errors are up to 0.05.
