@@ -77,10 +77,9 @@ impl Job {
     /// # Errors
     /// As [`Model::into_transition`], on programs, and on classes that it cannot do without.
     pub fn transition(&self, name: &OsStr, dim: usize, mean: bool) -> Result<NetworkDenoiser<f64>> {
-        let name = Some(name);
-        let model = Model::read_denoiser(self.only_file(name)?)?;
+        let model = Model::read_denoiser(self.only_file(Some(name))?)?;
         let transition = model.ask(Asked::Nothing).and_then(|model| model.into_transition(dim, mean));
-        transition.map_err(|e| anyhow!("{}: {e}", name.unwrap_or_default().display()))
+        transition.map_err(|e| anyhow!("{}: {e}", name.display()))
     }
 
     /// Points of a model that is called so: rows of its dimension, items of its shape.
