@@ -1,6 +1,8 @@
 //! Edits of a network's layers: `--edit LAYER=FILE:WEIGHT`.
 
 use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::str;
 
 use anyhow::{Result, anyhow, bail, ensure};
 
@@ -22,17 +24,21 @@ pub struct EditArg {
 impl EditArg {
     /// # Errors
     /// On what is not a layer, a file and a finite number.
-    pub fn parse(text: &str) -> Result<EditArg, String> {
-        // Names of layers have no =, numbers no :, and files may have both.
-        let parts = text.split_once('=').and_then(|(layer, rest)| Some((layer, rest.rsplit_once(':')?)));
-        let Some((layer, (file, weight))) =
-            parts.filter(|(layer, (file, _))| !layer.is_empty() && !file.is_empty())
-        else {
-            return Err("write LAYER=FILE:WEIGHT, as blocks.0=direction.npy:2".into());
-        };
-        let weight = weight.parse().ok().filter(|w: &f64| w.is_finite());
+    pub fn parse(text: OsString) -> Result<EditArg, &'static str> {
+        let parts = EditArg::parts(text.as_bytes());
+        let (layer, direction, weight) =
+            parts.ok_or("write LAYER=FILE:WEIGHT, as blocks.0=direction.npy:2")?;
+        let weight = str::from_utf8(weight).ok().and_then(|w| w.parse().ok()).filter(|w: &f64| w.is_finite());
         let weight = weight.ok_or("the weight, after the last colon, is no finite number")?;
-        Ok(EditArg { layer: layer.into(), direction: file.into(), weight })
+        let layer = String::from_utf8_lossy(layer).into_owned();
+        Ok(EditArg { layer, direction: OsStr::from_bytes(direction).to_os_string(), weight })
+    }
+
+    /// Layer, file and weight. Names of layers have no =, numbers no :, and files may have both.
+    fn parts(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+        let equals = text.iter().position(|b| *b == b'=').filter(|at| *at > 0)?;
+        let colon = text.iter().rposition(|b| *b == b':').filter(|at| *at > equals + 1)?;
+        Some((&text[..equals], &text[equals + 1..colon], &text[colon + 1..]))
     }
 }
 

@@ -148,7 +148,7 @@ impl Flag {
                  dae-features --layers, rfm); may be repeated",
             )
             .value_name("LAYER=FILE:WEIGHT")
-            .value_parser(EditArg::parse)
+            .value_parser(OsStringValueParser::new().try_map(EditArg::parse))
             .action(ArgAction::Append),
         }
     }

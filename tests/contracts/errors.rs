@@ -198,7 +198,7 @@ fn wrong_calls_exit_2_and_name_the_flag() {
         ("pf-sample student.st -n 5 --sigmas -1,0", &["--sigmas"]),
         ("pf-sample student.st -n 5 --sigmas 5,0,0", &["--sigmas"]),
         ("pf-sample student.st -n 5 --rho 0", &["--rho"]),
-        ("pf-sample student.st -n 5 --rtol 0 --solver rk45", &["--rtol 0"]),
+        ("pf-sample student.st -n 5 --rtol 0 --solver rk45", &["--rtol"]),
         ("pf-sample student.st -n 5 --atol -1 --solver rk45", &["--atol"]),
         ("pf-sample student.st -n 5 --churn -1", &["--churn"]),
         ("pf-sample student.st -n 5 --churn nan", &["--churn"]),

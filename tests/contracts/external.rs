@@ -45,7 +45,8 @@ fn calls() -> impl Iterator<Item = &'static Call> {
     // A network has neither an exact flow nor an exact posterior; and these take x − D, which is a difference where D comes from elsewhere.
     let any = |call: &&Call| ALIKE.iter().any(|(model, _)| call.arguments.contains(model));
     CALLS.iter().filter(takes).filter(any).filter(|call| {
-        !["--solver exact", "--method exact"].iter().any(|exact| call.arguments.contains(exact))
+        // Nor does a program show layers.
+        !["--solver exact", "--method exact", "--edit"].iter().any(|exact| call.arguments.contains(exact))
             && !["ridge", "intrinsic-dimension"].contains(&call.program)
     })
 }

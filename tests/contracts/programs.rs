@@ -145,8 +145,13 @@ pub const CALLS: &[Call] = &[
     rowwise("dae-apply", 200, &["-"], "network.st test.npy --sigma 0.5 --add-noise"),
     rowwise("dae-apply", 200, &["-"], "network.st test.npy --sigma 0.5 --edit stem=direction.npy:3"),
     rowwise("dae-apply", 200, &["-"], "classes.st test.npy --sigma 0.5 --class 1 --quantity score"),
-    rowwise("dae-apply", 30, &["-"], "moves.st told.npy --sigma 0.5 --condition told.npy --quantity score"),
-    rowwise("pf-sample", 30, &["-"], "moves.st -n 30 --steps 5 --condition told.npy"),
+    rowwise(
+        "dae-apply",
+        30,
+        &["-"],
+        "moves.st states.npy --sigma 0.5 --condition states.npy --quantity score",
+    ),
+    rowwise("pf-sample", 30, &["-"], "moves.st -n 30 --steps 5 --condition states.npy"),
     rowwise("dae-apply", 300, &["-"], "classes.st train.npy --sigma 0.5 --class labels.npy"),
     rowwise(
         "dae-apply",
@@ -602,13 +607,13 @@ impl Place {
             "measure a.npy --operator downsample:2 --noise-std 0.2 -o few-means.npy".into(),
             "measure a.npy --operator matrix:few.npy --noise-std 0.2 -o few-products.npy".into(),
             "sde --system lorenz63 -n 30 --steps 5 --observations seen.npy -o paths.npy".into(),
-            "npy cat paths.npy --cols ..3 -o told.npy".into(),
+            "npy cat paths.npy --cols ..3 -o states.npy".into(),
             "npy noise -n 300 -d 2 --seed 6 -o few-told.npy".into(),
             "npy noise -n 300 -d 24 --seed 7 --shape 2,4,3 -o other-train.npy".into(),
             "npy cat paths.npy --cols 3..6 -o after.npy".into(),
-            "dae-fit after.npy --kind mlp -q --width 6 --depth 1 --steps 20 --loss interpolant --condition told.npy -o moves.st"
+            "dae-fit after.npy --kind mlp -q --width 6 --depth 1 --steps 20 --loss interpolant --condition states.npy -o moves.st"
                 .into(),
-            "dae-fit after.npy --kind mlp -q --width 6 --depth 1 --steps 20 --loss regression --condition told.npy -o means.st"
+            "dae-fit after.npy --kind mlp -q --width 6 --depth 1 --steps 20 --loss regression --condition states.npy -o means.st"
                 .into(),
         ] {
             place.out(&line);

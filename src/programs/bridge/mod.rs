@@ -24,7 +24,6 @@ use setting::{ScoreArgs, SettingArgs};
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  $ bridge fit --system ou:1.5 --start 0.7 -n 2000 --steps 50 --degree 1 | bridge sample --target=-1 -n 100 | npy info -
   $ bridge fit --system double-well:1 --start=1,-1 -n 640 --steps 20 --kind mlp --width 16 -q | bridge sample --target=-1,-1 -n 100 | npy info -
   $ bridge exact --system double-well:1 --target=-1 --steps 50 | bridge sample --start 1 -n 100 | npy info -")]
 pub struct About {}

@@ -113,7 +113,8 @@ impl Program for Arguments {
         self.check_effect(job, &task)?;
         job.numbered(self.labels.is_some(), "--labels", "labels belong to rows by their number")?;
         job.numbered(self.condition.is_some(), "--condition", "conditions belong to rows by their number")?;
-        let others = [&self.labels, &self.condition, &self.calibration.calibrate]
+        // --condition is counted among the shared flags.
+        let others = [&self.labels, &self.calibration.calibrate]
             .into_iter()
             .flatten()
             .map(|name| Some(name.as_os_str()));

@@ -401,9 +401,11 @@ fn names_need_not_be_text() {
         let words = line.split(' ').map(|word| match word {
             "old" => odd(".out"),
             "old.svg" => odd(".svg"),
-            // The file, or a name and the file.
-            word => match word.strip_suffix("{}") {
-                Some(before) => [OsStr::new(before), &odd("")].into_iter().collect(),
+            // The file, alone or among other things.
+            word => match word.split_once("{}") {
+                Some((before, after)) => {
+                    [OsStr::new(before), &odd(""), OsStr::new(after)].into_iter().collect()
+                }
                 None => word.into(),
             },
         });

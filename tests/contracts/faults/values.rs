@@ -21,7 +21,6 @@ const LARGE: &[(&str, &str)] = &[
         "dae-fit whole.npy --kind mlp --width 4 --depth 1 --steps 2 --batch 2 -q --condition",
         "too large or small to learn from",
     ),
-    ("--condition {} -o old", "the model's answer is not finite"),
     ("--kind molrg", "too large"),
     ("--kind gaussian", "too large to factorize"),
     ("--kind linear-vae", "too large to factorize"),
