@@ -71,7 +71,7 @@ fn it_holds_the_run_and_the_hashes_of_all_that_was_read_and_written() {
             {
                 assert_eq!(record["dtype"], "<f4", "{line}: {name}");
                 let shape = match name.as_str() {
-                    "train.npy" => [300, 2, 4, 3],
+                    "train.npy" | "other-train.npy" => [300, 2, 4, 3],
                     "test.npy" => [200, 2, 4, 3],
                     "mask.npy" => [1, 2, 4, 3],
                     "few.npy" => [6, 2, 4, 3],

@@ -26,7 +26,7 @@ const LARGE: &[(&str, &str)] = &[
     ("--kind linear-vae", "too large to factorize"),
     ("--kind gan", "training has diverged"),
     ("--kind mlp", "too large or small to train on"),
-    ("dae-apply", "the model's answer is not finite"),
+    ("dae-apply student.st", "the model's answer is not finite"),
     ("pf-sample student.st", "the model's answer is not finite"),
     ("--train {}", "too large to search in f64"),
     ("entropy {}", "too large to search in f64"),
@@ -62,6 +62,7 @@ const LARGE: &[(&str, &str)] = &[
 
 /// Whose doubles are beyond f64.
 const LARGEST: &[(&str, &str)] = &[
+    ("--condition {} -o old", "the model's answer is not finite"),
     ("pf-sample gaussian.st", "the model's answer is not finite"),
     ("watermark embed", "too large to mark"),
     ("npy let", "would hold numbers that are not finite"),
