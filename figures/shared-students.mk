@@ -2,8 +2,8 @@
 # `ratio` is rows of each component over its rank.
 
 STUDENT_STEPS_64 := $(call small,2000,8000)
-STUDENT_STEPS_128 := $(call small,1500,8000)
-STUDENT_STEPS_256 := $(call small,1000,4000)
+STUDENT_STEPS_128 := $(call small,2000,8000)
+STUDENT_STEPS_256 := $(call small,2000,4000)
 STUDENT_STEPS_512 := 4000
 
 $(CELLS)/teacher/rank%.st:

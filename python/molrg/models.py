@@ -260,7 +260,7 @@ def network(m, tensors, x, sigma, xp, classes, condition=None):
     shaped = scale * x
     if m["architecture"] in ("unet", "resnet", "uvit"):
         shaped = shaped.reshape(len(x), *item, *([1] if len(item) == 2 else []))
-    level = xp.log(sigma) / 4 * (m["preconditioning"] != "mean")
+    level = 0 * sigma if m["preconditioning"] == "mean" else xp.log(sigma) / 4
     layers = Parameters(tensors, xp, classes, m.get("padding") == "circular", seen)
     d = skip * x + out * NETWORKS[m["architecture"]](layers, shaped, level, m).reshape(x.shape)
     return d + condition if about else d

@@ -157,8 +157,8 @@ pub fn controlled(
         finite(
             *x,
             rows.start + i as u64,
-            "the control drives it where it knows nothing, or steps are too long; give fit more paths, a lower --degree or \
-             more steps",
+            "the control drives it where it knows nothing, or steps are too long; give bridge fit more paths, fewer degrees \
+             or units, or more steps",
         )?;
     }
     Ok(paths)

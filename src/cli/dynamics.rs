@@ -140,7 +140,7 @@ pub struct ObservationArgs {
     #[arg(long, value_enum, default_value = "identity")]
     through: Through,
     /// Standard deviation s of their noise
-    #[arg(long, value_name = "S", default_value_t = 0.25, allow_negative_numbers = true)]
+    #[arg(long, value_name = "S", default_value_t = 0.25)]
     noise_std: f64,
 }
 

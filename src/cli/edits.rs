@@ -73,6 +73,13 @@ impl Job {
             count == 1,
             "{name}: has {count} rows, where one direction is; take one with npy cat --rows I..J"
         );
-        Ok(Edit { layer: edit.layer.clone(), values: directions.iter().map(|v| edit.weight * v).collect() })
+        let values: Vec<f64> = directions.iter().map(|v| edit.weight * v).collect();
+        // In f32, too, in which most networks compute.
+        ensure!(
+            values.iter().all(|v| (*v as f32).is_finite()),
+            "--edit: {name}: {} times the direction is not finite in f32; give a smaller weight",
+            edit.weight
+        );
+        Ok(Edit { layer: edit.layer.clone(), values })
     }
 }

@@ -116,8 +116,8 @@ impl Job {
         }
     }
 
-    /// Waits until standard input brings something, where one of the inputs is that (no name is, too), or `--class` or
-    /// `--edit` is.
+    /// Waits until standard input brings something, where one of the inputs is that (no name is, too), or `--class`,
+    /// `--condition` or `--edit` is.
     /// Then what writes it is under way, and has written the files that it promises before its first
     /// bytes: `molrg-gen --truth t.st … | dae-apply t.st -` works. Call it before opening any of them.
     ///

@@ -33,8 +33,12 @@ impl Model {
             "knows more than the mean of the next state, which --method flowdas is for; {advice}"
         );
         ensure!(
-            mean || !is_mean && network.preconditioning != Preconditioning::Plain,
-            "is no denoiser at all noise levels; {advice}"
+            mean || !is_mean
+                && !matches!(
+                    network.preconditioning,
+                    Preconditioning::Plain | Preconditioning::Consistency { .. }
+                ),
+            "is no posterior mean at all noise levels; {advice}"
         );
         self.into_network()
     }

@@ -193,6 +193,10 @@ impl Sampler {
                 let weights = super::filters::softmax(squares.map(|q| -0.5 * q / variance).collect());
                 weights.into_iter().map(|w| w / variance).collect()
             };
+            if weights.is_empty() {
+                // All estimates are beyond numbers from what is seen: no state, rather than one that was not guided.
+                gradient.column_mut(i).fill(f64::NAN);
+            }
             for (w, (_, part)) in weights.iter().zip(&all) {
                 gradient.column_mut(i).scaled_add(*w, &part.column(i));
             }

@@ -147,7 +147,12 @@ impl<T: Scalar> Graph<T> {
         // A layer of its own after the node, by whose number what comes later knows the node from then on.
         let moved = |n: &mut Node| *n += usize::from(*n >= node);
         self.places[node + 1..].iter_mut().flat_map(|place| &mut place.inputs).for_each(moved);
-        self.hidden.iter_mut().map(|(_, n)| n).chain(&mut self.class).for_each(moved);
+        self.hidden
+            .iter_mut()
+            .map(|(_, n)| n)
+            .chain(&mut self.class)
+            .chain(&mut self.condition)
+            .for_each(moved);
         let learned = self.places[node].learned;
         let layer = Some(Box::new(Offset { values }) as Box<dyn Layer<T>>);
         self.places.insert(node + 1, Place { shape, layer, inputs: vec![node], learned });

@@ -47,7 +47,8 @@ impl NetworkArgs {
             )));
         }
         let size = Size { width: self.width as usize, depth: self.depth as usize };
-        room(&[4, size.width, size.width + 4 * start.len(), size.depth + 1], "--width and --depth")?;
+        // Parameters, their two moments and the gradient.
+        room(&[4, size.parameters(start.len())], "--width, --depth and --start")?;
         room(&[3 * UNSEEN as usize, setting.steps + 1, start.len()], "--steps and --start")?;
         let mut table = job.table(&COLUMNS)?;
         let mut report = report.map(|path| job.side_table(path, &REPORT)).transpose()?;

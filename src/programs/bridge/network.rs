@@ -90,7 +90,7 @@ pub(super) fn read(table: &Reader, setting: Setting) -> Result<NetworkControl> {
         "{}: x_std and y_std must be above 0; take the table as bridge fit has written it",
         table.0.place(0)
     );
-    room(&[size.width, size.width + 4 * start.len(), size.depth + 1], "the table's width and depth")?;
+    room(&[size.parameters(start.len())], "the table's width, depth and start")?;
     let (rows, expected) = (table.0.len(), size.parameters(start.len()));
     ensure!(
         rows == expected,

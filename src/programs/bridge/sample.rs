@@ -123,7 +123,7 @@ impl Arguments {
         if let Some(far) = target.iter().find(|y| away(y) > BEYOND) {
             job.warn(&format!(
                 "--target {far}: {:.1} deviations from the mean of the ends that the fit has seen ({mean:.3} ± {std:.3}): hardly \
-                 any path is near it, and the fit goes on from others; fit paths with more noise, or take exact",
+                 any path is near it, and the fit goes on from others; fit paths with more noise, or, of one coordinate, take bridge exact",
                 away(far)
             ));
         }

@@ -83,7 +83,7 @@ impl Program for Arguments {
         let guides = self.guided.open(job, &model)?;
         job.has_flow(&model, plan.solver)?;
         job.class_is_for([&model].into_iter().chain(guides.of_class()))?;
-        job.condition_is_for([&model].into_iter().chain(guides.of_class()))?;
+        job.condition_is_for([&model].into_iter().chain(guides.all()))?;
         // Stored latents set the type only when they are wider than the model.
         let dtypes: Vec<_> = noise.iter().map(Rows::dtype).chain([model.dtype]).collect();
         let source = match noise {

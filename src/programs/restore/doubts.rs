@@ -56,7 +56,8 @@ impl Misfit {
             let way = match method {
                 Method::Dps => "more --steps, or another --step-size",
                 Method::Pigdm => "--data-std as the deviation of the data\'s numbers, or more --steps",
-                _ => "more --steps or --rounds, or another --method",
+                Method::Ddnm => "more --steps, a --sigma-min below the noise, or another --method",
+                _ => "more --rounds, or another --method",
             };
             job.warn(&format!(
                 "{found}: the method has gone astray, or the measurements are not of this model, scale or noise; give {way}, or \
