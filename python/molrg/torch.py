@@ -37,6 +37,15 @@ class Layout:
     def outwards(self, x: torch.Tensor) -> torch.Tensor:
         return x.permute(0, 2, 3, 1).contiguous() if self.turned else x
 
+    def around(self, net: Net, x: torch.Tensor, sigma: torch.Tensor, **labels: torch.Tensor) -> torch.Tensor:
+        """The network of rows. Convolutions of PyTorch take channels first, and say no more than that a size is wrong."""
+        try:
+            return self.outwards(net(self.inwards(x), sigma, **labels))
+        except RuntimeError as error:
+            if self.turned or x.ndim != 4 or type(error) is not RuntimeError:
+                raise
+            raise RuntimeError(f'{error}; it was given (n, H, W, C): layout="nchw" gives it (n, C, H, W)') from error
+
 
 def serve(
     net: Net,
@@ -120,7 +129,7 @@ def functions_of(
         labels = {}
         if class_labels is not None:
             labels["class_labels"] = torch.tensor(class_labels, device=device).expand(m)
-        return lambda x, sigma: lay.outwards(net(lay.inwards(x), sigma, **labels))
+        return lambda x, sigma: lay.around(net, x, sigma, **labels)
 
     def denoise(x: np.ndarray, sigma: np.ndarray, class_labels: np.ndarray | None = None) -> np.ndarray:
         with torch.no_grad():

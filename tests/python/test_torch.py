@@ -115,6 +115,11 @@ class Functions(unittest.TestCase):
             with self.assertRaisesRegex(ValueError, "layout"):
                 molrg.torch.functions_of(Images(torch.tanh), shape=shape, layout=layout)
 
+    def test_channels_first_that_are_not_said_are_named(self):
+        ours = molrg.torch.functions_of(Images(torch.tanh), shape=(4, 6, 3))
+        with self.assertRaisesRegex(RuntimeError, 'layout="nchw"'):
+            ours["denoise"](self.x, self.sigma)
+
     def test_digests_know_names_and_numbers(self):
         net = Images(torch.tanh)
         before = molrg.torch.digest(net)
