@@ -288,7 +288,11 @@ fn resampled(x: ArrayView2<f64>, weights: &[f64], rng: &mut impl Rng) -> Array2<
         }
         chosen.push(i);
     }
-    Array2::from_shape_fn(x.raw_dim(), |(k, j)| x[[k, chosen[j]]])
+    let mut out = Array2::zeros(x.raw_dim());
+    for (mut out, x) in out.outer_iter_mut().zip(x.outer_iter()) {
+        out.iter_mut().zip(&chosen).for_each(|(out, &i)| *out = x[i]);
+    }
+    out
 }
 
 /// Rows less their means.

@@ -3,6 +3,8 @@
 use clap::ValueEnum;
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 
+use super::systems::in_parts;
+
 /// What a coordinate is seen through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Through {
@@ -34,8 +36,8 @@ impl Observation {
         let mut y = x.select(Axis(0), &self.coordinates);
         match self.through {
             Through::Identity => {}
-            Through::Atan => y.mapv_inplace(f64::atan),
-            Through::Cube => y.mapv_inplace(|x| x * x * x),
+            Through::Atan => in_parts(&mut y, |mut y| y.mapv_inplace(f64::atan)),
+            Through::Cube => in_parts(&mut y, |mut y| y.mapv_inplace(|x| x * x * x)),
         }
         y
     }

@@ -7,8 +7,9 @@
 //! * Ornstein and Uhlenbeck's process: f = −θx, and Brownian motion, f = 0: transitions are exact, however long.
 
 use anyhow::{Result, ensure};
-use ndarray::{Array1, Array2, Zip, s};
+use ndarray::{Array1, Array2, ArrayViewMut2, Axis, Zip, s};
 use rand::Rng;
+use rayon::prelude::*;
 
 use crate::random::{Purpose, fill_normal, row_rng};
 
@@ -55,7 +56,7 @@ impl Dynamics {
     }
 
     /// First states of `n`, (d, n).
-    pub fn begin(&self, n: usize, rng: &mut impl Rng) -> Array2<f64> {
+    pub fn begin(&self, n: usize, rng: &mut (impl Rng + Send)) -> Array2<f64> {
         let mut x = normals(self.dim(), n, rng);
         for ((mut x, mean), std) in x.outer_iter_mut().zip(&self.start).zip(&self.start_std) {
             x.mapv_inplace(|z| mean + std * z);
@@ -65,23 +66,23 @@ impl Dynamics {
     }
 
     /// x_k ← x_{k+1} for every column of (d, n).
-    pub fn advance(&self, x: &mut Array2<f64>, rng: &mut impl Rng) {
+    pub fn advance(&self, x: &mut Array2<f64>, rng: &mut (impl Rng + Send)) {
         if let Some((a, q)) = self.linear() {
             *x *= a;
-            return self.stir(x, q.sqrt(), rng);
+            return stir(x, q.sqrt(), noise(q, x.dim(), rng));
         }
         let h = self.interval / f64::from(self.substeps);
+        let s = self.diffusion * h.sqrt();
         for _ in 0..self.substeps {
-            self.drift(x, h);
-            self.stir(x, self.diffusion * h.sqrt(), rng);
-        }
-    }
-
-    /// x ← x + s·z; without noise nothing is drawn.
-    fn stir(&self, x: &mut Array2<f64>, s: f64, rng: &mut impl Rng) {
-        if s > 0.0 {
-            let z = normals(x.nrows(), x.ncols(), rng);
-            x.scaled_add(s, &z);
+            // One state of a path is moved sooner than a thread is told of it.
+            let z = if x.ncols() < AT_ONCE {
+                self.drift(x, h);
+                noise(s, x.dim(), rng)
+            } else {
+                let shape = x.dim();
+                rayon::join(|| self.drift(x, h), || noise(s, shape, rng)).1
+            };
+            stir(x, s, z);
         }
     }
 
@@ -90,10 +91,10 @@ impl Dynamics {
         match self.system {
             System::Lorenz63 { sigma, rho, beta } => {
                 let f = |[x, y, z]: [f64; 3]| [sigma * (y - x), x * (rho - z) - y, x * y - beta * z];
-                each_column(x, |x| rk4(f, x, h));
+                in_parts(x, |x| each_column(x, |x| rk4(f, x, h)));
             }
             System::DoubleWell { barrier } => {
-                x.mapv_inplace(|x| x - h * 4.0 * barrier * x * (x * x - 1.0));
+                in_parts(x, |mut x| x.mapv_inplace(|x| x - h * 4.0 * barrier * x * (x * x - 1.0)));
             }
             // Their transitions are exact.
             System::Ou { .. } | System::Brownian => {}
@@ -128,6 +129,30 @@ impl Dynamics {
     }
 }
 
+/// Columns that a thread takes at once.
+const AT_ONCE: usize = 2048;
+
+/// Has some columns after the other changed, on all threads.
+pub(super) fn in_parts(x: &mut Array2<f64>, f: impl Fn(ArrayViewMut2<f64>) + Sync) {
+    if x.ncols() < AT_ONCE {
+        f(x.view_mut());
+    } else {
+        x.axis_chunks_iter_mut(Axis(1), AT_ONCE).into_par_iter().for_each(&f);
+    }
+}
+
+/// What [`stir`] adds; without noise nothing is drawn.
+fn noise(s: f64, (d, n): (usize, usize), rng: &mut impl Rng) -> Option<Array2<f64>> {
+    (s > 0.0).then(|| normals(d, n, rng))
+}
+
+/// x ← x + s·z.
+fn stir(x: &mut Array2<f64>, s: f64, z: Option<Array2<f64>>) {
+    if let Some(z) = z {
+        x.scaled_add(s, &z);
+    }
+}
+
 /// (d, n) standard normal numbers.
 pub(super) fn normals(d: usize, n: usize, rng: &mut impl Rng) -> Array2<f64> {
     let mut z = vec![0.0; d * n];
@@ -146,7 +171,7 @@ fn rk4(f: impl Fn([f64; 3]) -> [f64; 3], x: [f64; 3], h: f64) -> [f64; 3] {
 }
 
 /// Has every column of (3, n) be what `step` makes of it.
-fn each_column(x: &mut Array2<f64>, step: impl Fn([f64; 3]) -> [f64; 3]) {
+fn each_column(mut x: ArrayViewMut2<f64>, step: impl Fn([f64; 3]) -> [f64; 3]) {
     let (x, y, z) = x.multi_slice_mut((s![0, ..], s![1, ..], s![2, ..]));
     Zip::from(x).and(y).and(z).for_each(|x, y, z| [*x, *y, *z] = step([*x, *y, *z]));
 }

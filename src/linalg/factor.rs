@@ -84,15 +84,30 @@ pub fn singular_values(a: ArrayView2<f64>) -> Result<Array1<f64>> {
 /// matrix A this is uniform on the orthonormal frames, and its first columns
 /// do not depend on the later ones of A.
 pub fn orthonormalize(a: ArrayView2<f64>) -> Array2<f64> {
-    let qr = to_faer(a).qr();
-    let mut q = from_faer(qr.compute_thin_Q().as_ref());
-    let r = qr.thin_R();
-    for j in 0..q.ncols() {
-        if r[(j, j)] < 0.0 {
-            q.column_mut(j).mapv_inplace(|v| -v);
+    let (q, _) = orthonormal_rows(a.t().as_standard_layout().into_owned());
+    q.t().as_standard_layout().into_owned()
+}
+
+/// Qᵀ and R of Aᵀ = QR, of the rows of A (r, d) in standard layout, R with a positive diagonal: (min(r, d), d) and (min(r,
+/// d), r). Takes no more than twice the memory of A, with A itself.
+pub fn orthonormal_rows(a: Array2<f64>) -> (Array2<f64>, Array2<f64>) {
+    let (r, d) = a.dim();
+    let qr = match a.as_slice() {
+        Some(rows) => MatRef::from_column_major_slice(rows, d, r).qr(),
+        None => to_faer(a.t()).qr(),
+    };
+    drop(a);
+    let mut upper = from_faer(qr.thin_R());
+    let q = qr.compute_thin_Q();
+    drop(qr);
+    let mut q = from_faer(q.transpose());
+    for (j, mut q) in q.outer_iter_mut().enumerate() {
+        if upper[[j, j]] < 0.0 {
+            q.mapv_inplace(|v| -v);
+            upper.row_mut(j).mapv_inplace(|v| -v);
         }
     }
-    q
+    (q, upper)
 }
 
 /// The nearest matrix with orthonormal columns: U Vᵀ of A = U S Vᵀ.

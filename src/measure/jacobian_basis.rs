@@ -12,7 +12,9 @@ use rand::Rng;
 
 use super::numerical_rank::leading_vectors;
 use crate::denoiser::{Differentiable, Singular};
-use crate::linalg::{cast, complete_basis, fix_signs, orthonormalize, product, squared_norms, thin_svd};
+use crate::linalg::{
+    cast, complete_basis, fix_signs, orthonormal_rows, orthonormalize, product, squared_norms, thin_svd,
+};
 use crate::random::{Purpose, row_rng, standard_normals, step_rng};
 use crate::scalar::Scalar;
 
@@ -66,6 +68,9 @@ const MORE: usize = 4;
 /// Units of rounding that a product with J may be off by, of the largest singular value: directions of smaller
 /// ones turn by as much more, for ever.
 pub const UNITS: f64 = 32.0;
+
+/// Columns of directions that are looked at together.
+const COLUMNS: usize = 1024;
 
 /// What is known of J at a point.
 enum Known {
@@ -195,21 +200,21 @@ impl<T: Scalar> Search<'_, T> {
         let places = places(inside, d);
         let mut rng = step_rng(self.seed, Purpose::Probes, search, row);
         let drawn = Array2::from_shape_vec((width, d), standard_normals::<f64>(&mut rng, width * d))?;
-        let mut v = orthonormal_rows(drawn.view());
+        let (mut v, _) = orthonormal_rows(drawn);
         let mut jacobian = self.denoiser.at(x, self.sigma);
         let mut excess = f64::INFINITY;
         for _ in 0..most {
             // Of all that a round makes, what is not needed any more is given back at once: with many directions these
-            // are what memory holds.
+            // are what memory holds, three times as many numbers as they have.
             let image = jacobian.jvp(cast(v.view()).view())?;
-            let part = cast::<T, f64>(image.select(Axis(1), &places).view());
+            let part =
+                Array2::from_shape_fn((image.nrows(), places.len()), |(i, j)| image[[i, places[j]]].wide());
             drop(image);
             ensure!(
                 part.iter().all(|v| v.is_finite()),
                 "a Jacobian is not finite: the model's numbers are too large for this noise level"
             );
-            let basis = orthonormal_rows(part.view());
-            drop(part);
+            let (basis, _) = orthonormal_rows(part);
             let mut u = Array2::zeros((basis.nrows(), d));
             for (i, &place) in places.iter().enumerate() {
                 u.column_mut(place).assign(&basis.column(i).mapv(T::of));
@@ -217,10 +222,12 @@ impl<T: Scalar> Search<'_, T> {
             drop(basis);
             let back = jacobian.vjp(u.view())?;
             drop(u);
-            let back = cast::<T, f64>(back.view());
-            let (next, values, _) = thin_svd(back.t())?;
+            // The right singular vectors of UᵀPJ = (QR)ᵀ are Q times the left ones of R.
+            let (q, upper) = orthonormal_rows(cast(back.view()));
             drop(back);
-            let next = next.reversed_axes();
+            let (turn, values, _) = thin_svd(upper.view())?;
+            let next = product(turn.t(), q.view());
+            drop(q);
             excess = turned(v.slice(s![..count.min(v.nrows()), ..]), next.view(), &values)
                 .map(|(angle, share)| angle - UNITS * self.rounding / share)
                 .fold(0.0, f64::max);
@@ -242,8 +249,13 @@ fn turned<'a>(
     span: ArrayView2<'a, f64>,
     values: &'a Array1<f64>,
 ) -> impl Iterator<Item = (f64, f64)> + 'a {
-    let within = product(product(directions, span.t()).view(), span);
-    let outside = squared_norms((&directions - &within).view());
+    let shares = product(directions, span.t());
+    let mut outside = Array1::zeros(directions.nrows());
+    for (directions, span) in
+        directions.axis_chunks_iter(Axis(1), COLUMNS).zip(span.axis_chunks_iter(Axis(1), COLUMNS))
+    {
+        outside += &squared_norms((&directions - &product(shares.view(), span)).view());
+    }
     let largest = values.first().copied().unwrap_or(0.0);
     outside.into_iter().zip(values).map(move |(square, value)| (square.sqrt(), value / largest))
 }
@@ -296,11 +308,6 @@ fn restrict(rows: &mut Array2<f64>, inside: Option<&[bool]>) {
             column.fill(0.0);
         }
     }
-}
-
-/// An orthonormal basis of the rows' span, as rows.
-fn orthonormal_rows(rows: ArrayView2<f64>) -> Array2<f64> {
-    orthonormalize(rows.t()).reversed_axes()
 }
 
 /// The Frobenius norm.

@@ -66,12 +66,15 @@ pub const CALLS: &[Call] = &[
     ),
     call("dae-fit", "train.npy --kind molrg -r 3 -k 2 --solver subspaces --orthogonal --init random"),
     call("dae-fit", "train.npy --kind molrg -r 3 -k 2 --fit means,variances,weights,noise"),
-    call("dae-fit", "train.npy --kind molrg -r 2 -k 2 --solver em --fit variances,weights,noise"),
+    call(
+        "dae-fit",
+        "train.npy --kind molrg -r 2 -k 2 --solver em --fit variances,weights,noise --iterations 30",
+    ),
     call("dae-fit", "train.npy --kind molrg -r 3 -k 2 --solver gradient --restarts 2 --iterations 400"),
     call(
         "dae-fit",
         "train.npy --kind molrg -r 3 -k 2 --solver gradient --weighting softmax --orthogonal --restarts 2 \
-         --iterations 400",
+         --iterations 40",
     ),
     call("dae-fit", "train.npy --kind molrg -r 6 --solver pca"),
     call("dae-fit", "train.npy --rows ..4 --kind molrg -r 6"),
@@ -281,7 +284,7 @@ pub const CALLS: &[Call] = &[
     call("dae-distill", "network.st test.npy --time 0.3 --schedule vp --draws 2"),
     call("linearity", "student.st test.npy --sigma 0.5,2 --pairs 40"),
     call("linearity", "network.st test.npy --snr 2 --pairs 30 --center"),
-    call("linearity", "network.st test.npy --sigma 0.5,2 --local --lambda 0.5,1"),
+    call("linearity", "network.st few.npy --sigma 0.5,2 --local --lambda 0.5,1"),
     call("linearity", "empirical.st a.npy --sigma 1 --local --lambda 0.5 --directions b.npy"),
     rowwise("dae-apply", 200, &["-"], "affine.st test.npy --sigma 2 --add-noise"),
     rowwise("pf-sample", 200, &["-"], "affine.st -n 200 --sigmas 10,2,0.5,0 --solver euler"),
