@@ -18,12 +18,14 @@ demo: build ## Watch failure turn into generalization (under two minutes)
 	PATH="$(CURDIR)/$(RELEASE):$$PATH" demo/run.sh target/demo
 
 # In the profile of the programs: what is tested is what is installed, and nothing is compiled twice. The few tests of
-# private functions would compile all of the library once more, so they run as it is without optimization.
+# private functions would compile all of the library once more, so they run as it is without optimization. Tests wait for
+# disks and for the programs that they start, so more of them run at a time than there are processors.
+test: export RUST_TEST_THREADS ?= $(shell expr 2 \* $$(nproc))
 test: ## Run all tests
 	$(CARGO) test --release --locked --test '*'
 	$(CARGO) test --release --locked --lib --config profile.release.package.molrg.opt-level=0
 
-QEMU := apt-get install -qy --no-install-recommends qemu-user
+QEMU := apt-get -o DPkg::Lock::Timeout=300 install -qy --no-install-recommends qemu-user
 test-portable: ## Compare what other processors compute: without AVX-512, and of 2008 (root gets qemu-user by apt)
 	@[ "$$(uname -m)" = x86_64 ] || { echo "test-portable: skipped: not an x86-64"; exit 0; }; \
 	command -v qemu-x86_64 > /dev/null || { [ "$$(id -u)" = 0 ] && DEBIAN_FRONTEND=noninteractive $(QEMU) > /dev/null; } || \

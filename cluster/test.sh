@@ -17,7 +17,8 @@ for package in "${packages[@]}"; do
 done
 if [ "${#missing[@]}" -gt 0 ]; then
     command -v apt-get > /dev/null || skip "Slurm comes from Debian's packages"
-    DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "${missing[@]}" > /dev/null ||
+    # Another target may be installing at the same time.
+    DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -qy --no-install-recommends "${missing[@]}" > /dev/null ||
         skip "cannot install ${missing[*]}"
 fi
 

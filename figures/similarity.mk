@@ -18,6 +18,7 @@ SIMILARITY_unet12-subvp := $(SIMILARITY_unet12) --loss subvp
 SIMILARITY_unet12-ve := $(SIMILARITY_unet12) --loss ve
 SIMILARITY_consistency := $(SIMILARITY_unet12) --loss consistency
 SIMILARITY_linear-vae := --kind linear-vae -r 32
+SIMILARITY_vae := --kind vae -r 32
 SIMILARITY_gan := --kind gan -r 32
 # Those of other samplers than Heun's 18 steps: how they are drawn from, and what is drawn from.
 SIMILARITY_DRAW_euler := --solver euler
@@ -34,9 +35,9 @@ SIMILARITY_FITTED_subvp-schedule := unet12
 
 # What has no seed, and what is trained step by step.
 SIMILARITY_CLOSED := gaussian mixture linear-vae
-SIMILARITY_MODELS := $(call small,gaussian mixture mlp unet8 gan linear-vae, \
+SIMILARITY_MODELS := $(call small,gaussian mixture mlp unet8 gan vae linear-vae, \
     gaussian mixture two-layer mlp uvit unet8 unet12 euler dpm3 vp-schedule subvp-schedule unet12-vp unet12-subvp \
-    unet12-ve consistency-flow consistency gan linear-vae)
+    unet12-ve consistency-flow consistency gan vae linear-vae)
 SIMILARITY_SEEDED := $(filter-out gaussian,$(SIMILARITY_MODELS))
 SIMILARITY_TRAINED := $(filter-out $(SIMILARITY_CLOSED),$(SIMILARITY_SEEDED))
 SIMILARITY_SELF := $(foreach model,$(SIMILARITY_TRAINED),$(SIMILARITY_LENGTHS:%=$(model)-steps%)) \

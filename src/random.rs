@@ -58,6 +58,8 @@ pub enum Purpose {
     Parameters,
     /// The parameters of a GAN's critic before training, one row per tensor.
     Critic,
+    /// Those of a VAE's encoder, one row per tensor.
+    Encoder,
     /// Probe directions of a randomized factorization.
     Probes,
     /// Resampled rows of a bootstrap.
@@ -110,6 +112,7 @@ impl Purpose {
             Purpose::Training => "training",
             Purpose::DroppedLabels => "dropped-labels",
             Purpose::Parameters => "parameters",
+            Purpose::Encoder => "encoder",
             Purpose::Critic => "critic",
             Purpose::Probes => "probes",
             Purpose::Bootstrap => "bootstrap",

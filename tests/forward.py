@@ -75,9 +75,10 @@ CASES = [
     ("random features", "3,4", "--kind random-features --features 31 --levels 0.03,0.7,20 --time 50"),
     ("random features of noise", "7", "--kind random-features --features 9 --levels 20,0.7,0.03 --target noise"),
     ("linear-vae", "7", "--kind linear-vae -r 3"),
+    ("vae", "7", "--kind vae -r 3 --width 6 --depth 2"),
     ("gan", "7", "--kind gan -r 3 --width 6 --depth 2"),
 ]
-SHORT = {"linear", "two-layer", "mlp", "unet", "resnet", "uvit", "gan"}
+SHORT = {"linear", "two-layer", "mlp", "unet", "resnet", "uvit", "vae", "gan"}
 LEVELS = [0.03, 0.7, 20.0]
 
 # Sums of at most a few thousand products in another order, in f64, through some thirty layers.
@@ -107,7 +108,7 @@ def error(ours, theirs):
 def compare(place, model, points):
     """The largest error over noise levels, or of the samples of a generator."""
     m, _ = tensors_of(place.path / model)
-    if m["kind"] in ("linear-vae", "gan"):
+    if m["kind"] in ("linear-vae", "vae", "gan"):
         z = np.random.default_rng(1).normal(size=(20, int(m["latent"])))
         np.save(place.path / "z.npy", z)
         return error(generated(place.path / model, z), place.array(f"pf-sample {model} --noise z.npy --dtype f64"))

@@ -392,7 +392,7 @@ def checked(path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
     m, tensors = tensors_of(path)
     if m.get("format") != "molrg-model" or m.get("version") != "1":
         raise ValueError(f"{path}: is no model file of molrg, or of a later version; see docs/formats.md")
-    if m["kind"] in ("linear-vae", "gan"):
+    if m["kind"] in ("linear-vae", "vae", "gan"):
         raise ValueError(f"{path}: a model of kind {m['kind']} has no denoiser; see molrg.models.generated")
     return m, tensors
 

@@ -8,7 +8,7 @@
 //! | `pca-local` | `data` [N, d]; its `threshold` is in the metadata |
 //! | `affine` | `sigmas` f64 [L], `weights` [L, d, d], `biases` [L, d] |
 //! | `random-features` | `sigmas` f64 [L], `frequencies` [p, d], `phases` [p], `mean` [d], `coefficients` [L, d, p] |
-//! | `linear-vae`, `gan` | `model.…`: generators, which have no denoiser |
+//! | `linear-vae`, `vae`, `gan` | `model.…`: generators, which have no denoiser |
 //! | `network` | `ema.…` and `model.…`, one tensor a parameter; checkpoints also `first.…`, `second.…` |
 //!
 //! Components of smaller rank are padded with zero columns whose variance is
@@ -74,14 +74,14 @@ pub enum Kind {
 
 /// A generator, which maps latents to samples and has no denoiser.
 pub struct Generative {
-    /// linear-vae or gan.
+    /// linear-vae, vae or gan.
     pub name: &'static str,
     pub decoder: Decoder,
     pub parameters: Values,
 }
 
 impl Generative {
-    const NAMES: [&'static str; 2] = ["linear-vae", "gan"];
+    const NAMES: [&'static str; 3] = ["linear-vae", "vae", "gan"];
 
     fn read(name: &'static str, file: &mut TensorFile, outputs: usize) -> Result<Generative> {
         let size = |key: &str| {
@@ -564,7 +564,7 @@ impl Model {
                 }
                 None => bail!(
                     "a model of kind {other:?}, which this program does not know; it knows molrg, empirical, \
-                     local, pca-local, affine, random-features, network, linear-vae and gan"
+                     local, pca-local, affine, random-features, network, linear-vae, vae and gan"
                 ),
             },
         };

@@ -4,10 +4,13 @@
 //! latent by latent, where two diffusion models agree.
 //!
 //! * [`linear_vae`]: probabilistic PCA, in closed form;
+//! * [`vae`]: a decoder and an encoder, trained together;
 //! * [`gan`]: a generator and a critic, trained in turn.
 
 pub mod gan;
 pub mod linear_vae;
+mod player;
+pub mod vae;
 
 use anyhow::{Result, ensure};
 use ndarray::{Array2, ArrayView2, Axis};
@@ -16,6 +19,7 @@ use crate::network::batch::Shape;
 use crate::network::graph::DATA;
 use crate::network::{Graph, Tape};
 use crate::scalar::Scalar;
+use crate::training::{Average, Rate};
 
 /// A network from vectors to vectors that sees no noise level: `depth` hidden
 /// layers of `width` units with SiLU; none make it linear.
@@ -42,6 +46,45 @@ impl Decoder {
         g.linear("out", h, self.outputs, 1.0);
         g
     }
+}
+
+/// The two networks that a generator is trained as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Game {
+    Vae,
+    Gan,
+}
+
+impl Game {
+    /// As models are named.
+    pub fn name(self) -> &'static str {
+        match self {
+            Game::Vae => "vae",
+            Game::Gan => "gan",
+        }
+    }
+}
+
+/// How a generator is trained by steps.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub generator: Decoder,
+    /// The network that is trained beside it: a critic (d → 1), or an encoder (d → twice the latents).
+    pub beside: Decoder,
+    pub steps: u64,
+    pub batch: usize,
+    pub rate: Rate,
+    pub average: Average,
+    pub seed: u64,
+}
+
+/// A generator that was trained by steps.
+pub struct Learned<T> {
+    /// Averaged over the last steps.
+    pub parameters: Vec<T>,
+    /// In the last share of the steps the mean square of what was generated (GAN), or of what was not reconstructed (VAE),
+    /// and that of the data.
+    pub mean_squares: [f64; 2],
 }
 
 /// A map from standard normal latents to samples.

@@ -158,6 +158,7 @@ fn wrong_calls_exit_2_and_name_the_flag() {
         ("dae-fit whole.npy --kind unet --blocks 1000000000", &["--blocks"]),
         ("dae-fit whole.npy --kind unet --width 2", &["--width"]),
         ("dae-fit whole.npy --kind gan", &["--rank"]),
+        ("dae-fit whole.npy --kind vae -r 2 --batch all", &["--batch all", "a number"]),
         ("dae-fit whole.npy --kind gan -r 2 --loss vp", &["--loss"]),
         ("dae-fit whole.npy --kind gan -r 1000000000000", &["--rank"]),
         ("dae-fit whole.npy --kind linear-vae -r 2 --steps 5", &["--steps"]),

@@ -140,6 +140,7 @@ pub const CALLS: &[Call] = &[
         "train.npy --kind mlp --quiet --width 8 --steps 12 --loss interpolant --condition other-train.npy",
     ),
     call("dae-fit", "train.npy --kind linear-vae -r 4 --report report.csv"),
+    call("dae-fit", "train.npy --kind vae -r 4 --width 12 --depth 1 --steps 30"),
     call("dae-fit", "train.npy --kind gan -r 4 --width 12 --depth 1 --steps 30"),
     // Without requests; tests of external models have them.
     call("dae-serve", "student.st"),

@@ -369,7 +369,7 @@ fn similarity(figures: &Figures) {
         number(pair(a, b).or(pair(b, a)).unwrap(), "value")
     };
     // The diagonal, too: another seed is other latents, as far as these are concerned.
-    let generators = ["linear-vae", "gan"];
+    let generators = ["linear-vae", "vae", "gan"];
     for row in table
         .rows
         .iter()

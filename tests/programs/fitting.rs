@@ -67,10 +67,13 @@ fn advice_can_be_taken() {
     said(&place, "dae-fit x.npy --kind molrg -k 2 -r 3 --solver subspaces --fit means,variances -o m.st");
     for kind in ["linear-vae -r 2", "gaussian", "empirical", "molrg -k 2 -r 2"] {
         let told = place.fails(2, &format!("dae-fit x.npy --kind {kind} --lr 0.1 -o m.st"));
-        assert!(told.contains("--lr: ") && told.contains("networks, gan and --solver gradient"), "{told}");
+        assert!(
+            told.contains("--lr: ") && told.contains("networks, vae, gan and --solver gradient"),
+            "{told}"
+        );
     }
     let told = place.fails(2, "dae-fit x.npy --kind mlp -r 2 -o m.st");
-    assert!(told.contains("--rank: is for --kind molrg, gaussian, linear-vae and gan"), "{told}");
+    assert!(told.contains("--rank: is for --kind molrg, gaussian, linear-vae, vae and gan"), "{told}");
 }
 
 #[test]

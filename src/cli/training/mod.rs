@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 use checkpoints::Checkpoints;
 
 use crate::cli::parse_count;
-use crate::generator::{Decoder, gan};
+use crate::generator::{self, Decoder, Game};
 use crate::network::{Architecture, Padding};
 use crate::schedule::SIGMAS;
 use crate::training::{Average, Batch, Loss, Optimizer, Rate, Settings};
@@ -55,7 +55,7 @@ pub struct TrainingArgs {
     /// Noise levels of --loss uniform and consistency (default: 0.002,80)
     #[arg(long, value_name = "LOW,HIGH", value_delimiter = ',', num_args = 1)]
     sigma_range: Vec<f64>,
-    /// Steps of training (default: 4000; gan 10000)
+    /// Steps of training (default: 4000; vae, gan 10000)
     #[arg(long)]
     steps: Option<u64>,
     /// Rows of a step, drawn with replacement, or `all`: every row once (default: 128)
@@ -382,11 +382,18 @@ impl TrainingArgs {
         Ok((self.width.unwrap_or(128), sigma, decay))
     }
 
-    /// How a GAN is trained, `lr` being the flag of that name; linear with --depth 0.
+    /// How a generator is trained, `lr` being the flag of that name; linear with --depth 0.
     ///
     /// # Errors
     /// On values that have no meaning, and on flags that it does not have.
-    pub fn gan(&self, latent: usize, dim: usize, lr: Option<f64>, seed: u64) -> Result<gan::Settings> {
+    pub fn generator(
+        &self,
+        game: Game,
+        latent: usize,
+        dim: usize,
+        lr: Option<f64>,
+        seed: u64,
+    ) -> Result<generator::Settings> {
         let unused =
             TrainingArgs { width: None, depth: None, steps: None, batch: None, ema: None, ..self.clone() };
         unused.check_unused()?;
@@ -403,11 +410,15 @@ impl TrainingArgs {
         let batch = match self.batch {
             None => 128,
             Some(Batch::Drawn(n)) => n,
-            Some(Batch::All) => bail!("--batch all: a GAN draws its batches; give a number"),
+            Some(Batch::All) => bail!("--batch all: generators draw their batches; give a number"),
         };
-        Ok(gan::Settings {
+        let beside = match game {
+            Game::Gan => Decoder { inputs: dim, outputs: 1, width, depth: depth.max(2) },
+            Game::Vae => Decoder { inputs: dim, outputs: 2 * latent, width, depth },
+        };
+        Ok(generator::Settings {
             generator: Decoder { inputs: latent, outputs: dim, width, depth },
-            critic: Decoder { inputs: dim, outputs: 1, width, depth: depth.max(2) },
+            beside,
             steps,
             batch,
             rate: Rate { peak, warmup: 100.min(steps / 10), floor: 0.02 },

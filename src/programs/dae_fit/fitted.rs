@@ -4,7 +4,7 @@ use anyhow::{Result, anyhow, ensure};
 
 use super::Arguments;
 use super::calibration;
-use super::generators::train_gan;
+use super::generators::train_generator;
 use super::report::{REPORT, report_exact, write_report};
 use super::task::Task;
 use crate::cli::{Checkpoints, Job, NETWORK_REPORT, Repeated, Samples, moments, usage};
@@ -61,10 +61,11 @@ impl Arguments {
                 let parameters = Values::new(parameters.into_iter().map(T::of).collect());
                 ModelKind::Generator(Generative { name: "linear-vae", decoder, parameters })
             }
-            Task::Gan(latent) => {
+            Task::Generator(game, latent) => {
                 let x = rows.read_all::<T>()?;
-                let settings = self.training.gan(latent, x.ncols(), self.mixture.how.lr, job.shared.seed)?;
-                ModelKind::Generator(train_gan(job, &x, settings).map_err(context)?)
+                let (lr, seed) = (self.mixture.how.lr, job.shared.seed);
+                let settings = self.training.generator(game, latent, x.ncols(), lr, seed)?;
+                ModelKind::Generator(train_generator(job, &x, game, &settings).map_err(context)?)
             }
             Task::Constructed(construction) => {
                 let x = rows.read_all::<T>()?;

@@ -32,6 +32,8 @@ pub enum Kind {
     Uvit,
     /// Linear variational autoencoder at its optimum: latents in, samples out, no denoiser
     LinearVae,
+    /// Variational autoencoder: latents in, samples out, no denoiser
+    Vae,
     /// Generative adversarial network: latents in, samples out, no denoiser
     Gan,
 }
@@ -39,7 +41,7 @@ pub enum Kind {
 impl Kind {
     /// Whether one --rank says how many dimensions it has.
     pub fn has_rank(self) -> bool {
-        matches!(self, Kind::Gaussian | Kind::LinearVae | Kind::Gan)
+        matches!(self, Kind::Gaussian | Kind::LinearVae | Kind::Vae | Kind::Gan)
     }
 
     /// Whether it matters where the channels of images are.
@@ -57,6 +59,7 @@ impl Kind {
             | Kind::PcaLocal
             | Kind::RandomFeatures
             | Kind::LinearVae
+            | Kind::Vae
             | Kind::Gan => None,
             Kind::Linear => Some(NetworkKind::Linear),
             Kind::TwoLayer => Some(NetworkKind::TwoLayer),

@@ -87,7 +87,7 @@ impl MixtureArgs {
         ];
         for (flag, given) in unused {
             let what = if flag == "--rank" {
-                "molrg, gaussian, linear-vae and gan, and --solver blocks"
+                "molrg, gaussian, linear-vae, vae and gan, and --solver blocks"
             } else {
                 "molrg"
             };

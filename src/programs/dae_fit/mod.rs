@@ -49,7 +49,7 @@ use crate::with_dtype;
 ///
 /// linear, two-layer, mlp, unet, resnet, uvit: networks, trained on D(x; σ) = c_skip x + c_out F(c_in x; ¼ ln σ) in the
 /// form that their --loss is published with. The same seed trains the same bytes at any number of threads and
-/// however often it was stopped. linear-vae, gan: generators, which have no denoiser; pf-sample draws from them.
+/// however often it was stopped. linear-vae, vae, gan: generators, which have no denoiser; pf-sample draws from them.
 ///
 /// With --condition an mlp is told numbers of every row, and is the denoiser of rows given these, D(x; σ, u). --loss interpolant
 /// (arXiv 2501.16642) is the squared error of the drift of X_s = (1 − s)u + s²x + √s(1 − s)z, s ~ U(0, 1), from a state u to the

@@ -5,6 +5,7 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::cli::Job;
 use crate::denoiser::local;
 use crate::fit::{Settings, Solver};
+use crate::generator::Game;
 use crate::network::Architecture;
 use crate::training;
 
@@ -24,7 +25,8 @@ pub enum Task {
     PcaLocal(f64),
     RandomFeatures(features::Settings),
     LinearVae(usize),
-    Gan(usize),
+    /// By a game of two networks, and its number of latents.
+    Generator(Game, usize),
     Constructed(Construction),
     Network(Architecture, training::Settings),
 }
@@ -45,12 +47,12 @@ impl Arguments {
         };
         let latent = || rank()?.filter(|r| *r > 0).context("--rank: this kind needs its number of latents");
         ensure!(
-            self.kind != Kind::Gan || self.report.is_none(),
+            !matches!(self.kind, Kind::Gan | Kind::Vae) || self.report.is_none(),
             "--report: is not for this kind; leave it out"
         );
         let Some(kind) = self.kind.network() else {
             match self.kind {
-                Kind::Gan => {}
+                Kind::Gan | Kind::Vae => {}
                 Kind::Local => self.training.without_patch().check_unused()?,
                 _ => self.training.check_unused()?,
             }
@@ -72,9 +74,10 @@ impl Arguments {
                     Task::RandomFeatures(self.features.settings(levels)?)
                 }
                 Kind::LinearVae => Task::LinearVae(latent()?),
-                Kind::Gan => {
-                    self.training.gan(latent()?, 1, self.mixture.how.lr, seed)?;
-                    Task::Gan(latent()?)
+                Kind::Gan | Kind::Vae => {
+                    let game = if self.kind == Kind::Gan { Game::Gan } else { Game::Vae };
+                    self.training.generator(game, latent()?, 1, self.mixture.how.lr, seed)?;
+                    Task::Generator(game, latent()?)
                 }
                 _ => Task::Gaussian(rank()?),
             });
@@ -121,11 +124,12 @@ impl Arguments {
         job.only(calibrated || features, &["--levels"], "it is for --kind random-features and --calibrate")?;
         job.only(matches!(task, Task::PcaLocal(_)), &["--threshold"], "it is for --kind pca-local")?;
         self.features.check_effect(job, features)?;
-        let learns = matches!(task, Task::Network(..) | Task::Gan(_)) || solver == Some(Solver::Gradient);
+        let learns =
+            matches!(task, Task::Network(..) | Task::Generator(..)) || solver == Some(Solver::Gradient);
         job.only(
             learns,
             &["--lr"],
-            "it is for what is learned by steps: networks, gan and --solver gradient",
+            "it is for what is learned by steps: networks, vae, gan and --solver gradient",
         )?;
         let exact = matches!(
             task,

@@ -107,6 +107,7 @@ const SAMPLE_READERS: &[&str] = &[
     "dae-fit whole.npy --kind mlp --width 4 --depth 1 --steps 2 --batch 2 -q --condition {} -o old",
     "dae-apply moves.st whole.npy --sigma 1 --condition {} -o old",
     "pf-sample moves.st --noise whole.npy --steps 3 --condition {} -o old",
+    "dae-fit {} --kind vae -r 1 --width 4 --depth 1 --steps 2 --batch 2 -q -o old",
 ];
 
 /// Places of models in calls of every command that reads one.

@@ -24,6 +24,7 @@ const LARGE: &[(&str, &str)] = &[
     ("--kind molrg", "too large"),
     ("--kind gaussian", "too large to factorize"),
     ("--kind linear-vae", "too large to factorize"),
+    ("--kind vae", "training has diverged"),
     ("--kind gan", "training has diverged"),
     ("--kind mlp", "too large or small to train on"),
     ("dae-apply student.st", "the model's answer is not finite"),
