@@ -13,7 +13,7 @@ CELLS_dynamics := $(DYNAMICS_RUNS:%=$(CELLS)/dynamics/%.csv)
 
 $(CELLS)/dynamics/%.st: $(CELLS)/train/$$(student_of).npy
 	@mkdir -p $(@D)
-	dae-fit $< --kind mlp --width $(call field,width) --steps $(call field,steps) --batch 128 --lr 0.001 --lr-floor 1 \
+	dae-fit $< --kind mlp --width $(call field,width) --steps $(call field,steps) --batch $(call small,64,128) --lr 0.001 --lr-floor 1 \
 	    --warmup 0 --seed $(call field,seed) --quiet -o $@
 
 $(CELLS)/dynamics/%.csv: $(CELLS)/dynamics/%.st $(CELLS)/teacher/rank4.st $(CELLS)/empirical/$$(student_of).st

@@ -83,7 +83,51 @@ $(DRAWN)/guidance.csv: $(CELLS_guidance)
 	$(joined)
 $(DRAWN)/guidance-apart.csv: $(GUIDANCE_APART)
 	$(joined)
-TABLES_guidance := guidance-apart
+TABLES_guidance := guidance-apart guidance-images
+
+# A U-Net that learned the classes of images: is the class drawn that is asked for, by what a linear probe of real images
+# says, and what is left of the entropy?
+GUIDANCE_IMAGES := $(call small,digits,fashion)
+GUIDANCE_TRAIN_digits := npy cat $(CELLS)/images/digits.npy --rows ..1200
+GUIDANCE_TRAIN_fashion := npy cat $(CELLS)/images/fashion.npy
+GUIDANCE_TRAIN_LABELS_digits := npy cat $(DIGITS:x=y) --rows ..1200
+GUIDANCE_TRAIN_LABELS_fashion := npy cat '$(subst images-idx3,labels-idx1,$(FASHION))'
+GUIDANCE_TEST_digits := npy cat $(CELLS)/images/digits.npy --rows 1200..
+GUIDANCE_TEST_fashion := npy images '$(subst train-,t10k-,$(FASHION))' --pool 2
+GUIDANCE_TEST_LABELS_digits := npy cat $(DIGITS:x=y) --rows 1200..
+GUIDANCE_TEST_LABELS_fashion := npy cat '$(subst train-images-idx3,t10k-labels-idx1,$(FASHION))'
+GUIDANCE_UNET := $(call small,--width 8 --steps 400 --batch 32,--width 20 --steps 8000 --batch 64)
+GUIDANCE_DRAWS := $(call small,30,400)
+GUIDANCE_CLASSES := 0 1 2 3 4 5 6 7 8 9
+
+guidance_real = $(CELLS)/guidance/images/train.npy $(CELLS)/guidance/images/train-labels.npy
+$(guidance_real) &: $(CELLS)/images/$(GUIDANCE_IMAGES).npy
+	@mkdir -p $(@D)
+	$(GUIDANCE_TRAIN_LABELS_$(GUIDANCE_IMAGES)) -o $(CELLS)/guidance/images/train-labels.npy
+	$(GUIDANCE_TRAIN_$(GUIDANCE_IMAGES)) -o $(CELLS)/guidance/images/train.npy
+$(CELLS)/guidance/images/network.st: $(guidance_real)
+	dae-fit $< --labels $(word 2,$^) --kind unet $(GUIDANCE_UNET) --lr 0.003 --drop-label 0.1 --seed 1 --quiet -o $@
+$(CELLS)/guidance/images/drawn-weight%.npy: $(CELLS)/guidance/images/network.st
+	for class in $(GUIDANCE_CLASSES); do \
+	    pf-sample $< -n $(GUIDANCE_DRAWS) --seed 1$$class --class $$class $(if $(filter 1,$*),,--guidance $*) \
+	        --steps 40 --churn 20 --quiet -o $(@D)/class$$class-weight$*.npy; \
+	done
+	npy cat $(GUIDANCE_CLASSES:%=$(@D)/class%-weight$*.npy) -o $@
+$(CELLS)/guidance/images/asked.csv:
+	@mkdir -p $(@D)
+	for class in $(GUIDANCE_CLASSES); do for i in $$(seq $(GUIDANCE_DRAWS)); do echo $$class; done; done > $@
+
+guidance_told = table cat <(probe linear $(guidance_real) $1 $2 --quiet | table cat --columns value=accuracy,std_error,n --with measure=accuracy) \
+    <(entropy $1 --quiet | table cat --columns value=entropy,std_error,n --with measure=entropy) \
+    | table cat --with images=$(GUIDANCE_IMAGES) --with from=$3 --with guidance=$4 -o $@
+$(CELLS)/guidance/images/weight%.csv: $(CELLS)/guidance/images/drawn-weight%.npy $(CELLS)/guidance/images/asked.csv $(guidance_real)
+	$(call guidance_told,$<,$(word 2,$^),network,$*)
+$(CELLS)/guidance/images/real.csv: $(guidance_real)
+	$(GUIDANCE_TEST_$(GUIDANCE_IMAGES)) -o $(@D)/test.npy
+	$(GUIDANCE_TEST_LABELS_$(GUIDANCE_IMAGES)) -o $(@D)/test-labels.npy
+	$(call guidance_told,$(@D)/test.npy,$(@D)/test-labels.npy,real,)
+$(DRAWN)/guidance-images.csv: $(CELLS)/guidance/images/real.csv $(patsubst %,$(CELLS)/guidance/images/weight%.csv,1 2 4)
+	$(joined)
 
 $(DRAWN)/guidance.svg:
 	fig line $< --panel measure --panel-columns 2 --free --x gamma --y value --by model,part,interval --x-label γ --y-label '' -o $@
@@ -91,4 +135,4 @@ MORE_guidance := guidance-apart
 $(DRAWN)/guidance-apart.svg: $(DRAWN)/guidance-apart.csv
 	fig line $< --x sigma --y value --by model --log-x --log-y --x-label σ --y-label 'apart from linear guidance' -o $@
 
-.PRECIOUS: $(CELLS)/guidance/plane%.st $(CELLS)/guidance/drawn/%.npy
+.PRECIOUS: $(CELLS)/guidance/images/drawn-weight%.npy $(CELLS)/guidance/plane%.st $(CELLS)/guidance/drawn/%.npy

@@ -771,6 +771,15 @@ fn guidance(figures: &Figures) {
     // Of the mixture the guidance is another at middle levels, and becomes the linear one; a network adds its own error.
     assert!(at("mixture", 1.0) > 0.1 && at("mixture", 4.0) < 0.02, "{:?}", curve("mixture"));
     assert!(at("network", 4.0) < 0.2, "{:?}", curve("network"));
+    // On images: the class that is asked for, by a probe of real images, the more the more guidance, and less entropy.
+    let images = figures.table("guidance-images");
+    let told = |weight: &str, measure: &str| {
+        images.value(&[("from", "network"), ("guidance", weight), ("measure", measure)], "value")
+    };
+    let right: Vec<f64> = ["1", "2", "4"].map(|weight| told(weight, "accuracy")).into();
+    assert!(right[0] >= if figures.full { 0.8 } else { 0.5 } && right.is_sorted(), "{right:?}");
+    let entropy = ["1", "4"].map(|weight| told(weight, "entropy"));
+    assert!(entropy[1] < entropy[0] - 1.0, "{entropy:?}");
 }
 
 fn local_machines(figures: &Figures) {
