@@ -458,8 +458,10 @@ impl<T: Scalar> Differentiable<T> for MixtureDenoiser<T> {
         let slack = self.shrink(&level, &posterior.weights, along.view_mut());
         let mut out = product(along.view(), basis.t());
         out.scaled_add(slack, &v);
-        let spread = product(v.view(), posterior.deviations.t());
-        out.scaled_add(1.0 / level.sigma2, &product(spread.view(), posterior.deviations.view()));
+        let spread = product(v.view(), posterior.deviations.t()) / level.sigma2;
+        // Of many directions all that is held at once counts.
+        drop(v);
+        accumulate(out.view_mut(), spread.view(), posterior.deviations.view());
         Ok(cast(out.view()))
     }
 

@@ -14,6 +14,7 @@ use clap::ValueEnum;
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 
 use super::flowdas::{Sampler, Transition};
 use super::observation::{Observation, Through};
@@ -60,7 +61,9 @@ impl Belief {
     pub fn moments(&self) -> (Vec<f64>, Vec<f64>) {
         match self {
             Belief::Normal { mean, variance } => (mean.clone(), variance.clone()),
-            Belief::Ensemble { states, weights } => states.outer_iter().map(|x| moments(x, weights)).unzip(),
+            Belief::Ensemble { states, weights } => {
+                states.axis_iter(Axis(0)).into_par_iter().map(|x| moments(x, weights)).unzip()
+            }
         }
     }
 
@@ -73,13 +76,14 @@ impl Belief {
     }
 }
 
-/// States that weigh nothing may be no numbers.
 fn moments(x: ArrayView1<f64>, weights: &[f64]) -> (f64, f64) {
-    let sum = |of: &dyn Fn(f64) -> f64| -> f64 {
-        x.iter().zip(weights).map(|(x, w)| if *w > 0.0 { w * of(*x) } else { 0.0 }).sum()
-    };
-    let mean = sum(&|x| x);
-    (mean, sum(&|x| (x - mean) * (x - mean)))
+    let mean = weighted(x, weights, |x| x);
+    (mean, weighted(x, weights, |x| (x - mean) * (x - mean)))
+}
+
+/// States that weigh nothing may be no numbers.
+fn weighted(x: ArrayView1<f64>, weights: &[f64], of: impl Fn(f64) -> f64) -> f64 {
+    x.iter().zip(weights).map(|(x, w)| if *w > 0.0 { w * of(*x) } else { 0.0 }).sum()
 }
 
 /// One observed path.

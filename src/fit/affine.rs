@@ -84,10 +84,11 @@ impl Regression {
     fn enter(&mut self) {
         let held = s![..self.held, ..];
         let (x, y) = (self.waiting.0.slice(held), self.waiting.1.slice(held));
-        self.x.add_shifted(x);
         self.y_sum += &y.sum_axis(Axis(0));
         self.y_squares += y.outer_iter().map(|y| dot(y, y)).sum::<f64>();
-        accumulate_moment(self.cross.view_mut(), y, x, false);
+        // Together, so that no thread waits for the end of one before the other.
+        let (moments, cross) = (&mut self.x, &mut self.cross);
+        rayon::join(|| moments.add_shifted(x), || accumulate_moment(cross.view_mut(), y, x, false));
         self.held = 0;
     }
 

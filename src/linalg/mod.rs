@@ -99,14 +99,21 @@ pub fn accumulate_moment<T: Scalar>(
     b: ArrayView2<T>,
     lower: bool,
 ) {
-    c.axis_chunks_iter_mut(Axis(0), STRIP).into_par_iter().enumerate().for_each(|(i, mut strip)| {
-        let (from, to) = (i * STRIP, i * STRIP + strip.nrows());
+    // As many strips as threads, or times as many: with one left over, others would wait for it. They change no bit.
+    let (threads, d) = (rayon::current_num_threads(), c.nrows());
+    let high = if d <= STRIP {
+        STRIP
+    } else {
+        d.div_ceil(threads * d.div_ceil(threads * STRIP)).next_multiple_of(16)
+    };
+    c.axis_chunks_iter_mut(Axis(0), high).into_par_iter().enumerate().for_each(|(i, mut strip)| {
+        let (from, to) = (i * high, i * high + strip.nrows());
         let width = if lower { to } else { strip.ncols() };
         accumulate(strip.slice_mut(s![.., ..width]), a.slice(s![.., from..to]).t(), b.slice(s![.., ..width]));
     });
 }
 
-/// Rows of a moment that a thread works on.
+/// Rows of a moment that a thread works on, at most.
 const STRIP: usize = 256;
 
 /// Multiplications below which a product is not worth sharing (a quarter of a
