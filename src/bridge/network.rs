@@ -12,7 +12,7 @@ use super::paths::{Mode, Scored, Setting, simulate};
 use crate::network::batch::Shape;
 use crate::network::graph::{Graph, Tape};
 use crate::network::layers::Sum;
-use crate::random::{Purpose, step_rng, uniform};
+use crate::random::{Purpose, row_rng, uniform};
 use crate::training::optimizer::{Optimizer, Step};
 use crate::training::rate::Rate;
 
@@ -152,7 +152,7 @@ impl Training {
         let simulated = |rows| simulate(&self.setting, self.mode, start, rows, self.seed);
         let scales = scales(&simulated(0..self.paths.min(Training::FIRST))?, start.len());
         let graph = self.size.graph(start.len());
-        let parameters = graph.start(self.seed, Purpose::Parameters);
+        let parameters = graph.start(self.seed, Purpose::BridgeStart);
         let mut control = NetworkControl::new(self.setting, start.to_vec(), scales, self.size, parameters);
         let count = control.parameters.len();
         let (mut m, mut v) = (vec![0.0; count], vec![0.0; count]);
@@ -184,7 +184,7 @@ impl Training {
         let mut rows = Array2::zeros((n * Training::TIMES, inputs(d)));
         let mut targets = Array2::zeros((n * Training::TIMES, d));
         let pairs = rows.outer_iter_mut().zip(targets.outer_iter_mut());
-        let mut rng = step_rng(self.seed, Purpose::Training, 0, first);
+        let mut rng = row_rng(self.seed, Purpose::BridgeTimes, first);
         for (at, (mut row, mut target)) in pairs.enumerate() {
             let path = block.paths.row(at / Training::TIMES);
             let k = (uniform(&mut rng) * self.setting.steps as f64) as usize;
