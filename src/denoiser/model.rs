@@ -37,6 +37,7 @@ use crate::network::{self, Classes, Condition};
 use crate::scalar::{Dtype, Scalar};
 use crate::stream::tensors::{self, Entry, Numbers, TensorFile, Values};
 use crate::stream::{Content, Input};
+use crate::training::Loss;
 use crate::with_dtype;
 
 const FORMAT: &str = "molrg-model";
@@ -267,8 +268,8 @@ impl Model {
     }
 
     /// What it is told of every row, if it is.
-    pub fn condition(&self) -> Option<Condition> {
-        if let Kind::Network(network) = &self.kind { network.condition } else { None }
+    pub fn condition(&self) -> Option<&Condition> {
+        if let Kind::Network(network) = &self.kind { network.condition.as_ref() } else { None }
     }
 
     /// The same model, given the conditions of rows by their number, of one that is told some.
@@ -276,7 +277,7 @@ impl Model {
     /// # Errors
     /// Conditions of another width.
     pub fn give(self, conditions: Arc<Array2<f64>>) -> Result<Model> {
-        let (width, told) = (conditions.ncols(), self.condition().map_or(0, |told| told.width));
+        let (width, told) = (conditions.ncols(), self.condition().map_or(0, Condition::width));
         ensure!(width == told, "conditions of {width} numbers a row, where the model is told {told}");
         Ok(Model { conditions: Some(conditions), ..self })
     }
@@ -390,6 +391,17 @@ impl Model {
             }
             _ => None,
         }
+    }
+
+    /// How a network was trained, where its file says so, at other than one level.
+    pub fn loss(&self) -> Option<Loss> {
+        let Kind::Network(network) = &self.kind else { return None };
+        Loss::of_record(|key| network.training.get(&format!("training.{key}")).map(String::as_str))
+    }
+
+    /// Whether it is the mean of rows given their conditions, and no denoiser: it sees neither a point nor its noise.
+    pub fn is_mean(&self) -> bool {
+        matches!(&self.kind, Kind::Network(network) if network.preconditioning == network::Preconditioning::Mean)
     }
 
     /// The smallest and the largest noise level that it is made for, where there are such.
