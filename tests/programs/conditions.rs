@@ -84,13 +84,16 @@ fn images_are_drawn_by_what_they_are_told() {
     place.put("told.csv", told);
     place.put("images.csv", images);
     place.out("npy let x --in x=images.csv -o images.npy");
-    for kind in ["unet --width 4 --mult 1", "resnet --width 6 --depth 1", "uvit --width 12 --depth 1"] {
-        let fit = "dae-fit images.csv --shape 4,4 --condition told.csv --steps 300 --batch 16 -q";
+    for kind in [
+        "unet --width 4 --mult 1 --steps 300",
+        "resnet --width 6 --depth 1 --steps 300",
+        "uvit --width 12 --depth 1 --lr 0.005 --steps 500",
+    ] {
+        let fit = "dae-fit images.csv --shape 4,4 --condition told.csv --batch 16 -q";
         place.out(&format!("{fit} --kind {kind} -o net.st"));
         place.out("pf-sample net.st -n 200 --condition told.csv -o drawn.npy");
-        place.out("npy let x --in x=drawn.npy -o flat.npy");
         let off = rmse(&place, "drawn.npy", "images.npy");
-        // As of images in another order: √2 of a deviation of 0.58.
+        // Measured: 0.19, 0.20 and 0.14; of images in another order √2 of a deviation of 0.58.
         assert!(off < 0.4, "{kind}: {off}");
     }
 }

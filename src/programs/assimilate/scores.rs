@@ -95,7 +95,7 @@ impl Scores {
             format!(
                 "{} of {all} states were reached by members that went over {FAR} times as far on the way as the model's states \
                  do (the farthest {farthest:.2e} times, of row {row} at step {step}): steps of the guidance are too long for this \
-                 noise, and what is told of these states is wrong; give more --steps, a larger --noise-std, or a smaller \
+                 noise, and what is told of these states may be far off; give more --steps, a larger --noise-std, or a smaller \
                  --step-size",
                 self.astray
             )

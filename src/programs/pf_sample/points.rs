@@ -14,9 +14,9 @@ pub struct Points(Mutex<(f64, usize)>);
 
 /// Rows that it is told of.
 const SOME: usize = 256;
-/// Numbers from which on chance has no part: the mean square of so many normal ones is below ¼ in one case of a million.
+/// Numbers from which on chance has no part: the mean square of so many normal ones is beyond ¼ to 4 in one case of a million.
 const ENOUGH: usize = 32;
-/// So many times smaller than noise, or larger than noise and data, is told.
+/// So many times larger than noise and data is told.
 const FAR: f64 = 2.0;
 
 impl Points {
@@ -35,18 +35,15 @@ impl Points {
         if count < ENOUGH {
             return;
         }
-        let rms = square.sqrt();
-        // A deviation along the widest direction is more than that of all.
-        let most = extent.and_then(|of| {
-            Some((of.mean?.powi(2) + of.deviation * of.deviation + sigma * sigma).sqrt())
-        });
+        let (rms, Some(extent)) = (square.sqrt(), extent) else { return };
         let found = format!("--from {sigma}: the first points have a root mean square of {rms:.4}");
-        if FAR * rms < sigma {
+        if extent.clean_below(sigma).is_some_and(|clean| rms < clean) {
             job.warn(&format!(
-                "{found}, where noise of that level alone has {sigma}: they are clean data, or at a lower level; give points of \
-                 --until {sigma}, or add such noise to data (npy noise, npy let)"
+                "{found}, as the model's data themselves, whose deviation is {:.4}: they look like data without noise; give points \
+                 of --until {sigma}, encoded ones, or add such noise to data (npy noise, npy let)",
+                extent.deviation
             ));
-        } else if let Some(most) = most.filter(|most| rms > FAR * most) {
+        } else if let Some(most) = extent.noisy_up_to(sigma).filter(|most| rms > FAR * most) {
             job.warn(&format!(
                 "{found}, where the model's data with noise of that level have {most:.4} at most: they are at a higher level, or \
                  on another scale; give points of --until {sigma}, or another --from"
