@@ -64,7 +64,9 @@ impl Belief {
     pub fn moments(&self) -> (Vec<f64>, Vec<f64>) {
         match self {
             Belief::Normal { mean, variance } => (mean.clone(), variance.clone()),
-            Belief::Ensemble { states, weights, .. } => states.outer_iter().map(|x| moments(x, weights)).unzip(),
+            Belief::Ensemble { states, weights, .. } => {
+                states.outer_iter().map(|x| moments(x, weights)).unzip()
+            }
         }
     }
 

@@ -155,7 +155,9 @@ impl Condition {
     /// As the network sees it.
     pub fn seen<T: Scalar>(&self, u: ArrayView2<T>) -> Array2<T> {
         let mut seen = u.to_owned();
-        for ((mut column, mean), deviation) in seen.columns_mut().into_iter().zip(&self.mean).zip(&self.deviation) {
+        for ((mut column, mean), deviation) in
+            seen.columns_mut().into_iter().zip(&self.mean).zip(&self.deviation)
+        {
             let (mean, scale) = (T::of(*mean), T::of(1.0 / deviation));
             column.mapv_inplace(|v| (v - mean) * scale);
         }
@@ -667,13 +669,7 @@ fn unet<T: Scalar>(
     g
 }
 
-fn resnet<T: Scalar>(
-    shape: Shape,
-    width: usize,
-    depth: usize,
-    padding: Padding,
-    given: Given,
-) -> Graph<T> {
+fn resnet<T: Scalar>(shape: Shape, width: usize, depth: usize, padding: Padding, given: Given) -> Graph<T> {
     let mut g = Graph::new(shape);
     let e = g.embedding(width - width % 2, 4 * width, 1.0, 1e-4, given);
     let mut h = g.conv("stem", DATA, width, 1.0, padding);
@@ -710,13 +706,7 @@ fn transformer<T: Scalar>(g: &mut Graph<T>, name: &str, x: Node) -> Node {
     g.call(name, h)
 }
 
-fn uvit<T: Scalar>(
-    shape: Shape,
-    width: usize,
-    depth: usize,
-    side: usize,
-    given: Given,
-) -> Graph<T> {
+fn uvit<T: Scalar>(shape: Shape, width: usize, depth: usize, side: usize, given: Given) -> Graph<T> {
     let mut g = Graph::new(shape);
     let e = g.embedding(width - width % 2, 4 * width, 1.0, 1e-4, given);
     let e = g.linear("time", e, width, 1.0);

@@ -92,7 +92,9 @@ impl Loss {
             "subvp" => Loss::Subvp,
             "ve" => Loss::Ve,
             "uniform" => range().map(|(sigma_min, sigma_max)| Loss::Uniform { sigma_min, sigma_max })?,
-            "consistency" => range().map(|(sigma_min, sigma_max)| Loss::Consistency { sigma_min, sigma_max })?,
+            "consistency" => {
+                range().map(|(sigma_min, sigma_max)| Loss::Consistency { sigma_min, sigma_max })?
+            }
             "interpolant" => Loss::Interpolant,
             "regression" => Loss::Regression,
             _ => return None,

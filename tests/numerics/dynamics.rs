@@ -443,7 +443,10 @@ fn states_that_run_away_on_the_way_are_told() {
             let exact = (0.9 + gain * (seen - 0.9), gain.sqrt() * noise_std);
             assert!(far < 6.0, "{noise_std}, {steps}: {far}");
             // Of second order: off by 0.07 at most, and 200 states by 0.02 (means) and 5 % (deviations).
-            assert!((mean - exact.0).abs() < 0.15 && (std / exact.1 - 1.0).abs() < 0.3, "{mean} {std} {exact:?}");
+            assert!(
+                (mean - exact.0).abs() < 0.15 && (std / exact.1 - 1.0).abs() < 0.3,
+                "{mean} {std} {exact:?}"
+            );
         }
     }
     // The guidance's steps multiply what is left by up to ds/s_y² = 25.
@@ -451,7 +454,13 @@ fn states_that_run_away_on_the_way_are_told() {
     assert!(far > 1e3 && (mean - SEEN).abs().max(std) > 10.0, "{far} {mean} {std}");
     // Without anything seen nothing drives states anywhere.
     let rng = &mut row_rng(2, Purpose::Particles, 0);
-    assert!(sampler(Endpoint::Second, &[]).next(&LINEAR, None, Array2::ones((1, 200)).view(), rng).unwrap().farthest == 0.0);
+    assert!(
+        sampler(Endpoint::Second, &[])
+            .next(&LINEAR, None, Array2::ones((1, 200)).view(), rng)
+            .unwrap()
+            .farthest
+            == 0.0
+    );
 }
 
 /// By a mean alone, an ensemble is Kalman's filter of a system without noise; forecasts then keep no spread.

@@ -60,11 +60,23 @@ fn means_are_no_samples() {
         "pf-sample net.st -n 400 --condition told.csv --guide means.st --guide-against net.st --guide-weight 1",
         "dae-apply means.st rows.csv --sigma 1 --condition told.csv --quantity score",
     ] {
-        refused(&place, &format!("{line} -o x.npy"), 1, &["--loss regression", "mean", "dae-apply", "--loss edm"]);
+        refused(
+            &place,
+            &format!("{line} -o x.npy"),
+            1,
+            &["--loss regression", "mean", "dae-apply", "--loss edm"],
+        );
     }
     for part in ["--guidance-part positive", "--guidance-part mean"] {
-        let line = format!("pf-sample net.st -n 400 --condition told.csv --guidance 2 --unconditional truth.st {part}");
-        refused(&place, &format!("{line} -o x.npy"), 2, &["--guidance-part", "told a condition", "leave it out"]);
+        let line = format!(
+            "pf-sample net.st -n 400 --condition told.csv --guidance 2 --unconditional truth.st {part}"
+        );
+        refused(
+            &place,
+            &format!("{line} -o x.npy"),
+            2,
+            &["--guidance-part", "told a condition", "leave it out"],
+        );
     }
     place.out("pf-sample net.st -n 400 --condition told.csv --guidance 2 --unconditional truth.st --steps 3 -o x.npy");
     // Its layers are looked at without any.

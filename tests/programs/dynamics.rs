@@ -219,13 +219,22 @@ fn states_that_mean_nothing_are_told() {
     };
     assert_eq!(said("moves.st", "--steps 30"), "");
     let astray = said("moves.st", "--steps 30 --noise-std 0.043");
-    assert!(astray.contains("of 9 states were reached by members that went over 10 times as far"), "{astray}");
+    assert!(
+        astray.contains("of 9 states were reached by members that went over 10 times as far"),
+        "{astray}"
+    );
     let line = "assimilate seen.npy --system ou --method flowdas --model moves.st --particles 20 --steps 30 --noise-std 0.01 -o x.npy";
     refused(&place, line, 1, &["step 1", "grow without end", "--steps"]);
     // σ = (1 − s)/s^1.5 is above 3 below s = 0.36, 10 of 29 steps; at s = 1/30 it is 158.8, and then 52.1.
     let levels = said("low.st", "--steps 30");
-    assert!(levels.contains("10 of 29 noise levels, up to 158.8") && levels.contains("--loss uniform"), "{levels}");
+    assert!(
+        levels.contains("10 of 29 noise levels, up to 158.8") && levels.contains("--loss uniform"),
+        "{levels}"
+    );
     let levels = said("edm.st", "--steps 30");
-    assert!(levels.contains("1 of 29 noise levels, up to 158.8") && levels.contains("--loss edm"), "{levels}");
+    assert!(
+        levels.contains("1 of 29 noise levels, up to 158.8") && levels.contains("--loss edm"),
+        "{levels}"
+    );
     assert_eq!(said("edm.st", "--steps 15"), "");
 }

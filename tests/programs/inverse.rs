@@ -225,11 +225,14 @@ fn what_does_not_fit_is_told_in_one_line() {
 #[test]
 fn estimates_that_ran_away_are_told() {
     let place = Place::new();
-    place.out("molrg-gen -d 16 -r 4 -n 40 --noise-std 0.7 --shape 4,4 --dtype f64 --truth truth.st -o clean.npy");
+    place.out(
+        "molrg-gen -d 16 -r 4 -n 40 --noise-std 0.7 --shape 4,4 --dtype f64 --truth truth.st -o clean.npy",
+    );
     let said = |noise: f64, data: f64| {
         let operator = format!("--operator downsample:2 --noise-std {noise}");
         place.out(&format!("measure clean.npy {operator} -o seen.npy"));
-        let done = place.run(&format!("restore truth.st seen.npy {operator} --method pigdm --data-std {data} -o x.npy"));
+        let done = place
+            .run(&format!("restore truth.st seen.npy {operator} --method pigdm --data-std {data} -o x.npy"));
         assert_eq!(done.code, Some(0), "{}", done.err);
         (done.err, rmse(&place, "x.npy", "clean.npy"))
     };

@@ -26,13 +26,8 @@ pub(super) fn write(table: &mut Table, control: &NetworkControl, mode: &str) -> 
     let NetworkControl { setting, start, scales, size, parameters, .. } = control;
     let system = setting.system.to_string();
     let scales = |of: fn(&Scales) -> f64| scales.iter().map(of).collect::<Vec<_>>();
-    let of_coordinates = [
-        start.clone(),
-        scales(|s| s.x_mean),
-        scales(|s| s.x_std),
-        scales(|s| s.y_mean),
-        scales(|s| s.y_std),
-    ];
+    let of_coordinates =
+        [start.clone(), scales(|s| s.x_mean), scales(|s| s.x_std), scales(|s| s.y_mean), scales(|s| s.y_std)];
     let all = OF_COORDINATES.iter().zip(&of_coordinates).chain([(&"parameter", parameters)]);
     for (name, values) in all {
         for (i, &value) in values.iter().enumerate() {

@@ -7,8 +7,7 @@ use crate::bridge::Setting;
 use crate::cli::Job;
 use crate::stream::Table;
 
-pub(super) const COLUMNS: [&str; 6] =
-    ["step", "time", "score_variance", "explained", "by_chance", "n"];
+pub(super) const COLUMNS: [&str; 6] = ["step", "time", "score_variance", "explained", "by_chance", "n"];
 
 /// What is explained means something from so many times chance on.
 const BEYOND_CHANCE: f64 = 2.0;
@@ -39,7 +38,9 @@ pub(super) fn write(mut table: Table, setting: &Setting, steps: &[Step], n: usiz
 pub(super) fn warn(job: &Job, steps: &[Step], scores: &ScoreArgs, or: &str) {
     let nothing = |step: &&Step| step.explained <= BEYOND_CHANCE * step.by_chance;
     let count = steps.iter().filter(nothing).count();
-    if let Some(Step { explained, by_chance, .. }) = steps.iter().find(nothing).filter(|_| 10 * count > steps.len()) {
+    if let Some(Step { explained, by_chance, .. }) =
+        steps.iter().find(nothing).filter(|_| 10 * count > steps.len())
+    {
         let or = if scores.mode == ModeArg::Average { or } else { "--mode average" };
         job.warn(&format!(
             "at {count} of {} steps the fit explains about what it would by chance, as {explained:.1e} of the scores' variance \
