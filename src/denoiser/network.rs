@@ -230,7 +230,8 @@ impl<T: Scalar> NetworkDenoiser<T> {
         let classes = first.map_or_else(|| self.asked.of_all(n), |first| self.asked.of_rows(first, n))?;
         let Some(told) = &self.told else { return Ok(Given { classes, condition: None }) };
         let all = self.conditions.as_ref();
-        let all = all.with_context(|| format!("it has learned with a condition of {} numbers a row", told.width()))?;
+        let all = all
+            .with_context(|| format!("it has learned with a condition of {} numbers a row", told.width()))?;
         let first = first.context("conditions belong to rows by their number, and here rows have none")?;
         let end = first.checked_add(n as u64).filter(|end| *end <= all.nrows() as u64);
         let end = end.with_context(|| {

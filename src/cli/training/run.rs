@@ -181,12 +181,7 @@ impl TrainingArgs {
 }
 
 /// What a network is told by conditions of its rows, which become less them where they are learned so.
-fn told<T: Scalar>(
-    job: &Job,
-    loss: Loss,
-    rows: &mut Array2<T>,
-    conditions: &Array2<T>,
-) -> Result<Condition> {
+fn told<T: Scalar>(job: &Job, loss: Loss, rows: &mut Array2<T>, conditions: &Array2<T>) -> Result<Condition> {
     let width = conditions.ncols();
     ensure!(
         loss != Loss::Interpolant || width == rows.ncols(),
@@ -202,7 +197,8 @@ fn told<T: Scalar>(
     }
     let (mut mean, mut deviation) = (mean.to_vec(), (squares / conditions.nrows() as f64).sqrt().to_vec());
     let first = conditions.row(0);
-    let same: Vec<usize> = (0..width).filter(|&j| conditions.column(j).iter().all(|u| *u == first[j])).collect();
+    let same: Vec<usize> =
+        (0..width).filter(|&j| conditions.column(j).iter().all(|u| *u == first[j])).collect();
     ensure!(
         same.len() < width,
         "--condition: its numbers are all the same, or its rows are, of which nothing can be learned"
