@@ -70,8 +70,8 @@ impl Arguments {
         let most = block_rows(setting.steps * d).min(256);
         // Of every block that is held: noise, paths and these in their type; of each that is computed what a control leaves.
         let threads = rayon::current_num_threads();
-        room(&[5 * threads + 1, most, 3 * (setting.steps + 1), d], "the control\'s steps")?;
-        room(&[threads, most, control.numbers_per_row()], "the control\'s network")?;
+        room(&[5 * threads + 1, most, 3 * (setting.steps + 1), d], "the control's steps")?;
+        room(&[threads, most, control.numbers_per_row()], "the control's network")?;
         let source = Source::Numbers(job.selected(self.samples));
         let mut output = job.array::<T>(source.len(), &shape(setting.steps + 1, d))?;
         let columns = ["distance", "std_error", "ci_low", "ci_high", "n", "step_noise"];
