@@ -61,7 +61,7 @@ impl Misfit {
         if noise_std == 0.0 {
             if measured > 0.0 && off > ASTRAY * measured {
                 job.warn(&format!(
-                    "estimates are ‖y − A x‖ = {:.3e} from their measurements, which have no noise, {:.3} of ‖y‖ itself: {astray}; \
+                    "estimates are ‖y − A x‖ = {:.3e} from their measurements, which have no noise, {:.2e} of ‖y‖ itself: {astray}; \
                      give {way}, or the --operator that they were made with",
                     off * per_row.sqrt(),
                     off / measured
