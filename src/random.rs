@@ -94,6 +94,10 @@ pub enum Purpose {
     FreePaths,
     /// Increments of a path towards its end.
     Bridges,
+    /// Parameters of a bridge's network before training, one row per tensor.
+    BridgeStart,
+    /// Times of paths that a bridge's network learns from, by its first path.
+    BridgeTimes,
 }
 
 impl Purpose {
@@ -131,6 +135,8 @@ impl Purpose {
             Purpose::Particles => "particles",
             Purpose::FreePaths => "free-paths",
             Purpose::Bridges => "bridges",
+            Purpose::BridgeStart => "bridge-start",
+            Purpose::BridgeTimes => "bridge-times",
         }
     }
 }

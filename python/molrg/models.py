@@ -109,6 +109,8 @@ class Parameters:
         if self.classes is not None:
             # −1 is no class, whose row is 0.
             e = e + self.all["embedding.classes.weight"][self.classes] * (self.classes >= 0)[:, None]
+        if "embedding.condition.weight" in self.all:
+            e = e + self.linear("embedding.condition", self.condition)
         return self.silu(e)
 
     def vector_embedding(self, c):
@@ -249,12 +251,20 @@ def coefficients(m, sigma):
     return data**2 / (above**2 + data**2), above * data / total, 1 / total
 
 
+def each_of(text: str, width: int) -> list[float]:
+    """So many numbers of the metadata, which may be one for all."""
+    numbers = [float(number) for number in text.split(",")]
+    return numbers * width if len(numbers) == 1 else numbers
+
+
 def network(m, tensors, x, sigma, xp, classes, condition=None):
     about = m.get("about_condition") == "true"
     x = x - condition if about else x
     seen = None
     if condition is not None:
-        seen = (condition - float(m["condition_mean"])) / float(m["condition_std"])
+        # As many as numbers, or one for all; in Python's numbers, as above.
+        mean, std = (each_of(m[key], condition.shape[1]) for key in ("condition_mean", "condition_std"))
+        seen = xp.stack([(condition[:, j] - mean[j]) / std[j] for j in range(len(mean))], axis=-1)
     skip, out, scale = coefficients(m, sigma[:, None])
     item = [int(n) for n in m["item_shape"].split(",")]
     shaped = scale * x

@@ -1,5 +1,6 @@
 //! u(t_k, x) as it was found: a polynomial in x and the end, numbers on a grid, or a network.
 
+use anyhow::{Result, ensure};
 use ndarray::{Array2, ArrayView2};
 
 use super::network::NetworkControl;
@@ -19,6 +20,14 @@ impl Control {
             Control::Polynomial(control) => &control.setting,
             Control::Grid(control) => &control.setting,
             Control::Network(control) => &control.setting,
+        }
+    }
+
+    /// Numbers that a row leaves behind on its way through it.
+    pub fn numbers_per_row(&self) -> usize {
+        match self {
+            Control::Polynomial(_) | Control::Grid(_) => 1,
+            Control::Network(control) => control.numbers_per_row(),
         }
     }
 
@@ -60,6 +69,16 @@ impl Scales {
     /// p and q.
     pub fn of(&self, x: f64, y: f64) -> (f64, f64) {
         ((x - self.x_mean) / self.x_std, (y - self.y_mean) / self.y_std)
+    }
+
+    /// # Errors
+    /// What is no deviation.
+    pub fn check(&self) -> Result<()> {
+        ensure!(
+            self.x_std > 0.0 && self.y_std > 0.0,
+            "x_std and y_std must be above 0; take the table as bridge fit has written it"
+        );
+        Ok(())
     }
 }
 

@@ -1,18 +1,20 @@
 //! A network for the control towards every end, in any number of dimensions.
 //!
 //! With τ = T − t it is v(x, y, τ) = σ√τ u that is learned, which stays of one size up to the end, from
-//! e = (y − x)/(σ√τ), of which v is of brownian motion; from x and y, less their mean and over their deviation; and τ/T. Its
+//! e = (y − x)/(σ√τ), of which v is of brownian motion; from x and y, each coordinate less its mean and over its deviation;
+//! and τ/T. Its
 //! loss is E‖v − σ√τ S‖² over free paths and their times, whose minimum is at u = E[S | x, y] (arXiv 2504.03461, which
 //! weighs times alike).
 
 use anyhow::{Result, ensure};
 use ndarray::{Array2, ArrayView2, s};
 
+use super::control::Scales;
 use super::paths::{Mode, Scored, Setting, simulate};
 use crate::network::batch::Shape;
 use crate::network::graph::{Graph, Tape};
 use crate::network::layers::Sum;
-use crate::random::{Purpose, step_rng, uniform};
+use crate::random::{Purpose, row_rng, uniform};
 use crate::training::optimizer::{Optimizer, Step};
 use crate::training::rate::Rate;
 
@@ -21,8 +23,8 @@ pub struct NetworkControl {
     pub setting: Setting,
     /// Where paths began that it was fitted to, (d).
     pub start: Vec<f64>,
-    /// Mean and deviation of all coordinates at all times, and of ends.
-    pub scales: [f64; 4],
+    /// Of each coordinate: mean and deviation of x at all times, and of ends.
+    pub scales: Vec<Scales>,
     pub size: Size,
     /// As many as [`Size::parameters`].
     pub parameters: Vec<f64>,
@@ -67,17 +69,24 @@ fn inputs(d: usize) -> usize {
 
 impl NetworkControl {
     /// # Panics
-    /// Where there are not as many parameters as [`Size::parameters`]: a programming error.
+    /// Where there are not as many parameters as [`Size::parameters`], or not as many scales as coordinates: a programming
+    /// error.
     pub fn new(
         setting: Setting,
         start: Vec<f64>,
-        scales: [f64; 4],
+        scales: Vec<Scales>,
         size: Size,
         parameters: Vec<f64>,
     ) -> NetworkControl {
         let graph = size.graph(start.len());
         assert!(parameters.len() == graph.parameter_count(), "the parameters of a control");
+        assert!(scales.len() == start.len(), "the scales of a control");
         NetworkControl { setting, start, scales, size, parameters, graph }
+    }
+
+    /// Numbers that a row leaves behind on its way through the network.
+    pub fn numbers_per_row(&self) -> usize {
+        self.graph.bytes_per_row() / 8 + 1
     }
 
     /// σ√τ at t_k.
@@ -93,12 +102,10 @@ impl NetworkControl {
         row: &mut [f64],
     ) {
         let d = self.start.len();
-        let [x_mean, x_std, y_mean, y_std] = self.scales;
         let unit = self.unit(k);
-        for (j, (x, y)) in x.zip(y).enumerate() {
+        for (j, ((x, y), scales)) in x.zip(y).zip(&self.scales).enumerate() {
             row[j] = (y - x) / unit;
-            row[d + j] = (x - x_mean) / x_std;
-            row[2 * d + j] = (y - y_mean) / y_std;
+            (row[d + j], row[2 * d + j]) = scales.of(x, y);
         }
         row[3 * d] = 1.0 - k as f64 / self.setting.steps as f64;
     }
@@ -152,7 +159,7 @@ impl Training {
         let simulated = |rows| simulate(&self.setting, self.mode, start, rows, self.seed);
         let scales = scales(&simulated(0..self.paths.min(Training::FIRST))?, start.len());
         let graph = self.size.graph(start.len());
-        let parameters = graph.start(self.seed, Purpose::Parameters);
+        let parameters = graph.start(self.seed, Purpose::BridgeStart);
         let mut control = NetworkControl::new(self.setting, start.to_vec(), scales, self.size, parameters);
         let count = control.parameters.len();
         let (mut m, mut v) = (vec![0.0; count], vec![0.0; count]);
@@ -184,7 +191,7 @@ impl Training {
         let mut rows = Array2::zeros((n * Training::TIMES, inputs(d)));
         let mut targets = Array2::zeros((n * Training::TIMES, d));
         let pairs = rows.outer_iter_mut().zip(targets.outer_iter_mut());
-        let mut rng = step_rng(self.seed, Purpose::Training, 0, first);
+        let mut rng = row_rng(self.seed, Purpose::BridgeTimes, first);
         for (at, (mut row, mut target)) in pairs.enumerate() {
             let path = block.paths.row(at / Training::TIMES);
             let k = (uniform(&mut rng) * self.setting.steps as f64) as usize;
@@ -200,13 +207,18 @@ impl Training {
     }
 }
 
-/// Mean and deviation of all coordinates at all times, and of ends; where they do not vary, 1.
-fn scales(block: &Scored, d: usize) -> [f64; 4] {
+/// Mean and deviation of each coordinate at all times, and of its ends; where they do not vary, 1.
+fn scales(block: &Scored, d: usize) -> Vec<Scales> {
     let of = |x: ArrayView2<f64>| {
         let std = x.std(0.0);
-        [x.mean().unwrap_or_default(), if std > 0.0 { std } else { 1.0 }]
+        (x.mean().unwrap_or_default(), if std > 0.0 { std } else { 1.0 })
     };
     let ends = block.paths.ncols() - d;
-    let ([x_mean, x_std], [y_mean, y_std]) = (of(block.paths.view()), of(block.paths.slice(s![.., ends..])));
-    [x_mean, x_std, y_mean, y_std]
+    (0..d)
+        .map(|j| {
+            let (x_mean, x_std) = of(block.paths.slice(s![.., j..; d]));
+            let (y_mean, y_std) = of(block.paths.slice(s![.., ends + j..ends + j + 1]));
+            Scales { x_mean, x_std, y_mean, y_std }
+        })
+        .collect()
 }

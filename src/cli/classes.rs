@@ -232,7 +232,7 @@ impl Job {
             return Err(usage(anyhow!(
                 "{called}: it has learned with a condition of {} numbers a row; dae-apply and pf-sample take one by \
                  --condition, and assimilate its own",
-                told.width
+                told.width()
             )));
         };
         if self.conditions.get().is_none() {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 use ndarray::{Array2, ArrayView2};
@@ -280,6 +280,22 @@ impl Job {
                  --loss edm for all"
             ));
         }
+        let learned = model.loss().and_then(|loss| Some((loss, loss.highest()?)));
+        if let Some((loss, highest)) = learned {
+            // To rounding of schedules.
+            let above: Vec<f64> = sigmas.iter().copied().filter(|s| *s > highest * (1.0 + 1e-9)).collect();
+            if !above.is_empty() {
+                self.warn(&format!(
+                    "{} of {} noise levels, up to {:.4}, are above {highest:.4}, the highest that --loss {} has taught the network: \
+                     what it answers there is a guess; give lower ones, or train one with --loss uniform and a higher --sigma-range, \
+                     or of states to follow with --loss interpolant",
+                    above.len(),
+                    sigmas.len(),
+                    above.iter().copied().fold(0.0, f64::max),
+                    loss.name()
+                ));
+            }
+        }
         if let Kind::External(external) = &model.kind
             && let Some((count, farthest)) = external.beyond(sigmas)
         {
@@ -295,11 +311,25 @@ impl Job {
         }
     }
 
-    /// Refuses a flow in closed form of a model that has none.
+    /// Refuses a network that is no denoiser: one of --loss regression, whose scores and flows mean nothing.
+    ///
+    /// # Errors
+    /// One that says what it is.
+    pub fn denoises(&self, model: &Model) -> Result<()> {
+        ensure!(
+            !model.is_mean(),
+            "a network of --loss regression tells the mean of rows given their conditions, whatever the point and its noise: it \
+             has no score, and a flow would end in that mean; take the mean itself (dae-apply), or train one with --loss edm"
+        );
+        Ok(())
+    }
+
+    /// Refuses a flow of a model that has none, or none in closed form where that is asked for.
     ///
     /// # Errors
     /// One that names its kind.
     pub fn has_flow(&self, model: &Model, solver: Solver) -> Result<()> {
+        self.denoises(model)?;
         let components = match &model.kind {
             Kind::Molrg(mixture) => mixture.components.len(),
             _ => 0,

@@ -59,7 +59,12 @@ impl Job {
 
     /// A model whose parameters are wanted, so that only a file will do. It is asked for no class yet.
     pub fn model_file(&self, name: Option<&OsStr>) -> Result<Model> {
-        self.given(Model::read_denoiser(self.only_file(name)?)?, name)
+        self.given(self.unasked_file(name)?, name)
+    }
+
+    /// A model that is looked at, and not asked: it is given no condition, either.
+    pub fn unasked_file(&self, name: Option<&OsStr>) -> Result<Model> {
+        Model::read_denoiser(self.only_file(name)?)
     }
 
     fn only_file(&self, name: Option<&OsStr>) -> Result<Input> {
@@ -72,14 +77,23 @@ impl Job {
         self.open(name)
     }
 
-    /// The transition of states of `dim` numbers that a network has learned: the mean of the next, or its denoiser.
+    /// The transition of states of `dim` numbers that a network has learned: the mean of the next, or its denoiser, which is
+    /// asked at `levels`.
     ///
     /// # Errors
-    /// As [`Model::into_transition`], on programs, and on classes that it cannot do without.
-    pub fn transition(&self, name: &OsStr, dim: usize, mean: bool) -> Result<NetworkDenoiser<f64>> {
-        let model = Model::read_denoiser(self.only_file(Some(name))?)?;
-        let transition = model.ask(Asked::Nothing).and_then(|model| model.into_transition(dim, mean));
-        transition.map_err(|e| anyhow!("{}: {e}", name.display()))
+    /// As [`Model::is_transition`], on programs, and on classes that it cannot do without.
+    pub fn transition(
+        &self,
+        name: &OsStr,
+        dim: usize,
+        mean: bool,
+        levels: &[f64],
+    ) -> Result<NetworkDenoiser<f64>> {
+        let model = self.unasked_file(Some(name))?.ask(Asked::Nothing);
+        let model = model.and_then(|model| model.is_transition(dim, mean).map(|()| model));
+        let model = model.map_err(|e| anyhow!("{}: {e}", name.display()))?;
+        self.warn_of_levels(&model, levels);
+        model.into_network()
     }
 
     /// Points of a model that is called so: rows of its dimension, items of its shape.

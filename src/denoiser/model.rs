@@ -37,6 +37,7 @@ use crate::network::{self, Classes, Condition};
 use crate::scalar::{Dtype, Scalar};
 use crate::stream::tensors::{self, Entry, Numbers, TensorFile, Values};
 use crate::stream::{Content, Input};
+use crate::training::Loss;
 use crate::with_dtype;
 
 const FORMAT: &str = "molrg-model";
@@ -137,12 +138,29 @@ pub struct Extent {
     pub mean: Option<f64>,
     /// Their largest standard deviation along any direction; of networks that of all numbers together.
     pub deviation: f64,
+    /// The mean variance of their numbers.
+    pub variance: f64,
 }
 
 impl Extent {
     /// A flow from σ·ε ends with a direction of standard deviation s as √(σ²/(s²+σ²)) s, 3 % short at s = σ/4,
     /// and with a mean that is off by a share of its size.
     const COVERED: f64 = 0.25;
+
+    /// The root mean square up to which numbers are those of the data and not of a flow's points at σ, where the two are told
+    /// apart: from σ of four deviations on, which a flow from data has multiplied by 4 at least along every direction that
+    /// data have; of networks, whose directions are not known, of eight.
+    pub fn clean_below(&self, sigma: f64) -> Option<f64> {
+        let far = if self.mean.is_some() { 4.0 } else { 8.0 };
+        let mean = self.mean.unwrap_or(0.0);
+        (sigma > far * self.deviation).then(|| (mean * mean + 4.0 * self.variance).sqrt())
+    }
+
+    /// The root mean square that points of level σ have at most.
+    pub fn noisy_up_to(&self, sigma: f64) -> Option<f64> {
+        let deviation = self.deviation.hypot(sigma);
+        self.mean.map(|mean| mean.hypot(deviation))
+    }
 
     /// What noise of level σ does not cover, in words.
     pub fn beyond(&self, sigma: f64) -> Option<String> {
@@ -210,8 +228,9 @@ fn extent((n, d): (usize, usize), values: &Values) -> Extent {
     }
     let mean = column_means(rows.view());
     rows -= &mean;
-    let variance = largest_eigenvalue(d, |v| rows.t().dot(&rows.dot(v)) / kept as f64);
-    Extent { mean: Some((mean.dot(&mean) / d as f64).sqrt()), deviation: variance.sqrt() }
+    let largest = largest_eigenvalue(d, |v| rows.t().dot(&rows.dot(v)) / kept as f64);
+    let variance = rows.iter().map(|v| v * v).sum::<f64>() / rows.len() as f64;
+    Extent { mean: Some((mean.dot(&mean) / d as f64).sqrt()), deviation: largest.sqrt(), variance }
 }
 
 impl Model {
@@ -267,8 +286,8 @@ impl Model {
     }
 
     /// What it is told of every row, if it is.
-    pub fn condition(&self) -> Option<Condition> {
-        if let Kind::Network(network) = &self.kind { network.condition } else { None }
+    pub fn condition(&self) -> Option<&Condition> {
+        if let Kind::Network(network) = &self.kind { network.condition.as_ref() } else { None }
     }
 
     /// The same model, given the conditions of rows by their number, of one that is told some.
@@ -276,7 +295,7 @@ impl Model {
     /// # Errors
     /// Conditions of another width.
     pub fn give(self, conditions: Arc<Array2<f64>>) -> Result<Model> {
-        let (width, told) = (conditions.ncols(), self.condition().map_or(0, |told| told.width));
+        let (width, told) = (conditions.ncols(), self.condition().map_or(0, Condition::width));
         ensure!(width == told, "conditions of {width} numbers a row, where the model is told {told}");
         Ok(Model { conditions: Some(conditions), ..self })
     }
@@ -392,6 +411,17 @@ impl Model {
         }
     }
 
+    /// How a network was trained, where its file says so, at other than one level.
+    pub fn loss(&self) -> Option<Loss> {
+        let Kind::Network(network) = &self.kind else { return None };
+        Loss::of_record(|key| network.training.get(&format!("training.{key}")).map(String::as_str))
+    }
+
+    /// Whether it is the mean of rows given their conditions, and no denoiser: it sees neither a point nor its noise.
+    pub fn is_mean(&self) -> bool {
+        matches!(&self.kind, Kind::Network(network) if network.preconditioning == network::Preconditioning::Mean)
+    }
+
     /// The smallest and the largest noise level that it is made for, where there are such.
     pub fn ends(&self) -> Option<(f64, f64)> {
         match &self.kind {
@@ -407,16 +437,20 @@ impl Model {
             Kind::Molrg(mixture) => {
                 let mean = mixture.mean();
                 let rms = (mean.dot(&mean) / mean.len() as f64).sqrt();
-                Some(Extent { mean: Some(rms), deviation: mixture.largest_variance().sqrt() })
+                let variance = mixture.total_variance() / mean.len() as f64;
+                Some(Extent { mean: Some(rms), deviation: mixture.largest_variance().sqrt(), variance })
             }
             Kind::Empirical(points) => Some(extent(points.shape, &points.values)),
             Kind::PcaLocal(points, _) => Some(extent(points.shape, &points.values)),
             Kind::Local(local) => Some(extent((local.shape[0], local.dim()), &local.values)),
-            Kind::Network(network) => Some(Extent { mean: None, deviation: network.sigma_data }),
+            Kind::Network(network) => {
+                let Network { sigma_data, .. } = &**network;
+                Some(Extent { mean: None, deviation: *sigma_data, variance: sigma_data * sigma_data })
+            }
             Kind::RandomFeatures(model) => {
                 let Features { mean, sigma_data, .. } = &model.features;
                 let rms = (mean.dot(mean) / mean.len() as f64).sqrt();
-                Some(Extent { mean: Some(rms), deviation: *sigma_data })
+                Some(Extent { mean: Some(rms), deviation: *sigma_data, variance: sigma_data * sigma_data })
             }
             Kind::Affine(_) | Kind::Generator(_) | Kind::External(_) => None,
         }

@@ -78,7 +78,8 @@ impl Network {
         ensure!(SIGMAS.contains(&sigma_data), damaged("sigma_data"));
         let training = file.metadata.iter().filter(|(key, _)| key.starts_with("training"));
         let training = training.map(|(k, v)| (k.clone(), v.clone())).collect();
-        let graph = architecture.graph_given::<f32>(item_shape, classes, condition.map(|c| c.width));
+        let width = condition.as_ref().map(Condition::width);
+        let graph = architecture.graph_given::<f32>(item_shape, classes, width);
         let parameters = graph.context("damaged")?.parameters;
         let mut set = |prefix: &str| match file.has(&tensor_name(prefix, &parameters[0])) {
             true => file.take_all(parameters.iter().map(|p| (tensor_name(prefix, p), &p.shape[..]))),
@@ -119,7 +120,7 @@ impl Network {
         let mut metadata = self.training.clone();
         let mut add = |key: &str, value: String| metadata.insert(key.to_string(), value);
         let classes = self.classes.map(Classes::to_metadata).into_iter().flatten();
-        let condition = self.condition.map(Condition::to_metadata).into_iter().flatten();
+        let condition = self.condition.as_ref().map(Condition::to_metadata).into_iter().flatten();
         for (key, value) in self.architecture.to_metadata().into_iter().chain(classes).chain(condition) {
             add(key, value);
         }
@@ -143,7 +144,7 @@ impl Network {
 
     /// Its layers, for items of this shape.
     fn graph<T: Scalar>(&self, item_shape: &[usize]) -> Result<Graph<T>> {
-        self.architecture.graph_given(item_shape, self.classes, self.condition.map(|c| c.width))
+        self.architecture.graph_given(item_shape, self.classes, self.condition.as_ref().map(Condition::width))
     }
 
     pub(super) fn entries(&self, item_shape: &[usize]) -> Result<Vec<Entry<'_>>> {
@@ -227,9 +228,10 @@ impl<T: Scalar> NetworkDenoiser<T> {
     /// What goes with `n` rows, of which the first has a number, if they have some.
     fn given(&self, first: Option<u64>, n: usize) -> Result<Given<'_, T>> {
         let classes = first.map_or_else(|| self.asked.of_all(n), |first| self.asked.of_rows(first, n))?;
-        let Some(Condition { width, .. }) = self.told else { return Ok(Given { classes, condition: None }) };
+        let Some(told) = &self.told else { return Ok(Given { classes, condition: None }) };
         let all = self.conditions.as_ref();
-        let all = all.with_context(|| format!("it has learned with a condition of {width} numbers a row"))?;
+        let all = all
+            .with_context(|| format!("it has learned with a condition of {} numbers a row", told.width()))?;
         let first = first.context("conditions belong to rows by their number, and here rows have none")?;
         let end = first.checked_add(n as u64).filter(|end| *end <= all.nrows() as u64);
         let end = end.with_context(|| {
@@ -294,7 +296,7 @@ impl<T: Scalar> NetworkDenoiser<T> {
     fn forward(&self, x: ArrayView2<T>, sigma: f64, given: &Given<T>, tape: &mut Tape<T>) -> Array2<T> {
         let input = T::of(self.coefficients(sigma).input);
         let noise = vec![self.preconditioning.noise_input(sigma); x.nrows()];
-        let seen = self.told.zip(given.condition).map(|(told, u)| told.seen(u));
+        let seen = self.told.as_ref().zip(given.condition).map(|(told, u)| told.seen(u));
         let (x, u) = (x.mapv(|v| v * input), seen.as_ref().map(|u| u.view()));
         self.graph.forward_given(&self.parameters, x.view(), &noise, &given.classes, u, tape)
     }
@@ -430,7 +432,7 @@ impl<T: Scalar> NetworkDenoiser<T> {
 
     /// The conditions that rows are learned less.
     fn about<'a>(&self, given: &Given<'a, T>) -> Option<ArrayView2<'a, T>> {
-        self.told.filter(|told| told.about).and(given.condition)
+        self.told.as_ref().filter(|told| told.about).and(given.condition)
     }
 
     /// D(x; σ, u) of rows x with conditions u, (n, d) and (n, m), and Jᵀv of each row, where v is what `of` makes of D.
@@ -454,6 +456,11 @@ impl<T: Scalar> NetworkDenoiser<T> {
         let products = self.graph.vjp(&self.parameters, &mut tape, v.view());
         let back = v * skip + products * (out * input);
         (d, back)
+    }
+
+    /// Deviation of the rows that it was trained on, less their conditions where it is learned so.
+    pub fn sigma_data(&self) -> f64 {
+        self.sigma_data
     }
 
     /// Bytes of what a row leaves behind on its way through the network.

@@ -6,20 +6,20 @@ use ndarray::{Array2, ArrayView2};
 use super::model::Kind;
 use super::{Model, NetworkDenoiser};
 use crate::dynamics::Transition;
-use crate::network::Preconditioning;
+use crate::network::{Condition, Preconditioning};
 
 impl Model {
-    /// The transition of states of `dim` numbers that it has learned: the mean of the next, or its denoiser at all levels.
+    /// Whether it has learned the transition of states of `dim` numbers: the mean of the next, or its denoiser at all levels.
     ///
     /// # Errors
     /// What is no network that is told the state before; one of the mean where a denoiser is wanted, and the other way.
-    pub fn into_transition(self, dim: usize, mean: bool) -> Result<NetworkDenoiser<f64>> {
+    pub fn is_transition(&self, dim: usize, mean: bool) -> Result<()> {
         let loss = if mean { "regression" } else { "interpolant" };
         let advice = format!("train one with dae-fit --kind mlp --loss {loss} --condition");
         let Kind::Network(network) = &self.kind else {
             bail!("is a model of kind {}, which knows no transitions; {advice}", self.kind_name())
         };
-        let width = network.condition.map(|told| told.width);
+        let width = network.condition.as_ref().map(Condition::width);
         ensure!(width.is_some(), "is told no state before; {advice}");
         ensure!(
             width == Some(dim) && self.dim() == dim,
@@ -40,11 +40,15 @@ impl Model {
                 ),
             "is no posterior mean at all noise levels; {advice}"
         );
-        self.into_network()
+        Ok(())
     }
 }
 
 impl Transition for NetworkDenoiser<f64> {
+    fn spread(&self) -> f64 {
+        self.sigma_data()
+    }
+
     fn denoise(&self, x: ArrayView2<f64>, sigma: f64, before: ArrayView2<f64>) -> Result<Array2<f64>> {
         Ok(self.denoised_given(x.t(), sigma, before.t()).reversed_axes())
     }

@@ -16,7 +16,7 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::flowdas::{Sampler, Transition};
+use super::flowdas::{Next, Sampler, Transition};
 use super::observation::{Observation, Through};
 use super::systems::Dynamics;
 use crate::linalg::{divide_by_symmetric, product};
@@ -45,8 +45,8 @@ pub struct Learned {
 
 /// What is known of a state.
 pub enum Belief {
-    /// States, a column each (d, n), and their weights, which sum to 1.
-    Ensemble { states: Array2<f64>, weights: Vec<f64> },
+    /// States, a column each (d, n), and their weights, which sum to 1; and [`Next::farthest`] of the way there.
+    Ensemble { states: Array2<f64>, weights: Vec<f64>, farthest: f64 },
     /// Independent normal coordinates.
     Normal { mean: Vec<f64>, variance: Vec<f64> },
 }
@@ -54,14 +54,18 @@ pub enum Belief {
 impl Belief {
     fn ensemble(states: Array2<f64>) -> Belief {
         let n = states.ncols();
-        Belief::Ensemble { states, weights: vec![1.0 / n as f64; n] }
+        Belief::weighted(states, vec![1.0 / n as f64; n])
+    }
+
+    fn weighted(states: Array2<f64>, weights: Vec<f64>) -> Belief {
+        Belief::Ensemble { states, weights, farthest: 0.0 }
     }
 
     /// Mean and variance of every coordinate.
     pub fn moments(&self) -> (Vec<f64>, Vec<f64>) {
         match self {
             Belief::Normal { mean, variance } => (mean.clone(), variance.clone()),
-            Belief::Ensemble { states, weights } => {
+            Belief::Ensemble { states, weights, .. } => {
                 states.axis_iter(Axis(0)).into_par_iter().map(|x| moments(x, weights)).unzip()
             }
         }
@@ -167,7 +171,7 @@ impl Problem<'_> {
                 weights = self.weights(k, &x)?;
             }
             let next = if k > self.until { x.clone() } else { resampled(x.view(), &weights, &mut rng) };
-            see(k, &Belief::Ensemble { states: x, weights: std::mem::take(&mut weights) })?;
+            see(k, &Belief::weighted(x, std::mem::take(&mut weights)))?;
             x = next;
         }
         Ok(())
@@ -178,16 +182,18 @@ impl Problem<'_> {
         let mut rng = row_rng(self.seed, Purpose::Particles, self.row);
         let (first, weights) = self.begin(n, &mut rng)?;
         let mut x = resampled(first.view(), &weights, &mut rng);
-        see(0, &Belief::Ensemble { states: first, weights })?;
+        see(0, &Belief::weighted(first, weights))?;
         for (k, y) in self.y.outer_iter().enumerate().skip(1) {
             let seen = (k <= self.until).then_some((self.observation, y));
-            let next = sampler.next(transition.as_ref(), seen, x.view(), &mut rng)?;
+            let Next { states, farthest } = sampler.next(transition.as_ref(), seen, x.view(), &mut rng)?;
+            // What comes back from so far has lost half of its digits.
             ensure!(
-                next.iter().all(|x| x.is_finite()),
+                farthest < 1e8 && states.iter().all(|x| x.is_finite()),
                 "step {k}: the numbers grow without end, as the sampler's steps are too long for so little noise; give more \
                  --steps, or a larger --noise-std"
             );
-            let belief = Belief::ensemble(next);
+            let weights = vec![1.0 / n as f64; n];
+            let belief = Belief::Ensemble { states, weights, farthest };
             see(k, &belief)?;
             let Belief::Ensemble { states, .. } = belief else { bail!("bug: no ensemble") };
             x = states;

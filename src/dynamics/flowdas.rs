@@ -19,6 +19,9 @@ use super::systems::normals;
 
 /// What is known of the state after one: its denoiser, for states that are columns, (d, n).
 pub trait Transition: Send + Sync {
+    /// How far states are from their mean, root mean square over coordinates, or how far they move, as it was learned.
+    fn spread(&self) -> f64;
+
     /// D(x; σ) = E[x_1 | x_1 + σε = x, x_0 = `before`].
     fn denoise(&self, x: ArrayView2<f64>, sigma: f64, before: ArrayView2<f64>) -> Result<Array2<f64>>;
 
@@ -54,6 +57,34 @@ pub enum Quirk {
     Norm,
 }
 
+/// States that follow others.
+pub struct Next {
+    pub states: Array2<f64>,
+    /// The largest distance, over states and the way to each, from where the way begins (root mean square over coordinates),
+    /// in units of what it has of itself: see [`Reach`]. 0 where nothing is seen.
+    pub farthest: f64,
+}
+
+/// How far X_s is from (1 − s)x_0 where nothing drives it there: s²x_1 + √s(1 − s)z, of which x_1 counts in full, as what D says
+/// of it at first and the spread of states, and √s(1 − s) as at s = ⅓, where it is largest.
+struct Reach(Vec<f64>);
+
+impl Reach {
+    const NOISE_VARIANCE: f64 = 4.0 / 27.0;
+
+    fn new(denoised: ArrayView2<f64>, spread: f64) -> Reach {
+        let square = |d: ArrayView1<f64>| d.dot(&d) / d.len() as f64;
+        let reach = |d| (square(d) + spread * spread + Reach::NOISE_VARIANCE).sqrt();
+        Reach(denoised.columns().into_iter().map(reach).collect())
+    }
+
+    /// That of the state that is farthest, in its own units.
+    fn farthest(&self, away: ArrayView2<f64>) -> f64 {
+        let far = |(x, reach): (ArrayView1<f64>, &f64)| (x.dot(&x) / x.len() as f64).sqrt() / reach;
+        away.columns().into_iter().zip(&self.0).map(far).fold(0.0, f64::max)
+    }
+}
+
 /// How a next state is drawn.
 #[derive(Clone, Debug)]
 pub struct Sampler {
@@ -76,7 +107,22 @@ struct Estimate {
     deviation: f64,
 }
 
+/// σ at s.
+fn level(s: f64) -> f64 {
+    (1.0 - s) / s.powf(1.5)
+}
+
 impl Sampler {
+    /// σ = (1 − s)/s^{3/2} of every step, at which D is asked.
+    pub fn levels(&self) -> Vec<f64> {
+        (1..self.steps).map(|step| level(self.time(step))).collect()
+    }
+
+    /// s.
+    fn time(&self, step: u32) -> f64 {
+        f64::from(step) * (1.0 / f64::from(self.steps))
+    }
+
     fn has(&self, quirk: Quirk) -> bool {
         self.quirks.contains(&quirk)
     }
@@ -91,14 +137,23 @@ impl Sampler {
         observed: Option<(&Observation, ArrayView1<f64>)>,
         before: ArrayView2<f64>,
         rng: &mut impl Rng,
-    ) -> Result<Array2<f64>> {
+    ) -> Result<Next> {
         let none = Array2::zeros(before.raw_dim());
         let (start, origin) =
             if self.has(Quirk::Origin) { (before, none.view()) } else { (none.view(), before) };
         let mut x = start.to_owned();
+        // Of D where nothing has driven X yet.
+        let reach = match observed {
+            Some(_) => {
+                let denoised = transition.denoise(before, level(self.time(1)), before)? - origin;
+                Some(Reach::new(denoised.view(), transition.spread()))
+            }
+            None => None,
+        };
+        let mut farthest = 0.0f64;
         let ds = 1.0 / f64::from(self.steps);
         for step in 0..self.steps {
-            let s = f64::from(step) * ds;
+            let s = self.time(step);
             let estimate = self.estimate(s);
             let mut log_gradient = |denoised: ArrayView2<f64>| {
                 let (observation, y) = observed?;
@@ -113,7 +168,7 @@ impl Sampler {
                 let gradient = log_gradient(none.view()).map(|v| v * estimate.of_state);
                 (none.clone(), gradient)
             } else {
-                let sigma = (1.0 - s) / s.powf(1.5);
+                let sigma = level(s);
                 let noisy = (&x - &(&start * (1.0 - s))) / (s * s) + origin;
                 let mut direct = None;
                 let mut of = |d: ArrayView2<f64>| {
@@ -144,8 +199,12 @@ impl Sampler {
                 };
                 x.scaled_add(strength, &gradient);
             }
+            if let Some(reach) = &reach {
+                let away = &x - &(&start * (1.0 - s - ds));
+                farthest = farthest.max(reach.farthest(away.view()));
+            }
         }
-        Ok(x + origin)
+        Ok(Next { states: x + origin, farthest })
     }
 
     /// The estimate of X_1 at s.

@@ -25,7 +25,7 @@ use rand::Rng;
 use super::TOO_LARGE;
 use super::operator::Operator;
 use crate::blocks::room;
-use crate::linalg::{complete_basis, product, squared_norms, thin_svd};
+use crate::linalg::{complete_basis, orthonormalize, product, squared_norms, thin_svd};
 use crate::mixture::{Component, Mixture, joined};
 use crate::random::{Purpose, row_rng, standard_normals, step_rng, uniform};
 
@@ -280,8 +280,12 @@ impl<'a> Posterior<'a> {
         // Σ on the span of V and W, those of U's directions that A does not see: L Lᵀ, of terms that only add up.
         let (left, sizes, _) = thin_svd(across.view())?;
         let largest = squared_norms(factor.t()).iter().fold(0.0f64, |m, v| m.max(v.sqrt()));
-        let count = sizes.iter().filter(|s| **s > ROUNDING * largest).count();
+        let rounding = f64::EPSILON * d.max(factor.ncols()) as f64 * largest;
+        let count = sizes.iter().filter(|s| **s > rounding).count().min(d - values.len());
+        // A vector of size s has of V what is left of that in `across`, rounding of the largest, over s: it is taken off again.
         let beside = left.slice(s![.., ..count]);
+        let beside = &beside - &product(vectors.view(), product(vectors.t(), beside).view());
+        let beside = orthonormalize(beside.view());
         let noise = Array1::from_iter(
             kept.iter().map(|k| (delta * k).sqrt()).chain((0..count).map(|_| delta.sqrt())),
         );
@@ -292,9 +296,6 @@ impl<'a> Posterior<'a> {
         Ok(Component { weight, mean, basis, variances: deviations.mapv(|s| s * s), noise_variance: delta })
     }
 }
-
-/// Parts of U that A does not see below this share of U are rounding.
-const ROUNDING: f64 = 1e-12;
 
 /// What directions are completed by: any will do.
 fn completion() -> impl Rng {

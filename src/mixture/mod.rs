@@ -83,6 +83,17 @@ impl Mixture {
         away + first
     }
 
+    /// The trace of the mixture's covariance Σ π_k [Σ_k + (μ_k − m)(μ_k − m)ᵀ].
+    pub fn total_variance(&self) -> f64 {
+        let mean = self.mean();
+        let of = |c: &Component| {
+            let away = &c.mean - &mean;
+            let beside = (self.dim() - c.variances.len()) as f64 * c.noise_variance;
+            c.weight * (c.variances.sum() + beside + away.dot(&away))
+        };
+        self.components.iter().map(of).sum()
+    }
+
     /// The largest eigenvalue of the mixture's covariance Σ π_k [Σ_k + (μ_k − m)(μ_k − m)ᵀ], from below.
     pub fn largest_variance(&self) -> f64 {
         let mean = self.mean();

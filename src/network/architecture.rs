@@ -1,7 +1,7 @@
 //! The networks, as graphs of layers. Each computes F(x; c) for data x scaled
 //! to unit size and the noise level c = ¼ ln σ.
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::ValueEnum;
 use ndarray::{Array2, ArrayView2};
 
@@ -91,29 +91,34 @@ impl Classes {
 }
 
 /// What a network is told of every row: numbers beside it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Condition {
-    /// How many numbers a row.
-    pub width: usize,
-    /// Of all numbers of the conditions that it was trained with, by which it sees them centred and of unit size.
-    pub mean: f64,
-    pub deviation: f64,
+    /// Of each number, in the conditions that it was trained with, by which it sees them centred and of unit size.
+    pub mean: Vec<f64>,
+    pub deviation: Vec<f64>,
     /// Whether rows are learned less their conditions, which then are items like them: D(x; σ, u) = u + D(x − u; σ, u).
     pub about: bool,
 }
 
 impl Condition {
+    /// How many numbers a row.
+    pub fn width(&self) -> usize {
+        self.mean.len()
+    }
+
     /// As a model file's metadata name it.
-    pub fn to_metadata(self) -> [(&'static str, String); 4] {
+    pub fn to_metadata(&self) -> [(&'static str, String); 4] {
+        let list = |all: &[f64]| all.iter().map(f64::to_string).collect::<Vec<_>>().join(",");
         [
-            ("condition", self.width.to_string()),
-            ("condition_mean", self.mean.to_string()),
-            ("condition_std", self.deviation.to_string()),
+            ("condition", self.width().to_string()),
+            ("condition_mean", list(&self.mean)),
+            ("condition_std", list(&self.deviation)),
             ("about_condition", self.about.to_string()),
         ]
     }
 
-    /// From the metadata of a network of items of `dim` numbers, which need not have any.
+    /// From the metadata of a network of items of `dim` numbers, which need not have any. One mean and one deviation are those
+    /// of all numbers.
     ///
     /// # Errors
     /// On what is no condition.
@@ -124,18 +129,23 @@ impl Condition {
         let Some(width) = entry("condition") else { return Ok(None) };
         let lacking = |key: &str| format!("its metadata lack a proper {key}");
         let width = width.parse().ok().filter(|n| (1..=Condition::MOST).contains(n));
-        let number = |key: &str| entry(key).and_then(|v| v.parse::<f64>().ok()).filter(|v| v.is_finite());
-        let condition = Condition {
-            width: width.with_context(|| lacking("condition"))?,
-            mean: number("condition_mean").with_context(|| lacking("condition_mean"))?,
-            deviation: number("condition_std")
-                .filter(|v| SIGMAS.contains(v))
-                .with_context(|| lacking("condition_std"))?,
-            about: entry("about_condition")
-                .and_then(|v| v.parse().ok())
-                .with_context(|| lacking("about_condition"))?,
+        let width: usize = width.with_context(|| lacking("condition"))?;
+        let list = |key: &str, sound: fn(&f64) -> bool| {
+            let number = |v: &str| v.parse::<f64>().ok().filter(sound);
+            let all = entry(key).and_then(|text| text.split(',').map(number).collect::<Option<Vec<f64>>>());
+            match all.as_deref() {
+                Some([one]) => Ok(vec![*one; width]),
+                Some(each) if each.len() == width => Ok(each.to_vec()),
+                _ => Err(anyhow!(lacking(key))),
+            }
         };
-        ensure!(!condition.about || condition.width == dim, lacking("condition"));
+        let about = entry("about_condition").and_then(|v| v.parse().ok());
+        let condition = Condition {
+            mean: list("condition_mean", |v| v.is_finite())?,
+            deviation: list("condition_std", |v| SIGMAS.contains(v))?,
+            about: about.with_context(|| lacking("about_condition"))?,
+        };
+        ensure!(!condition.about || width == dim, lacking("condition"));
         Ok(Some(condition))
     }
 
@@ -144,9 +154,22 @@ impl Condition {
 
     /// As the network sees it.
     pub fn seen<T: Scalar>(&self, u: ArrayView2<T>) -> Array2<T> {
-        let (mean, scale) = (T::of(self.mean), T::of(1.0 / self.deviation));
-        u.mapv(|v| (v - mean) * scale)
+        let mut seen = u.to_owned();
+        for ((mut column, mean), deviation) in
+            seen.columns_mut().into_iter().zip(&self.mean).zip(&self.deviation)
+        {
+            let (mean, scale) = (T::of(*mean), T::of(1.0 / deviation));
+            column.mapv_inplace(|v| (v - mean) * scale);
+        }
+        seen
     }
+}
+
+/// What goes with rows: their classes, and how many numbers of a condition.
+#[derive(Clone, Copy)]
+struct Given {
+    classes: Option<Classes>,
+    condition: Option<usize>,
 }
 
 /// Numbers that stand for the noise level in vector networks, and the width of
@@ -175,9 +198,9 @@ impl Architecture {
         !matches!(self, Architecture::Linear { .. } | Architecture::TwoLayer { .. })
     }
 
-    /// Whether it may be told a condition.
+    /// Whether it may be told a condition: mlp beside the data, others in their embedding.
     pub fn takes_condition(&self) -> bool {
-        matches!(self, Architecture::Mlp { .. })
+        self.has_classes()
     }
 
     /// As a model file's metadata name it.
@@ -305,9 +328,10 @@ impl Architecture {
         );
         ensure!(
             condition.is_none() || self.takes_condition(),
-            "networks of kind {} take no condition; mlp does",
+            "networks of kind {} take no condition; mlp, unet, resnet and uvit do",
             self.name()
         );
+        let given = Given { classes, condition };
         match *self {
             Architecture::Linear { width, depth, tied, conditioned } => {
                 ensure!(depth <= DEEPEST, "--depth {depth}: at most {DEEPEST}");
@@ -345,13 +369,13 @@ impl Architecture {
                     mult.len(),
                     mult.len() - 1
                 );
-                Ok(unet(Shape::image(height, across, channels), width, mult, blocks, padding, classes))
+                Ok(unet(Shape::image(height, across, channels), width, mult, blocks, padding, given))
             }
             Architecture::ResNet { width, depth, padding } => {
                 let [height, across, channels] = image(item)?;
                 ensure!(width > 1 && depth > 0, "--width and --depth: must be at least 2 and 1");
                 ensure!(depth <= DEEPEST, "--depth {depth}: at most {DEEPEST}");
-                Ok(resnet(Shape::image(height, across, channels), width, depth, padding, classes))
+                Ok(resnet(Shape::image(height, across, channels), width, depth, padding, given))
             }
             Architecture::UVit { width, depth, patch } => {
                 let [height, across, channels] = image(item)?;
@@ -361,7 +385,7 @@ impl Architecture {
                     patch > 0 && height % patch == 0 && across % patch == 0,
                     "--patch {patch}: does not divide the image of {height}×{across}"
                 );
-                Ok(uvit(Shape::image(height, across, channels), width, depth, patch, classes))
+                Ok(uvit(Shape::image(height, across, channels), width, depth, patch, given))
             }
         }
     }
@@ -459,7 +483,7 @@ impl<T: Scalar> Graph<T> {
         width: usize,
         first: f64,
         last: f64,
-        classes: Option<Classes>,
+        Given { classes, condition }: Given,
     ) -> Node {
         let sinusoids = self.add(Sinusoids::new(features, first, last), &[NOISE], false);
         let inside = self.linear("embedding.0", sinusoids, width, 1.0);
@@ -471,6 +495,11 @@ impl<T: Scalar> Graph<T> {
             let of_class = self.add(layers::Classes { table, width }, &[class], true);
             e = self.sum(e, of_class, 1.0);
         }
+        if let Some(numbers) = condition {
+            let u = self.condition(numbers);
+            let of_condition = self.linear("embedding.condition", u, width, 1.0);
+            e = self.sum(e, of_condition, 1.0);
+        }
         self.silu(e)
     }
 
@@ -478,7 +507,7 @@ impl<T: Scalar> Graph<T> {
     /// ¼, that is factors of noise from e¹⁶ to e.
     fn vector_embedding(&mut self, classes: Option<Classes>) -> Node {
         let half_pi = std::f64::consts::FRAC_PI_2;
-        self.embedding(FEATURES, EMBEDDING, half_pi, 16.0 * half_pi, classes)
+        self.embedding(FEATURES, EMBEDDING, half_pi, 16.0 * half_pi, Given { classes, condition: None })
     }
 
     /// x ⊙ e^{g(c)}, g = 0 before training.
@@ -605,10 +634,10 @@ fn unet<T: Scalar>(
     mult: &[usize],
     blocks: usize,
     padding: Padding,
-    classes: Option<Classes>,
+    given: Given,
 ) -> Graph<T> {
     let mut g = Graph::new(shape);
-    let e = g.embedding(width - width % 2, 4 * width, 1.0, 1e-4, classes);
+    let e = g.embedding(width - width % 2, 4 * width, 1.0, 1e-4, given);
     let mut h = g.conv("stem", DATA, width, 1.0, padding);
     g.call("stem", h);
     let mut skips = Vec::new();
@@ -640,15 +669,9 @@ fn unet<T: Scalar>(
     g
 }
 
-fn resnet<T: Scalar>(
-    shape: Shape,
-    width: usize,
-    depth: usize,
-    padding: Padding,
-    classes: Option<Classes>,
-) -> Graph<T> {
+fn resnet<T: Scalar>(shape: Shape, width: usize, depth: usize, padding: Padding, given: Given) -> Graph<T> {
     let mut g = Graph::new(shape);
-    let e = g.embedding(width - width % 2, 4 * width, 1.0, 1e-4, classes);
+    let e = g.embedding(width - width % 2, 4 * width, 1.0, 1e-4, given);
     let mut h = g.conv("stem", DATA, width, 1.0, padding);
     g.call("stem", h);
     for block in 0..depth {
@@ -683,15 +706,9 @@ fn transformer<T: Scalar>(g: &mut Graph<T>, name: &str, x: Node) -> Node {
     g.call(name, h)
 }
 
-fn uvit<T: Scalar>(
-    shape: Shape,
-    width: usize,
-    depth: usize,
-    side: usize,
-    classes: Option<Classes>,
-) -> Graph<T> {
+fn uvit<T: Scalar>(shape: Shape, width: usize, depth: usize, side: usize, given: Given) -> Graph<T> {
     let mut g = Graph::new(shape);
-    let e = g.embedding(width - width % 2, 4 * width, 1.0, 1e-4, classes);
+    let e = g.embedding(width - width % 2, 4 * width, 1.0, 1e-4, given);
     let e = g.linear("time", e, width, 1.0);
     let patches = g.add(Patches { side }, &[DATA], false);
     let tokens = g.linear("patches", patches, width, 1.0);

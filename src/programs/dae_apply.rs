@@ -84,6 +84,9 @@ impl Program for Arguments {
         let model = job.model(Some(&self.model))?;
         job.class_is_for([&model])?;
         job.condition_is_for([&model])?;
+        if self.quantity != Quantity::Denoised {
+            job.denoises(&model)?;
+        }
         let rows = job.points(self.points.as_deref(), &model, &self.model)?;
         let dtype = job.dtype(&[model.dtype, rows.dtype()]);
         with_dtype!(dtype, T => self.apply::<T>(job, model, rows, &sigmas))

@@ -68,7 +68,7 @@ impl Program for Arguments {
         let name = self.model.to_string_lossy();
         let points = (!self.layers).then_some(self.points.as_deref());
         job.wait_for_stdin(&[Some(&*self.model)].into_iter().chain(points).collect::<Vec<_>>())?;
-        let model = job.edited(job.model_file(Some(&self.model))?, Some(&self.model))?;
+        let model = job.unasked_file(Some(&self.model))?;
         let Kind::Network(_) = model.kind else {
             bail!("{name}: is no network, and has no layers; give a network of dae-fit");
         };
@@ -78,7 +78,7 @@ impl Program for Arguments {
             return list(job, &model.into_network::<f32>()?);
         };
         job.class_is_for([&model])?;
-        let model = job.of_class(model, Some(&self.model))?;
+        let model = job.edited(job.of_class(model, Some(&self.model))?, Some(&self.model))?;
         let rows = job.rows(points)?;
         ensure!(
             rows.width() == model.item_shape.iter().product::<usize>(),

@@ -51,6 +51,9 @@ pub struct Level {
     pub target: Option<f64>,
 }
 
+/// The largest level of the variance-exploding process.
+const HIGHEST_VE: f64 = 100.0;
+
 /// Mean and deviation of ln σ in consistency training, and in how many intervals
 /// its grid is cut at first and at last.
 const CONSISTENCY: (f64, f64) = (-1.1, 2.0);
@@ -74,6 +77,42 @@ impl Loss {
     /// Whether it is of rows given what they follow, so that they are learned less that where both are items of one width.
     pub fn is_of_transitions(self) -> bool {
         matches!(self, Loss::Interpolant | Loss::Regression)
+    }
+
+    /// The loss of a network's record, `entry` being what that says of `loss` and `sigma-range`; none where it says nothing,
+    /// or of one level.
+    pub fn of_record<'a>(entry: impl Fn(&str) -> Option<&'a str>) -> Option<Loss> {
+        let range = || {
+            let (low, high) = entry("sigma-range")?.split_once(',')?;
+            Some((low.parse().ok()?, high.parse().ok()?))
+        };
+        Some(match entry("loss")? {
+            "edm" => Loss::Edm,
+            "vp" => Loss::Vp,
+            "subvp" => Loss::Subvp,
+            "ve" => Loss::Ve,
+            "uniform" => range().map(|(sigma_min, sigma_max)| Loss::Uniform { sigma_min, sigma_max })?,
+            "consistency" => {
+                range().map(|(sigma_min, sigma_max)| Loss::Consistency { sigma_min, sigma_max })?
+            }
+            "interpolant" => Loss::Interpolant,
+            "regression" => Loss::Regression,
+            _ => return None,
+        })
+    }
+
+    /// The highest noise level that it teaches; none where levels have no end, or are not seen. Of edm, whose levels have none
+    /// but in a millionth lie below it, that of the sampler that is published with it.
+    pub fn highest(self) -> Option<f64> {
+        match self {
+            Loss::Edm => Some(80.0),
+            Loss::Vp => Some(Schedule::Vp.sigma(1.0)),
+            Loss::Subvp => Some(Schedule::Subvp.sigma(1.0)),
+            Loss::Ve => Some(HIGHEST_VE),
+            Loss::Uniform { sigma_max, .. } | Loss::Consistency { sigma_max, .. } => Some(sigma_max),
+            Loss::Fixed { sigma } => Some(sigma),
+            Loss::Interpolant | Loss::Regression => None,
+        }
     }
 
     /// The form of denoiser that the loss is published with.
@@ -127,7 +166,7 @@ impl Levels {
             Loss::Edm => edm((-1.2 + 1.2 * normal()).exp()),
             Loss::Vp => of_time(Schedule::Vp, uniform(rng)),
             Loss::Subvp => of_time(Schedule::Subvp, uniform(rng)),
-            Loss::Ve => inverse_square(log_uniform(uniform(rng), 0.02, 100.0)),
+            Loss::Ve => inverse_square(log_uniform(uniform(rng), 0.02, HIGHEST_VE)),
             Loss::Uniform { sigma_min, sigma_max } => edm(log_uniform(uniform(rng), sigma_min, sigma_max)),
             Loss::Fixed { sigma } => Level { sigma, weight: 1.0, target: None },
             Loss::Interpolant => {

@@ -189,7 +189,7 @@ def chacha8(seed, purpose, row, count):
 def random():
     purposes = ["bases", "means", "labels", "coefficients", "noise", "latents", "point-noise", "churn",
                 "restarts", "completion", "training", "probes", "bootstrap", "measurement", "restoration", "paths",
-                "particles", "bridges", "free-paths"]
+                "particles", "bridges", "free-paths", "bridge-start", "bridge-times"]
     rows = []
     for i, purpose in enumerate(purposes):
         for seed, row in [(0, 0), (i + 1, 7), (2**64 - 1, 2**40 + i)]:

@@ -43,15 +43,17 @@ def sinusoids(features, first, last):
 
 
 class Embedding(nn.Module):
-    """Of the noise level, c (n), or of it and a class, (n, 2), where there are classes."""
+    """Of the noise level, c (n), or of it and a class, or a condition, where there are such."""
 
-    def __init__(self, features, width, first, last, classes=0):
+    def __init__(self, features, width, first, last, classes=0, told=0):
         super().__init__()
         self.add_module("0", nn.Linear(features, width))
         self.add_module("1", nn.Linear(width, width))
         if classes:
             # The last row is that of no class, which is 0 and stays so.
             self.classes = nn.Embedding(classes + 1, width, padding_idx=classes)
+        if told:
+            self.condition = nn.Linear(told, width)
         self.register_buffer("frequencies", sinusoids(features, first, last))
 
     def forward(self, c):
@@ -60,7 +62,9 @@ class Embedding(nn.Module):
         e = torch.cat([angles.cos(), angles.sin()], dim=1)
         first, last = self.get_submodule("0"), self.get_submodule("1")
         e = last(F.silu(first(e)))
-        if k is not None:
+        if k is not None and hasattr(self, "condition"):
+            e = e + self.condition(k)
+        elif k is not None:
             e = e + self.classes(k.remainder(self.classes.num_embeddings))
         return F.silu(e)
 
@@ -69,8 +73,8 @@ def vector_embedding(classes=0):
     return Embedding(32, 64, math.pi / 2, 8 * math.pi, classes)
 
 
-def image_embedding(width, classes=0):
-    return Embedding(width - width % 2, 4 * width, 1.0, 1e-4, classes)
+def image_embedding(width, classes=0, told=0):
+    return Embedding(width - width % 2, 4 * width, 1.0, 1e-4, classes, told)
 
 
 def group_norm(channels):
@@ -189,10 +193,10 @@ class Attended(nn.Module):
 class UNet(nn.Module):
     order = ["embedding", "stem", "down", "middle", "up", "head"]
 
-    def __init__(self, item, width, mult, blocks, classes=0):
+    def __init__(self, item, width, mult, blocks, classes=0, told=0):
         super().__init__()
-        self.item = item
-        self.embedding = image_embedding(width, classes)
+        self.item, self.told = item, told
+        self.embedding = image_embedding(width, classes, told)
         self.stem = nn.Conv2d(item[2], width, 3, padding=1)
         channels, kept = width, []
         self.down, self.up = nn.ModuleDict(), nn.ModuleDict()
@@ -258,11 +262,11 @@ class Transformer(nn.Module):
 class UVit(nn.Module):
     order = ["embedding", "time", "patches", "positions", "down", "middle", "up", "head"]
 
-    def __init__(self, item, width, depth, patch, classes=0):
+    def __init__(self, item, width, depth, patch, classes=0, told=0):
         super().__init__()
         height, across, channels = self.item = item
-        self.patch = patch
-        self.embedding = image_embedding(width, classes)
+        self.patch, self.told = patch, told
+        self.embedding = image_embedding(width, classes, told)
         self.time = nn.Linear(4 * width, width)
         self.patches = nn.Conv2d(channels, width, patch, stride=patch)
         self.positions = nn.Parameter(torch.empty(1 + height // patch * (across // patch), width))
@@ -459,6 +463,8 @@ def cases():
     yield "unet-classes", UNet(gray, 4, [1, 2], 1, classes=3), gray, adam
     yield "uvit-classes", UVit(wide, 6, 3, 2, classes=3), wide, adam
     yield "mlp-condition", Mlp(7, 10, 2, told=4), vector, adam
+    yield "unet-condition", UNet(gray, 4, [1, 2], 1, told=4), gray, adam
+    yield "uvit-condition", UVit(wide, 6, 3, 2, told=4), wide, adam
 
 
 def main():

@@ -424,3 +424,23 @@ fn a_network_learns_the_controls_of_three_coordinates() {
         assert!((ratio - 1.0).abs() < 0.15, "{system}: {ratio}");
     }
 }
+
+/// Where coordinates begin far from each other, each is learned on its own scale.
+#[test]
+fn a_network_counts_each_coordinate_by_itself() {
+    let start = [0.0, 300.0, -40.0];
+    let setting = Setting { noise_std: 0.8, horizon: 1.2, ..setting(System::Brownian, 20) };
+    let control = trained(setting, &start, 20_000);
+    // As of starts about 0, above; as of one scale for all, 120 ± 150, x and y would be three constants.
+    let error = off(&control, &start);
+    assert!(error < 0.08, "{error}");
+    let Control::Network(network) = &control else { panic!("no network") };
+    // Ends are N(start, σ²T), of 1024 paths: standard errors of σ√T/32 and σ√T/45, four times.
+    let std = 0.8 * 1.2f64.sqrt();
+    for (scales, start) in network.scales.iter().zip(start) {
+        assert!((scales.y_mean - start).abs() < 4.0 * std / 32.0, "{scales:?}");
+        assert!((scales.y_std / std - 1.0).abs() < 4.0 / 45.0, "{scales:?}");
+        // E over times of σ²t: half of it, but for 1/K; one path's times are alike.
+        assert!((scales.x_std / std - 0.5f64.sqrt()).abs() < 0.1, "{scales:?}");
+    }
+}

@@ -240,6 +240,41 @@ fn posteriors_are_those_of_the_dense_formula() {
     }
 }
 
+/// Directions that A sees but for a share of 1e-3 to 1e-16: the posterior has axes that are orthonormal, and is the dense one.
+#[test]
+fn axes_of_a_posterior_are_orthonormal_however_little_is_not_seen() {
+    let a = normals(20, 2, 7);
+    let operator = Operator::matrix(a.clone()).unwrap();
+    // Of the rows' span, and of what is across it.
+    let (_, _, seen) = molrg::linalg::thin_svd(a.view()).unwrap();
+    let across = |mut x: Array1<f64>| {
+        (0..2).for_each(|_| x = &x - &seen.dot(&seen.t().dot(&x)));
+        let norm = x.dot(&x).sqrt();
+        x / norm
+    };
+    let [w, other] = [0, 1].map(|i| across(normals(21, 2, 7).row(i).to_owned()));
+    for share in [1e-3, 1e-6, 1e-9, 1e-12, 1e-14, 1e-16] {
+        let first = &seen.column(0) * (1.0f64 - share * share).sqrt() + &w * share;
+        let second = &other - &w * w.dot(&other);
+        let second = &second / second.dot(&second).sqrt();
+        let component = Component {
+            weight: 1.0,
+            mean: Array1::zeros(7),
+            basis: ndarray::stack![Axis(1), first, second],
+            variances: array![2.0, 1.0],
+            noise_variance: 0.01,
+        };
+        let mixture = Mixture { components: vec![component] };
+        let posterior = Posterior::new(mixture.clone(), &operator, 0.1).unwrap();
+        let got = &posterior.mixture(array![0.3, -0.8].view()).unwrap().components[0];
+        let gram = got.basis.t().dot(&got.basis);
+        // Products of vectors of 7 numbers, after two factorizations.
+        close(&gram, &Array2::eye(gram.nrows()), 1e-14, &format!("a share of {share:e}"));
+        let (_, _, expected) = dense(&mixture, &a, 0.1, &array![0.3, -0.8]).remove(0);
+        close(&covariance(got), &expected, 1e-12, &format!("a share of {share:e}"));
+    }
+}
+
 #[test]
 fn a_gaussian_measured_in_full_has_kalmans_gain() {
     // One number seen with noise: gain λ/(λ + s²), variance λ s²/(λ + s²).

@@ -231,3 +231,15 @@ fn noise_within_the_union_is_of_the_other_subspaces() {
         }
     }
 }
+
+#[test]
+fn the_trace_of_a_covariance_is_that_of_the_covariance() {
+    let mixture = planted(9, 7, &[2, 3]);
+    let mean = mixture.mean();
+    let covariance = mixture.components.iter().fold(Array2::<f64>::zeros((7, 7)), |sum, c| {
+        sum + (covariance_of(c) + outer(&(&c.mean - &mean))) * c.weight
+    });
+    let trace = covariance.diag().sum();
+    // A few dozen roundings.
+    assert!((mixture.total_variance() / trace - 1.0).abs() < 1e-14, "{} {trace}", mixture.total_variance());
+}

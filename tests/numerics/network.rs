@@ -14,7 +14,7 @@ use molrg::random::{Purpose, normal_rows, row_rng, standard_normals};
 use molrg::scalar::{Dtype, Scalar};
 use molrg::stream::tensors::Values;
 use molrg::stream::{Input, Ledger};
-use ndarray::{Array2, ArrayView2, s};
+use ndarray::{Array1, Array2, ArrayView2, s};
 
 /// One of every architecture with every option, on items of this shape; those with an embedding with classes, too.
 fn architectures() -> Vec<(Architecture, Vec<usize>, Option<Classes>)> {
@@ -397,13 +397,14 @@ fn a_network_file_holds_what_was_written() {
 #[test]
 fn what_a_network_is_told_of_a_row_goes_with_it() {
     let architecture = Architecture::Mlp { width: 10, depth: 2 };
+    let (mean, deviation) = ([0.7, -20.0, 1e3], [2.0, 0.05, 300.0]);
     for about in [true, false] {
         let graph = architecture.graph_given::<f64>(&[3], None, Some(3)).unwrap();
         let p = random_parameters(&graph, 10);
         let network = Network {
             architecture: architecture.clone(),
             classes: None,
-            condition: Some(Condition { width: 3, mean: 0.7, deviation: 2.0, about }),
+            condition: Some(Condition { mean: mean.to_vec(), deviation: deviation.to_vec(), about }),
             preconditioning: Preconditioning::Edm,
             sigma_data: 0.6,
             average: Values::new(p.clone()),
@@ -415,10 +416,11 @@ fn what_a_network_is_told_of_a_row_goes_with_it() {
         let (x, u, v) = (random_rows(11, 5, 3), random_rows::<f64>(12, 5, 3), random_rows(13, 5, 3));
         assert!(denoiser.denoise_rows(x.view(), 0, 0.8).is_err());
         let d = denoiser.denoised_given(x.view(), 0.8, u.view());
-        // By the formulas: x less u where it is learned so, u centred and of unit size.
+        // By the formulas: x less u where it is learned so, each of u centred and of unit size.
         let form = Preconditioning::Edm.at(0.8, 0.6);
         let less = if about { &x - &u } else { x.clone() };
-        let seen = u.mapv(|u| (u - 0.7) / 2.0);
+        let each = |of: [f64; 3]| Array1::from(of.to_vec());
+        let seen = (&u - &each(mean)) / each(deviation);
         let noise = [0.25 * 0.8f64.ln(); 5];
         let scaled = &less * form.input;
         let f =
@@ -446,5 +448,30 @@ fn what_a_network_is_told_of_a_row_goes_with_it() {
         let (split, rest) = denoiser.split_rows(x.view(), 0, 0.8).unwrap();
         assert!(relative(&flat(&(split + rest)), &flat(&x)) < 1e-13);
         assert!(denoiser.denoise_rows(x.view(), 1, 0.8).is_err() && denoiser.denoise(x.view(), 0.8).is_err());
+    }
+}
+
+/// A mean and a deviation of each number, or one of all, as files had them at first.
+#[test]
+fn conditions_are_read_as_they_are_written() {
+    let read = |mean: &str, std: &str, about: &str| {
+        let entry = |key: &str| match key {
+            "condition" => Some("3"),
+            "condition_mean" => Some(mean),
+            "condition_std" => Some(std),
+            "about_condition" => Some(about),
+            _ => None,
+        };
+        // Their texts live as long as the call.
+        Condition::from_metadata(entry, 3).map(Option::unwrap)
+    };
+    let each = Condition { mean: vec![0.1, -2e-7, 1e9 / 3.0], deviation: vec![3e-5, 1.5, 7e11], about: true };
+    let text = each.to_metadata();
+    assert_eq!(read(&text[1].1, &text[2].1, &text[3].1).unwrap(), each);
+    let one = read("0.5", "2", "false").unwrap();
+    assert_eq!(one, Condition { mean: vec![0.5; 3], deviation: vec![2.0; 3], about: false });
+    for (mean, std) in [("0,1", "1"), ("0", "1,0,1"), ("nan", "1"), ("0", "inf"), ("0,,1", "1"), ("", "1")] {
+        let error = read(mean, std, "true").unwrap_err().to_string();
+        assert!(error.contains("lack a proper condition_"), "{mean} {std}: {error}");
     }
 }

@@ -158,7 +158,14 @@ fn networks<T: Scalar>() -> Vec<(&'static str, Graph<T>)> {
     let conditional = conditional().into_iter();
     let conditional = conditional.map(|(name, a, item)| (name, a.graph_of(&item, Some(CLASSES)).unwrap()));
     let mlp = Architecture::Mlp { width: 10, depth: 2 };
-    let told = [("mlp-condition", mlp.graph_given(&[7], None, Some(4)).unwrap())];
+    let unet = Architecture::UNet { width: 4, mult: vec![1, 2], blocks: 1, padding: Padding::Zero };
+    let uvit = Architecture::UVit { width: 6, depth: 3, patch: 2 };
+    let told = [
+        ("mlp-condition", mlp, vec![7]),
+        ("unet-condition", unet, vec![4, 6, 1]),
+        ("uvit-condition", uvit, vec![4, 6, 2]),
+    ];
+    let told = told.map(|(name, a, item)| (name, a.graph_given(&item, None, Some(4)).unwrap()));
     plain.chain(conditional).chain(told).collect()
 }
 

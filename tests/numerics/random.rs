@@ -6,7 +6,7 @@ use molrg::scalar::Scalar;
 use rand::Rng;
 use serde_json::Value;
 
-const PURPOSES: [(&str, Purpose); 19] = [
+const PURPOSES: [(&str, Purpose); 21] = [
     ("bases", Purpose::Bases),
     ("means", Purpose::Means),
     ("labels", Purpose::Labels),
@@ -26,6 +26,8 @@ const PURPOSES: [(&str, Purpose); 19] = [
     ("particles", Purpose::Particles),
     ("bridges", Purpose::Bridges),
     ("free-paths", Purpose::FreePaths),
+    ("bridge-start", Purpose::BridgeStart),
+    ("bridge-times", Purpose::BridgeTimes),
 ];
 
 #[test]

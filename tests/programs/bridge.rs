@@ -175,14 +175,44 @@ fn a_network_leads_two_coordinates() {
         &["cut.csv", "take the table whole"],
     );
     let mut other = lines.clone();
-    other.swap(2, 3);
+    let last = lines.len() - 1;
+    other.swap(last - 1, last);
     place.put("other.csv", other.join("\n") + "\n");
     refused(
         &place,
         "bridge sample other.csv --target 1,1 -n 2 -o x.npy",
         1,
-        &["line 3", "parameter 2 where 1"],
+        &[
+            &format!("line {last}"),
+            &format!("parameter {} where parameter {} should follow", last - 11, last - 12),
+        ],
+    );
+    let without = lines.iter().filter(|line| !line.contains(",start,")).map(|line| format!("{line}\n"));
+    place.put("without.csv", without.collect::<String>());
+    refused(&place, "bridge sample without.csv --target 1,1 -n 2 -o x.npy", 1, &["0 coordinates"]);
+    place.put("flat.csv", text.replacen(lines[7], &lines[7].replace(",y_mean,0,", ",y_mean,2,"), 1));
+    refused(
+        &place,
+        "bridge sample flat.csv --target 1,1 -n 2 -o x.npy",
+        1,
+        &["line 8", "y_mean 2 where y_mean 0"],
     );
     place.put("wide.csv", text.replace(",16,1,", ",4000,60,"));
     refused(&place, "bridge sample wide.csv --target 1,1 -n 2 -o x.npy", 1, &["wide.csv"]);
+}
+
+/// Coordinates that begin far from each other are each counted by their own mean and deviation.
+#[test]
+fn a_target_is_far_from_the_ends_of_its_own_coordinate() {
+    let place = Place::new();
+    place.out("bridge fit --system brownian --start=0,50 -n 640 --steps 8 --kind mlp --width 4 --depth 0 -q -o fit.csv");
+    let far = |target: &str| {
+        place
+            .run(&format!("bridge sample fit.csv --target={target} -n 1 -o x.npy"))
+            .err
+            .contains("deviations from the mean")
+    };
+    // Ends are N(0, 1) and N(50, 1): as of both together, 25 ± 25, none of these is far.
+    assert!(!far("0.5,49"));
+    assert!(far("9,50") && far("0,41") && far("50,0"));
 }

@@ -195,3 +195,46 @@ fn what_has_no_meaning_is_refused() {
         refused(&place, line, code, words);
     }
 }
+
+/// What the sampler's settings make of states is told: steps of the guidance that are too long for the noise, and noise levels that
+/// the network has not learned.
+#[test]
+fn states_that_mean_nothing_are_told() {
+    let place = Place::new();
+    place.out("sde --system ou -n 500 --steps 1 --dt 0.5 -o pairs.npy");
+    place.out("npy cat pairs.npy --cols ..1 -o before.npy");
+    place.out("npy cat pairs.npy --cols 1.. -o after.npy");
+    let fit = "dae-fit after.npy --condition before.npy --kind mlp --width 8 --depth 1 --steps 200 -q";
+    place.out(&format!("{fit} --loss interpolant -o moves.st"));
+    place.out(&format!("{fit} --loss uniform --sigma-range 0.02,3 -o low.st"));
+    place.out(&format!("{fit} --loss edm -o edm.st"));
+    place.out("sde --system ou --dt 0.5 -n 3 --steps 2 --observations seen.npy --seed 5 -o paths.npy");
+    let said = |model: &str, flags: &str| {
+        let line = format!(
+            "assimilate seen.npy --system ou --method flowdas --model {model} --particles 20 --estimates 5 {flags} -o x.npy"
+        );
+        let done = place.run(&line);
+        assert_eq!(done.code, Some(0), "{line}: {}", done.err);
+        done.err
+    };
+    assert_eq!(said("moves.st", "--steps 30"), "");
+    let astray = said("moves.st", "--steps 30 --noise-std 0.043");
+    assert!(
+        astray.contains("of 9 states were reached by members that went over 10 times as far"),
+        "{astray}"
+    );
+    let line = "assimilate seen.npy --system ou --method flowdas --model moves.st --particles 20 --steps 30 --noise-std 0.01 -o x.npy";
+    refused(&place, line, 1, &["step 1", "grow without end", "--steps"]);
+    // σ = (1 − s)/s^1.5 is above 3 below s = 0.36, 10 of 29 steps; at s = 1/30 it is 158.8, and then 52.1.
+    let levels = said("low.st", "--steps 30");
+    assert!(
+        levels.contains("10 of 29 noise levels, up to 158.8") && levels.contains("--loss uniform"),
+        "{levels}"
+    );
+    let levels = said("edm.st", "--steps 30");
+    assert!(
+        levels.contains("1 of 29 noise levels, up to 158.8") && levels.contains("--loss edm"),
+        "{levels}"
+    );
+    assert_eq!(said("edm.st", "--steps 15"), "");
+}

@@ -220,3 +220,54 @@ fn what_does_not_fit_is_told_in_one_line() {
     place.out("mixture pool truth.st -o one.st");
     place.out("restore one.st seen.npy --operator downsample:2 --noise-std 0.1 --method dcdp --solver exact -o x.npy");
 }
+
+/// Where a --data-std far too small has pigdm run away, that is told, with noise and without; where it does no harm, nothing is.
+#[test]
+fn estimates_that_ran_away_are_told() {
+    let place = Place::new();
+    place.out(
+        "molrg-gen -d 16 -r 4 -n 40 --noise-std 0.7 --shape 4,4 --dtype f64 --truth truth.st -o clean.npy",
+    );
+    let said = |noise: f64, data: f64| {
+        let operator = format!("--operator downsample:2 --noise-std {noise}");
+        place.out(&format!("measure clean.npy {operator} -o seen.npy"));
+        let done = place
+            .run(&format!("restore truth.st seen.npy {operator} --method pigdm --data-std {data} -o x.npy"));
+        assert_eq!(done.code, Some(0), "{}", done.err);
+        (done.err, rmse(&place, "x.npy", "clean.npy"))
+    };
+    for noise in [0.03, 0.0] {
+        // Of numbers of some 0.9 that are seen through a mean of four, 1.0 is what the exact posterior's draws are off.
+        let (err, off) = said(noise, 0.9);
+        assert!(err.is_empty() && off < 1.3, "{noise}: {off} {err}");
+        let (err, off) = said(noise, 0.03);
+        assert!(err.contains("gone astray") && err.contains("--data-std"), "{noise}: {off} {err}");
+        assert!(off > 100.0, "{noise}: {off}");
+    }
+    let (err, off) = said(0.3, 0.03);
+    assert!(err.is_empty() && off < 1.3, "{off} {err}");
+}
+
+/// Points that are not at the noise level of --from.
+#[test]
+fn points_at_another_noise_level_are_told() {
+    let place = stocked();
+    let said = |line: &str| {
+        let done = place.run(&format!("pf-sample truth.st {line} -o x.npy"));
+        assert_eq!(done.code, Some(0), "{line}: {}", done.err);
+        done.err
+    };
+    place.out("pf-sample truth.st -n 80 --until 5 -o at5.npy");
+    place.out("pf-sample truth.st --noise clean.npy --encode --until 5 -o encoded5.npy");
+    for points in ["at5.npy", "encoded5.npy"] {
+        assert_eq!(said(&format!("--noise {points} --from 5")), "");
+    }
+    // Clean data have some 0.25; encoded, as they are of rank 3 without noise, some 1.4 in 48 numbers.
+    let clean = said("--noise clean.npy --from 5");
+    assert!(clean.contains("--from 5") && clean.contains("look like data without noise"), "{clean}");
+    // Where noise is of their size nothing is told apart.
+    assert_eq!(said("--noise clean.npy --from 0.3"), "");
+    let high = said("--noise at5.npy --from 0.3");
+    assert!(high.contains("--from 0.3") && high.contains("higher level"), "{high}");
+    assert_eq!(said("--noise at5.npy --from 5 --rows 3..4"), "");
+}

@@ -4,6 +4,7 @@ mod bridge;
 mod checkpoints;
 mod classes;
 mod collapse;
+mod conditions;
 mod data;
 mod directions;
 mod dynamics;

@@ -105,8 +105,11 @@ impl Checkpoints {
         let (parameters, average) = (network.parameters.into_vec(), network.average.into_vec());
         let state = State { step, parameters, average, first: first.into_vec(), second: second.into_vec() };
         ensure!(
-            network.sigma_data == trainer.sigma_data && network.preconditioning == trainer.preconditioning(),
-            "{shown}: damaged: its sigma_data or preconditioning is not that of this run"
+            network.sigma_data == trainer.sigma_data
+                && network.preconditioning == trainer.preconditioning()
+                && network.condition == run.condition,
+            "{shown}: its sigma_data, preconditioning or scales of conditions are not those of this run: it is damaged, or of \
+             another version; give another --checkpoint directory"
         );
         trainer.restore(state).with_context(|| shown.to_string())
     }

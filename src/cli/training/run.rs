@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use ndarray::Array2;
+use ndarray::{Array1, Array2};
 use sha2::{Digest, Sha256};
 
 use super::TrainingArgs;
@@ -16,14 +16,13 @@ use crate::cli::{Job, Stopped, usage};
 use crate::denoiser::Model;
 use crate::denoiser::model::Kind;
 use crate::denoiser::network::Network;
+use crate::linalg::column_means;
 use crate::network::{Architecture, Classes, Condition};
 use crate::scalar::{Scalar, le_bytes};
 use crate::schedule::SIGMAS;
 use crate::stream::tensors::Values;
 use crate::stream::{Table, image_text};
-use crate::training::{
-    Average, Batch, Course, Labels, Loss, Settings, State, Trainer, deviation, mean_of_all,
-};
+use crate::training::{Average, Batch, Course, Labels, Loss, Settings, State, Trainer};
 
 /// Columns of the report of a trained network; the loss is the mean over the log's last interval.
 pub const NETWORK_REPORT: &[&str] = &["kind", "parameters", "steps", "loss"];
@@ -66,14 +65,14 @@ impl TrainingArgs {
         let Samples { name, item_shape, rows: mut data, labels, conditions } = samples;
         let classes = labels.as_ref().map(|(_, classes)| *classes);
         let record = record(settings, &data, labels.as_ref().map(|(labels, _)| labels), conditions.as_ref());
-        let condition = conditions.as_ref().map(|u| told(settings.loss, &mut data, u)).transpose()?;
-        let width = condition.map(|told| told.width);
+        let condition = conditions.as_ref().map(|u| told(job, settings.loss, &mut data, u)).transpose()?;
+        let width = condition.as_ref().map(Condition::width);
         let graph = architecture.graph_given::<T>(&item_shape, classes, width).map_err(usage)?;
         let mut trainer = Trainer::new(graph, &item_shape, data, settings.clone()).with_context(|| name)?;
         if let Some((labels, _)) = labels {
             trainer = trainer.labelled(labels)?;
         }
-        if let Some((told, u)) = condition.zip(conditions) {
+        if let Some((told, u)) = condition.as_ref().zip(conditions) {
             trainer = trainer.conditioned(told.seen(u.view()))?;
         }
         let [data, parameters, activations] = trainer.memory().map(|b| b as f64 / 1e6);
@@ -84,7 +83,7 @@ impl TrainingArgs {
             trainer.parameter_count(),
             image_text(&item_shape),
             classes.map_or(String::new(), |classes| format!(" in {} classes", classes.count)),
-            condition.map_or(String::new(), |told| format!(" given {} numbers", told.width)),
+            condition.as_ref().map_or(String::new(), |told| format!(" given {} numbers", told.width())),
             trainer.sigma_data,
         ));
         let spread = trainer.sigma_data;
@@ -182,7 +181,7 @@ impl TrainingArgs {
 }
 
 /// What a network is told by conditions of its rows, which become less them where they are learned so.
-fn told<T: Scalar>(loss: Loss, rows: &mut Array2<T>, conditions: &Array2<T>) -> Result<Condition> {
+fn told<T: Scalar>(job: &Job, loss: Loss, rows: &mut Array2<T>, conditions: &Array2<T>) -> Result<Condition> {
     let width = conditions.ncols();
     ensure!(
         loss != Loss::Interpolant || width == rows.ncols(),
@@ -190,17 +189,42 @@ fn told<T: Scalar>(loss: Loss, rows: &mut Array2<T>, conditions: &Array2<T>) -> 
         rows.ncols()
     );
     ensure!(width <= Condition::MOST, "--condition: {width} numbers a row; at most {}", Condition::MOST);
-    let (deviation, first) = (deviation(conditions.view()), conditions.first());
+    let mean = column_means(conditions.view());
+    let mut squares = Array1::<f64>::zeros(width);
+    for row in conditions.outer_iter() {
+        let pairs = row.iter().zip(&mean);
+        squares.iter_mut().zip(pairs).for_each(|(sum, (u, mean))| *sum += (u.wide() - mean).powi(2));
+    }
+    let (mut mean, mut deviation) = (mean.to_vec(), (squares / conditions.nrows() as f64).sqrt().to_vec());
+    let first = conditions.row(0);
+    let same: Vec<usize> =
+        (0..width).filter(|&j| conditions.column(j).iter().all(|u| *u == first[j])).collect();
     ensure!(
-        SIGMAS.contains(&deviation) && conditions.iter().any(|v| Some(v) != first),
-        "--condition: its numbers are all the same, or too large or small to learn from (their deviation is {deviation})"
+        same.len() < width,
+        "--condition: its numbers are all the same, or its rows are, of which nothing can be learned"
     );
-    let mean = mean_of_all(conditions.view());
+    for &j in &same {
+        (mean[j], deviation[j]) = (first[j].wide(), 1.0);
+    }
+    if let Some(j) = same.first() {
+        job.warn(&format!(
+            "--condition: {} of its {width} columns have one number in all rows (the first is column {j}, {}): nothing is \
+             learned of them, and other numbers there will have an effect of chance; leave such columns out (npy cat --cols)",
+            same.len(),
+            first[*j]
+        ));
+    }
+    if let Some(j) = deviation.iter().position(|s| !SIGMAS.contains(s)) {
+        bail!(
+            "--condition: the numbers of its column {j} are too large or small to learn from (their deviation is {})",
+            deviation[j]
+        );
+    }
     let about = loss.is_of_transitions() && width == rows.ncols();
     if about {
         *rows -= conditions;
     }
-    Ok(Condition { width, mean, deviation, about })
+    Ok(Condition { mean, deviation, about })
 }
 
 /// What makes a run: two with the same record are the same run.
@@ -328,7 +352,7 @@ impl Run {
         let network = Network {
             architecture: self.architecture.clone(),
             classes: self.classes,
-            condition: self.condition,
+            condition: self.condition.clone(),
             preconditioning: trainer.preconditioning(),
             sigma_data: trainer.sigma_data,
             average: Values::new(average),

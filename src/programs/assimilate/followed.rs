@@ -29,6 +29,8 @@ pub struct Step {
     pub deviation: Vec<f64>,
     /// 1/Σw² of particles.
     pub effective: Option<f64>,
+    /// How far members of flowdas went on their way there, over how far they go of themselves.
+    pub farthest: f64,
     /// Means over coordinates.
     pub squared_error: Option<f64>,
     pub distance: Option<Distance>,
@@ -93,13 +95,15 @@ impl Step {
     fn of(belief: &Belief, truth: Option<ArrayView1<f64>>) -> Step {
         let (mean, variance) = belief.moments();
         let deviation = variance.iter().map(|v| v.sqrt()).collect();
-        let mut step = Step { mean, deviation, effective: None, squared_error: None, distance: None };
+        let farthest = if let Belief::Ensemble { farthest, .. } = belief { *farthest } else { 0.0 };
+        let mut step =
+            Step { mean, deviation, effective: None, farthest, squared_error: None, distance: None };
         let Some(truth) = truth else { return step };
         let share = 1.0 / truth.len() as f64;
         let mut sum = Distance { crps: 0.0, wasserstein: 0.0 };
         for (i, x) in truth.iter().enumerate() {
             let far = match belief {
-                Belief::Ensemble { states, weights } => {
+                Belief::Ensemble { states, weights, .. } => {
                     of_members(states.row(i).iter().copied(), weights, *x)
                 }
                 Belief::Normal { .. } => of_normal(step.mean[i], step.deviation[i], *x),

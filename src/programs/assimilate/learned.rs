@@ -81,7 +81,9 @@ impl LearnedArgs {
         let (Some(name), mean) = (self.model.as_deref(), method == Filter::Regression) else {
             return Ok(None);
         };
-        let network = job.transition(name, dim, mean)?;
+        // A mean sees no noise.
+        let levels = if mean { Vec::new() } else { sampler.levels() };
+        let network = job.transition(name, dim, mean, &levels)?;
         let threads = rayon::current_num_threads();
         room(&[members, self.estimates as usize + 8, dim, threads], "--particles and --estimates")?;
         room(&[members, network.bytes_per_row() / 8 + 1, threads], "--particles of this network")?;

@@ -3,8 +3,9 @@
 mod followed;
 mod learned;
 mod scores;
+mod seen;
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow, ensure};
@@ -14,6 +15,7 @@ use ndarray::Array2;
 use followed::{Followed, Step};
 use learned::LearnedArgs;
 use scores::Scores;
+use seen::{paths, times_of};
 
 use crate::blocks::room;
 use crate::cli::{Job, ObservationArgs, Program, Source, SystemArgs, count, usage};
@@ -162,40 +164,11 @@ impl Arguments {
             },
         )?;
         followed.held(scores.paths())?;
-        if let Some(text) = scores.collapse() {
-            job.warn(&text);
-        }
+        [scores.collapse(), scores.overshoot()].iter().flatten().for_each(|text| job.warn(text));
         report.map(|table| scores.write(table)).transpose()?;
         deviations.map(ArrayWriter::finish).transpose()?;
         means.finish()
     }
-}
-
-/// T + 1, of rows that hold so many observed numbers at each time.
-fn times_of(rows: &Rows, count: usize) -> Result<usize> {
-    let (width, shape) = (rows.width(), rows.item_shape());
-    ensure!(
-        width.is_multiple_of(count) && (shape.len() < 2 || *shape == [width / count, count]),
-        "{}: items of shape {shape:?}, but {count} numbers are seen of each state; give what sde --observations wrote with the \
-         same --observe",
-        rows.name()
-    );
-    Ok(width / count)
-}
-
-/// The paths that were seen.
-fn paths(job: &Job, name: &OsStr, seen: &Rows, width: usize) -> Result<Array2<f64>> {
-    let mut paths = job.rows(Some(name))?;
-    ensure!(
-        paths.width() == width,
-        "{}: rows of {} numbers, where states of {} have {width}; give the paths that were seen",
-        paths.name(),
-        paths.width(),
-        seen.name()
-    );
-    let (name, paths) = (paths.name().to_string(), paths.read_all::<f64>()?);
-    ensure!(paths.nrows() > 0, "{name}: no rows; give the paths that were seen");
-    Ok(paths)
 }
 
 /// A row of an output.

@@ -9,6 +9,9 @@ use crate::stream::Table;
 /// So few equal weights are no law of a state.
 const FEW: f64 = 10.0;
 
+/// States that go so many times further than they do of themselves have been driven there: of normal noise none is that far.
+const FAR: f64 = 10.0;
+
 /// Means over paths at one step.
 #[derive(Clone, Copy, Debug, Default)]
 struct Score {
@@ -25,13 +28,22 @@ pub struct Scores {
     /// States whose weights say as much as [`FEW`] equal ones or fewer, and the least: number, row, step.
     collapsed: u64,
     least: (f64, u64, usize),
+    /// States whose members went further than [`FAR`] on the way, and the farthest: times, row, step.
+    astray: u64,
+    farthest: (f64, u64, usize),
 }
 
 impl Scores {
     pub const COLUMNS: [&str; 5] = ["step", "score", "value", "std_error", "n"];
 
     pub fn new(times: usize) -> Scores {
-        Scores { steps: vec![Score::default(); times], collapsed: 0, least: (f64::INFINITY, 0, 0) }
+        Scores {
+            steps: vec![Score::default(); times],
+            collapsed: 0,
+            least: (f64::INFINITY, 0, 0),
+            astray: 0,
+            farthest: (0.0, 0, 0),
+        }
     }
 
     pub fn add(&mut self, row: u64, steps: &[Step]) {
@@ -48,6 +60,10 @@ impl Scores {
                 self.collapsed += u64::from(effective < FEW);
                 self.least = if effective < self.least.0 { (effective, row, k) } else { self.least };
             }
+            self.astray += u64::from(step.farthest > FAR);
+            if step.farthest > self.farthest.0 {
+                self.farthest = (step.farthest, row, k);
+            }
         }
     }
 
@@ -56,14 +72,32 @@ impl Scores {
         self.steps.first().map_or(0, |score| score.variance.n)
     }
 
+    fn states(&self) -> u64 {
+        self.paths() * self.steps.len() as u64
+    }
+
     /// What to say where weights have come down to a few particles.
     pub fn collapse(&self) -> Option<String> {
-        let ((least, row, step), all) = (self.least, self.paths() * self.steps.len() as u64);
+        let ((least, row, step), all) = (self.least, self.states());
         (self.collapsed > 0).then(|| {
             format!(
                 "{} of {all} states rest on fewer than {FEW} particles (1/Σw²; the fewest {least:.1}, of row {row} at step \
                  {step}), and their means and deviations on chance; give more --particles",
                 self.collapsed
+            )
+        })
+    }
+
+    /// What to say where members of flowdas ran away on their way, and came back.
+    pub fn overshoot(&self) -> Option<String> {
+        let ((farthest, row, step), all) = (self.farthest, self.states());
+        (self.astray > 0).then(|| {
+            format!(
+                "{} of {all} states were reached by members that went over {FAR} times as far on the way as the model's states \
+                 do (the farthest {farthest:.2e} times, of row {row} at step {step}): steps of the guidance are too long for this \
+                 noise, and what is told of these states may be far off; give more --steps, a larger --noise-std, or a smaller \
+                 --step-size",
+                self.astray
             )
         })
     }

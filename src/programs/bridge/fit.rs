@@ -6,13 +6,12 @@ use anyhow::{Result, anyhow, ensure};
 use clap::{Args, ValueEnum};
 
 use super::mlp::NetworkArgs;
-use super::setting::ModeArg;
 use super::table::FITTED;
-use super::{ScoreArgs, SettingArgs};
+use super::{ScoreArgs, SettingArgs, report};
 use crate::blocks::room;
 use crate::bridge::control::powers;
 use crate::bridge::paths::simulate;
-use crate::bridge::regression::Regression;
+use crate::bridge::regression::{Regression, Step};
 use crate::cli::{Job, Program, Source, count, usage};
 
 /// Fit the control u(t_k, x; y) by least squares of free paths' scores.
@@ -23,7 +22,7 @@ use crate::cli::{Job, Program, Source, count, usage};
 /// free paths end near the target, the polynomial goes on from others.
 ///
 /// --kind mlp, in as many dimensions as --start has numbers: a network for all steps, trained by Adam on every path once; a
-/// row a parameter.
+/// row a number of it: where paths began, their scales and the parameters.
 ///
 /// --report: a row a step: the scores' variance, the share of it that is explained, and the share that would be of numbers
 /// that have nothing to do with the paths. Of a network both are of 1024 paths that it has not seen.
@@ -58,9 +57,6 @@ enum Kind {
 const BLOCK: usize = 256;
 /// Paths that say what scale numbers have.
 const FIRST: usize = 1024;
-/// What is explained means something from so many times chance on.
-const BEYOND_CHANCE: f64 = 2.0;
-pub(super) const REPORT: [&str; 6] = ["step", "time", "score_variance", "explained", "by_chance", "n"];
 
 impl Program for Arguments {
     fn run(self, job: &Job) -> Result<()> {
@@ -85,7 +81,7 @@ impl Program for Arguments {
         let held = 5 * rayon::current_num_threads() + 1;
         room(&[held, setting.steps, p * (p + 2) + 3 * BLOCK], "--steps")?;
         let mut table = job.table(&FITTED)?;
-        let mut report = self.report.as_ref().map(|path| job.side_table(path, &REPORT)).transpose()?;
+        let report = self.report.as_ref().map(|path| job.side_table(path, &report::COLUMNS)).transpose()?;
         let simulated = |rows| simulate(&setting, mode, &[start], rows, job.shared.seed);
         let mut regression = Regression::new(&simulated(0..n.min(FIRST) as u64)?, self.degree);
         let scaled = regression.clone();
@@ -100,12 +96,13 @@ impl Program for Arguments {
             },
         )?;
         let steps = regression.solve()?;
-        let told: Vec<_> = steps.iter().map(|s| (s.explained, s.by_chance)).collect();
-        warn(
-            job,
-            &told,
-            if self.scores.mode == ModeArg::Average { "a lower --degree" } else { "--mode average" },
-        );
+        let told = |step: &Step| report::Step {
+            variance: step.variance,
+            explained: step.explained,
+            by_chance: step.by_chance,
+        };
+        let told: Vec<_> = steps.iter().map(told).collect();
+        report::warn(job, &told, &self.scores, "a lower --degree");
         let (system, mode) = (setting.system.to_string(), self.scores.mode.name());
         for (k, step) in steps.iter().enumerate() {
             let scales = &step.polynomial.scales;
@@ -117,33 +114,8 @@ impl Program for Arguments {
                 row.extend([(i as usize).into(), (j as usize).into(), c.into(), error.into()]);
                 table.row(&row)?;
             }
-            if let Some(report) = &mut report {
-                let [variance, explained, by_chance] = [step.variance, step.explained, step.by_chance];
-                let time = setting.time(k);
-                report.row(&[
-                    k.into(),
-                    time.into(),
-                    variance.into(),
-                    explained.into(),
-                    by_chance.into(),
-                    n.into(),
-                ])?;
-            }
         }
-        report.map_or(Ok(()), |report| report.finish())?;
+        report.map_or(Ok(()), |table| report::write(table, &setting, &told, n))?;
         table.finish()
-    }
-}
-
-/// Of each step what is explained, and would be by chance.
-pub(super) fn warn(job: &Job, steps: &[(f64, f64)], or: &str) {
-    let nothing = |(explained, by_chance): &&(f64, f64)| *explained <= BEYOND_CHANCE * by_chance;
-    let count = steps.iter().filter(nothing).count();
-    if let Some((explained, by_chance)) = steps.iter().find(nothing).filter(|_| 10 * count > steps.len()) {
-        job.warn(&format!(
-            "at {count} of {} steps the fit explains about what it would by chance, as {explained:.1e} of the scores' variance \
-             where chance has {by_chance:.1e}: the control there is noise; give more paths, or {or}",
-            steps.len(),
-        ));
     }
 }

@@ -6,9 +6,9 @@ use anyhow::{Result, anyhow};
 use clap::Args;
 use ndarray::s;
 
-use super::fit::{REPORT, warn};
 use super::network::{COLUMNS, DEEPEST, WIDEST, write};
-use super::setting::{ModeArg, ScoreArgs};
+use super::report;
+use super::setting::ScoreArgs;
 use crate::blocks::room;
 use crate::bridge::network::{Size, Training};
 use crate::bridge::paths::simulate;
@@ -51,36 +51,22 @@ impl NetworkArgs {
         room(&[4, size.parameters(start.len())], "--width, --depth and --start")?;
         room(&[3 * UNSEEN as usize, setting.steps + 1, start.len()], "--steps and --start")?;
         let mut table = job.table(&COLUMNS)?;
-        let mut report = report.map(|path| job.side_table(path, &REPORT)).transpose()?;
+        let report = report.map(|path| job.side_table(path, &report::COLUMNS)).transpose()?;
         let training =
             Training { setting, mode: scores.mode.mode(), size, paths, lr: self.lr, seed: job.shared.seed };
         let mut progress = job.progress(Some(training.steps()), "steps");
         let control = training.run(start, |_| progress.advance(1))?;
-        let explained = explained(&training, &control)?;
-        let told: Vec<_> = explained.iter().map(|(_, explained)| (*explained, 0.0)).collect();
-        warn(job, &told, if scores.mode == ModeArg::Average { "another --lr" } else { "--mode average" });
-        if let Some(report) = &mut report {
-            for (k, (variance, explained)) in explained.into_iter().enumerate() {
-                let time = setting.time(k);
-                report.row(&[
-                    k.into(),
-                    time.into(),
-                    variance.into(),
-                    explained.into(),
-                    0.0.into(),
-                    UNSEEN.into(),
-                ])?;
-            }
-        }
+        let steps = explained(&training, &control)?;
+        report::warn(job, &steps, scores, "another --lr");
         write(&mut table, &control, scores.mode.name())?;
-        report.map_or(Ok(()), |report| report.finish())?;
+        report.map_or(Ok(()), |table| report::write(table, &setting, &steps, UNSEEN as usize))?;
         table.finish()
     }
 }
 
 /// At every step, of paths that come after those of training: the scores' variance, and 1 − E‖S − u‖²/E‖S − E S‖², which is
 /// below 0 where their mean would be nearer.
-fn explained(training: &Training, control: &NetworkControl) -> Result<Vec<(f64, f64)>> {
+fn explained(training: &Training, control: &NetworkControl) -> Result<Vec<report::Step>> {
     let Training { setting, mode, paths, seed, .. } = *training;
     let d = control.start.len();
     let unseen = simulate(&setting, mode, &control.start, paths..paths + UNSEEN, seed)?;
@@ -96,7 +82,8 @@ fn explained(training: &Training, control: &NetworkControl) -> Result<Vec<(f64, 
             total += (&s - &mean).mapv(|v| v * v).sum();
         }
         let variance = total / ((UNSEEN - 1) as f64 * d as f64);
-        (variance, if total > 0.0 { 1.0 - left / total } else { 0.0 })
+        let explained = if total > 0.0 { 1.0 - left / total } else { 0.0 };
+        report::Step { variance, explained, by_chance: 0.0 }
     };
     Ok((0..setting.steps).map(of_step).collect())
 }

@@ -5,6 +5,7 @@ pub mod fit;
 mod mlp;
 mod network;
 mod reader;
+mod report;
 pub mod sample;
 pub mod score;
 mod setting;

@@ -1,53 +1,43 @@
-//! A network as a table: its parameters, one a row.
+//! A network as a table: where its paths began, its scales and its parameters, a row a number.
 
-use anyhow::{Result, anyhow, ensure};
+use std::ops::Range;
+
+use anyhow::{Result, ensure};
 
 use super::reader::Reader;
-use super::setting::place;
-use crate::blocks::room;
+use super::setting::places;
+use crate::bridge::control::Scales;
 use crate::bridge::network::Size;
 use crate::bridge::{NetworkControl, Setting};
 use crate::stream::Table;
 
-pub(super) const COLUMNS: [&str; 14] = [
-    "system",
-    "noise_std",
-    "time_end",
-    "start",
-    "mode",
-    "steps",
-    "width",
-    "depth",
-    "x_mean",
-    "x_std",
-    "y_mean",
-    "y_std",
-    "parameter",
-    "value",
-];
+pub(super) const COLUMNS: [&str; 10] =
+    ["system", "noise_std", "time_end", "mode", "steps", "width", "depth", "name", "index", "value"];
 
 /// Most units, layers and coordinates that are read.
 pub(super) const WIDEST: u32 = 4096;
 pub(super) const DEEPEST: u32 = 64;
 const MOST_STEPS: f64 = 1e6;
 
+/// What there is of every coordinate, in the order of the rows.
+const OF_COORDINATES: [&str; 5] = ["start", "x_mean", "x_std", "y_mean", "y_std"];
+
 pub(super) fn write(table: &mut Table, control: &NetworkControl, mode: &str) -> Result<()> {
     let NetworkControl { setting, start, scales, size, parameters, .. } = control;
-    let (system, start) = (setting.system.to_string(), list(start));
-    for (i, &value) in parameters.iter().enumerate() {
-        let mut row = vec![system.as_str().into(), setting.noise_std.into(), setting.horizon.into()];
-        row.extend([start.as_str().into(), mode.into(), setting.steps.into()]);
-        row.extend([size.width.into(), size.depth.into()]);
-        row.extend(scales.map(Into::into));
-        row.extend([i.into(), value.into()]);
-        table.row(&row)?;
+    let system = setting.system.to_string();
+    let scales = |of: fn(&Scales) -> f64| scales.iter().map(of).collect::<Vec<_>>();
+    let of_coordinates =
+        [start.clone(), scales(|s| s.x_mean), scales(|s| s.x_std), scales(|s| s.y_mean), scales(|s| s.y_std)];
+    let all = OF_COORDINATES.iter().zip(&of_coordinates).chain([(&"parameter", parameters)]);
+    for (name, values) in all {
+        for (i, &value) in values.iter().enumerate() {
+            let mut row = vec![system.as_str().into(), setting.noise_std.into(), setting.horizon.into()];
+            row.extend([mode.into(), setting.steps.into(), size.width.into(), size.depth.into()]);
+            row.extend([(*name).into(), i.into(), value.into()]);
+            table.row(&row)?;
+        }
     }
     Ok(())
-}
-
-/// Numbers of one field.
-fn list(values: &[f64]) -> String {
-    values.iter().map(f64::to_string).collect::<Vec<_>>().join(";")
 }
 
 /// A whole number that all rows have.
@@ -68,44 +58,50 @@ pub(super) fn steps(table: &Reader) -> Result<usize> {
     whole(table, "steps", 1.0..=MOST_STEPS)
 }
 
+/// The numbers of a name, which these rows should be.
+fn numbers(table: &Reader, name: &str, rows: Range<usize>) -> Result<Vec<f64>> {
+    let first = rows.start;
+    let number = |row| {
+        let (found, index) = (table.text(row, "name")?, table.number(row, "index")?);
+        ensure!(
+            found == name && index == (row - first) as f64,
+            "{}: {found} {index} where {name} {} should follow; take the table in its order",
+            table.0.place(row),
+            row - first
+        );
+        table.number(row, "value")
+    };
+    rows.map(number).collect()
+}
+
 /// # Errors
-/// Rows that are not those of all parameters of a network, in order; each names its line.
+/// Rows that are not those of all numbers of a network, in order; each names its line.
 pub(super) fn read(table: &Reader, setting: Setting) -> Result<NetworkControl> {
     let size = Size {
         width: whole(table, "width", 1.0..=f64::from(WIDEST))?,
         depth: whole(table, "depth", 0.0..=f64::from(DEEPEST))?,
     };
-    let start: Vec<f64> = table
-        .same("start")?
-        .split(';')
-        .map(|text| text.parse().map_err(|_| anyhow!("{}: start: {text:?} is no number", table.0.place(0))))
-        .collect::<Result<_>>()?;
-    start.iter().try_for_each(|x| place("start", *x))?;
-    let mut scales = [0.0; 4];
-    for (to, name) in scales.iter_mut().zip(["x_mean", "x_std", "y_mean", "y_std"]) {
-        *to = table.common(name, |_, _| Ok(()))?;
+    let rows = table.0.len();
+    let mut d = 0;
+    while d < rows && table.text(d, "name")? == OF_COORDINATES[0] {
+        d += 1;
     }
+    let [coordinates, parameters] = [OF_COORDINATES.len() * d, size.parameters(d)];
     ensure!(
-        scales[1] > 0.0 && scales[3] > 0.0,
-        "{}: x_std and y_std must be above 0; take the table as bridge fit has written it",
-        table.0.place(0)
+        d > 0 && rows == coordinates + parameters,
+        "{}: {rows} rows, where a network of {d} coordinates has {}; take the table whole",
+        table.0.name(),
+        coordinates + parameters
     );
-    room(&[size.parameters(start.len())], "the table's width, depth and start")?;
-    let (rows, expected) = (table.0.len(), size.parameters(start.len()));
-    ensure!(
-        rows == expected,
-        "{}: {rows} rows, where the network has {expected} parameters; take the table whole",
-        table.0.name()
-    );
-    let parameter = |row| {
-        let number = table.number(row, "parameter")?;
-        ensure!(
-            number == row as f64,
-            "{}: parameter {number} where {row} should follow; take the table in its order",
-            table.0.place(row)
-        );
-        table.number(row, "value")
+    let of = |part: usize| numbers(table, OF_COORDINATES[part], part * d..(part + 1) * d);
+    let [start, x_mean, x_std, y_mean, y_std] = [of(0)?, of(1)?, of(2)?, of(3)?, of(4)?];
+    places("start", &start)?;
+    let scales = |j: usize| {
+        let scales = Scales { x_mean: x_mean[j], x_std: x_std[j], y_mean: y_mean[j], y_std: y_std[j] };
+        scales.check().map_err(|e| e.context(table.0.place(2 * d + j)))?;
+        Ok(scales)
     };
-    let parameters = (0..rows).map(parameter).collect::<Result<_>>()?;
+    let scales = (0..d).map(scales).collect::<Result<_>>()?;
+    let parameters = numbers(table, "parameter", coordinates..rows)?;
     Ok(NetworkControl::new(setting, start, scales, size, parameters))
 }

@@ -20,6 +20,11 @@ impl Reader<'_> {
         })
     }
 
+    /// The text of a row under a name.
+    pub fn text(&self, row: usize, name: &str) -> Result<&str> {
+        Ok(self.0.text(row, self.0.column(name)?))
+    }
+
     /// What all rows have alike.
     pub fn same(&self, name: &str) -> Result<&str> {
         let column = self.0.column(name)?;

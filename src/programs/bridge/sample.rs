@@ -9,7 +9,9 @@ use ndarray::{Array2, s};
 
 use super::setting::{places, shape};
 use super::table::control;
+use crate::blocks::room;
 use crate::bridge::Control;
+use crate::bridge::control::Scales;
 use crate::bridge::paths::controlled;
 use crate::cli::{Job, Numbers, Program, Source, parse_list, usage};
 use crate::linalg::cast;
@@ -65,12 +67,16 @@ impl Arguments {
     fn sample<T: Scalar>(&self, job: &Job, control: &Control) -> Result<()> {
         let (start, target) = self.ends(job, control)?;
         let (setting, d) = (control.setting(), start.len());
+        let most = block_rows(setting.steps * d).min(256);
+        // Of every block that is held: noise, paths and these in their type; of each that is computed what a control leaves.
+        let threads = rayon::current_num_threads();
+        room(&[5 * threads + 1, most, 3 * (setting.steps + 1), d], "the control's steps")?;
+        room(&[threads, most, control.numbers_per_row()], "the control's network")?;
         let source = Source::Numbers(job.selected(self.samples));
         let mut output = job.array::<T>(source.len(), &shape(setting.steps + 1, d))?;
         let columns = ["distance", "std_error", "ci_low", "ci_high", "n", "step_noise"];
         let report = self.report.as_ref().map(|path| job.side_table(path, &columns)).transpose()?;
         let mut squares = Amounts::default();
-        let most = block_rows(setting.steps * d).min(256);
         let work =
             |block: crate::cli::Block<f64>| controlled(control, &start, &target, block.rows, job.shared.seed);
         job.each_block(source, most, "paths", work, |_, paths: Array2<f64>| {
@@ -109,22 +115,21 @@ impl Arguments {
                 let start = self.as_many(&self.start, 1, "--start")?;
                 return Ok((start.unwrap_or(vec![0.0]), vec![control.target]));
             }
-            Control::Polynomial(control) => {
-                let scales = &control.steps[0].scales;
-                (vec![control.start], [scales.y_mean, scales.y_std])
-            }
-            Control::Network(control) => (control.start.clone(), [control.scales[2], control.scales[3]]),
+            Control::Polynomial(control) => (vec![control.start], vec![control.steps[0].scales]),
+            Control::Network(control) => (control.start.clone(), control.scales.clone()),
         };
         let target = self
             .as_many(&self.target, begins.len(), "--target")?
             .ok_or_else(|| usage(anyhow!("--target: a fit is for any; say where paths end")))?;
-        let [mean, std] = scales;
-        let away = |y: &f64| (y - mean).abs() / std;
-        if let Some(far) = target.iter().find(|y| away(y) > BEYOND) {
+        let away = |(y, scales): &(&f64, &Scales)| (*y - scales.y_mean).abs() / scales.y_std;
+        let far = target.iter().zip(&scales).enumerate().find(|(_, pair)| away(pair) > BEYOND);
+        if let Some((j, pair @ (y, Scales { y_mean, y_std, .. }))) = far {
+            let which = if target.len() > 1 { format!(" of coordinate {j}") } else { String::new() };
             job.warn(&format!(
-                "--target {far}: {:.1} deviations from the mean of the ends that the fit has seen ({mean:.3} ± {std:.3}): hardly \
-                 any path is near it, and the fit goes on from others; fit paths with more noise, or, of one coordinate, take bridge exact",
-                away(far)
+                "--target {y}{which}: {:.1} deviations from the mean of the ends that the fit has seen ({y_mean:.3} ± {y_std:.3}): \
+                 hardly any path is near it, and the fit goes on from others; fit paths with more noise, or, of one coordinate, take \
+                 bridge exact",
+                away(&pair)
             ));
         }
         Ok((self.as_many(&self.start, begins.len(), "--start")?.unwrap_or(begins), target))

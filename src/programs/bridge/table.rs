@@ -44,7 +44,7 @@ pub(super) fn control(columns: &Columns) -> Result<Control> {
     let system = table.system()?;
     let noise_std = table.common("noise_std", positive)?;
     let horizon = table.common("time_end", positive)?;
-    if columns.column("parameter").is_ok() {
+    if columns.column("index").is_ok() {
         let setting = Setting { system, noise_std, horizon, steps: network::steps(&table)? };
         return network::read(&table, setting).map(Control::Network);
     }
@@ -68,11 +68,7 @@ pub(super) fn control(columns: &Columns) -> Result<Control> {
             y_mean: number("y_mean")?,
             y_std: number("y_std")?,
         };
-        ensure!(
-            scales.x_std > 0.0 && scales.y_std > 0.0,
-            "{}: x_std and y_std must be above 0; take the table as bridge fit has written it",
-            columns.place(rows[0])
-        );
+        scales.check().map_err(|e| e.context(columns.place(rows[0])))?;
         let term = |&row: &usize| {
             Ok((power(row, "x_power")?, power(row, "y_power")?, table.number(row, "coefficient")?))
         };

@@ -51,8 +51,8 @@ use crate::with_dtype;
 /// form that their --loss is published with. The same seed trains the same bytes at any number of threads and
 /// however often it was stopped. linear-vae, vae, gan: generators, which have no denoiser; pf-sample draws from them.
 ///
-/// With --condition an mlp is told numbers of every row, and is the denoiser of rows given these, D(x; σ, u). --loss interpolant
-/// (arXiv 2501.16642) is the squared error of the drift of X_s = (1 − s)u + s²x + √s(1 − s)z, s ~ U(0, 1), from a state u to the
+/// With --condition mlp, unet, resnet and uvit are told numbers of every row, and are the denoiser of rows given these, D(x; σ, u);
+/// each column is scaled by its own mean and deviation. --loss interpolant of mlp (arXiv 2501.16642) is the squared error of the drift of X_s = (1 − s)u + s²x + √s(1 − s)z, s ~ U(0, 1), from a state u to the
 /// next, x: that of a denoiser at σ = (1 − s)/s^(3/2), which is what the model is; assimilate follows paths by it. It is learned of
 /// x − u, whose numbers should be about 1, as z is. --loss regression: the mean of x given u alone.
 ///
@@ -92,8 +92,8 @@ pub struct Arguments {
     /// of every class, and for --solver blocks
     #[arg(long, value_name = "FILE")]
     labels: Option<OsString>,
-    /// What goes with every row, a row of numbers each: for mlp, which learns the denoiser of every condition; of --loss
-    /// interpolant and regression the states that the rows follow
+    /// What goes with every row, a row of numbers each: for mlp, unet, resnet and uvit, which learn the denoiser of every
+    /// condition; of --loss interpolant and regression the states that the rows follow
     #[arg(long, value_name = "FILE")]
     condition: Option<OsString>,
     /// How images lie, for local, unet, resnet and uvit (default: channels last; what looks like channels first is refused)

@@ -139,7 +139,7 @@ impl Arguments {
         let labelled = learns_classes || self.mixture.solver == Some(How::Blocks);
         job.only(labelled, &["--labels"], "it is for mlp, unet, resnet, uvit and --solver blocks")?;
         let told = matches!(task, Task::Network(network, _) if network.takes_condition());
-        job.only(told, &["--condition"], "it is for --kind mlp")?;
+        job.only(told, &["--condition"], "it is for mlp, unet, resnet and uvit")?;
         let drops = learns_classes && self.labels.is_some();
         job.only(drops, &["--drop-label"], "it is for networks with --labels")?;
         job.only(

@@ -142,6 +142,12 @@ impl GuidanceArgs {
                     "--guidance-part with --class FILE: Jacobians are of one class; give one for all rows"
                 )));
             }
+            if [model].into_iter().chain(&unconditional).any(|model| model.condition().is_some()) {
+                return Err(usage(anyhow!(
+                    "--guidance-part: takes Jacobians at points that belong to no row, and the model is told a condition of every \
+                     row; leave it out, so that all of D − D_u guides"
+                )));
+            }
             let has_jacobian = |model: &Model| model.can(Ability::Jvp) || model.can(Ability::Vjp);
             ensure!(
                 [model].into_iter().chain(&unconditional).all(has_jacobian),

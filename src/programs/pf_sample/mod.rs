@@ -2,6 +2,7 @@
 
 mod generated;
 mod guidance;
+mod points;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use anyhow::{Result, anyhow, ensure};
 use clap::Args;
 
 use guidance::{GuidanceArgs, Guides};
+use points::Points;
 
 use crate::cli::{Job, Program, SamplerArgs, Source, noise_level, usage};
 use crate::denoiser::Model;
@@ -81,7 +83,9 @@ impl Program for Arguments {
         let model = job.any_model(self.model.as_deref())?;
         let noise = self.rows(job, &model)?;
         let guides = self.guided.open(job, &model)?;
-        job.has_flow(&model, plan.solver)?;
+        for model in [&model].into_iter().chain(guides.all()) {
+            job.has_flow(model, plan.solver)?;
+        }
         job.class_is_for([&model].into_iter().chain(guides.of_class()))?;
         job.condition_is_for([&model].into_iter().chain(guides.all()))?;
         // Stored latents set the type only when they are wider than the model.
@@ -162,7 +166,7 @@ impl Arguments {
         if !self.encode && self.from.is_none() {
             job.warn_of_start(&model, &plan.sigmas);
         }
-        let item_shape = model.item_shape.clone();
+        let (item_shape, extent) = (model.item_shape.clone(), self.from.and_then(|_| model.extent()));
         let denoiser = self.guided.denoiser::<T>(model, guides)?;
         let denoiser = denoiser.as_ref();
         let (count, levels, dim) = (source.len(), plan.sigmas.len(), denoiser.dim());
@@ -175,7 +179,8 @@ impl Arguments {
         // A row of a trajectory is as wide as all its levels.
         let width = if self.trajectory.is_some() { levels * dim } else { dim };
         let most = at_once(denoiser, count.unwrap_or(usize::MAX), width);
-        let done = Mutex::new((0, Work::default()));
+        let (done, points) = (Mutex::new((0, Work::default())), Points::default());
+        let begin = job.shared.rows.start;
         job.fill(source, most, "samples", outputs, |block| {
             let rows = block.rows.clone();
             // Latents are scaled to the first level; points, and data to encode, are taken as they are.
@@ -184,6 +189,9 @@ impl Arguments {
                 Some(latents) => latents * T::of(plan.sigmas[0]),
                 None => plan.start(job.shared.seed, rows.clone(), dim),
             };
+            if self.from.is_some() && rows.start == begin {
+                points.see(x.view());
+            }
             let trajectory = self.trajectory.is_some().then(|| Trajectory::new(x.nrows(), levels, dim));
             let (work, trajectory) = plan.carry(denoiser, &mut x, rows.start, job.shared.seed, trajectory)?;
             if self.encode && self.until.is_none() {
@@ -195,6 +203,9 @@ impl Arguments {
             done.1 += work;
             Ok([Some(x), trajectory.map(|t| t.points)].into_iter().flatten().collect())
         })?;
+        if let Some(sigma) = self.from {
+            points.tell(job, sigma, extent);
+        }
         if let Some(mut report) = report {
             let (rows, Work { evaluations, accepted, rejected }) =
                 done.into_inner().unwrap_or_else(PoisonError::into_inner);

@@ -14,36 +14,61 @@ pub struct Misfit {
     squares: f64,
     numbers: f64,
     rows: f64,
+    /// Of y.
+    measured: f64,
 }
 
+/// Of measurements without noise, residuals of more than this share of these are told.
+const ASTRAY: f64 = 0.5;
 /// Residuals of more, or less, times s than these are told.
 const FAR: f64 = 1.5;
 const NEAR: f64 = 0.5;
 
 impl Misfit {
     pub fn new() -> Misfit {
-        Misfit { squares: 0.0, numbers: 0.0, rows: 0.0 }
+        Misfit { squares: 0.0, numbers: 0.0, rows: 0.0, measured: 0.0 }
     }
 
     /// That of rows x and their measurements.
     pub fn of(operator: &Operator, x: ArrayView2<f64>, y: ArrayView2<f64>) -> Misfit {
         let residual = &y - &operator.apply(x);
         let squares = residual.iter().map(|v| v * v).sum();
-        Misfit { squares, numbers: y.len() as f64, rows: y.nrows() as f64 }
+        let measured = y.iter().map(|v| v * v).sum();
+        Misfit { squares, numbers: y.len() as f64, rows: y.nrows() as f64, measured }
     }
 
     pub fn add(&mut self, other: &Misfit) {
         self.squares += other.squares;
         self.numbers += other.numbers;
         self.rows += other.rows;
+        self.measured += other.measured;
     }
 
     /// Says where it is not of the size of the noise.
     pub fn tell(&self, job: &Job, method: Method, noise_std: f64) {
-        if self.rows == 0.0 || noise_std == 0.0 {
+        if self.rows == 0.0 {
             return;
         }
-        let (off, per_row) = ((self.squares / self.numbers).sqrt(), self.numbers / self.rows);
+        let way = match method {
+            Method::Dps => "more --steps, or another --step-size",
+            Method::Pigdm => "--data-std as the deviation of the data's numbers, or more --steps",
+            Method::Ddnm => "more --steps, a --sigma-min below the noise, or another --method",
+            _ => "more --rounds, or another --method",
+        };
+        let astray = "the method has gone astray, or the measurements are not of this model";
+        let per_row = self.numbers / self.rows;
+        let [off, measured] = [self.squares, self.measured].map(|sum| (sum / self.numbers).sqrt());
+        if noise_std == 0.0 {
+            if measured > 0.0 && off > ASTRAY * measured {
+                job.warn(&format!(
+                    "estimates are ‖y − A x‖ = {:.3e} from their measurements, which have no noise, {:.2e} of ‖y‖ itself: {astray}; \
+                     give {way}, or the --operator that they were made with",
+                    off * per_row.sqrt(),
+                    off / measured
+                ));
+            }
+            return;
+        }
         let found = format!(
             "estimates are ‖y − A x‖ = {:.3e} from their measurements, {:.3} times the s√m = {:.3e} of --noise-std",
             off * per_row.sqrt(),
@@ -53,15 +78,8 @@ impl Misfit {
         // Of few numbers chance moves it by 1/√(2n).
         let spread = 1.0 / self.numbers.sqrt();
         if off > FAR * noise_std * (1.0 + spread) {
-            let way = match method {
-                Method::Dps => "more --steps, or another --step-size",
-                Method::Pigdm => "--data-std as the deviation of the data\'s numbers, or more --steps",
-                Method::Ddnm => "more --steps, a --sigma-min below the noise, or another --method",
-                _ => "more --rounds, or another --method",
-            };
             job.warn(&format!(
-                "{found}: the method has gone astray, or the measurements are not of this model, scale or noise; give {way}, or \
-                 the --operator and --noise-std that they were made with"
+                "{found}: {astray}, scale or noise; give {way}, or the --operator and --noise-std that they were made with"
             ));
         } else if off < NEAR * noise_std * (1.0 - spread) && method == Method::Dcdp {
             job.warn(&format!(

@@ -137,6 +137,10 @@ const DATA: &[Data] = &[
         name: "the same row four times",
         rows: &[[1.0, -2.0, 0.5]; 4],
         refused: &[&[
+            (
+                "dae-fit whole.npy --kind mlp --width 4 --depth 1 --steps 2 --batch 2 -q --condition",
+                "its rows are, of which nothing can be learned",
+            ),
             ("entropy {}", "4 of 4 rows lie on another"),
             ("intrinsic-dimension {} --neighbours", "all rows are equal"),
             ("--kind random-features", "no deviation"),

@@ -1,0 +1,36 @@
+//! What was seen of paths, and the paths themselves.
+
+use std::ffi::OsStr;
+
+use anyhow::{Result, ensure};
+use ndarray::Array2;
+
+use crate::cli::Job;
+use crate::stream::Rows;
+
+/// T + 1, of rows that hold so many observed numbers at each time.
+pub fn times_of(rows: &Rows, count: usize) -> Result<usize> {
+    let (width, shape) = (rows.width(), rows.item_shape());
+    ensure!(
+        width.is_multiple_of(count) && (shape.len() < 2 || *shape == [width / count, count]),
+        "{}: items of shape {shape:?}, but {count} numbers are seen of each state; give what sde --observations wrote with the \
+         same --observe",
+        rows.name()
+    );
+    Ok(width / count)
+}
+
+/// The paths that were seen.
+pub fn paths(job: &Job, name: &OsStr, seen: &Rows, width: usize) -> Result<Array2<f64>> {
+    let mut paths = job.rows(Some(name))?;
+    ensure!(
+        paths.width() == width,
+        "{}: rows of {} numbers, where states of {} have {width}; give the paths that were seen",
+        paths.name(),
+        paths.width(),
+        seen.name()
+    );
+    let (name, paths) = (paths.name().to_string(), paths.read_all::<f64>()?);
+    ensure!(paths.nrows() > 0, "{name}: no rows; give the paths that were seen");
+    Ok(paths)
+}
