@@ -8,11 +8,14 @@
 //! because their last bits depend on the thread count.
 
 mod factor;
+mod leading;
+mod tridiagonal;
 
 pub use factor::{
     complete_basis, divide_by_symmetric, fix_signs, largest_eigenvalue, leading_right_vectors,
     orthonormalize, polar, singular_values, symmetric_eigen, thin_svd,
 };
+pub use leading::{few_leading, leading_eigen};
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, CowArray, Ix2, s};
 
