@@ -415,8 +415,7 @@ impl<T: Scalar> EmpiricalDenoiser<T> {
         }
         let (reference, factor) = (top, T::of(scale));
         // Rounding may have made a log weight smaller than it is.
-        let least: Vec<T> =
-            running.iter().map(|run| T::of(self.least - run.margin.unwrap_or(0.0))).collect();
+        let least: Vec<T> = running.iter().map(|run| T::of(self.least - run.margin.unwrap_or(0.0))).collect();
         let (mut sums, mut counts) = (vec![0.0; m], vec![0u32; m]);
         vectorized(
             #[inline(always)]

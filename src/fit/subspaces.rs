@@ -182,28 +182,26 @@ impl<'a, T: Scalar> Data<'a, T> {
         climb.objective >= self.energy * (1.0 - 4.0 * T::epsilon().wide())
     }
 
-    /// The best of all starts, at rest. Of many rows a part is climbed first: from there few passes over all of
-    /// them are left, and fewer than one of every start.
+    /// The best of all starts, at rest, with subspaces exchanged. Of many rows a part is climbed first: from there
+    /// few passes over all of them are left, and fewer than one of every start.
     fn top(&self, history: &mut Vec<Iteration>) -> Result<Climb> {
         let (settings, n) = (self.settings, self.x.nrows());
         let dimensions: usize = settings.ranks.iter().sum();
         let enough = RACE_ROWS.max(RACE_ROWS_A_DIMENSION * dimensions);
-        let mut climb = if n < 2 * enough {
-            self.race(history)?
-        } else {
-            let part = (n / GROWTH).max(enough);
-            let rows = strata(n, part, &mut row_rng(settings.seed, Purpose::Strata, part as u64));
-            let x = self.x.select(Axis(0), &rows);
-            let Climb { restart, bases, means, passes, .. } = Data::new(x.view(), settings).top(history)?;
-            let most = passes + settings.iterations;
-            let mut climb = Climb { means, passes, most, ..Climb::new(bases, restart, settings) };
-            self.advance(&mut climb, usize::MAX, history)?;
-            self.completed(&mut climb, history)?;
-            climb
-        };
-        if !self.complete(&climb) {
-            self.exchange(&mut climb, history)?;
+        if n < 2 * enough {
+            let mut climb = self.race(history)?;
+            if !self.complete(&climb) {
+                self.exchange(&mut climb, history)?;
+            }
+            return Ok(climb);
         }
+        let part = (n / GROWTH).max(enough);
+        let rows = strata(n, part, &mut row_rng(settings.seed, Purpose::Strata, part as u64));
+        let x = self.x.select(Axis(0), &rows);
+        let Climb { restart, bases, means, passes, .. } = Data::new(x.view(), settings).top(history)?;
+        let most = passes + settings.iterations;
+        let mut climb = Climb { means, passes, most, ..Climb::new(bases, restart, settings) };
+        self.advance(&mut climb, usize::MAX, history)?;
         Ok(climb)
     }
 

@@ -9,7 +9,7 @@ use super::{accumulate, dot, fix_signs, orthonormalize, product, symmetric_eigen
 use crate::random::{Purpose, row_rng, standard_normals};
 
 /// Rows below which the whole spectrum is as quick.
-const LEAST: usize = 128;
+const LEAST: usize = 384;
 
 /// The block has twice as many vectors as are asked for, and some more, so that eigenvalues that are alike at its end
 /// do not hold up the wanted ones; and it pays while it is no larger than this share of all.
@@ -32,7 +32,10 @@ pub fn leading_eigen(a: ArrayView2<f64>, r: usize) -> Result<(Array1<f64>, Array
         return Ok(found);
     }
     let (values, vectors) = symmetric_eigen(a)?;
-    Ok((values.slice(s![..r.min(a.nrows())]).to_owned(), vectors.slice(s![.., ..r.min(a.nrows())]).to_owned()))
+    Ok((
+        values.slice(s![..r.min(a.nrows())]).to_owned(),
+        vectors.slice(s![.., ..r.min(a.nrows())]).to_owned(),
+    ))
 }
 
 /// The same without the whole spectrum: none where they are many, or alike those that follow.
@@ -58,7 +61,7 @@ fn filtered(a: ArrayView2<f64>, block: usize, r: usize) -> Result<Option<(Array1
     let mut x = orthonormalize(Array2::from_shape_vec((d, block), drawn)?.view());
     // What d products leave of rounding, with room.
     let rounding = 4.0 * f64::EPSILON * (d as f64).sqrt();
-    let mut left = 2 * d / block;
+    let mut left = 4 * d / block;
     while left > 0 {
         let mut y = times(a, &x);
         let (ritz, turn) = symmetric_eigen(product(x.t(), y.view()).view())?;

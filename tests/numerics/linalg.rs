@@ -516,7 +516,8 @@ fn large_spectra_are_the_same_bits_on_any_threads() {
     let a = with_spectrum(&(0..600).map(|i| 1.0 / (1.0 + i as f64)).collect::<Vec<_>>(), 2).0;
     let on = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        let (all, few) = pool.install(|| (symmetric_eigen(a.view()).unwrap(), leading_eigen(a.view(), 20).unwrap()));
+        let (all, few) =
+            pool.install(|| (symmetric_eigen(a.view()).unwrap(), leading_eigen(a.view(), 10).unwrap()));
         [bits(all.1.view()), bits(few.1.view())]
     };
     let one = on(1);
@@ -525,14 +526,14 @@ fn large_spectra_are_the_same_bits_on_any_threads() {
 
 #[test]
 fn leading_eigenvectors_are_those_of_the_whole_spectrum() {
-    let n = 400;
+    let n = 600;
     let power: Vec<f64> = (0..n).map(|i| 100.0 / (1.0 + i as f64).powf(1.5)).collect();
     // A mixture's: many that are nearly equal, and noise.
     let mixture: Vec<f64> =
         (0..n).map(|i| if i < 60 { 1.0 - 0.002 * i as f64 } else { 0.01 - 1e-5 * i as f64 }).collect();
     let few: Vec<f64> = (0..n).map(|i| if i < 12 { 2.0 - 0.1 * i as f64 } else { 0.0 }).collect();
     for (name, values) in [("power", power), ("mixture", mixture), ("few", few)] {
-        for r in [1, 10, 20] {
+        for r in [1, 10] {
             let (a, q) = with_spectrum(&values, 3);
             let (found, vectors) = few_leading(a.view(), r).unwrap().expect(name);
             assert_eq!(vectors.dim(), (n, r));
