@@ -96,7 +96,7 @@ fn train(
         };
         loss = value;
         if step % INTERVAL == 0 || step + 1 == settings.iterations {
-            history.push(Iteration { restart, iteration: step, objective: loss });
+            history.push(Iteration { restart, iteration: step, objective: loss, rows: x.nrows() });
             if step + INTERVAL < settings.iterations {
                 before = loss;
             }

@@ -471,3 +471,87 @@ fn a_binary_unit_brings_numbers_to_one() {
     }
     assert_eq!(binary_unit(0.0), 1.0);
 }
+
+/// A = Q Λ Qᵀ of known eigenvalues.
+fn with_spectrum(values: &[f64], seed: u64) -> (Array2<f64>, Array2<f64>) {
+    let q = orthonormalize(normal::<f64>(seed, values.len(), values.len()).view());
+    let scaled = &q * &ndarray::ArrayView1::from(values);
+    (product(scaled.view(), q.t()), q)
+}
+
+#[test]
+fn large_spectra_are_exact() {
+    let n = 531;
+    // Falling, with eigenvalues that are equal, that are zero, and of both signs.
+    let falling: Vec<f64> = (0..n).map(|i| 0.98f64.powi(i)).collect();
+    let steps: Vec<f64> = (0..n).map(|i| [3.0, 1.0, 0.0][(3 * i / n) as usize]).collect();
+    let signed: Vec<f64> = (0..n).map(|i| 1.0 - 2.0 * i as f64 / n as f64).collect();
+    for (values, scale) in [(falling, 1.0), (steps, 1e-170), (signed, 1e170)] {
+        let a = with_spectrum(&values, 1).0 * scale;
+        let (found, vectors) = symmetric_eigen(a.view()).unwrap();
+        // Rounding of some hundred reflections, in units of the largest.
+        let tolerance = 1e-13 * values[0];
+        for (found, value) in found.iter().zip(&values) {
+            assert!((found / scale - value).abs() < tolerance, "{found} for {value}");
+        }
+        let image = a.dot(&vectors) / scale;
+        let rest = &image - &(&vectors * &(&found / scale));
+        assert!(rest.iter().all(|v| v.abs() < tolerance));
+        let gram = vectors.t().dot(&vectors) - Array2::<f64>::eye(n as usize);
+        assert!(gram.iter().all(|v| v.abs() < 1e-13));
+        for v in vectors.columns() {
+            let most = v.iter().fold(0.0f64, |m, &x| if x.abs() > m.abs() { x } else { m });
+            assert!(most > 0.0, "the sign is fixed");
+        }
+        // Only the lower triangle is read, and memory may run either way.
+        let mut lower = a.clone();
+        lower.indexed_iter_mut().filter(|((i, j), _)| i < j).for_each(|(_, v)| *v = f64::MAX);
+        let again = symmetric_eigen(lower.t().as_standard_layout().t()).unwrap();
+        assert_eq!(bits(again.1.view()), bits(vectors.view()));
+    }
+}
+
+#[test]
+fn large_spectra_are_the_same_bits_on_any_threads() {
+    let a = with_spectrum(&(0..600).map(|i| 1.0 / (1.0 + i as f64)).collect::<Vec<_>>(), 2).0;
+    let on = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let (all, few) =
+            pool.install(|| (symmetric_eigen(a.view()).unwrap(), leading_eigen(a.view(), 10).unwrap()));
+        [bits(all.1.view()), bits(few.1.view())]
+    };
+    let one = on(1);
+    assert!(one == on(2) && one == on(7));
+}
+
+#[test]
+fn leading_eigenvectors_are_those_of_the_whole_spectrum() {
+    let n = 600;
+    let power: Vec<f64> = (0..n).map(|i| 100.0 / (1.0 + i as f64).powf(1.5)).collect();
+    // A mixture's: many that are nearly equal, and noise.
+    let mixture: Vec<f64> =
+        (0..n).map(|i| if i < 60 { 1.0 - 0.002 * i as f64 } else { 0.01 - 1e-5 * i as f64 }).collect();
+    let few: Vec<f64> = (0..n).map(|i| if i < 12 { 2.0 - 0.1 * i as f64 } else { 0.0 }).collect();
+    for (name, values) in [("power", power), ("mixture", mixture), ("few", few)] {
+        for r in [1, 10] {
+            let (a, q) = with_spectrum(&values, 3);
+            let (found, vectors) = few_leading(a.view(), r).unwrap().expect(name);
+            assert_eq!(vectors.dim(), (n, r));
+            for (j, value) in values.iter().take(r).enumerate() {
+                assert!((found[j] - value).abs() < 1e-13 * values[0], "{name} {r}: {} for {value}", found[j]);
+            }
+            // An eigenvector's error is the residual, some 1e-13 of the largest, over the least gap, 5e-4 and more.
+            let held = r.min(12);
+            let overlap = q.slice(s![.., ..held]).t().dot(&vectors.slice(s![.., ..held]));
+            for j in 0..held {
+                assert!((overlap[[j, j]].abs() - 1.0).abs() < 1e-9, "{name} {r}: {}", overlap[[j, j]]);
+            }
+        }
+    }
+    // Alike all through: the whole spectrum is taken.
+    let flat: Vec<f64> = (0..n).map(|i| 1.0 - 1e-9 * i as f64).collect();
+    let (a, _) = with_spectrum(&flat, 4);
+    assert!(few_leading(a.view(), 10).unwrap().is_none());
+    let (found, vectors) = leading_eigen(a.view(), 10).unwrap();
+    assert_eq!((found.len(), vectors.dim()), (10, (n, 10)));
+}
