@@ -103,7 +103,7 @@ fn say<T: Scalar>(
     Zip::from(&mut z)
         .and(code.slice(s![.., q..]))
         .and(noise)
-        .for_each(|z, v, e| *z = *z + (*v / T::of(2.0)).exp() * *e);
+        .for_each(|z, v, e| *z += (*v / T::of(2.0)).exp() * *e);
     let rest = decoder.forward(&z, decoding) - x;
     Said { code, rest }
 }
