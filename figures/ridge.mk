@@ -94,4 +94,53 @@ MORE_ridge := ridge-flow
 $(DRAWN)/ridge-flow.svg: $(DRAWN)/ridge-flow.csv
 	fig line $< --x x --y value --by model,of --x-label σ --y-label 'distance from the ridge' -o $@
 
-.PRECIOUS: $(RIDGE)/model/%.st $(RIDGE)/model/line-of%.st $(RIDGE)/model/features%.st $(RIDGE)/model/mlp-of%.st $(RIDGE)/drawn/%.npy $(RIDGE)/error/%.csv
+# Of images: samples of networks that memorize their training set and of those that do not, and its own ridge.
+RIDGE_DATA := digits
+RIDGE_ROWS := $(call small,16 512,16 64 512)
+RIDGE_NETWORKS := $(call small,12 16,12)
+RIDGE_POINTS := $(call small,60,200)
+RIDGE_AT := --sigma 0.5 --dim 5 --quiet
+ridge_images = $(foreach rows,$(RIDGE_ROWS),$(RIDGE_DATA)-$1rows$(rows)-setA)
+RIDGE_IMAGES := $(foreach width,$(RIDGE_NETWORKS),$(call ridge_images,width$(width)-))
+CELLS_ridge_images := $(foreach measure,across along apart,$(RIDGE_IMAGES:%=$(RIDGE)/images/$(measure)/%.csv)) \
+    $(foreach of,held-out optimal,$(patsubst %,$(RIDGE)/images/$(of)/%.csv,$(call ridge_images)))
+
+$(RIDGE)/images/set/%.st: $(CELLS)/set/%.npy
+	@mkdir -p $(@D)
+	dae-fit $< --kind empirical --quiet -o $@
+ridge_set = $(RIDGE)/images/set/$(set_of).st
+$(RIDGE)/images/error/%.csv: $(CELLS)/unet/%.st $$(ridge_set) $(CELLS)/set/$$(set_of).npy
+	@mkdir -p $(@D)
+	npy cat $(word 3,$^) --rows ..$(RIDGE_POINTS) | ridge decompose $< $(word 2,$^) $(RIDGE_AT) --add-noise --seed 4 \
+	    | table mean --value normal,tangential -o $@
+ridge_points = npy cat $< --rows ..$(RIDGE_POINTS)
+ridge_off = ridge distance --model $(ridge_set) $(RIDGE_AT) | table mean --value normal | table let value=normal x=$1 \
+    | table cat --with panel='$2' --with model='$3' --with rows=$(call field,rows) --columns x,value -o $@
+ridge_width = network of width $(call field,width)
+$(RIDGE)/images/across/%.csv: $(CELLS)/drawn/%.npy $(RIDGE)/images/error/%.csv $$(ridge_set)
+	@mkdir -p $(@D)
+	$(ridge_points) | $(call ridge_off,$(call ridge_error,normal),distance over normal error,$(ridge_width))
+$(RIDGE)/images/along/%.csv: $(CELLS)/drawn/%.npy $(RIDGE)/images/error/%.csv $$(ridge_set)
+	@mkdir -p $(@D)
+	$(ridge_points) | ridge project --model $(ridge_set) $(RIDGE_AT) | ridge distance --model $(ridge_set) --sigma 0.5 --dim 0 --quiet \
+	    | table mean --value distance | table let value=distance x=$(call ridge_error,tangential) \
+	    | table cat --with panel='spread over tangential error' --with model='$(ridge_width)' --with rows=$(call field,rows) \
+	        --columns x,value -o $@
+$(RIDGE)/images/apart/%.csv: $(CELLS)/drawn/%.npy $$(ridge_set)
+	@mkdir -p $(@D)
+	$(ridge_points) | $(call ridge_off,$(call field,rows),distance over rows,$(ridge_width))
+$(RIDGE)/images/optimal/%.csv: $(CELLS)/optimal/%.npy $$(ridge_set)
+	@mkdir -p $(@D)
+	$(ridge_points) | $(call ridge_off,$(call field,rows),distance over rows,the set itself)
+$(RIDGE)/images/held-out/%.csv: $(CELLS)/held-out/$$(data).npy $$(ridge_set)
+	@mkdir -p $(@D)
+	$(ridge_points) | $(call ridge_off,$(call field,rows),distance over rows,held-out images)
+
+TABLES_ridge += ridge-images
+$(DRAWN)/ridge-images.csv: $(CELLS_ridge_images)
+	$(joined)
+MORE_ridge += ridge-images
+$(DRAWN)/ridge-images.svg: $(DRAWN)/ridge-images.csv
+	fig line $< --panel panel --free --x x --y value --by model --x-label '' --y-label '' -o $@
+
+.PRECIOUS: $(RIDGE)/model/%.st $(RIDGE)/model/line-of%.st $(RIDGE)/model/features%.st $(RIDGE)/model/mlp-of%.st $(RIDGE)/drawn/%.npy $(RIDGE)/error/%.csv $(RIDGE)/images/set/%.st $(RIDGE)/images/error/%.csv

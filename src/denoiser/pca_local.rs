@@ -7,6 +7,8 @@
 //! y_i the rows of the set. The softmax is over the whole set; what was published takes one of every batch and the mean
 //! of those. With τ so small that S is all ones it is the optimal denoiser of the set.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use anyhow::Result;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, Zip};
 use rayon::prelude::*;
@@ -29,6 +31,8 @@ pub struct PcaLocalDenoiser<T: Scalar> {
     /// Of Σ, whose divisor is N − 1: largest first, and as columns.
     variances: Array1<f64>,
     directions: Array2<f64>,
+    /// What the last noise level decided: points of one level come one after the other.
+    last: Mutex<Option<(f64, Arc<Level>)>>,
 }
 
 /// What a noise level decides.
@@ -63,10 +67,22 @@ impl<T: Scalar> PcaLocalDenoiser<T> {
         }
         covariance /= data.nrows().saturating_sub(1).max(1) as f64;
         let (variances, directions) = symmetric_eigen(covariance.view())?;
-        Ok(PcaLocalDenoiser { data, threshold, variances: variances.mapv(|v| v.max(0.0)), directions })
+        let (variances, last) = (variances.mapv(|v| v.max(0.0)), Mutex::new(None));
+        Ok(PcaLocalDenoiser { data, threshold, variances, directions, last })
     }
 
-    fn level(&self, sigma: f64) -> Level {
+    fn level(&self, sigma: f64) -> Arc<Level> {
+        // A number that is held while another thread panics is whole.
+        let held = || self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, level)) = held().as_ref().filter(|(of, _)| *of == sigma) {
+            return level.clone();
+        }
+        let level = Arc::new(self.decided(sigma));
+        *held() = Some((sigma, level.clone()));
+        level
+    }
+
+    fn decided(&self, sigma: f64) -> Level {
         let square = sigma * sigma;
         let shrunk = &self.directions * &self.variances.mapv(|v| v / (v + square));
         let mut m = product(shrunk.view(), self.directions.t());

@@ -14,7 +14,7 @@ use anyhow::{Result, ensure};
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 
 use crate::blocks::room;
-use crate::linalg::{accumulate_moment, product, squared_norms, symmetric_eigen};
+use crate::linalg::{accumulate_moment, dot, product, squared_norms, symmetric_eigen};
 use crate::network::random_features::{Features, Target};
 use crate::random::{Purpose, row_rng, standard_normals, uniform};
 use crate::scalar::Scalar;
@@ -55,6 +55,42 @@ pub fn draw(count: usize, mean: Array1<f64>, sigma_data: f64, bandwidth: f64, se
         *phase = std::f64::consts::TAU * uniform(&mut rng);
     }
     Features { frequencies, phases, mean, sigma_data }
+}
+
+/// Mean and deviation of rows, which enter one by one, so that blocks change nothing.
+#[derive(Default)]
+pub struct Spread {
+    count: usize,
+    /// The first row, subtracted throughout: a mean far from 0 costs no digits.
+    shift: Array1<f64>,
+    /// Σ (x − s) and Σ ‖x − s‖².
+    sum: Array1<f64>,
+    squares: f64,
+}
+
+impl Spread {
+    pub fn add<T: Scalar>(&mut self, rows: ArrayView2<T>) {
+        for row in rows.outer_iter() {
+            let row = row.mapv(T::wide);
+            if self.count == 0 {
+                (self.sum, self.shift) = (Array1::zeros(row.len()), row.clone());
+            }
+            let off = row - &self.shift;
+            self.squares += dot(off.view(), off.view());
+            self.sum += &off;
+            self.count += 1;
+        }
+    }
+
+    /// The mean, and the root of the mean variance of a column (divisor N); none of no rows.
+    pub fn mean_and_deviation(&self) -> Option<(Array1<f64>, f64)> {
+        let off = &self.sum / self.count as f64;
+        let variance = self.squares / self.count as f64 - off.iter().map(|m| m * m).sum::<f64>();
+        // Rounding may leave less than 0; what is not finite stays so.
+        let variance = if variance < 0.0 { 0.0 } else { variance };
+        let deviation = (variance / off.len() as f64).sqrt();
+        (self.count > 0).then(|| (off + &self.shift, deviation))
+    }
 }
 
 /// Moments of the rows at one noise level: memory 2p² + dp, with as much again while a fit is made.

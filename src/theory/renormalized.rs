@@ -21,20 +21,26 @@ const BEYOND: f64 = 23.0;
 /// Steps of Newton's method, of which it takes some ten.
 const STEPS: usize = 200;
 
-/// κ(z), z ≥ 0, where `ratio` is d/n: the largest root of F(κ) = κ − z − ratio·κ·mean λ/(λ+κ).
+/// κ(z), z ≥ 0, of n rows, which need not be a whole number: with r the number of λ > 0, the largest root of
+/// F(κ) = κ (n − r)/n + κ² Σ_{λ>0} 1/(λ+κ)/n − z.
 ///
-/// F is convex, and not negative at z + ratio·mean λ, so that Newton's method falls from there to the root.
-pub fn kappa(eigenvalues: &[f64], ratio: f64, z: f64) -> f64 {
-    let d = eigenvalues.len() as f64;
-    let mean = |of: &dyn Fn(f64) -> f64| eigenvalues.iter().map(|v| of(*v)).sum::<f64>() / d;
-    if z == 0.0 && ratio * mean(&|v| f64::from(v > 0.0)) <= 1.0 {
+/// That is the equation above without its cancellation, κ being far below λ where r is about n. F is convex, and not
+/// negative at z + Σ λ/n, so that Newton's method falls from there to the root. So does the parabola that has the sum of
+/// a larger κ, and it halves the way to a κ of 1e-100 in its logarithm.
+pub fn kappa(eigenvalues: &[f64], n: f64, z: f64) -> f64 {
+    let positive: Vec<f64> = eigenvalues.iter().copied().filter(|v| *v > 0.0).collect();
+    let rank = positive.len() as f64;
+    if z == 0.0 && rank <= n {
         return 0.0;
     }
-    let mut kappa = z + ratio * mean(&|v| v);
+    let spare = if n.is_finite() { (n - rank) / n } else { 1.0 };
+    let sum = |of: &dyn Fn(f64) -> f64| positive.iter().map(|v| of(*v)).sum::<f64>() / n;
+    let mut kappa = z + sum(&|v| v);
     for _ in 0..STEPS {
-        let value = kappa - z - ratio * kappa * mean(&|v| v / (v + kappa));
-        let slope = 1.0 - ratio * mean(&|v| (v / (v + kappa)).powi(2));
-        let next = kappa - value / slope;
+        let bend = sum(&|v| 1.0 / (v + kappa));
+        let value = kappa * (spare + kappa * bend) - z;
+        let slope = spare + kappa * sum(&|v| (2.0 * v + kappa) / (v + kappa) / (v + kappa));
+        let next = (kappa - value / slope).min(parabola(spare, bend, z));
         // At the root it no longer falls, but for rounding.
         if next >= kappa || next.is_nan() {
             break;
@@ -42,6 +48,12 @@ pub fn kappa(eigenvalues: &[f64], ratio: f64, z: f64) -> f64 {
         kappa = next;
     }
     kappa.max(z)
+}
+
+/// The largest root of x·spare + x²·bend = z.
+fn parabola(spare: f64, bend: f64, z: f64) -> f64 {
+    let root = spare.hypot(2.0 * (bend * z).sqrt());
+    if spare >= 0.0 { 2.0 * z / (spare + root) } else { (root - spare) / (2.0 * bend) }
 }
 
 /// The denoiser at one noise level, over training sets of n rows.
@@ -57,9 +69,13 @@ pub struct Denoiser {
 
 impl Denoiser {
     pub fn new(eigenvalues: &[f64], n: f64, sigma: f64) -> Denoiser {
-        let kappa = kappa(eigenvalues, eigenvalues.len() as f64 / n, sigma * sigma);
-        let freedom = eigenvalues.iter().map(|v| (v / (v + kappa)).powi(2)).sum();
-        Denoiser { kappa, freedom, factor: kappa / (n - freedom) * kappa }
+        let kappa = kappa(eigenvalues, n, sigma * sigma);
+        let positive = || eigenvalues.iter().filter(|v| **v > 0.0);
+        let freedom = positive().map(|v| (v / (v + kappa)).powi(2)).sum();
+        // n − df₂, of which nothing cancels where κ is far below λ and n about their number.
+        let missed: f64 = positive().map(|v| kappa / (v + kappa) * ((2.0 * v + kappa) / (v + kappa))).sum();
+        let left = n - positive().count() as f64 + missed;
+        Denoiser { kappa, freedom, factor: kappa / left * kappa }
     }
 
     /// What a mode is multiplied by on average.
@@ -88,7 +104,6 @@ impl Denoiser {
 /// # Errors
 /// Of the rule.
 pub fn map(eigenvalues: &[f64], n: f64, places: usize) -> Result<(Vec<f64>, Vec<f64>)> {
-    let d = eigenvalues.len() as f64;
     let largest = eigenvalues.iter().fold(0.0f64, |a, v| a.max(*v));
     let smallest = eigenvalues.iter().filter(|v| **v > 0.0).fold(largest, |a, v| a.min(*v));
     let ends = [smallest, largest].map(|v| v.sqrt().ln());
@@ -97,7 +112,7 @@ pub fn map(eigenvalues: &[f64], n: f64, places: usize) -> Result<(Vec<f64>, Vec<
         .iter()
         .map(|(log, w)| {
             let u = log.exp();
-            (kappa(eigenvalues, d / n, u * u), w * u * std::f64::consts::FRAC_2_PI)
+            (kappa(eigenvalues, n, u * u), w * u * std::f64::consts::FRAC_2_PI)
         })
         .collect();
     // w κ/(λ+κ) has no numbers as large as w and κ.
@@ -108,11 +123,14 @@ pub fn map(eigenvalues: &[f64], n: f64, places: usize) -> Result<(Vec<f64>, Vec<
         })
     };
     let gains = by_level(&|v, kappa, weight| weight * (v / (v + kappa))).sum_axis(Axis(1));
-    let shares = by_level(&|v, kappa, _| v / (v + kappa));
+    let missed = by_level(&|v, kappa, _| if v > 0.0 { kappa / (v + kappa) } else { 0.0 });
     let mixed = by_level(&|v, kappa, _| v.sqrt() * (kappa / (v + kappa)));
     let spread = by_level(&|v, kappa, weight| weight * (v.sqrt() / (v + kappa)));
-    let freedom = product(shares.t(), shares.view());
-    let kernel = product(mixed.t(), mixed.view()) / freedom.mapv(|df| n - df);
+    // n − df₂ = n − r + Σ_{λ>0} (1 − λ²/((λ+κ)(λ+κ'))), of κ/(λ+κ) and κ'/(λ+κ').
+    let once = missed.sum_axis(Axis(0));
+    let spare = n - eigenvalues.iter().filter(|v| **v > 0.0).count() as f64;
+    let left = spare + &once.view().insert_axis(Axis(1)) + &once - product(missed.t(), missed.view());
+    let kernel = product(mixed.t(), mixed.view()) / left;
     let variances = (product(spread.view(), kernel.view()) * &spread).sum_axis(Axis(1));
     Ok((gains.to_vec(), variances.to_vec()))
 }

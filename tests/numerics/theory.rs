@@ -291,8 +291,8 @@ fn weights_of_two_layers_are_halfway_at_their_time() {
 #[test]
 fn renormalized_noise() {
     for row in golden()["kappas"].as_array().unwrap() {
-        let found = kappa(&list(row, "eigenvalues"), number(row, "ratio"), number(row, "z"));
-        // At z = 1e-6 and ratio 1 the root is where F nearly touches 0: its slope is 1e-3.
+        let found = kappa_of(&list(row, "eigenvalues"), number(row, "ratio"), number(row, "z"));
+        // Sums of eight positive numbers, and where ratio is 1 and z 1e-6 a slope of 1e-3.
         close(found, number(row, "kappa"), 1e-12, &row.to_string());
     }
     // Published.
@@ -306,7 +306,7 @@ fn renormalized_noise() {
         (4.0, 1.58872527),
         (8.0, 4.31070776),
     ] {
-        assert!((kappa(&spectrum, ratio, 0.05) - known).abs() < 1e-8, "d/n = {ratio}");
+        assert!((kappa_of(&spectrum, ratio, 0.05) - known).abs() < 1e-8, "d/n = {ratio}");
     }
     // Of the identity it is the root of a square.
     for (ratio, z, known) in [
@@ -316,7 +316,7 @@ fn renormalized_noise() {
         (2.0, 0.01, 1.019805788623),
         (2.0, 1.0, 1.0 + 2f64.sqrt()),
     ] {
-        close(kappa(&[1.0; 7], ratio, z), known, 1e-11, "identity");
+        close(kappa_of(&[1.0; 7], ratio, z), known, 1e-11, "identity");
     }
     // Without noise: 0 as long as there are rows enough for the modes that vary.
     for (eigenvalues, ratio, known) in [
@@ -325,14 +325,45 @@ fn renormalized_noise() {
         (&[1.0, 0.0], 2.0, 0.0),
         (&[1.0, 0.0], 4.0, 1.0),
     ] {
-        assert!((kappa(eigenvalues, ratio, 0.0) - known).abs() < 1e-14, "{eigenvalues:?}, {ratio}");
+        assert!((kappa_of(eigenvalues, ratio, 0.0) - known).abs() < 1e-14, "{eigenvalues:?}, {ratio}");
     }
     // No noise that is far from the data's size breaks it.
     for scale in [1e-30, 1e30] {
         let scaled: Vec<f64> = spectrum.iter().map(|v| v * scale).collect();
-        close(kappa(&scaled, 2.0, 0.05 * scale) / scale, kappa(&spectrum, 2.0, 0.05), 1e-12, "scale");
+        close(kappa_of(&scaled, 2.0, 0.05 * scale) / scale, kappa_of(&spectrum, 2.0, 0.05), 1e-12, "scale");
     }
-    assert_eq!(kappa(&spectrum, 0.0, 0.3), 0.3);
+    assert_eq!(kappa_of(&spectrum, 0.0, 0.3), 0.3);
+}
+
+fn kappa_of(eigenvalues: &[f64], ratio: f64, z: f64) -> f64 {
+    kappa(eigenvalues, eigenvalues.len() as f64 / ratio, z)
+}
+
+/// As many rows as modes that vary, and next to no noise: κ is about √z, far below the eigenvalues, and has its digits.
+#[test]
+fn renormalized_noise_far_below_all_modes() {
+    for z in [1e-6, 1e-20, 1e-28, 1e-100, 1e-260] {
+        for zeros in [0, 3] {
+            let spectrum = [vec![1.0; 7], vec![0.0; zeros]].concat();
+            // Of the identity κ² = z(κ + 1).
+            close(kappa(&spectrum, 7.0, z), 0.5 * (z + (z * z + 4.0 * z).sqrt()), 4e-15, "identity");
+            // A row more and a row less: roots of a square that nothing cancels in.
+            let half = |x: f64| 0.5 * (x * x + 4.0 * z).sqrt();
+            let spare = 1.0 - 7.0 / 8.0 - z;
+            close(kappa(&spectrum, 8.0, z), z / (half(spare) + 0.5 * spare), 1e-14, "a row more");
+            let lack = 7.0 / 6.0 - 1.0 + z;
+            close(kappa(&spectrum, 6.0, z), half(lack) + 0.5 * lack, 1e-14, "a row less");
+        }
+        // κ² (Σ 1/λ)/n = z, of a spectrum whose smallest mode counts most.
+        let wide = [1.0, 1e-12, 1e-3];
+        let found = kappa(&wide, 3.0, z * 1e-24);
+        let expected = (z * 1e-24 * 3.0 / wide.iter().map(|v| 1.0 / v).sum::<f64>()).sqrt();
+        // But for terms of κ/λ, up to 1e-3.
+        close(found, expected, 2e-15 + 2.0 * found / 1e-12, "wide");
+        // κ²/(n − df₂) is n κ² / Σ (2κ/λ): half of κ where all are 1.
+        let denoiser = Denoiser::new(&[1.0; 7], 7.0, z.sqrt());
+        close(denoiser.factor, denoiser.kappa / 14.0, 1e-14 + 2.0 * denoiser.kappa, "prefactor");
+    }
 }
 
 /// Published: d = 120, n = 100, σ² = .1, λ ∝ 1/j of mean 1.

@@ -937,6 +937,18 @@ fn ridge(figures: &Figures) {
     assert!(exact.windows(2).all(|w| w[1].1 > 1.3 * w[0].1), "{exact:?}");
     let (short, long) = (of("features300", "3"), of("features300", "100000"));
     assert!(first(&exact) < 0.1 * first(&long) && first(&long) < 0.3 * first(&short), "{long:?}, {short:?}");
+    // Of images: a network that memorizes ends on its training set's ridge, one that generalizes as far off as images held out.
+    let images = figures.table("ridge-images");
+    for (panel, fall) in [(across, 3.0), (along, 3.0)] {
+        let curve = images.curve(&[("panel", panel), ("model", "network of width 12")], "x", "value");
+        assert!(last(&curve) > fall * first(&curve), "{panel}: {curve:?}");
+    }
+    let of = |model: &str| images.curve(&[("panel", "distance over rows"), ("model", model)], "x", "value");
+    let (network, held_out) = (of("network of width 12"), of("held-out images"));
+    assert!(first(&network) < 0.15 * first(&held_out), "{network:?}, {held_out:?}");
+    let ratio = last(&network) / last(&held_out);
+    assert!((0.6..1.4).contains(&ratio), "{network:?}, {held_out:?}");
+    assert!(of("the set itself").iter().all(|p| p.1 < 1e-3));
 }
 
 /// After one subspace risk rises by sin² of the angle, after a union it is flat; training and simulation have it, too.

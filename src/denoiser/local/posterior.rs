@@ -1,9 +1,10 @@
 //! The denoiser of a local machine and its Jacobian.
 //!
 //! Of every pair of shifts (of rows, of columns) and a block of images at once: the squared differences at all places, their
-//! sums over patches ([`Sums`]), and softmax weights relative to the nearest patch so far, a reference a pixel. So the
-//! softmax is over the whole dictionary, exactly, whatever parts it is computed in. Distances and all sums are f64;
-//! exponentials are computed in T.
+//! sums over patches ([`Sums`]), and softmax weights relative to about the nearest patch so far, a reference a pixel. So the
+//! softmax is over the whole dictionary, exactly, whatever parts it is computed in. Distances are f64, and of f32 images f32
+//! where log weights are small enough ([`NARROW`]): being sums of squares, which nothing is subtracted from, they have its
+//! relative rounding. Exponentials are computed in T, sums over the dictionary in f64.
 //!
 //! What is averaged is the step to a patch's centre, y − x, so that x − D has the digits of its own size.
 
@@ -14,14 +15,21 @@ use ndarray::{Array2, ArrayView1, ArrayView2, Axis as Along};
 use rayon::prelude::*;
 
 use super::axes::{Axis, axes};
-use super::windows::{LANES, Lane, Sums};
+use super::windows::{LANES, Lane, Sums, add};
 use super::{Local, Machine};
 use crate::denoiser::{Denoiser, Differentiable};
-use crate::scalar::{Scalar, vectorized};
+use crate::scalar::{Dtype, Scalar, vectorized};
 
 /// Blocks of images that one thread takes one after the other; what they give is put together in pairs, in an order
 /// that the number of images alone decides.
-const RUN: usize = 4;
+const RUN: usize = 2;
+
+/// Log weights of the nearest patches up to which f32 holds distances: it rounds log weights by some 5e-8 of their size,
+/// 2e-6 at most, and means of patches by less. Of a patch of p numbers and its own noise they are p/2.
+const NARROW: f64 = 32.0;
+
+/// Log weights by which a patch must be nearer than the one that weights are relative to, to take its place.
+const SLACK: f64 = 8.0;
 
 /// Directions whose products are computed together, at most.
 const DIRECTIONS: usize = 8;
@@ -31,8 +39,8 @@ pub struct LocalDenoiser<T: Scalar> {
     /// Height, width, channels.
     shape: [usize; 3],
     count: usize,
-    /// The images, by blocks: (blocks, height, width, channels, [`LANES`]). The last block is filled up with its first.
-    images: Vec<T>,
+    /// The images, by blocks: (blocks, height, width, channels). The last block is filled up with its first.
+    images: Vec<Lane<T>>,
     levels: Vec<Level>,
 }
 
@@ -46,7 +54,7 @@ struct Level {
 
 /// What part of a dictionary makes of one point.
 struct Posterior {
-    /// The smallest squared distance of a patch, a pixel each.
+    /// The squared distance of the nearest patch, or of one that has at least e^−[`SLACK`] of its weight, a pixel each.
     nearest: Vec<f64>,
     /// Weights relative to that patch's, a pixel each: their sum.
     total: Vec<f64>,
@@ -65,8 +73,9 @@ struct Query<'a> {
 /// Images of the dictionary that are computed side by side.
 struct Block<'a, T> {
     images: &'a [Lane<T>],
-    /// 1 for images that are not there to fill up the block.
+    /// 0 for images that are there to fill up the block, 1 for all others.
     present: Lane<T>,
+    is_full: bool,
 }
 
 impl<T: Scalar> LocalDenoiser<T> {
@@ -76,12 +85,12 @@ impl<T: Scalar> LocalDenoiser<T> {
         let [count, height, width, channels] = local.shape;
         let d = local.dim();
         let rows = Array2::from_shape_vec((count, d), local.values.into_vec::<T>())?;
-        let mut images = Vec::with_capacity(count.div_ceil(LANES) * LANES * d);
+        let mut images = Vec::with_capacity(count.div_ceil(LANES) * d);
         for block in rows.axis_chunks_iter(Along(0), LANES) {
-            for number in block.columns() {
-                images.extend(number);
-                images.extend(std::iter::repeat_n(number[0], LANES - number.len()));
-            }
+            let filled = |number: ArrayView1<T>| {
+                Lane(std::array::from_fn(|l| number.get(l).copied().unwrap_or(number[0])))
+            };
+            images.extend(block.columns().into_iter().map(filled));
         }
         let settings = &local.settings;
         let level = |sigma: f64, patch| Level {
@@ -113,8 +122,9 @@ impl<T: Scalar> LocalDenoiser<T> {
         let size = self.dim();
         let there = self.count - number * LANES;
         Block {
-            images: &self.images.as_chunks().0[number * size..(number + 1) * size],
-            present: std::array::from_fn(|l| if l < there { T::one() } else { T::zero() }),
+            images: &self.images[number * size..(number + 1) * size],
+            present: Lane(std::array::from_fn(|l| if l < there { T::one() } else { T::zero() })),
+            is_full: there >= LANES,
         }
     }
 
@@ -140,7 +150,15 @@ impl<T: Scalar> LocalDenoiser<T> {
 
     /// Of the whole dictionary: a step is that to D.
     fn posterior(&self, query: &Query) -> Posterior {
-        let mut all = self.over(0..self.blocks(), &|blocks| self.run(query, blocks), &|left, right| {
+        if T::DTYPE == Dtype::F32 && self.run::<f32>(query, 0..1).is_within(NARROW / query.scale) {
+            return self.posterior_by::<f32>(query);
+        }
+        self.posterior_by::<f64>(query)
+    }
+
+    /// The same by distances in S.
+    fn posterior_by<S: Scalar>(&self, query: &Query) -> Posterior {
+        let mut all = self.over(0..self.blocks(), &|blocks| self.run::<S>(query, blocks), &|left, right| {
             left.add(right, query.scale);
         });
         let channels = self.shape[2];
@@ -151,79 +169,74 @@ impl<T: Scalar> LocalDenoiser<T> {
     }
 
     /// The same of some blocks, not divided by the weights' sum.
-    fn run(&self, query: &Query, blocks: Range<usize>) -> Posterior {
+    fn run<S: Scalar>(&self, query: &Query, blocks: Range<usize>) -> Posterior {
         let [height, width, channels] = self.shape;
         let pixels = height * width;
-        let mut nearest = vec![f64::INFINITY; pixels];
-        let mut total = vec![[0.0; LANES]; pixels];
-        let mut step = vec![[0.0; LANES]; pixels * channels];
+        let x: Vec<S> = query.x.iter().map(|x| S::of(*x)).collect();
         // All patches together that are farther than the nearest by so much do not show in T.
         let entries = (self.blocks() * LANES * pixels) as f64;
-        let reach = (entries / T::epsilon().wide()).ln().min(80.0) / query.scale;
+        let reach = S::of((entries / T::epsilon().wide()).ln().min(80.0) / query.scale);
+        // Of exponents of 2.
+        let scale = S::of(query.scale * std::f64::consts::LOG2_E);
+        let slack = S::of(SLACK / query.scale);
+        let mut nearest = vec![S::infinity(); pixels];
         let mut sums = Sums::default();
-        // Log weights that count, and where: exponentials are loops over all of a pair of shifts.
-        let (mut weights, mut places) = (Vec::new(), Vec::new());
+        let (mut total, mut step) = (vec![Lane::zero(); pixels], vec![Lane::zero(); pixels * channels]);
         for block in blocks.map(|number| self.images_of(number)) {
-            for (rows, columns) in query.shifts() {
-                vectorized(
-                    #[inline(always)]
-                    || {
-                        weights.clear();
-                        places.clear();
-                        self.distances(
-                            query,
-                            &block,
-                            rows,
-                            columns,
-                            &mut sums,
-                            #[inline(always)]
-                            |i, j, distances| {
-                                let pixel = self.pixel(i.0, j.0);
-                                let reference = &mut nearest[pixel];
-                                let least = least(distances);
-                                if least > *reference + reach {
-                                    return;
-                                }
-                                let (numbers, at) = self.numbers(i, j);
-                                if least < *reference {
-                                    let factor = ((least - *reference) * query.scale).exp();
-                                    *reference = least;
-                                    for lane in
-                                        std::iter::once(&mut total[pixel]).chain(&mut step[numbers.clone()])
-                                    {
-                                        lane.iter_mut().for_each(|v| *v *= factor);
+            for rows in &query.level.rows {
+                for columns in &query.level.columns {
+                    vectorized(
+                        #[inline(always)]
+                        || {
+                            self.distances(
+                                &x,
+                                &block,
+                                rows,
+                                columns,
+                                &mut sums,
+                                #[inline(always)]
+                                |i, j, distances| {
+                                    let pixel = self.pixel(i.0, j.0);
+                                    let reference = &mut nearest[pixel];
+                                    if !any_below(distances, *reference + reach) {
+                                        return;
                                     }
-                                }
-                                let mut logs = [T::zero(); LANES];
-                                for (log, d) in logs.iter_mut().zip(distances) {
-                                    *log = T::of((*reference - d) * query.scale);
-                                }
-                                weights.extend_from_slice(&logs);
-                                places.push((pixel, numbers, at));
-                            },
-                        );
-                        for w in &mut weights {
-                            *w = w.exp_flushed();
-                        }
-                        for (w, (pixel, numbers, at)) in weights.as_chunks::<LANES>().0.iter().zip(&places) {
-                            let mut weights = [0.0; LANES];
-                            for ((weight, w), present) in weights.iter_mut().zip(w).zip(&block.present) {
-                                *weight = (*w * *present).wide();
-                            }
-                            for (total, w) in total[*pixel].iter_mut().zip(&weights) {
-                                *total += w;
-                            }
-                            let steps = step[numbers.clone()].iter_mut().zip(&query.x[numbers.clone()]);
-                            for ((step, x), y) in steps.zip(&block.images[at.clone()]) {
-                                for ((step, w), y) in step.iter_mut().zip(&weights).zip(y) {
-                                    *step += w * (y.wide() - x);
-                                }
-                            }
-                        }
-                    },
-                );
+                                    let (numbers, at) = self.numbers(i, j);
+                                    if any_below(distances, *reference - slack) {
+                                        let least = least(distances);
+                                        let factor = ((least - *reference).wide() * query.scale).exp();
+                                        *reference = least;
+                                        scale_by(&mut total[pixel..pixel + 1], factor);
+                                        scale_by(&mut step[numbers.clone()], factor);
+                                    }
+                                    let mut weights = Lane::<T>::zero();
+                                    for (weight, d) in weights.iter_mut().zip(distances.iter()) {
+                                        *weight = T::of(((*reference - *d) * scale).wide()).exp2_bounded();
+                                    }
+                                    if !block.is_full {
+                                        for (weight, present) in weights.iter_mut().zip(block.present.iter())
+                                        {
+                                            *weight *= *present;
+                                        }
+                                    }
+                                    let weights = Lane(weights.map(T::wide));
+                                    add(&mut total[pixel], &weights);
+                                    let steps = step[numbers.clone()].iter_mut().zip(&query.x[numbers]);
+                                    for ((step, x), y) in steps.zip(&block.images[at]) {
+                                        for ((step, w), y) in
+                                            step.iter_mut().zip(weights.iter()).zip(y.iter())
+                                        {
+                                            *step += w * (y.wide() - x);
+                                        }
+                                    }
+                                },
+                            );
+                        },
+                    );
+                }
             }
         }
+        let nearest = nearest.iter().map(|d| d.wide()).collect();
         let sum = |lane: &Lane<f64>| lane.iter().sum();
         Posterior { nearest, total: total.iter().map(sum).collect(), step: step.iter().map(sum).collect() }
     }
@@ -231,14 +244,14 @@ impl<T: Scalar> LocalDenoiser<T> {
     /// Squared distances of the patches of a pair of shifts, each given with row and column of the patches' centres, of x
     /// and of the images.
     #[inline(always)]
-    fn distances(
+    fn distances<S: Scalar>(
         &self,
-        query: &Query,
+        x: &[S],
         block: &Block<T>,
         rows: &Axis,
         columns: &Axis,
-        sums: &mut Sums,
-        mut take: impl FnMut((usize, usize), (usize, usize), &Lane<f64>),
+        sums: &mut Sums<S>,
+        mut take: impl FnMut((usize, usize), (usize, usize), &Lane<S>),
     ) {
         let (rows_centres, columns_centres) = (rows.centres_of(), columns.centres_of());
         sums.over(
@@ -246,11 +259,12 @@ impl<T: Scalar> LocalDenoiser<T> {
             &columns.patches,
             #[inline(always)]
             |i, j| {
-                let mut sum = [0.0; LANES];
+                let mut sum = Lane::zero();
                 let (numbers, at) = self.numbers(rows.cells[i], columns.cells[j]);
-                for (x, y) in query.x[numbers].iter().zip(&block.images[at]) {
-                    for (sum, y) in sum.iter_mut().zip(y) {
-                        let difference = x - y.wide();
+                for (x, y) in x[numbers].iter().zip(&block.images[at]) {
+                    for (sum, y) in sum.iter_mut().zip(y.iter()) {
+                        // Exact, but where T has more digits than S, which it never has.
+                        let difference = *x - S::of(y.wide());
                         *sum += difference * difference;
                     }
                 }
@@ -282,25 +296,26 @@ impl Query<'_> {
     }
 }
 
-/// The smallest of them. Eight side by side first: a loop over all is a chain of comparisons.
+/// Whether one of them is.
 #[inline(always)]
-fn least(lane: &Lane<f64>) -> f64 {
-    let smaller = |a: f64, b: f64| if b < a { b } else { a };
-    let mut least = [f64::INFINITY; 8];
-    for eight in lane.as_chunks::<8>().0 {
-        for (least, d) in least.iter_mut().zip(eight) {
-            *least = smaller(*least, *d);
-        }
-    }
-    for half in [4, 2, 1] {
-        for l in 0..half {
-            least[l] = smaller(least[l], least[l + half]);
-        }
-    }
-    least[0]
+fn any_below<S: Scalar>(lane: &Lane<S>, limit: S) -> bool {
+    // All of them, not as many as it takes: comparisons side by side.
+    lane.iter().fold(false, |any, d| any | (*d <= limit))
+}
+
+fn least<S: Scalar>(lane: &Lane<S>) -> S {
+    lane.iter().fold(S::infinity(), |least, d| if *d < least { *d } else { least })
+}
+
+fn scale_by(lanes: &mut [Lane<f64>], factor: f64) {
+    lanes.iter_mut().flat_map(|lane| lane.iter_mut()).for_each(|v| *v *= factor);
 }
 
 impl Posterior {
+    fn is_within(&self, distance: f64) -> bool {
+        self.nearest.iter().all(|nearest| *nearest <= distance)
+    }
+
     /// Takes in that of later blocks.
     fn add(&mut self, other: Posterior, scale: f64) {
         let channels = self.step.len() / self.total.len();
@@ -371,7 +386,7 @@ impl<T: Scalar> LocalDenoiser<T> {
     ) -> Array2<T> {
         let x = wide(x);
         let query = self.query(&x, sigma);
-        let posterior = self.posterior(&query);
+        let posterior = self.posterior_by::<f64>(&query);
         let mut out = Array2::zeros(directions.raw_dim());
         let groups = directions.axis_chunks_iter(Along(0), DIRECTIONS).into_par_iter();
         groups.zip(out.axis_chunks_iter_mut(Along(0), DIRECTIONS)).for_each(|(directions, mut out)| {
@@ -396,7 +411,7 @@ impl<T: Scalar> LocalDenoiser<T> {
         blocks: Range<usize>,
     ) -> Vec<f64> {
         let d = self.dim();
-        let mut products = vec![[0.0; LANES]; directions.len() * d];
+        let mut products = vec![Lane::zero(); directions.len() * d];
         let mut weights: Vec<Lane<f64>> = Vec::new();
         let mut sums = Sums::default();
         for block in blocks.map(|number| self.images_of(number)) {
@@ -406,7 +421,7 @@ impl<T: Scalar> LocalDenoiser<T> {
                     || {
                         weights.clear();
                         self.distances(
-                            query,
+                            query.x,
                             &block,
                             rows,
                             columns,
@@ -415,13 +430,13 @@ impl<T: Scalar> LocalDenoiser<T> {
                             |i, j, distances| {
                                 let pixel = self.pixel(i.0, j.0);
                                 let (nearest, total) = (posterior.nearest[pixel], posterior.total[pixel]);
-                                weights.push(std::array::from_fn(|l| {
+                                weights.push(Lane(std::array::from_fn(|l| {
                                     let log = (nearest - distances[l]) * query.scale;
                                     log.exp_flushed() * block.present[l].wide() / total
-                                }));
+                                })));
                             },
                         );
-                        if weights.iter().flatten().all(|w| *w == 0.0) {
+                        if weights.iter().all(|lane| lane.iter().all(|w| *w == 0.0)) {
                             return;
                         }
                         let (rows_centres, columns_centres) = (rows.centres_of(), columns.centres_of());
@@ -433,10 +448,12 @@ impl<T: Scalar> LocalDenoiser<T> {
                                     &columns.owners,
                                     #[inline(always)]
                                     |i, j| {
-                                        let mut sum = [0.0; LANES];
+                                        let mut sum = Lane::zero();
                                         let (numbers, at) = self.numbers(rows_centres[i], columns_centres[j]);
                                         for (n, y) in numbers.zip(&block.images[at]) {
-                                            for ((sum, w), y) in sum.iter_mut().zip(weight(i, j)).zip(y) {
+                                            for ((sum, w), y) in
+                                                sum.iter_mut().zip(weight(i, j).iter()).zip(y.iter())
+                                            {
                                                 *sum +=
                                                     w * v[n] * (y.wide() - query.x[n] - posterior.step[n]);
                                             }
@@ -447,8 +464,8 @@ impl<T: Scalar> LocalDenoiser<T> {
                                     |i, j, owned| {
                                         let (numbers, at) = self.numbers(rows.cells[i], columns.cells[j]);
                                         for (n, y) in numbers.zip(&block.images[at]) {
-                                            for ((sum, owned), y) in products[n].iter_mut().zip(owned).zip(y)
-                                            {
+                                            let lanes = products[n].iter_mut().zip(owned.iter());
+                                            for ((sum, owned), y) in lanes.zip(y.iter()) {
                                                 *sum += owned * (query.x[n] - y.wide());
                                             }
                                         }
@@ -460,10 +477,10 @@ impl<T: Scalar> LocalDenoiser<T> {
                                     &columns.patches,
                                     #[inline(always)]
                                     |i, j| {
-                                        let mut sum = [0.0; LANES];
+                                        let mut sum = Lane::zero();
                                         let (numbers, at) = self.numbers(rows.cells[i], columns.cells[j]);
                                         for (n, y) in numbers.zip(&block.images[at]) {
-                                            for (sum, y) in sum.iter_mut().zip(y) {
+                                            for (sum, y) in sum.iter_mut().zip(y.iter()) {
                                                 *sum += v[n] * (query.x[n] - y.wide());
                                             }
                                         }
@@ -473,8 +490,8 @@ impl<T: Scalar> LocalDenoiser<T> {
                                     |i, j, along| {
                                         let (numbers, at) = self.numbers(rows_centres[i], columns_centres[j]);
                                         for (n, y) in numbers.zip(&block.images[at]) {
-                                            let lanes =
-                                                products[n].iter_mut().zip(along).zip(weight(i, j)).zip(y);
+                                            let lanes = products[n].iter_mut().zip(along.iter());
+                                            let lanes = lanes.zip(weight(i, j).iter()).zip(y.iter());
                                             for (((sum, along), w), y) in lanes {
                                                 *sum +=
                                                     w * along * (y.wide() - query.x[n] - posterior.step[n]);

@@ -7,13 +7,37 @@
 //! *its own* size, while integral images and sliding sums have that of the largest sum of the image, which swamps the
 //! distances of near patches.
 
-use std::ops::Range;
+use std::ops::{Deref, DerefMut, Range};
+
+use crate::scalar::Scalar;
 
 /// Images computed side by side: numbers of one place lie next to each other, so that all loops are over vectors.
-pub const LANES: usize = 32;
+pub const LANES: usize = 64;
 
-/// A number for each lane.
-pub type Lane<N> = [N; LANES];
+/// A number for each lane. Aligned: vectors that lie across two lines of the cache take twice as long.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(align(64))]
+pub struct Lane<N>(pub [N; LANES]);
+
+impl<N> Deref for Lane<N> {
+    type Target = [N; LANES];
+
+    fn deref(&self) -> &[N; LANES] {
+        &self.0
+    }
+}
+
+impl<N> DerefMut for Lane<N> {
+    fn deref_mut(&mut self) -> &mut [N; LANES] {
+        &mut self.0
+    }
+}
+
+impl<S: Scalar> Lane<S> {
+    pub fn zero() -> Lane<S> {
+        Lane([S::zero(); LANES])
+    }
+}
 
 /// Windows along one axis.
 pub struct Windows {
@@ -84,15 +108,15 @@ impl Windows {
     /// Turns what lies at places `stride` apart, from `first` on, into sums from there to the end of each block, and puts
     /// those from its beginning in `until`.
     #[inline(always)]
-    fn run(&self, since: &mut [Lane<f64>], until: &mut [Lane<f64>], first: usize, stride: usize) {
+    fn run<S: Scalar>(&self, since: &mut [Lane<S>], until: &mut [Lane<S>], first: usize, stride: usize) {
         for start in (0..self.inputs).step_by(self.block) {
             let stop = (start + self.block).min(self.inputs);
-            let mut sum = [0.0; LANES];
+            let mut sum = Lane::zero();
             for place in start..stop {
                 add(&mut sum, &since[first + place * stride]);
                 until[first + place * stride] = sum;
             }
-            let mut sum = [0.0; LANES];
+            let mut sum = Lane::zero();
             for place in (start..stop).rev() {
                 let here = &mut since[first + place * stride];
                 add(&mut sum, here);
@@ -103,9 +127,9 @@ impl Windows {
 }
 
 #[inline(always)]
-fn add(to: &mut Lane<f64>, from: &Lane<f64>) {
-    for (to, from) in to.iter_mut().zip(from) {
-        *to += from;
+pub fn add<S: Scalar>(to: &mut Lane<S>, from: &Lane<S>) {
+    for (to, from) in to.iter_mut().zip(from.iter()) {
+        *to += *from;
     }
 }
 
@@ -131,7 +155,7 @@ impl Window {
 
     /// Its sum, of running sums as [`Windows::run`] gives them.
     #[inline(always)]
-    fn sum(&self, since: &[Lane<f64>], until: &[Lane<f64>], first: usize, stride: usize) -> Lane<f64> {
+    fn sum<S: Scalar>(&self, since: &[Lane<S>], until: &[Lane<S>], first: usize, stride: usize) -> Lane<S> {
         let mut sum = match self.first {
             Running::Until(place) => until[first + place * stride],
             Running::Since(place) => since[first + place * stride],
@@ -148,14 +172,14 @@ impl Window {
 
 /// Sums over the windows of a rectangle, and the room they take.
 #[derive(Default)]
-pub struct Sums {
+pub struct Sums<S> {
     /// A line of cells, then its sums to the end of each block; and those from its beginning.
-    line: [Vec<Lane<f64>>; 2],
+    line: [Vec<Lane<S>>; 2],
     /// The same of all lines' windows.
-    across: [Vec<Lane<f64>>; 2],
+    across: [Vec<Lane<S>>; 2],
 }
 
-impl Sums {
+impl<S: Scalar> Sums<S> {
     /// Sums of what `cell` says of every place, a number for each lane, given to `take` window after window, row by
     /// row.
     #[inline(always)]
@@ -163,8 +187,8 @@ impl Sums {
         &mut self,
         rows: &Windows,
         columns: &Windows,
-        mut cell: impl FnMut(usize, usize) -> Lane<f64>,
-        mut take: impl FnMut(usize, usize, &Lane<f64>),
+        mut cell: impl FnMut(usize, usize) -> Lane<S>,
+        mut take: impl FnMut(usize, usize, &Lane<S>),
     ) {
         let width = columns.len();
         let [line, line_until] = self.line.each_mut().map(|line| sized(line, columns.inputs));
@@ -189,8 +213,8 @@ impl Sums {
     }
 }
 
-fn sized(lanes: &mut Vec<Lane<f64>>, len: usize) -> &mut [Lane<f64>] {
-    lanes.resize(len, [0.0; LANES]);
+fn sized<S: Scalar>(lanes: &mut Vec<Lane<S>>, len: usize) -> &mut [Lane<S>] {
+    lanes.resize(len, Lane::zero());
     lanes
 }
 
@@ -230,7 +254,7 @@ mod tests {
     /// Along both axes, against a line of the one place that the other axis has.
     fn check(windows: &Windows, line: &[f64], has: impl Fn(usize, usize) -> bool) {
         let one = Windows::new(1, 0..1, 0, false);
-        let lane = |place: usize| std::array::from_fn(|l| line[place] * (l + 1) as f64);
+        let lane = |place: usize| Lane(std::array::from_fn(|l| line[place] * (l + 1) as f64));
         let (mut along, mut down) = (Vec::new(), Vec::new());
         let mut sums = Sums::default();
         sums.over(&one, windows, |_, j| lane(j), |_, _, sum| along.push(*sum));
@@ -239,7 +263,7 @@ mod tests {
         for (w, sum) in along.iter().enumerate() {
             let direct: f64 =
                 line.iter().enumerate().filter(|(place, _)| has(w, *place)).map(|(_, v)| v).sum();
-            let due: Lane<f64> = std::array::from_fn(|l| direct * (l + 1) as f64);
+            let due = Lane(std::array::from_fn(|l| direct * (l + 1) as f64));
             assert_eq!(*sum, due, "window {w} of {} over {} places", windows.len(), line.len());
         }
     }

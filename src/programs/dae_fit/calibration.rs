@@ -24,7 +24,8 @@ const TOLD_APART: f64 = 1e-3;
 #[command(next_help_heading = "Local machines")]
 pub struct CalibrationArgs {
     /// Take at every level of --levels the patches with which the machine agrees best with this model along its flow
-    /// by Euler's method: by the median cosine of D over the points of --latents
+    /// by Euler's method: by the median cosine of D over the points of --latents. Of sizes that agree as well to all
+    /// digits it is the smallest
     #[arg(long, value_name = "MODEL", conflicts_with_all = ["patch", "patch_levels"])]
     pub calibrate: Option<OsString>,
     /// Latents of --calibrate (default: 5)

@@ -1,12 +1,12 @@
 //! Linear maps of random features: their flags, and how they are fitted.
 
-use anyhow::{Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use ndarray::Array2;
 
 use crate::cli::{Block, Job, LevelArgs, Repeated, count, noise_level, parse_list};
 use crate::denoiser::RandomFeatures;
 use crate::denoiser::random_features::Target;
-use crate::fit::random_features::{Moments, Training, draw};
+use crate::fit::random_features::{Moments, Spread, Training, draw};
 use crate::scalar::Scalar;
 use crate::schedule::{Grid, same_level};
 
@@ -92,11 +92,13 @@ const ROWS: usize = 2048;
 impl Settings {
     /// The fit: a pass over the rows for their mean and deviation, and one a level.
     pub fn fit<T: Scalar>(&self, job: &Job, rows: &Repeated<T>) -> Result<RandomFeatures> {
-        let moments = rows.moments(job)?;
-        let (mean, count) = (moments.mean(), moments.count());
-        let variance = moments.covariance().1.diag().sum();
-        let sigma_data = (variance / mean.len() as f64).sqrt();
-        ensure!(count > 0, "no rows to fit; give samples");
+        let work = |block: Block<T>| Ok(rows.rows(block));
+        let mut spread = Spread::default();
+        job.each_block(rows.source(job)?, ROWS, "rows", work, |_, rows: Array2<T>| {
+            spread.add(rows.view());
+            Ok(())
+        })?;
+        let (mean, sigma_data) = spread.mean_and_deviation().context("no rows to fit; give samples")?;
         ensure!(sigma_data.is_finite(), "the numbers are too large to fit; give them in another unit");
         ensure!(
             sigma_data > 0.0,
@@ -107,7 +109,6 @@ impl Settings {
         let features = model.features.clone();
         for &sigma in &self.sigmas {
             let mut moments = Moments::new(&features, sigma)?;
-            let work = |block: Block<T>| Ok(rows.rows(block));
             job.each_block(rows.source(job)?, ROWS, "rows", work, |_, rows: Array2<T>| {
                 moments.add(rows.view());
                 Ok(())

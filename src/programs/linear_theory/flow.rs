@@ -1,6 +1,6 @@
 //! linear-theory flow: sampling trajectories of a Gaussian.
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use clap::Args;
 
 use super::SpectrumArgs;
@@ -27,6 +27,12 @@ impl Program for Arguments {
     fn run(self, job: &Job) -> Result<()> {
         let levels = self.levels.sigmas(job)?;
         let start = noise_level("--sigma-max", self.sigma_max).map_err(usage)?;
+        if let Some(sigma) = levels.iter().find(|sigma| **sigma > start) {
+            return Err(usage(anyhow!(
+                "noise level {sigma}: is above --sigma-max {start}, where the flow starts; give a smaller level, or a larger \
+                 --sigma-max"
+            )));
+        }
         let mut table = job.table(&["sigma", "mode", "eigenvalue", "gain", "denoised", "variance"])?;
         let eigenvalues = self.spectrum.eigenvalues(job)?;
         for sigma in levels {

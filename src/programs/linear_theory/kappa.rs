@@ -33,8 +33,9 @@ impl Program for Arguments {
         let mut table = job.table(&["ratio", "z", "kappa"])?;
         let eigenvalues = self.spectrum.eigenvalues(job)?;
         for &ratio in &self.ratio.0 {
+            let n = eigenvalues.len() as f64 / ratio;
             for &z in &self.z.0 {
-                table.row(&[ratio.into(), z.into(), kappa(&eigenvalues, ratio, z).into()])?;
+                table.row(&[ratio.into(), z.into(), kappa(&eigenvalues, n, z).into()])?;
             }
         }
         table.finish()
