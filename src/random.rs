@@ -48,8 +48,6 @@ pub enum Purpose {
     Churn,
     /// Starting points of a fit, one row per restart.
     Restarts,
-    /// Rows that stand for all while a fit looks for a start.
-    Strata,
     /// Directions that complete a basis the data leave short, one row per component.
     Completion,
     /// Noise levels and noise of a denoising loss, by step and row.
@@ -114,7 +112,6 @@ impl Purpose {
             Purpose::PointNoise => "point-noise",
             Purpose::Churn => "churn",
             Purpose::Restarts => "restarts",
-            Purpose::Strata => "strata",
             Purpose::Completion => "completion",
             Purpose::Training => "training",
             Purpose::DroppedLabels => "dropped-labels",

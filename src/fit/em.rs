@@ -139,8 +139,8 @@ impl Data<'_> {
                 break;
             }
             let (responsibilities, likelihood) = expectation(&climb.mixture, self.x);
-            let (iteration, rows) = (climb.iterations, self.x.nrows());
-            history.push(Iteration { restart: climb.restart, iteration, objective: likelihood, rows });
+            let iteration = climb.iterations;
+            history.push(Iteration { restart: climb.restart, iteration, objective: likelihood });
             climb.iterations += 1;
             climb.rests = (likelihood - climb.likelihood).abs() <= RESTING;
             climb.likelihood = likelihood;

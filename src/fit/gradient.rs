@@ -96,7 +96,7 @@ fn train(
         };
         loss = value;
         if step % INTERVAL == 0 || step + 1 == settings.iterations {
-            history.push(Iteration { restart, iteration: step, objective: loss, rows: x.nrows() });
+            history.push(Iteration { restart, iteration: step, objective: loss });
             if step + INTERVAL < settings.iterations {
                 before = loss;
             }

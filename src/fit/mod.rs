@@ -159,8 +159,6 @@ pub struct Iteration {
     /// What the solver increases (captured energy a row, or log-likelihood a
     /// row) or, for `gradient`, decreases (the loss).
     pub objective: f64,
-    /// Rows that it is the mean over: of many, the climb of K-subspaces begins on a part.
-    pub rows: usize,
 }
 
 /// A fitted mixture and how the fit went.

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 
 use super::{Fit, Found, Iteration, ROUNDING, Settings, TOO_SMALL, finished, leading_basis, rows_of};
-use crate::linalg::{accumulate_moment, cast, few_leading, symmetric_eigen, thin_svd};
+use crate::linalg::{accumulate_moment, cast, symmetric_eigen, thin_svd};
 use crate::mixture::{Component, Mixture};
 use crate::scalar::Scalar;
 
@@ -22,7 +22,7 @@ pub fn fit<T: Scalar>(x: ArrayView2<T>, settings: &Settings) -> Result<Fit> {
     let found = Found { bases: vec![basis], completed: vec![missing], labels };
     Ok(Fit {
         mixture: finished(x, &found, settings.parts)?,
-        history: vec![Iteration { restart: 0, iteration: 0, objective: energy, rows: x.nrows() }],
+        history: vec![Iteration { restart: 0, iteration: 0, objective: energy }],
         chosen: 0,
         converged: true,
         completed: found.completed,
@@ -121,67 +121,30 @@ impl Moments {
         // Products of rounding may vanish, those of the numbers themselves may not.
         ensure!(self.largest == 0.0 || self.largest.powi(2) * ROUNDING >= f64::MIN_POSITIVE, TOO_SMALL);
         let (mean, covariance) = self.covariance();
-        let few = rank.map(|r| leading(covariance.view(), r)).transpose()?.flatten();
-        let Spectrum { values, vectors, rest } = match few {
-            Some(few) => few,
-            None => largest(covariance.view(), rank.unwrap_or(d))?,
-        };
-        let kept = values.len();
+        let (mut values, mut vectors) = symmetric_eigen(covariance.view())?;
+        let mut positive = above_rounding(&values);
+        let variances = covariance.diag();
+        let least = variances.iter().filter(|v| **v > 0.0).fold(f64::INFINITY, |m, v| m.min(*v));
+        if positive < d && least < UNEQUAL * values[0] {
+            let (axes, energies) = graded_eigen(covariance.view())?;
+            if energies.len() > positive {
+                positive = energies.len();
+                (values, vectors) = (energies, axes);
+            }
+        }
+        let kept = rank.unwrap_or(d).min(positive).max(1);
+        let rest: f64 = values.slice(s![kept..positive.max(kept)]).sum();
+        let noise = if kept < d { rest / (d - kept) as f64 } else { 0.0 };
         let gaussian = Component {
             weight: 1.0,
             mean: shift + mean,
-            basis: vectors,
-            variances: values.mapv(|v| v.max(0.0)),
-            noise_variance: if kept < d { rest / (d - kept) as f64 } else { 0.0 },
+            basis: vectors.slice(s![.., ..kept]).to_owned(),
+            variances: values.slice(s![..kept]).mapv(|v| v.max(0.0)),
+            noise_variance: noise,
         };
         Ok(Mixture { components: vec![gaussian] })
     }
 }
-
-/// The largest eigenvalues of a covariance that are more than rounding, their eigenvectors as columns, and the sum of
-/// the others.
-struct Spectrum {
-    values: Array1<f64>,
-    vectors: Array2<f64>,
-    rest: f64,
-}
-
-/// Those of the whole spectrum, at most so many.
-fn largest(covariance: ArrayView2<f64>, count: usize) -> Result<Spectrum> {
-    let (mut values, mut vectors) = symmetric_eigen(covariance)?;
-    let mut positive = above_rounding(&values);
-    if positive < values.len() && least_variance(covariance) < UNEQUAL * values[0] {
-        let (axes, energies) = graded_eigen(covariance)?;
-        if energies.len() > positive {
-            positive = energies.len();
-            (values, vectors) = (energies, axes);
-        }
-    }
-    let kept = count.min(positive).max(1);
-    Ok(Spectrum {
-        rest: values.slice(s![kept..positive.max(kept)]).sum(),
-        values: values.slice(s![..kept]).to_owned(),
-        vectors: vectors.slice(s![.., ..kept]).to_owned(),
-    })
-}
-
-/// Those without the whole spectrum, where the trace tells the sum of the others: none where rounding is a part of
-/// that, or where units differ.
-fn leading(covariance: ArrayView2<f64>, count: usize) -> Result<Option<Spectrum>> {
-    let Some((values, vectors)) = few_leading(covariance, count)? else { return Ok(None) };
-    let rest = covariance.diag().sum() - values.sum();
-    let told = rest > TOLD * values[0] && least_variance(covariance) >= UNEQUAL * values[0];
-    Ok(told.then_some(Spectrum { values, vectors, rest }))
-}
-
-/// The least variance of a coordinate that varies.
-fn least_variance(covariance: ArrayView2<f64>) -> f64 {
-    covariance.diag().iter().filter(|v| **v > 0.0).fold(f64::INFINITY, |m, v| m.min(*v))
-}
-
-/// Share of the largest eigenvalue from which on the sum of those not computed is told by the trace, which has the
-/// rounding of all: to six digits and more.
-const TOLD: f64 = 1e-8;
 
 /// Ratio of variances beyond which the eigenvalues of a covariance are looked for in units of
 /// its own.

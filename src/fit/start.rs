@@ -126,7 +126,7 @@ fn below(n: usize, rng: &mut impl Rng) -> usize {
 
 /// At most `wanted` of `n` rows, one out of every stretch of the same length: evenly, but in
 /// step with no order that the rows may have.
-pub(super) fn strata(n: usize, wanted: usize, rng: &mut impl Rng) -> Vec<usize> {
+fn strata(n: usize, wanted: usize, rng: &mut impl Rng) -> Vec<usize> {
     if n <= wanted {
         return (0..n).collect();
     }

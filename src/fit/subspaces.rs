@@ -8,11 +8,10 @@
 //! step of the power method, and any orthonormal basis of W_k's span will do.
 
 use anyhow::Result;
-use ndarray::{Array1, Array2, ArrayView2, Axis, s};
+use ndarray::{Array1, Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 
-use super::start::{self, strata};
-use super::{Fit, Found, Init, Iteration, Settings, finished, join, leading_basis, rows_of, split};
+use super::{Fit, Found, Init, Iteration, Settings, finished, join, leading_basis, rows_of, split, start};
 use crate::linalg::{
     cast, column_means, complete_basis, leading_right_vectors, orthonormalize, polar, product, squared_norms,
 };
@@ -41,19 +40,6 @@ fn resting<T: Scalar>(orthogonal: bool) -> f64 {
 /// Passes of every start before the first are cut.
 const FIRST: usize = 3;
 
-/// Rows that starts race on and subspaces are exchanged on, and how many for every dimension of all subspaces
-/// when these are many: more cost more and do not tell better which start leads highest.
-const RACE_ROWS: usize = 4096;
-const RACE_ROWS_A_DIMENSION: usize = 32;
-
-/// What is found on some rows goes on, on so many times as many, until these are all.
-const GROWTH: usize = 8;
-
-/// Rows that say whether two subspaces, or one in two parts, hold more of their component, and how many for every
-/// dimension of both when these are many.
-const SPLIT_ROWS: usize = 2048;
-const SPLIT_ROWS_A_DIMENSION: usize = 32;
-
 /// Starts of the two subspaces that some rows are split into, and passes of each.
 const SPLITS: usize = 8;
 const SPLIT_PASSES: usize = 30;
@@ -67,11 +53,14 @@ const PROMISING: f64 = 0.5;
 const MOVES: usize = 3;
 
 /// Fits by K-subspaces: of several starts the best goes on, and subspaces are exchanged
-/// as long as that helps; of many rows, first on a part of them.
+/// as long as that helps.
 pub fn fit<T: Scalar>(x: ArrayView2<T>, settings: &Settings) -> Result<Fit> {
     let data = Data::new(x, settings);
     let mut history = Vec::new();
-    let climb = data.top(&mut history)?;
+    let mut climb = data.race(&mut history)?;
+    if !data.complete(&climb) {
+        data.exchange(&mut climb, &mut history)?;
+    }
     let (chosen, converged) = (climb.restart, climb.rests);
     let found = data.settled(climb, &mut history)?;
     Ok(Fit {
@@ -102,8 +91,6 @@ struct Climb {
     labels: Vec<usize>,
     objective: f64,
     passes: usize,
-    /// How many passes it may take.
-    most: usize,
     /// Neither labels nor objective move.
     rests: bool,
     /// Directions of every basis that the data leave open; known once it is settled.
@@ -119,7 +106,6 @@ impl Climb {
             labels: Vec::new(),
             objective: f64::NEG_INFINITY,
             passes: 0,
-            most: settings.iterations,
             rests: false,
             completed: None,
             bases,
@@ -141,8 +127,8 @@ struct Data<'a, T: Scalar> {
 
 /// Two subspaces for some rows.
 struct Halves {
-    /// What they capture more of these rows than what they stand for would, fitted to the same rows; in all.
-    gain: f64,
+    /// What they capture of these rows, in all.
+    objective: f64,
     bases: [Array2<f64>; 2],
     /// (2, d).
     means: Option<Array2<f64>>,
@@ -166,7 +152,9 @@ struct Pass {
     /// Captured energy, less ‖x − μ‖² with means, so that more is better in both:
     /// the sum over a block, the mean over all.
     objective: f64,
-    /// What it would lose, in all rows, if those of a component had to take the second best.
+    /// The same by component, in all.
+    captured: Array1<f64>,
+    /// What it would lose, in all, if the rows of a component had to take the second best.
     missed: Array1<f64>,
     /// Sum of the rows of each component, (K, d); only with means.
     sums: Array2<f64>,
@@ -182,41 +170,6 @@ impl<'a, T: Scalar> Data<'a, T> {
         climb.objective >= self.energy * (1.0 - 4.0 * T::epsilon().wide())
     }
 
-    /// The best of all starts, at rest, with subspaces exchanged. Of many rows a part is climbed first: from there
-    /// few passes over all of them are left, and fewer than one of every start.
-    fn top(&self, history: &mut Vec<Iteration>) -> Result<Climb> {
-        let (settings, n) = (self.settings, self.x.nrows());
-        let dimensions: usize = settings.ranks.iter().sum();
-        let enough = RACE_ROWS.max(RACE_ROWS_A_DIMENSION * dimensions);
-        if n < 2 * enough {
-            let mut climb = self.race(history)?;
-            if !self.complete(&climb) {
-                self.exchange(&mut climb, history)?;
-            }
-            return Ok(climb);
-        }
-        let part = (n / GROWTH).max(enough);
-        let rows = strata(n, part, &mut row_rng(settings.seed, Purpose::Strata, part as u64));
-        let x = self.x.select(Axis(0), &rows);
-        let Climb { restart, bases, means, passes, .. } = Data::new(x.view(), settings).top(history)?;
-        let most = passes + settings.iterations;
-        let mut climb = Climb { means, passes, most, ..Climb::new(bases, restart, settings) };
-        self.advance(&mut climb, usize::MAX, history)?;
-        Ok(climb)
-    }
-
-    /// Whether it captures all. What is left may be rounding, or what the exact optimum for these labels has yet
-    /// to take: then it is settled.
-    fn completed(&self, climb: &mut Climb, history: &mut Vec<Iteration>) -> Result<bool> {
-        if climb.objective < self.energy * (1.0 - resting::<T>(false)) {
-            return Ok(false);
-        }
-        self.settle(climb, history)?;
-        let complete = self.complete(climb);
-        climb.rests |= complete;
-        Ok(complete)
-    }
-
     /// Successive halving: all starts go a few passes, the better half of them twice as
     /// many, until one is left, which climbs to rest. One that captures all is settled.
     fn race(&self, history: &mut Vec<Iteration>) -> Result<Climb> {
@@ -225,8 +178,13 @@ impl<'a, T: Scalar> Data<'a, T> {
         for restart in 0..settings.restarts.max(1) {
             let mut climb = Climb::new(start::bases(self.x, settings, restart)?, restart, settings);
             self.advance(&mut climb, FIRST, history)?;
-            if self.completed(&mut climb, history)? {
-                return Ok(climb);
+            // Nothing but rounding left, or what the exact optimum for these labels has yet to take.
+            if climb.objective >= self.energy * (1.0 - resting::<T>(false)) {
+                self.settle(&mut climb, history)?;
+                if self.complete(&climb) {
+                    climb.rests = true;
+                    return Ok(climb);
+                }
             }
             climbs.push(climb);
         }
@@ -250,7 +208,7 @@ impl<'a, T: Scalar> Data<'a, T> {
     fn advance(&self, climb: &mut Climb, passes: usize, history: &mut Vec<Iteration>) -> Result<()> {
         let settings = self.settings;
         for _ in 0..passes {
-            if climb.rests || climb.passes == climb.most {
+            if climb.rests || climb.passes == settings.iterations {
                 break;
             }
             let pass = self.pass(&climb.bases, climb.means.as_ref());
@@ -258,7 +216,6 @@ impl<'a, T: Scalar> Data<'a, T> {
                 restart: climb.restart,
                 iteration: climb.passes,
                 objective: pass.objective,
-                rows: self.x.nrows(),
             });
             climb.passes += 1;
             climb.rests = (pass.objective - climb.objective).abs()
@@ -328,13 +285,13 @@ impl<'a, T: Scalar> Data<'a, T> {
                 let place = match known {
                     Some(place) => place,
                     None => {
-                        let Some(two) = self.halves(&members[of], [of, merged], None)? else { continue };
+                        let Some(two) = self.halves(&members[of], [of, merged])? else { continue };
                         halves.push(two);
                         split.push((ranks[merged], halves.len() - 1));
                         halves.len() - 1
                     }
                 };
-                let (gain, loss) = (halves[place].gain, pass.missed[merged]);
+                let (gain, loss) = (halves[place].objective - pass.captured[of], pass.missed[merged]);
                 if gain > PROMISING * loss {
                     moves.push(Move { rise: gain - loss, halves: place, components: [of, merged] });
                 }
@@ -344,33 +301,24 @@ impl<'a, T: Scalar> Data<'a, T> {
             members[of].iter().for_each(|&row| next[pass.seconds[row]] += 1);
             let other = (0..k).filter(|a| *a != of).max_by_key(|&a| next[a]).unwrap_or(of);
             let both = [&members[of][..], &members[other]].concat();
-            if let Some(two) = self.halves(&both, [of, other], Some(climb))?
-                && two.gain > n * self.rise()
-            {
-                moves.push(Move { rise: two.gain, halves: halves.len(), components: [of, other] });
-                halves.push(two);
+            if let Some(two) = self.halves(&both, [of, other])? {
+                let rise = two.objective - pass.captured[of] - pass.captured[other];
+                if rise > n * self.rise() {
+                    halves.push(two);
+                    moves.push(Move { rise, halves: halves.len() - 1, components: [of, other] });
+                }
             }
         }
         moves.sort_by(|a, b| b.rise.total_cmp(&a.rise));
         Ok((halves, moves))
     }
 
-    /// Two subspaces, of the ranks of two components, for some rows: against those that a climb has for these two,
-    /// or else against one of the first's rank. Of many rows a part decides.
-    fn halves(
-        &self,
-        members: &[usize],
-        components: [usize; 2],
-        against: Option<&Climb>,
-    ) -> Result<Option<Halves>> {
+    /// Two subspaces, of the ranks of two components, for some rows.
+    fn halves(&self, members: &[usize], components: [usize; 2]) -> Result<Option<Halves>> {
         let settings = self.settings;
         let [first, second] = components.map(|k| settings.ranks[k]);
         let means = settings.parts.means;
-        let enough = SPLIT_ROWS.max(SPLIT_ROWS_A_DIMENSION * (first + second));
-        let mut rng = row_rng(settings.seed, Purpose::Strata, components[0] as u64);
-        let part: Vec<usize> =
-            strata(members.len(), enough, &mut rng).into_iter().map(|i| members[i]).collect();
-        let mut rows = cast::<T, f64>(self.x.select(Axis(0), &part).view());
+        let mut rows = cast::<T, f64>(self.x.select(Axis(0), members).view());
         let (n, d) = rows.dim();
         if n < 2 {
             return Ok(None);
@@ -378,8 +326,7 @@ impl<'a, T: Scalar> Data<'a, T> {
         let centre = if means { column_means(rows.view()) } else { Array1::zeros(d) };
         rows -= &centre;
         // Both lie in the leading directions, where most of the noise does not.
-        let (axes, energies) =
-            leading_right_vectors(rows.view(), (first + second + usize::from(means)).min(d))?;
+        let (axes, _) = leading_right_vectors(rows.view(), (first + second + usize::from(means)).min(d))?;
         let q = axes.ncols();
         if q <= first {
             return Ok(None);
@@ -397,25 +344,8 @@ impl<'a, T: Scalar> Data<'a, T> {
         };
         let data = Data::new(y.view(), &two);
         let found = data.race(&mut Vec::new())?;
-        let before = match against {
-            Some(climb) => {
-                let inside = |j: usize| {
-                    let basis = product(axes.t(), climb.bases[components[j]].view());
-                    orthonormalize(basis.slice(s![.., ..two.ranks[j]]))
-                };
-                let mut now = Climb::new(vec![inside(0), inside(1)], 0, &two);
-                if let (Some(inside), Some(means)) = (&mut now.means, &climb.means) {
-                    let centred = means.select(Axis(0), &components) - &centre;
-                    *inside = product(centred.view(), axes.view());
-                }
-                data.advance(&mut now, usize::MAX, &mut Vec::new())?;
-                now.objective
-            }
-            // With means the objective lacks ‖y‖².
-            None => {
-                energies.iter().take(first).sum::<f64>() / n as f64 - if means { data.energy } else { 0.0 }
-            }
-        };
+        // With means the objective lacks ‖x‖², of which the axes leave some out.
+        let outside = if means { squared_norms(rows.view()).sum() - n as f64 * data.energy } else { 0.0 };
         let nothing = Array2::zeros((d, 0));
         let basis = |j: usize| {
             let mut rng = row_rng(settings.seed, Purpose::Completion, components[j] as u64);
@@ -423,7 +353,7 @@ impl<'a, T: Scalar> Data<'a, T> {
             complete_basis(inside.view(), settings.ranks[components[j]], nothing.view(), &mut rng)
         };
         Ok(Some(Halves {
-            gain: members.len() as f64 * (found.objective - before),
+            objective: n as f64 * found.objective - outside,
             bases: [basis(0), basis(1)],
             means: found.means.as_ref().map(|m| product(m.view(), axes.t()) + &centre),
         }))
@@ -438,7 +368,7 @@ impl<'a, T: Scalar> Data<'a, T> {
             bases = split(polar(join(&bases).view())?.view(), &self.settings.ranks);
         }
         let mut moved = Climb::new(bases, climb.restart, self.settings);
-        (moved.passes, moved.most) = (climb.passes, climb.most);
+        moved.passes = climb.passes;
         if let (Some(means), Some(two)) = (&climb.means, &halves.means) {
             let mut means = means.clone();
             means.row_mut(first).assign(&two.row(0));
@@ -460,6 +390,7 @@ impl<'a, T: Scalar> Data<'a, T> {
             labels: Vec::new(),
             seconds: Vec::new(),
             objective: 0.0,
+            captured: Array1::zeros(bases.len()),
             missed: Array1::zeros(bases.len()),
             sums: Array2::zeros((if means.is_some() { bases.len() } else { 0 }, d)),
         };
@@ -489,6 +420,7 @@ impl<'a, T: Scalar> Data<'a, T> {
                         }
                     }
                     pass.objective += best.0;
+                    pass.captured[best.1] += best.0;
                     pass.missed[best.1] += best.0 - second.0;
                     pass.labels.push(best.1);
                     pass.seconds.push(second.1);
@@ -504,6 +436,7 @@ impl<'a, T: Scalar> Data<'a, T> {
         for block in blocks {
             pass.labels.extend(block.labels);
             pass.seconds.extend(block.seconds);
+            pass.captured += &block.captured;
             pass.objective += block.objective;
             pass.missed += &block.missed;
             pass.sums += &block.sums;
@@ -603,7 +536,6 @@ impl<'a, T: Scalar> Data<'a, T> {
             restart: climb.restart,
             iteration: climb.passes,
             objective: pass.objective,
-            rows: self.x.nrows(),
         });
         climb.passes += 1;
         climb.take(pass);

@@ -3,11 +3,10 @@
 use anyhow::{Context, Result, anyhow, ensure};
 use faer::linalg::solvers::Solve;
 use faer::{Mat, MatMut, MatRef, Side};
-use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut1, ArrayViewMut2, Axis, concatenate, s};
+use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis, concatenate, s};
 use rand::Rng;
-use rayon::prelude::*;
 
-use super::{accumulate_wide, binary_unit, leading_eigen, product, tridiagonal};
+use super::{accumulate_wide, product};
 use crate::random::{Purpose, row_rng, standard_normals};
 
 fn to_faer(a: ArrayView2<f64>) -> Mat<f64> {
@@ -20,7 +19,7 @@ fn finite(a: ArrayView2<f64>) -> Result<Mat<f64>> {
     Ok(to_faer(a))
 }
 
-pub(super) const TOO_LARGE: &str =
+const TOO_LARGE: &str =
     "numbers too large to factorize (their squares are beyond f64); give them in another unit";
 
 fn from_faer(a: MatRef<f64>) -> Array2<f64> {
@@ -50,9 +49,6 @@ pub fn divide_by_symmetric(b: &mut Array2<f64>, a: ArrayView2<f64>) -> Result<f6
     Ok(pivot)
 }
 
-/// Rows from which on all threads share the work of a spectrum: below, `faer` is as fast on one.
-const LARGE: usize = 512;
-
 /// Eigenvalues of a symmetric matrix, largest first, and its eigenvectors as
 /// columns in that order. The sign of each vector is fixed by making its
 /// entry of largest magnitude positive.
@@ -60,29 +56,13 @@ const LARGE: usize = 512;
 /// # Errors
 /// When the iteration does not converge, which takes entries that are not finite or whose squares are not.
 pub fn symmetric_eigen(a: ArrayView2<f64>) -> Result<(Array1<f64>, Array2<f64>)> {
-    let n = a.nrows();
-    if n >= LARGE {
-        return large_symmetric_eigen(a);
-    }
     let evd = finite(a)?.self_adjoint_eigen(Side::Lower).map_err(|_| anyhow!(TOO_LARGE))?;
     let (values, vectors) = (evd.S().column_vector(), evd.U());
+    let n = a.nrows();
     let values = Array1::from_shape_fn(n, |i| values[n - 1 - i]);
     let mut vectors = Array2::from_shape_fn((n, n), |(i, j)| vectors[(i, n - 1 - j)]);
     fix_signs(vectors.view_mut());
     Ok((values, vectors))
-}
-
-fn large_symmetric_eigen(a: ArrayView2<f64>) -> Result<(Array1<f64>, Array2<f64>)> {
-    let largest = a.iter().fold(0.0f64, |m, v| m.max(v.abs()));
-    ensure!(a.iter().all(|v| v.is_finite()), TOO_LARGE);
-    let unit = binary_unit(largest);
-    let (values, mut vectors) = tridiagonal::eigen(&a.as_standard_layout() * unit)?;
-    vectors.axis_iter_mut(Axis(0)).into_par_iter().for_each(fix_sign);
-    let falling = vectors.slice(s![..;-1, ..]);
-    let mut columns = Array2::zeros(falling.raw_dim());
-    let strips = columns.axis_chunks_iter_mut(Axis(0), 64).into_par_iter();
-    strips.zip(falling.axis_chunks_iter(Axis(1), 64)).for_each(|(mut rows, of)| rows.assign(&of.t()));
-    Ok((values.slice(s![..;-1]).mapv(|v| v / unit), columns))
 }
 
 /// A = U diag(s) Vᵀ with min(m, n) singular values, largest first; returns
@@ -155,10 +135,10 @@ pub fn leading_right_vectors(x: ArrayView2<f64>, r: usize) -> Result<(Array2<f64
     } else if d <= n {
         let mut gram = Array2::zeros((d, d));
         accumulate_wide(gram.view_mut(), x.t(), x);
-        let (values, vectors) = leading_eigen(gram.view(), r)?;
+        let (values, vectors) = symmetric_eigen(gram.view())?;
         (vectors, values)
     } else {
-        let (values, w) = leading_eigen(product(x, x.t()).view(), r)?;
+        let (values, w) = symmetric_eigen(product(x, x.t()).view())?;
         let keep = values.iter().filter(|&&l| l > 1e-14 * values[0]).count().min(r);
         let v = product(x.t(), w.slice(s![.., ..keep]));
         (orthonormalize(v.view()), values.slice(s![..keep]).to_owned())
@@ -213,12 +193,10 @@ pub fn complete_basis(
 
 /// Makes the entry of largest magnitude of every column positive.
 pub fn fix_signs(mut vectors: ArrayViewMut2<f64>) {
-    vectors.columns_mut().into_iter().for_each(fix_sign);
-}
-
-fn fix_sign(mut v: ArrayViewMut1<f64>) {
-    let largest = v.iter().fold(0.0f64, |m, &x| if x.abs() > m.abs() { x } else { m });
-    if largest < 0.0 {
-        v.mapv_inplace(|x| -x);
+    for mut v in vectors.columns_mut() {
+        let largest = v.iter().fold(0.0f64, |m, &x| if x.abs() > m.abs() { x } else { m });
+        if largest < 0.0 {
+            v.mapv_inplace(|x| -x);
+        }
     }
 }

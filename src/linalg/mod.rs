@@ -5,18 +5,14 @@
 //! fused multiply-adds along the inner dimension, whatever the number of rows
 //! or columns around it, so a row's result is the same bits alone, in a block
 //! and in a shard. Factorizations are `f64`, by `faer`, one thread each,
-//! because their last bits depend on the thread count; of large spectra all
-//! threads share what is computed in strips of a fixed size.
+//! because their last bits depend on the thread count.
 
 mod factor;
-mod leading;
-mod tridiagonal;
 
 pub use factor::{
     complete_basis, divide_by_symmetric, fix_signs, largest_eigenvalue, leading_right_vectors,
     orthonormal_rows, orthonormalize, polar, singular_values, symmetric_eigen, thin_svd,
 };
-pub use leading::{few_leading, leading_eigen};
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, CowArray, Ix2, s};
 

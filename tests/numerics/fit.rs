@@ -420,44 +420,6 @@ fn subspaces_reach_the_planted_optimum_of_twelve_seeds() {
     }
 }
 
-/// So many rows that the climb begins on a part of them.
-#[test]
-fn subspaces_of_many_rows_reach_the_planted_optimum() {
-    for (angle, falling, means) in [(90.0, false, false), (45.0, true, false), (90.0, true, true)] {
-        let design = Design { mean_norm: if means { 1.0 } else { 0.0 }, ..hard(angle, falling) };
-        let truth = design.plant(3).unwrap();
-        let x = draw_any(&truth, 4, 9000);
-        let parts = Parts { means, ..Parts::default() };
-        let fit = fit_mixture(x.view(), &Settings { parts, ..Settings::new(vec![6; 8]) }).unwrap();
-        let bases: Vec<Array2<f64>> = fit.mixture.components.iter().map(|c| c.basis.clone()).collect();
-        // Each where a planted one is, but for what the noise of some hundred rows turns it by.
-        assert!(error(&fit, &truth) < 0.2, "{angle}, {falling}, {means}: {}", error(&fit, &truth));
-        if !means {
-            let behind = 1.0 - held(&x, &bases).1 / planted_optimum(&x, &truth);
-            assert!(behind < 1e-5, "{angle} degrees, weights falling {falling}: {behind}");
-        }
-        // Starts see a part, the last passes all, and there the objective does not fall.
-        assert!(fit.converged && fit.history.iter().any(|h| h.rows == 4096));
-        let all: Vec<_> = fit.history.iter().filter(|h| h.rows == 9000).collect();
-        assert!(all.len() > 1 && all.iter().all(|h| h.restart == fit.chosen));
-        assert!(
-            all.windows(2)
-                .all(|w| w[1].objective >= w[0].objective - 1e-12 && w[1].iteration > w[0].iteration)
-        );
-    }
-}
-
-/// What one start captures without a rest is taken for the optimum of all rows only where it is.
-#[test]
-fn many_rows_without_noise_are_captured_whole() {
-    let truth = Design::molrg(30, 3, 4).plant(5).unwrap();
-    let x = draw::<f32>(&truth, 6, 12_000).0;
-    let fit = fit_mixture(x.view(), &Settings::new(vec![3; 4])).unwrap();
-    // Rounding of f32 in the rows.
-    assert!(error(&fit, &truth) < 1e-5, "{}", error(&fit, &truth));
-    assert!(fit.converged && fit.completed == [0; 4]);
-}
-
 #[test]
 fn jointly_orthonormal_bases_are() {
     let truth = Design::molrg(30, 4, 3).plant(1).unwrap();

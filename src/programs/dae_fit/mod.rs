@@ -100,8 +100,8 @@ pub struct Arguments {
     #[arg(long, value_enum)]
     layout: Option<Layout>,
     /// Write how the fit went: the objective per iteration, restarts, convergence, directions completed at random,
-    /// components on the noise's floor (from 0; empty: none) and that floor, rows that the objective is the mean over;
-    /// of a network one row: kind, parameters, steps, and the mean loss of the last interval of --log-every
+    /// components on the noise's floor (from 0; empty: none) and that floor; of a network one row: kind, parameters,
+    /// steps, and the mean loss of the last interval of --log-every
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
 }

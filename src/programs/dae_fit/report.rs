@@ -5,17 +5,8 @@ use anyhow::Result;
 use crate::fit::Fit;
 use crate::stream::{Table, Value};
 
-pub const REPORT: &[&str] = &[
-    "restart",
-    "iteration",
-    "objective",
-    "chosen",
-    "converged",
-    "completed",
-    "floored",
-    "noise_floor",
-    "rows",
-];
+pub const REPORT: &[&str] =
+    &["restart", "iteration", "objective", "chosen", "converged", "completed", "floored", "noise_floor"];
 
 /// The report of a fit in closed form: one row, at rest.
 pub fn report_exact(table: Option<Table>) -> Result<()> {
@@ -28,7 +19,6 @@ pub fn report_exact(table: Option<Table>) -> Result<()> {
         true.into(),
         true.into(),
         0usize.into(),
-        nothing(),
         nothing(),
         nothing(),
     ])?;
@@ -54,7 +44,6 @@ pub fn write_report(mut table: Table, fit: &Fit) -> Result<()> {
             completed.into(),
             floored.as_str().into(),
             floor.into(),
-            i.rows.into(),
         ])?;
     }
     table.finish()
