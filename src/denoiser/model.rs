@@ -537,7 +537,8 @@ impl Model {
             input.content() == Content::Safetensors,
             "{name}: holds samples, not a model; fit one with dae-fit"
         );
-        let file = TensorFile::read(input.into_reader(), |metadata| {
+        let parts = input.in_parts();
+        let file = TensorFile::read_in_parts(input.into_reader(), parts, |metadata| {
             let entry = |key: &str| metadata.get(key).map(String::as_str);
             ensure!(
                 entry("format") == Some(FORMAT),

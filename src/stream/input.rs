@@ -166,6 +166,15 @@ impl Input {
         Box::new(self.into_buffered())
     }
 
+    /// Its regular file, of which threads may read parts: none if it is no such file, or if its bytes are noted in
+    /// the ledger as they pass.
+    pub fn in_parts(&self) -> Option<File> {
+        match &self.bytes {
+            Bytes::File(file) if !self.note.takes_bytes() => file.try_clone().ok(),
+            _ => None,
+        }
+    }
+
     pub(super) fn into_buffered(self) -> Reader {
         Reader::new(self.bytes, self.note)
     }

@@ -6,7 +6,9 @@
 
 use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
 use std::io::{Read, Write};
+use std::os::unix::fs::FileExt;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use rayon::prelude::*;
@@ -243,7 +245,19 @@ impl TensorFile {
     /// # Errors
     /// When it is cut short or damaged, or `check` refuses it.
     pub fn read(
+        reader: impl Read,
+        check: impl FnOnce(&HashMap<String, String>) -> Result<()>,
+    ) -> Result<TensorFile> {
+        TensorFile::read_in_parts(reader, None, check)
+    }
+
+    /// [`TensorFile::read`], on all threads where the regular file behind the reader is given, too.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read_in_parts(
         mut reader: impl Read,
+        file: Option<File>,
         check: impl FnOnce(&HashMap<String, String>) -> Result<()>,
     ) -> Result<TensorFile> {
         let mut length = [0u8; 8];
@@ -256,6 +270,13 @@ impl TensorFile {
         let header: Metadata = serde_json::from_slice(&header)
             .map_err(|e| anyhow!("not a model: its header is damaged: {e}"))?;
         check(header.metadata().as_ref().unwrap_or(&HashMap::new()))?;
+        let start = 8 + length;
+        let end = start + header.data_len() as u64;
+        // One of another length is read to where it goes wrong.
+        if let Some(file) = file.filter(|file| file.metadata().is_ok_and(|about| about.len() == end)) {
+            let metadata = header.metadata().clone().unwrap_or_default();
+            return Ok(TensorFile { metadata, tensors: tensors_of(&header, &mut Parts { file, start })? });
+        }
         let file = TensorFile::of(&mut reader, &header)?;
         let beyond =
             std::io::copy(&mut reader.take(1), &mut std::io::sink()).context("cannot read it to its end")?;
@@ -266,7 +287,7 @@ impl TensorFile {
     /// What a header announces.
     pub(super) fn of(reader: &mut impl Read, header: &Metadata) -> Result<TensorFile> {
         let metadata = header.metadata().clone().unwrap_or_default();
-        Ok(TensorFile { metadata, tensors: read_tensors(reader, header)? })
+        Ok(TensorFile { metadata, tensors: tensors_of(header, &mut Whole(reader))? })
     }
 
     pub fn entry(&self, key: &str) -> Option<&str> {
@@ -316,16 +337,16 @@ impl TensorFile {
 
 /// Tensors one after the other as the file holds them, so that memory is that
 /// of the numbers once.
-fn read_tensors(reader: &mut impl Read, header: &Metadata) -> Result<HashMap<String, Tensor>> {
+fn tensors_of(header: &Metadata, source: &mut impl Source) -> Result<HashMap<String, Tensor>> {
     let mut tensors = HashMap::new();
     for name in header.offset_keys() {
         // Messages that name it are of one line.
         ensure!(!name.contains(char::is_control), "damaged: the name of a tensor holds a control character");
         let info = header.info(&name).with_context(|| format!("damaged: tensor {name}"))?;
-        let bytes = info.data_offsets.1 - info.data_offsets.0;
+        let (from, to) = info.data_offsets;
         let values = match info.dtype {
-            Stored::F32 => Values::F32(read_numbers(reader, bytes, &name)?),
-            Stored::F64 => Values::F64(read_numbers(reader, bytes, &name)?),
+            Stored::F32 => Values::F32(source.numbers(from, to - from, &name)?),
+            Stored::F64 => Values::F64(source.numbers(from, to - from, &name)?),
             other => {
                 bail!("tensor {name} is stored as {other}, which is not computed in; save it as F32 or F64")
             }
@@ -335,26 +356,63 @@ fn read_tensors(reader: &mut impl Read, header: &Metadata) -> Result<HashMap<Str
     Ok(tensors)
 }
 
-fn read_numbers<T: Scalar>(reader: &mut impl Read, bytes: usize, name: &str) -> Result<Vec<T>> {
-    let mut values = Vec::new();
-    let count = bytes / size_of::<T>();
-    while values.len() < count {
-        // Memory follows what has arrived, not what is declared.
-        let done = values.len();
-        let next = count.min(done + CHUNK);
-        let more = values.try_reserve(next - done);
-        more.map_err(|_| anyhow!("tensor {name} of {bytes} bytes does not fit in memory"))?;
-        values.resize(next, T::zero());
-        let wanted = size_of_val(&values[done..]);
-        let found = from_le_bytes(&mut values[done..], |bytes| read_full(reader, bytes))
-            .with_context(|| format!("cannot read tensor {name}"))?;
-        ensure!(
-            found == wanted,
-            "truncated: tensor {name} misses {} of {bytes} bytes; make it again",
-            bytes - done * size_of::<T>() - found
-        );
+/// Where numbers come from.
+trait Source {
+    /// Those of a tensor that begins so many bytes behind the header, and has so many.
+    fn numbers<T: Scalar>(&mut self, from: usize, bytes: usize, name: &str) -> Result<Vec<T>>;
+}
+
+/// What passes once.
+struct Whole<'r, R>(&'r mut R);
+
+impl<R: Read> Source for Whole<'_, R> {
+    fn numbers<T: Scalar>(&mut self, _: usize, bytes: usize, name: &str) -> Result<Vec<T>> {
+        let mut values = Vec::new();
+        let count = bytes / size_of::<T>();
+        while values.len() < count {
+            // Memory follows what has arrived, not what is declared.
+            let done = values.len();
+            let next = count.min(done + CHUNK);
+            let more = values.try_reserve(next - done);
+            more.map_err(|_| too_large(bytes, name))?;
+            values.resize(next, T::zero());
+            let wanted = size_of_val(&values[done..]);
+            let found = from_le_bytes(&mut values[done..], |bytes| read_full(self.0, bytes))
+                .with_context(|| format!("cannot read tensor {name}"))?;
+            ensure!(
+                found == wanted,
+                "truncated: tensor {name} misses {} of {bytes} bytes; make it again",
+                bytes - done * size_of::<T>() - found
+            );
+        }
+        Ok(values)
     }
-    Ok(values)
+}
+
+/// A regular file as long as its header says, whose tensors begin at `start`.
+struct Parts {
+    file: File,
+    start: u64,
+}
+
+impl Source for Parts {
+    fn numbers<T: Scalar>(&mut self, from: usize, bytes: usize, name: &str) -> Result<Vec<T>> {
+        let count = bytes / size_of::<T>();
+        Vec::<T>::new().try_reserve_exact(count).map_err(|_| too_large(bytes, name))?;
+        // Memory that is zero already: threads meet its pages as they fill them.
+        let mut values = vec![T::zero(); count];
+        let at = |chunk: usize| self.start + (from + chunk * CHUNK * size_of::<T>()) as u64;
+        values
+            .par_chunks_mut(CHUNK)
+            .enumerate()
+            .try_for_each(|(i, chunk)| from_le_bytes(chunk, |bytes| self.file.read_exact_at(bytes, at(i))))
+            .with_context(|| format!("cannot read tensor {name}"))?;
+        Ok(values)
+    }
+}
+
+fn too_large(bytes: usize, name: &str) -> anyhow::Error {
+    anyhow!("tensor {name} of {bytes} bytes does not fit in memory")
 }
 
 #[cfg(test)]
@@ -380,6 +438,30 @@ mod tests {
             let reader = FailingReader { bytes: std::io::Cursor::new(bytes.clone()), fault: fault.clone() };
             Ok(TensorFile::read(reader, |_| Ok(()))?.take("a")?.values)
         });
+    }
+
+    #[test]
+    fn parts_are_the_whole() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("two.st");
+        let mut bytes = Vec::new();
+        write_two(&mut bytes).unwrap();
+        let read = |bytes: &[u8]| {
+            std::fs::write(&path, bytes)?;
+            let file = File::open(&path)?;
+            let mut read = TensorFile::read_in_parts(file.try_clone()?, Some(file), |_| Ok(()))?;
+            anyhow::Ok((
+                read.entry("format").map(String::from),
+                read.take("a")?.values,
+                read.take("b")?.values,
+            ))
+        };
+        let (a, b) = (Values::F64(vec![1.5, -2.0, 1e300]), Values::F32(vec![0.25; 40]));
+        assert_eq!(read(&bytes).unwrap(), (Some("of a test".to_string()), a, b));
+        let cut = read(&bytes[..bytes.len() - 1]).unwrap_err();
+        assert!(cut.to_string().contains("tensor b misses 1 of 160 bytes"), "{cut}");
+        let longer = read(&[&bytes[..], b"x"].concat()).unwrap_err();
+        assert!(longer.to_string().contains("bytes follow its last tensor"), "{longer}");
     }
 
     #[test]
