@@ -611,7 +611,9 @@ fn scaled_rows(mut rows: Array2<f64>) -> Array2<f64> {
 fn softmax(log_weights: &mut [f64]) {
     let best = log_weights.iter().fold(f64::NEG_INFINITY, |a, &b| a.max(b));
     for l in log_weights.iter_mut() {
-        *l = (*l - best).exp_flushed();
+        let behind = *l - best;
+        // Of two components that is half of the exponentials.
+        *l = if behind == 0.0 { 1.0 } else { behind.exp_flushed() };
     }
     let total: f64 = log_weights.iter().sum();
     for w in log_weights.iter_mut() {
