@@ -32,13 +32,9 @@ const RUN: usize = 8;
 /// since products with few rows are slow.
 const ROWS: usize = 256;
 
-/// exp(−80) and less is set to exactly 0: it changes no digit, and
+/// Weights under exp(−80) are set to exactly 0: they change no digit, and
 /// denormal numbers would slow the products down thirtyfold.
 const NEGLIGIBLE: f64 = -80.0;
-
-/// Weights are set to 0 where all of them together, as many as there are points, would
-/// change D by less than this share of T's rounding of it: a product skips them.
-const UNSEEN: f64 = 1.0 / 32.0;
 
 /// When rounding matters, a weight above this share of all is recomputed
 /// exactly. At most 100 points of a tile can have it; those below are many, so
@@ -76,8 +72,6 @@ pub struct EmpiricalDenoiser<T: Scalar> {
     half_norms: Vec<T>,
     /// The largest ‖y_i‖.
     radius: f64,
-    /// Logarithm of the weight, relative to the largest, below which points are left out.
-    least: f64,
     /// Where the coordinates lie; none are the data's own.
     place: Option<Place<T>>,
 }
@@ -131,25 +125,21 @@ impl<T: Scalar> Place<T> {
 
 impl<T: Scalar> EmpiricalDenoiser<T> {
     pub fn new(mut data: Array2<T>) -> EmpiricalDenoiser<T> {
-        let centre_of = |data: &Array2<T>| column_means(data.view()).mapv(T::of);
-        // ‖y_i − centre‖² and ‖y_i‖², read once.
-        let squares = |data: &Array2<T>, centre: &Array1<T>| -> (Vec<f64>, Vec<f64>) {
-            let rows = data.axis_iter(Axis(0)).into_par_iter();
-            rows.map(|row| (squared_distance(row, centre.view()), dot(row, row))).unzip()
-        };
-        let mut centre = centre_of(&data);
-        let (mut away, mut norms) = squares(&data, &centre);
-        let reach = away.iter().fold(0.0f64, |m, &v| m.max(v)).sqrt();
+        let mut centre = column_means(data.view()).mapv(T::of);
+        let away = data.axis_iter(Axis(0)).into_par_iter().map(|row| squared_distance(row, centre.view()));
+        let reach = away.reduce(|| 0.0, f64::max).sqrt();
         let place = Place::of(data.view(), centre.view(), reach);
         if let Some(place) = &place {
             place.enter(&mut data);
-            centre = centre_of(&data);
-            (away, norms) = squares(&data, &centre);
+            centre = column_means(data.view()).mapv(T::of);
         }
-        let half_norms = away.iter().map(|away| T::of(0.5 * away)).collect();
+        let (half_norms, norms): (Vec<T>, Vec<f64>) = data
+            .axis_iter(Axis(0))
+            .into_par_iter()
+            .map(|row| (T::of(0.5 * squared_distance(row, centre.view())), dot(row, row)))
+            .unzip();
         let radius = norms.iter().fold(0.0f64, |m, n| m.max(n.sqrt()));
-        let least = (UNSEEN * T::epsilon().wide() / data.nrows().max(1) as f64).ln().max(NEGLIGIBLE);
-        EmpiricalDenoiser { data, centre, half_norms, radius, least, place }
+        EmpiricalDenoiser { data, centre, half_norms, radius, place }
     }
 
     /// Points and a level in the coordinates computed in.
@@ -414,19 +404,15 @@ impl<T: Scalar> EmpiricalDenoiser<T> {
             added.push(Added { rescale, count: 0 });
         }
         let (reference, factor) = (top, T::of(scale));
-        // Rounding may have made a log weight smaller than it is.
-        let least: Vec<T> = running.iter().map(|run| T::of(self.least - run.margin.unwrap_or(0.0))).collect();
         let (mut sums, mut counts) = (vec![0.0; m], vec![0u32; m]);
         vectorized(
             #[inline(always)]
             || {
                 for w in w.chunks_exact_mut(m) {
-                    let bounds = reference.iter().zip(&least);
-                    for (((w, (reference, least)), sum), count) in
-                        w.iter_mut().zip(bounds).zip(&mut sums).zip(&mut counts)
+                    for (((w, reference), sum), count) in
+                        w.iter_mut().zip(&reference).zip(&mut sums).zip(&mut counts)
                     {
-                        let log = (*w - *reference) * factor;
-                        *w = if log < *least { T::zero() } else { log.exp_flushed() };
+                        *w = ((*w - *reference) * factor).exp_flushed();
                         *sum += w.wide();
                         *count += (*w > T::zero()) as u32;
                     }

@@ -103,6 +103,10 @@ const DATA: &[Data] = &[
         rows: &[[1.0, -2.0, 0.5]],
         refused: &[
             &[
+                (
+                    "dae-fit whole.npy --kind mlp --width 4 --depth 1 --steps 2 --batch 2 -q --condition",
+                    "its rows are, of which nothing can be learned",
+                ),
                 ("--kind molrg", "2 components but only 1 rows"),
                 ("entropy", "1 rows, where each needs 1 others"),
                 ("intrinsic-dimension {} --neighbours", "1 rows"),

@@ -231,33 +231,3 @@ fn a_finite_set_is_a_mixture_of_points() {
         assert!((a - b).iter().all(|v| v.abs() < 1e-12));
     }
 }
-
-/// All points but one lie beyond it, in one direction, at a distance whose weight is about the least that counts: what is
-/// left out is nothing of the answer's digits, and what is not, is there.
-#[test]
-fn weights_that_are_left_out_change_no_digit() {
-    fn check<T: Scalar>(logs: [f64; 3]) {
-        let (n, d) = (3000, 20);
-        let near = normal::<f64>(1, 1, d);
-        let along = normal::<f64>(2, 1, d);
-        let along = &along / norm(along.row(0));
-        for log in logs {
-            // −‖x − y‖²/2 of x = y_0 is the logarithm of a weight at σ = 1.
-            let far = &near + &(&along * (-2.0 * log).sqrt()) + normal::<f64>(3, n, d) * 1e-3;
-            let data: Array2<T> = cast(ndarray::concatenate![Axis(0), near, far].view());
-            let x = data.slice(s![..1, ..]);
-            let expected = direct(data.view(), x, 1.0);
-            let got = EmpiricalDenoiser::new(data.clone()).denoise(x, 1.0).unwrap().mapv(Scalar::wide);
-            // Rounding of the number, of the sum over the tile, and of the weights' sum.
-            let tolerance = 4.0 * T::epsilon().wide() * norm(expected.row(0));
-            let error = norm((&got - &expected).row(0));
-            assert!(error < tolerance, "{} at {log}: {error:e}", T::DTYPE);
-            // Where they count, leaving all of them out would be seen.
-            let moved = norm((&expected - &near).row(0));
-            assert_eq!(moved > 10.0 * tolerance, log == logs[0], "{moved:e} at {log}");
-        }
-    }
-    // Below −28.1 and −48.2 they are left out.
-    check::<f32>([-20.0, -27.0, -29.0]);
-    check::<f64>([-40.0, -47.0, -49.0]);
-}
