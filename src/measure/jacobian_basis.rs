@@ -205,7 +205,7 @@ impl<T: Scalar> Search<'_, T> {
         let mut excess = f64::INFINITY;
         for _ in 0..most {
             // Of all that a round makes, what is not needed any more is given back at once: with many directions these
-            // are what memory holds, three times as many numbers as they have.
+            // are what memory holds.
             let image = jacobian.jvp(cast(v.view()).view())?;
             let part =
                 Array2::from_shape_fn((image.nrows(), places.len()), |(i, j)| image[[i, places[j]]].wide());
