@@ -249,7 +249,10 @@ impl Faulty {
         let mut started = Vec::new();
         for (name, pid) in self.place.files() {
             if name.starts_with("pid-") {
-                started.push(String::from_utf8(pid).unwrap().parse().unwrap());
+                // Nothing in it: ended between opening the file and writing it.
+                if !pid.is_empty() {
+                    started.push(String::from_utf8(pid).unwrap().parse().unwrap());
+                }
                 fs::remove_file(self.place.path(&name)).unwrap();
             }
         }
@@ -492,9 +495,14 @@ fn a_stopped_run_leaves_no_program_behind() {
         let line = format!("pf-sample {program} -n 1000000 -o old --trajectory side --workers 2 --steps 4");
         let child = start(&faulty.place, &line);
         let waits = Instant::now();
-        let ready = || match program == &hanging {
-            true => faulty.place.path("hung").exists(),
-            false => faulty.place.path("pid-1").exists() && waits.elapsed() > Duration::from_millis(300),
+        // Both are there: one that comes to life after the end writes its name into what is compared.
+        let there = |name: &str| fs::read(faulty.place.path(name)).is_ok_and(|pid| !pid.is_empty());
+        let ready = || {
+            ["pid-0", "pid-1"].iter().all(|name| there(name))
+                && match program == &hanging {
+                    true => faulty.place.path("hung").exists(),
+                    false => waits.elapsed() > Duration::from_millis(300),
+                }
         };
         while !ready() {
             assert!(waits.elapsed() < Duration::from_secs(60), "{line}: not under way");
