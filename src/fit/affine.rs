@@ -7,7 +7,8 @@
 //! its own law, Cov(y, x) = Cov(x₀, x₀) = Σ: W is the Wiener filter Σ(Σ + σ²I)⁻¹, whatever the law.
 
 use anyhow::{Result, ensure};
-use ndarray::{Array1, Array2, ArrayView2, Axis, s};
+use ndarray::{Array1, Array2, ArrayView2, Axis, Zip, s};
+use rayon::prelude::*;
 
 use super::pca::Moments;
 use crate::linalg::{accumulate_moment, divide_by_symmetric, dot, product};
@@ -16,6 +17,9 @@ use crate::scalar::Scalar;
 /// Pairs that enter a moment at once: each a product that is cut at the same pairs whatever blocks they come in, and
 /// long enough for full speed.
 const AT_ONCE: usize = 512;
+
+/// Rows of W that a thread looks at together.
+const ROWS: usize = 128;
 
 /// Where the least pivot of Cov(x, x) is below this share of a variance, one coordinate follows from the others but for
 /// rounding.
@@ -67,14 +71,18 @@ impl Regression {
 
     /// Takes in pairs, a row each: the same pairs give the same bytes, whatever blocks they come in.
     pub fn add<T: Scalar>(&mut self, x: ArrayView2<T>, y: ArrayView2<T>) {
-        for (x, y) in x.outer_iter().zip(y.outer_iter()) {
-            for (row, mut place) in
-                [(x, self.waiting.0.row_mut(self.held)), (y, self.waiting.1.row_mut(self.held))]
-            {
-                let shifted = row.iter().zip(&self.origin).map(|(v, o)| v.wide() - o);
-                place.iter_mut().zip(shifted).for_each(|(place, v)| *place = v);
+        let mut from = 0;
+        while from < x.nrows() {
+            let rows = (AT_ONCE - self.held).min(x.nrows() - from);
+            let held = s![self.held..self.held + rows, ..];
+            for (given, waiting) in [(x, &mut self.waiting.0), (y, &mut self.waiting.1)] {
+                Zip::from(waiting.slice_mut(held))
+                    .and(given.slice(s![from..from + rows, ..]))
+                    .and_broadcast(&self.origin)
+                    .par_for_each(|place, v, o| *place = v.wide() - o);
             }
-            self.held += 1;
+            self.held += rows;
+            from += rows;
             if self.held == AT_ONCE {
                 self.enter();
             }
@@ -82,13 +90,17 @@ impl Regression {
     }
 
     fn enter(&mut self) {
-        let held = s![..self.held, ..];
-        let (x, y) = (self.waiting.0.slice(held), self.waiting.1.slice(held));
-        self.y_sum += &y.sum_axis(Axis(0));
-        self.y_squares += y.outer_iter().map(|y| dot(y, y)).sum::<f64>();
+        let Regression { x: moments, y_sum, y_squares, cross, waiting, held, .. } = self;
+        let (x, y) = (waiting.0.slice(s![..*held, ..]), waiting.1.slice(s![..*held, ..]));
         // Together, so that no thread waits for the end of one before the other.
-        let (moments, cross) = (&mut self.x, &mut self.cross);
-        rayon::join(|| moments.add_shifted(x), || accumulate_moment(cross.view_mut(), y, x, false));
+        rayon::join(
+            || moments.add_shifted(x),
+            || {
+                *y_sum += &y.sum_axis(Axis(0));
+                *y_squares += y.outer_iter().map(|y| dot(y, y)).sum::<f64>();
+                accumulate_moment(cross.view_mut(), y, x, false);
+            },
+        );
         self.held = 0;
     }
 
@@ -119,11 +131,11 @@ impl Regression {
             "the rows with noise span fewer than {d} dimensions: one has {pivot:.1e} of its variance left besides what \
              others say; give a larger noise level, or compute with --dtype f64"
         );
-        let mut explained = 0.0;
-        for rows in weight.axis_chunks_iter(Axis(0), AT_ONCE) {
+        let parts = weight.axis_chunks_iter(Axis(0), ROWS).into_par_iter().map(|rows| {
             let spread = product(rows, covariance.view());
-            explained += rows.iter().zip(&spread).map(|(w, s)| w * s).sum::<f64>();
-        }
+            rows.iter().zip(&spread).map(|(w, s)| w * s).sum()
+        });
+        let explained: f64 = parts.collect::<Vec<f64>>().iter().sum();
         let bias = &self.origin + &y_mean - weight.dot(&(&self.origin + &x_mean));
         Ok(AffineFit { residual: (variance - explained).max(0.0), weight, bias, variance, pairs })
     }

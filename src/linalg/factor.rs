@@ -5,6 +5,7 @@ use faer::linalg::solvers::Solve;
 use faer::{Mat, MatMut, MatRef, Side};
 use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis, concatenate, s};
 use rand::Rng;
+use rayon::prelude::*;
 
 use super::{accumulate_wide, product};
 use crate::random::{Purpose, row_rng, standard_normals};
@@ -26,6 +27,9 @@ fn from_faer(a: MatRef<f64>) -> Array2<f64> {
     Array2::from_shape_fn((a.nrows(), a.ncols()), |(i, j)| a[(i, j)])
 }
 
+/// Rows that a thread solves for at once.
+const SOLVED: usize = 128;
+
 /// B ← B A⁻¹ for a symmetric positive definite A (d, d), of which the lower triangle is read, and B (m, d), in standard
 /// layout: by Cholesky's factor, in memory d² besides. Returns the least pivot as a share of A's diagonal there, 1 − R²
 /// of that coordinate on those before: near the unit of rounding, A is singular for all that can be told. Where it is
@@ -34,7 +38,7 @@ fn from_faer(a: MatRef<f64>) -> Array2<f64> {
 /// # Errors
 /// When A is not finite.
 pub fn divide_by_symmetric(b: &mut Array2<f64>, a: ArrayView2<f64>) -> Result<f64> {
-    let (m, d) = b.dim();
+    let d = b.ncols();
     ensure!(a.iter().all(|x| x.is_finite()), TOO_LARGE);
     let a = a.as_standard_layout();
     let factor = match a.as_slice() {
@@ -45,7 +49,10 @@ pub fn divide_by_symmetric(b: &mut Array2<f64>, a: ArrayView2<f64>) -> Result<f6
     let pivot = (0..d).map(|i| factor.L()[(i, i)].powi(2) / a[[i, i]]).fold(1.0, f64::min);
     // Rows of B are columns of Bᵀ, and A Xᵀ = Bᵀ.
     let transposed = b.as_slice_mut().context("bug: not in standard layout")?;
-    factor.solve_in_place(MatMut::from_column_major_slice_mut(transposed, d, m));
+    transposed.par_chunks_mut((SOLVED * d).max(1)).for_each(|part| {
+        let rows = part.len() / d;
+        factor.solve_in_place(MatMut::from_column_major_slice_mut(part, d, rows));
+    });
     Ok(pivot)
 }
 

@@ -72,6 +72,11 @@ pub const UNITS: f64 = 32.0;
 /// Columns of directions that are looked at together.
 const COLUMNS: usize = 1024;
 
+/// Numbers of the directions that go through J together, and the fewest directions: what products need besides then
+/// takes no more than a few of many directions do.
+const AT_ONCE: usize = 1 << 17;
+const FEWEST: usize = 8;
+
 /// What is known of J at a point.
 enum Known {
     /// Symmetric: all of its spectrum.
@@ -113,7 +118,12 @@ impl<T: Scalar> Search<'_, T> {
             }
             let mut left = match &known {
                 Known::Formed(j) => product(right.view(), j.t()),
-                _ => cast::<T, f64>(self.denoiser.jvp(x, cast(right.view()).view(), self.sigma)?.view()),
+                _ => {
+                    let mut left = right.clone();
+                    let jvp = |v: ArrayView2<T>| self.denoiser.jvp(x, v, self.sigma);
+                    self.in_parts(&mut left, jvp)?;
+                    left
+                }
             };
             restrict(&mut left, self.inside);
             let values = squared_norms(left.view()).mapv(f64::sqrt);
@@ -204,34 +214,26 @@ impl<T: Scalar> Search<'_, T> {
         let mut jacobian = self.denoiser.at(x, self.sigma);
         let mut excess = f64::INFINITY;
         for _ in 0..most {
-            // Of all that a round makes, what is not needed any more is given back at once: with many directions these
-            // are what memory holds.
-            let image = jacobian.jvp(cast(v.view()).view())?;
-            let part =
-                Array2::from_shape_fn((image.nrows(), places.len()), |(i, j)| image[[i, places[j]]].wide());
-            drop(image);
+            // Of all that a round makes, what is not needed any more is given back at once, and what is kept is of the
+            // type that products round to: with many directions these are what memory holds.
+            let before: Array2<T> = cast(v.view());
+            self.in_parts(&mut v, |v| jacobian.jvp(v))?;
+            let part = if places.len() < d { v.select(Axis(1), &places) } else { v };
             ensure!(
                 part.iter().all(|v| v.is_finite()),
                 "a Jacobian is not finite: the model's numbers are too large for this noise level"
             );
             let (basis, _) = orthonormal_rows(part);
-            let mut u = Array2::zeros((basis.nrows(), d));
-            for (i, &place) in places.iter().enumerate() {
-                u.column_mut(place).assign(&basis.column(i).mapv(T::of));
-            }
-            drop(basis);
-            let back = jacobian.vjp(u.view())?;
-            drop(u);
+            let mut u = if places.len() < d { spread(basis, &places, d) } else { basis };
+            self.in_parts(&mut u, |u| jacobian.vjp(u))?;
             // The right singular vectors of UᵀPJ = (QR)ᵀ are Q times the left ones of R.
-            let (q, upper) = orthonormal_rows(cast(back.view()));
-            drop(back);
+            let (q, upper) = orthonormal_rows(u);
             let (turn, values, _) = thin_svd(upper.view())?;
-            let next = product(turn.t(), q.view());
+            v = product(turn.t(), q.view());
             drop(q);
-            excess = turned(v.slice(s![..count.min(v.nrows()), ..]), next.view(), &values)
+            excess = turned(before.slice(s![..count.min(v.nrows()), ..]), v.view(), &values)
                 .map(|(angle, share)| angle - UNITS * self.rounding / share)
                 .fold(0.0, f64::max);
-            v = next;
             if excess <= tolerance {
                 break;
             }
@@ -240,20 +242,46 @@ impl<T: Scalar> Search<'_, T> {
         let all = complete_basis(found.t(), count, Array2::zeros((d, 0)).view(), &mut rng).reversed_axes();
         Ok((all, if excess <= tolerance { 0.0 } else { excess }))
     }
+
+    /// Rows become their products with J, some at a time: as many as a program takes, where the model is one.
+    fn in_parts(
+        &self,
+        rows: &mut Array2<f64>,
+        mut times: impl FnMut(ArrayView2<T>) -> Result<Array2<T>>,
+    ) -> Result<()> {
+        let most = self.denoiser.batch().unwrap_or((AT_ONCE / rows.ncols()).max(FEWEST));
+        for mut rows in rows.axis_chunks_iter_mut(Axis(0), most) {
+            let products = times(cast(rows.view()).view())?;
+            rows.zip_mut_with(&products, |row, product| *row = product.wide());
+        }
+        Ok(())
+    }
+}
+
+/// Rows of the numbers at some places, with zeros at all others.
+fn spread(rows: Array2<f64>, places: &[usize], d: usize) -> Array2<f64> {
+    let mut all = Array2::zeros((rows.nrows(), d));
+    for (column, &place) in rows.columns().into_iter().zip(places) {
+        all.column_mut(place).assign(&column);
+    }
+    all
 }
 
 /// By how much each of some directions (rows) lies outside a span (of orthonormal rows), as the sine of the angle, with
 /// its singular value's share of the largest.
-fn turned<'a>(
-    directions: ArrayView2<'a, f64>,
+fn turned<'a, T: Scalar>(
+    directions: ArrayView2<'a, T>,
     span: ArrayView2<'a, f64>,
     values: &'a Array1<f64>,
 ) -> impl Iterator<Item = (f64, f64)> + 'a {
-    let shares = product(directions, span.t());
+    let parts = || {
+        let directions = directions.axis_chunks_iter(Axis(1), COLUMNS).map(|part| cast::<T, f64>(part));
+        directions.zip(span.axis_chunks_iter(Axis(1), COLUMNS))
+    };
+    let mut shares = Array2::zeros((directions.nrows(), span.nrows()));
+    parts().for_each(|(directions, span)| shares += &product(directions.view(), span.t()));
     let mut outside = Array1::zeros(directions.nrows());
-    for (directions, span) in
-        directions.axis_chunks_iter(Axis(1), COLUMNS).zip(span.axis_chunks_iter(Axis(1), COLUMNS))
-    {
+    for (directions, span) in parts() {
         outside += &squared_norms((&directions - &product(shares.view(), span)).view());
     }
     let largest = values.first().copied().unwrap_or(0.0);

@@ -591,7 +591,7 @@ mod tests {
             let own: Vec<usize> = (0..searched.rows.nrows()).step_by(37).collect();
             for form in [Form::Cosine, Form::Distance] {
                 let sieve = searched.new_sieve(form).expect("rows are wide enough");
-                for count in [1, 2, 9] {
+                for count in [1, 9] {
                     let found = |x, but, sieve| {
                         let (found, passed) = searched.compared(x, count, but, form, sieve);
                         let keys = found.into_iter().flatten().map(|f| (f.key.to_bits(), f.row));
@@ -611,14 +611,18 @@ mod tests {
             let (train, x) = (low_rank::<T>(1, 900, 200, 0.02), low_rank::<T>(2, 12, 200, 0.02));
             // What the first tile lets through before there is a limit is most of it.
             agree(train.clone(), x.clone(), "low rank", 0.1);
+            agree(&train + T::of(300.0), &x + T::of(300.0), "far from the origin", 1.0);
+            let size = |v: f64| T::min_positive_value().sqrt() * T::of(v);
+            agree(&train * size(0.01), &x * size(0.1), "near the least numbers", 1.0);
+            if size_of::<T>() == 8 {
+                // But for rounding, both types go the same ways.
+                return;
+            }
             agree(low_rank::<T>(1, 700, 200, 1.0), low_rank::<T>(2, 12, 200, 1.0), "noisy", 1.0);
             agree(low_rank::<T>(1, 600, 200, 1e4), low_rank::<T>(2, 12, 200, 1e4), "random", 1.0);
             let repeated = Array2::from_shape_fn((800, 200), |(i, j)| train[[i % 80, j]]);
             agree(repeated.clone(), repeated.slice(s![..12, ..]).to_owned(), "repeated", 1.0);
-            agree(&train + T::of(300.0), &x + T::of(300.0), "far from the origin", 1.0);
             agree(train.clone(), &x + T::of(1e5), "samples far from the set", 1.0);
-            let size = |v: f64| T::min_positive_value().sqrt() * T::of(v);
-            agree(&train * size(0.01), &x * size(0.1), "near the least numbers", 1.0);
             let mut outlier = train.clone();
             outlier.row_mut(3).fill(T::of(1e6));
             outlier.row_mut(5).fill(T::zero());

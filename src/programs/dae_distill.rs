@@ -1,7 +1,10 @@
 //! dae-distill: the best affine denoiser, a map a noise level.
 
 use std::ffi::{OsStr, OsString};
+use std::panic::resume_unwind;
 use std::path::PathBuf;
+use std::sync::mpsc;
+use std::thread;
 
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
@@ -124,28 +127,38 @@ impl Arguments {
         denoiser: &dyn Denoiser<T>,
         inputs: &Repeated<T>,
     ) -> Result<AffineFit> {
-        let mut regression = None;
-        for draw in 0..self.draws {
-            let source = inputs.source(job)?;
-            let most = at_once(denoiser, source.len().unwrap_or(usize::MAX), denoiser.dim());
-            let work = |block: Block<T>| {
-                let rows = block.rows.clone();
-                let points = inputs.rows(block);
-                let x = NoisyPoints::draw(points, job.shared.seed, rows.start, draw).at(sigma);
-                let answer = denoiser.denoise_rows(x.view(), rows.start, sigma)?;
-                job.finite(answer.view(), rows.start)?;
-                Ok((x, answer))
-            };
-            job.each_block(source, most, "rows", work, |_, (x, answer): (Array2<T>, Array2<T>)| {
-                // The first answer lies where both x and the answers do.
-                let regression = match &mut regression {
-                    Some(regression) => regression,
-                    None => regression.insert(Regression::new(answer.row(0).mapv(Scalar::wide))?),
+        // Moments enter on a thread of their own: meanwhile there is always work on further rows.
+        let regression = thread::scope(|scope| {
+            let (pairs, taken) = mpsc::sync_channel::<(Array2<T>, Array2<T>)>(1);
+            let entering = scope.spawn(move || {
+                let mut regression: Option<Regression> = None;
+                for (x, answer) in taken {
+                    // The first answer lies where both x and the answers do.
+                    let regression = match &mut regression {
+                        Some(regression) => regression,
+                        None => regression.insert(Regression::new(answer.row(0).mapv(Scalar::wide))?),
+                    };
+                    regression.add(x.view(), answer.view());
+                }
+                anyhow::Ok(regression)
+            });
+            for draw in 0..self.draws {
+                let source = inputs.source(job)?;
+                let most = at_once(denoiser, source.len().unwrap_or(usize::MAX), denoiser.dim());
+                let work = |block: Block<T>| {
+                    let rows = block.rows.clone();
+                    let points = inputs.rows(block);
+                    let x = NoisyPoints::draw(points, job.shared.seed, rows.start, draw).at(sigma);
+                    let answer = denoiser.denoise_rows(x.view(), rows.start, sigma)?;
+                    job.finite(answer.view(), rows.start)?;
+                    Ok((x, answer))
                 };
-                regression.add(x.view(), answer.view());
-                Ok(())
-            })?;
-        }
+                // Nothing takes them any more where there is no memory for moments, which is said below.
+                job.each_block(source, most, "rows", work, |_, pair| Ok(pairs.send(pair).unwrap_or(())))?;
+            }
+            drop(pairs);
+            entering.join().unwrap_or_else(|panic| resume_unwind(panic))
+        })?;
         let name = self.inputs.as_deref().unwrap_or(OsStr::new("<stdin>")).display();
         let regression = regression.with_context(|| format!("{name}: no rows to distill on; give inputs"))?;
         regression.fit().with_context(|| format!("{name}: at noise level {sigma}"))

@@ -20,13 +20,9 @@ fn outputs(place: &Place, line: &str) -> Outputs {
 
 /// Takes away the files that a run, which returns its standard output, has written.
 pub fn taking(place: &Place, run: impl FnOnce() -> Vec<u8>) -> Outputs {
-    let before = place.files();
+    let before = place.names();
     let stdout = run();
-    let mut written: Outputs = place.files();
-    written.retain(|name, _| !before.contains_key(name));
-    for name in written.keys() {
-        std::fs::remove_file(place.path(name)).unwrap();
-    }
+    let mut written: Outputs = place.take(&before);
     written.insert("-".into(), stdout);
     written
 }

@@ -1,7 +1,7 @@
 //! A flag that has no effect on what was asked for is refused: in every call of the table, every flag that it does
 //! not have is given a value, and either the outputs change or the program names the flag.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use clap::{Arg, ValueHint};
 
@@ -83,22 +83,16 @@ fn value(call: &Call, argument: &Arg) -> Option<String> {
     )
 }
 
-fn outputs(
-    place: &Place,
-    before: &BTreeMap<String, Vec<u8>>,
-    line: &str,
-) -> (Option<i32>, String, Vec<Vec<u8>>) {
+fn outputs(place: &Place, before: &BTreeSet<String>, line: &str) -> (Option<i32>, String, Vec<Vec<u8>>) {
     let done = place.run(line);
-    let mut files = place.files();
-    files.retain(|name, _| !before.contains_key(name));
-    files.keys().for_each(|name| std::fs::remove_file(place.path(name)).unwrap_or_default());
-    (done.code, done.err, [done.out].into_iter().chain(files.into_values()).collect())
+    let written = place.take(before).into_values();
+    (done.code, done.err, [done.out].into_iter().chain(written).collect())
 }
 
 #[test]
 fn a_flag_without_effect_is_refused() {
     let (place, entries) = (Place::stocked("f32"), entries());
-    let before = place.files();
+    let before = place.names();
     let mut idle = Vec::new();
     for call in CALLS {
         let line = call.line();

@@ -1,6 +1,6 @@
 //! An empty directory in which programs are run as their users run them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -75,6 +75,23 @@ impl Place {
         entries
             .map(|e| (e.file_name().into_string().unwrap(), fs::read(e.path()).unwrap_or_default()))
             .collect()
+    }
+
+    /// What stands here by name.
+    pub fn names(&self) -> BTreeSet<String> {
+        let entries = fs::read_dir(self.directory.path()).unwrap();
+        entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    /// Takes away what stands here beside what did before, with its bytes.
+    pub fn take(&self, before: &BTreeSet<String>) -> BTreeMap<String, Vec<u8>> {
+        let mut taken = BTreeMap::new();
+        for name in self.names().difference(before) {
+            let path = self.path(name);
+            taken.insert(name.clone(), fs::read(&path).unwrap_or_default());
+            let _ = fs::remove_file(path);
+        }
+        taken
     }
 
     pub fn process(&self, program: &Path) -> Command {
