@@ -5,9 +5,8 @@
 //! The same marks give both, and the same input always the same bytes.
 //!
 //! SVG is written here, since no plotting library at hand writes a `viewBox`,
-//! base-2 axes, cells without a value or images. PNG comes from the rasterizer of
-//! kuva, which brings its own font (DejaVu Sans) and asks the system for none; it
-//! is used in the module `png` and nowhere else.
+//! base-2 axes, cells without a value or images. PNG comes from tiny-skia, with a font of
+//! its own (DejaVu Sans), so that the system is asked for none.
 
 mod axis;
 mod color;

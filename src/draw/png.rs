@@ -1,47 +1,35 @@
-//! A picture as PNG, by kuva's rasterizer.
+//! A picture as PNG: shapes by tiny-skia, letters from the outlines of DejaVu Sans, which come with the program.
 
-use anyhow::{Context, Result, anyhow, ensure};
-use kuva::RasterBackend;
-use kuva::render::color::Color as Paint;
-use kuva::render::render::{PathData, Primitive, Scene, TextAnchor};
+use anyhow::{Context, Result, ensure};
+use tiny_skia::{
+    FillRule, LineJoin, Mask, Paint, Path, PathBuilder, Pixmap, Rect, Stroke, StrokeDash, Transform,
+};
+use ttf_parser::{Face, GlyphId, OutlineBuilder};
 
 use super::{Anchor, Color, Mark, Picture};
 
-/// Fine pixels of a picture at most: a quarter of a gigabyte.
-const FINE: usize = 64 << 20;
+/// Pixels of an enlarged picture at most: a quarter of a gigabyte.
+const MOST: usize = 64 << 20;
 
-/// Drawn finer than it is written and then averaged: kuva gives turned text hard
-/// edges and puts letters at whole pixels, which at this size can be seen.
 pub(super) fn document(picture: &Picture) -> Result<Vec<u8>> {
     let Picture { width, height, scale, marks } = picture;
-    let mut scene = Scene::new(*width as f64, *height as f64);
-    for mark in marks {
-        add(&mut scene, mark);
-    }
     let (width, height) = (width * scale, height * scale);
     ensure!(
-        *scale == 1 || width * height <= FINE,
-        "a png of {width}x{height} pixels is more than {FINE} pixels; give a smaller --scale"
+        *scale == 1 || width * height <= MOST,
+        "a png of {width}x{height} pixels is more than {MOST} pixels; give a smaller --scale"
     );
-    let fine = [3, 2, 1].into_iter().find(|n| width * height * n * n <= FINE).unwrap_or(1);
-    let drawn = RasterBackend::new().with_scale((fine * scale) as f32).render_scene(&scene);
-    let drawn = decode(&drawn.map_err(|e| anyhow!("cannot make a png: {e}"))?)?;
-    ensure!(drawn.len() == width * height * fine * fine, "cannot make a png: bug: it has another size");
-    let average = |i: usize| {
-        let (x, y) = (i % width * fine, i / width * fine);
-        let square = (0..fine * fine).map(|j| drawn[(y + j / fine) * width * fine + x + j % fine]);
-        mean(square, fine * fine)
+    let sheet = Pixmap::new(u32::try_from(width)?, u32::try_from(height)?);
+    let mut sheet = Sheet {
+        pixels: sheet
+            .with_context(|| format!("a png cannot have {width}x{height} pixels; make it smaller"))?,
+        scale: Transform::from_scale(*scale as f32, *scale as f32),
+        clip: None,
+        font: Face::parse(dejavu::sans::regular(), 0).context("bug: the font cannot be read")?,
     };
-    let pixels: Vec<Color> = (0..width * height).map(average).collect();
-    pixels_of(width, &pixels)
-}
-
-fn mean(colors: impl Iterator<Item = Color>, count: usize) -> Color {
-    let [r, g, b] = colors.fold([0; 3], |[r, g, b], color| {
-        [r + usize::from(color.0), g + usize::from(color.1), b + usize::from(color.2)]
-    });
-    let rounded = |sum: usize| ((sum + count / 2) / count) as u8;
-    Color(rounded(r), rounded(g), rounded(b))
+    sheet.pixels.fill(tiny_skia::Color::WHITE);
+    marks.iter().for_each(|mark| sheet.draw(mark));
+    let pixels = sheet.pixels.pixels().iter().map(|p| Color(p.red(), p.green(), p.blue()));
+    pixels_of(width, &pixels.collect::<Vec<Color>>())
 }
 
 /// Pixels in rows as an image of their own.
@@ -58,147 +46,158 @@ pub(super) fn pixels_of(columns: usize, pixels: &[Color]) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The pixels of what kuva wrote: opaque, in red, green, blue and alpha.
-fn decode(bytes: &[u8]) -> Result<Vec<Color>> {
-    let fail = "cannot make a png: bug: the drawing cannot be read back";
-    let mut reader = png::Decoder::new(std::io::Cursor::new(bytes)).read_info().context(fail)?;
-    let mut data = vec![0; reader.output_buffer_size().context(fail)?];
-    let frame = reader.next_frame(&mut data).context(fail)?;
-    ensure!(frame.color_type == png::ColorType::Rgba && frame.bit_depth == png::BitDepth::Eight, fail);
-    Ok(data.chunks_exact(4).map(|p| Color(p[0], p[1], p[2])).collect())
+/// What is drawn on.
+struct Sheet {
+    pixels: Pixmap,
+    /// From lengths of the page to pixels.
+    scale: Transform,
+    clip: Option<Mask>,
+    font: Face<'static>,
 }
 
-fn add(scene: &mut Scene, mark: &Mark) {
-    match mark {
-        Mark::Rectangle { x, y, width, height, fill } => scene.add(Primitive::Rect {
-            x: *x,
-            y: *y,
-            width: *width,
-            height: *height,
-            fill: paint(*fill),
-            stroke: None,
-            stroke_width: None,
-            opacity: None,
-        }),
-        Mark::Polyline { points, stroke, width, dash } => {
-            let strokes = match dash {
-                Some((on, off)) => dashes(points, *on, *off),
-                None => vec![points.clone()],
-            };
-            for points in strokes {
-                scene.add(Primitive::PolyLine {
-                    points,
-                    stroke: paint(*stroke),
-                    stroke_width: *width,
-                    stroke_dasharray: None,
+impl Sheet {
+    /// What has no size, or no place, is not there.
+    fn draw(&mut self, mark: &Mark) {
+        match mark {
+            Mark::Rectangle { x, y, width, height, fill } => self.block(*x, *y, *width, *height, *fill),
+            Mark::Polyline { points, stroke, width, dash } => {
+                let stroke_of = Stroke {
+                    width: *width as f32,
+                    line_join: LineJoin::Round,
+                    dash: dash.and_then(|(on, off)| StrokeDash::new(vec![on as f32, off as f32], 0.0)),
+                    ..Stroke::default()
+                };
+                if let Some(path) = lines(points, false) {
+                    let paint = paint(*stroke, 1.0);
+                    self.pixels.stroke_path(&path, &paint, &stroke_of, self.scale, self.clip.as_ref());
+                }
+            }
+            Mark::Polygon { points, fill, opacity } => {
+                self.fill(lines(points, true), &paint(*fill, *opacity), self.scale);
+            }
+            Mark::Circle { x, y, radius, fill } => {
+                let circle = PathBuilder::from_circle(*x as f32, *y as f32, *radius as f32);
+                self.fill(circle, &paint(*fill, 1.0), self.scale);
+            }
+            Mark::Text { x, y, text, size, anchor, angle, color, .. } => {
+                let turned =
+                    self.scale.pre_concat(Transform::from_rotate_at(*angle as f32, *x as f32, *y as f32));
+                let at = turned.pre_translate(*x as f32, *y as f32);
+                self.fill(self.letters(text, *size, *anchor), &paint(*color, 1.0), at);
+            }
+            Mark::Pixels { x, y, width, height, columns, pixels } => {
+                let rows = pixels.len() / (*columns).max(1);
+                let (width, height) = (width / *columns as f64, height / rows as f64);
+                for (i, &color) in pixels.iter().enumerate() {
+                    let (row, column) = ((i / columns) as f64, (i % columns) as f64);
+                    self.block(x + column * width, y + row * height, width, height, color);
+                }
+            }
+            Mark::Clip { x, y, width, height } => {
+                let clip = Mask::new(self.pixels.width(), self.pixels.height());
+                self.clip = clip.zip(rectangle(*x, *y, *width, *height)).map(|(mut mask, within)| {
+                    let within = PathBuilder::from_rect(within);
+                    mask.fill_path(&within, FillRule::Winding, false, self.scale);
+                    mask
                 });
             }
+            Mark::Unclip => self.clip = None,
         }
-        Mark::Polygon { points, fill, opacity } => {
-            let places: Vec<String> = points.iter().map(|(x, y)| format!("{x} {y}")).collect();
-            scene.add(Primitive::Path(Box::new(PathData {
-                d: format!("M {} Z", places.join(" L ")),
-                fill: Some(paint(*fill)),
-                stroke: Paint::None,
-                stroke_width: 0.0,
-                opacity: Some(*opacity),
-                stroke_dasharray: None,
-            })));
+    }
+
+    /// Of whole pixels: blocks that touch leave no seam.
+    fn block(&mut self, x: f64, y: f64, width: f64, height: f64, color: Color) {
+        let paint = Paint { anti_alias: false, ..paint(color, 1.0) };
+        if let Some(block) = rectangle(x, y, width, height) {
+            self.pixels.fill_rect(block, &paint, self.scale, self.clip.as_ref());
         }
-        Mark::Circle { x, y, radius, fill } => scene.add(Primitive::Circle {
-            cx: *x,
-            cy: *y,
-            r: *radius,
-            fill: paint(*fill),
-            fill_opacity: None,
-            stroke: None,
-            stroke_width: None,
-        }),
-        Mark::Text { x, y, text, size, anchor, angle, color, .. } => scene.add(Primitive::Text {
-            x: *x,
-            y: *y,
-            // Between two dollars kuva would read a formula.
-            content: text.replace('$', "\\$"),
-            size: *size,
-            anchor: match anchor {
-                Anchor::Start => TextAnchor::Start,
-                Anchor::Middle => TextAnchor::Middle,
-                Anchor::End => TextAnchor::End,
-            },
-            rotate: (*angle != 0.0).then_some(*angle),
-            bold: false,
-            color: Some(paint(*color)),
-        }),
-        Mark::Pixels { x, y, width, height, columns, pixels } => {
-            let rows = pixels.len() / (*columns).max(1);
-            let (w, h) = (width / *columns as f64, height / rows as f64);
-            scene.add(squares(*x, *y, w, h, *columns, pixels));
+    }
+
+    fn fill(&mut self, path: Option<Path>, paint: &Paint, place: Transform) {
+        if let Some(path) = path {
+            self.pixels.fill_path(&path, paint, FillRule::Winding, place, self.clip.as_ref());
         }
-        Mark::Clip { x, y, width, height } => scene.add(Primitive::ClipStart {
-            x: *x,
-            y: *y,
-            width: *width,
-            height: *height,
-            id: String::new(),
-        }),
-        Mark::Unclip => scene.add(Primitive::ClipEnd),
+    }
+
+    /// The outlines of a text, whose anchor is at 0.
+    fn letters(&self, text: &str, size: u32, anchor: Anchor) -> Option<Path> {
+        let scale = size as f32 / f32::from(self.font.units_per_em());
+        // What the font lacks is drawn as its sign for that.
+        let glyphs = text.chars().map(|c| self.font.glyph_index(c).unwrap_or(GlyphId(0)));
+        let mut outline = Outline { path: PathBuilder::new(), scale, from: 0.0 };
+        for glyph in glyphs {
+            self.font.outline_glyph(glyph, &mut outline);
+            outline.from += scale * f32::from(self.font.glyph_hor_advance(glyph).unwrap_or(0));
+        }
+        let before = match anchor {
+            Anchor::Start => 0.0,
+            Anchor::Middle => outline.from / 2.0,
+            Anchor::End => outline.from,
+        };
+        outline.path.finish()?.transform(Transform::from_translate(-before, 0.0))
     }
 }
 
-fn paint(color: Color) -> Paint {
-    Paint::Rgb(color.0, color.1, color.2)
+fn paint(color: Color, opacity: f64) -> Paint<'static> {
+    let mut paint = Paint::default();
+    paint.set_color_rgba8(color.0, color.1, color.2, (255.0 * opacity).round() as u8);
+    paint
 }
 
-fn squares(x: f64, y: f64, width: f64, height: f64, columns: usize, pixels: &[Color]) -> Primitive {
-    let place = |i: usize| (x + (i % columns) as f64 * width, y + (i / columns) as f64 * height);
-    let (xs, ys) = (0..pixels.len()).map(place).unzip();
-    Primitive::RectBatch {
-        x: xs,
-        y: ys,
-        w: vec![width; pixels.len()],
-        h: vec![height; pixels.len()],
-        fills: pixels.iter().copied().map(paint).collect(),
+fn rectangle(x: f64, y: f64, width: f64, height: f64) -> Option<Rect> {
+    Rect::from_xywh(x as f32, y as f32, width as f32, height as f32)
+}
+
+fn lines(points: &[(f64, f64)], closed: bool) -> Option<Path> {
+    let mut path = PathBuilder::new();
+    for (i, &(x, y)) in points.iter().enumerate() {
+        match i {
+            0 => path.move_to(x as f32, y as f32),
+            _ => path.line_to(x as f32, y as f32),
+        }
+    }
+    if closed {
+        path.close();
+    }
+    path.finish()
+}
+
+/// A path of letters side by side, from their outlines in units of the font, in which y goes up.
+struct Outline {
+    path: PathBuilder,
+    scale: f32,
+    /// Where the next letter begins.
+    from: f32,
+}
+
+impl Outline {
+    fn place(&self, x: f32, y: f32) -> (f32, f32) {
+        (self.from + self.scale * x, -self.scale * y)
     }
 }
 
-/// Cuts a line into dashes that go on around its corners; kuva would begin anew at
-/// each, which makes a line of short pieces solid.
-fn dashes(points: &[(f64, f64)], on: f64, off: f64) -> Vec<Vec<(f64, f64)>> {
-    let mut all = Vec::new();
-    let mut dash: Vec<(f64, f64)> = points.first().copied().into_iter().collect();
-    let (mut drawn, mut left) = (true, on);
-    for pair in points.windows(2) {
-        let ((mut x, mut y), (to_x, to_y)) = (pair[0], pair[1]);
-        let mut length = (to_x - x).hypot(to_y - y);
-        while length > left {
-            (x, y) = (x + (to_x - x) * left / length, y + (to_y - y) * left / length);
-            length -= left;
-            if drawn {
-                dash.push((x, y));
-                all.push(std::mem::take(&mut dash));
-            } else {
-                dash = vec![(x, y)];
-            }
-            drawn = !drawn;
-            left = if drawn { on } else { off };
-        }
-        left -= length;
-        if drawn {
-            dash.push((to_x, to_y));
-        }
+impl OutlineBuilder for Outline {
+    fn move_to(&mut self, x: f32, y: f32) {
+        let (x, y) = self.place(x, y);
+        self.path.move_to(x, y);
     }
-    all.push(dash);
-    all
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    fn line_to(&mut self, x: f32, y: f32) {
+        let (x, y) = self.place(x, y);
+        self.path.line_to(x, y);
+    }
 
-    #[test]
-    fn dashes_go_around_corners() {
-        let bent = [(0.0, 0.0), (3.0, 0.0), (3.0, 6.0)];
-        let expected = [vec![(0.0, 0.0), (3.0, 0.0), (3.0, 1.0)], vec![(3.0, 3.0), (3.0, 6.0)]];
-        assert_eq!(dashes(&bent, 4.0, 2.0), expected);
+    fn quad_to(&mut self, x1: f32, y1: f32, x: f32, y: f32) {
+        let ((x1, y1), (x, y)) = (self.place(x1, y1), self.place(x, y));
+        self.path.quad_to(x1, y1, x, y);
+    }
+
+    fn curve_to(&mut self, x1: f32, y1: f32, x2: f32, y2: f32, x: f32, y: f32) {
+        let ((x1, y1), (x2, y2), (x, y)) = (self.place(x1, y1), self.place(x2, y2), self.place(x, y));
+        self.path.cubic_to(x1, y1, x2, y2, x, y);
+    }
+
+    fn close(&mut self) {
+        self.path.close();
     }
 }

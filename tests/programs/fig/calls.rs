@@ -28,6 +28,75 @@ fn the_ending_decides_and_the_size_is_as_asked() {
     assert!(!place.path("p.pdf").exists());
 }
 
+/// Columns and pixels of a PNG.
+fn pixels_of(bytes: &[u8]) -> (usize, Vec<[u8; 3]>) {
+    let mut reader = png::Decoder::new(std::io::Cursor::new(bytes)).read_info().unwrap();
+    let mut data = vec![0; reader.output_buffer_size().unwrap()];
+    let frame = reader.next_frame(&mut data).unwrap();
+    (frame.width as usize, data.as_chunks().0.to_vec())
+}
+
+fn color(hex: &str) -> [u8; 3] {
+    let number = u32::from_str_radix(hex.trim_start_matches('#'), 16).unwrap();
+    [16, 8, 0].map(|bits| (number >> bits) as u8)
+}
+
+/// Cells have their colours, series theirs, and letters are where they are in the SVG, upright or turned.
+#[test]
+fn a_png_shows_what_the_svg_does() {
+    let place = with_tables();
+    for arguments in [HEATMAP, LINE, MATRIX] {
+        place.out(&format!("{arguments} -o p.png"));
+        let (columns, pixels) = pixels_of(&place.get("p.png"));
+        let svg = picture(&place, arguments);
+        let value =
+            |line: &str, name: &str| line.contains(&format!(" {name}=")).then(|| attribute(line, name));
+        let fill = |line: &str| color(line.split_once("fill=\"").unwrap().1.split_once('"').unwrap().0);
+        let rectangles: Vec<_> = svg
+            .lines()
+            .filter(|line| line.starts_with("<rect"))
+            .map(|line| {
+                let [x, y] = ["x", "y"].map(|name| value(line, name).unwrap_or(0.0));
+                ([x, y, attribute(line, "width"), attribute(line, "height")], fill(line))
+            })
+            .collect();
+        let mut cells = 0;
+        for ([x, y, width, height], _) in rectangles.iter().filter(|([.., w, h], _)| w.min(*h) >= 8.0) {
+            // Beside the middle, where a cell has its number.
+            let (x, y) = (x + 0.2 * width, y + 0.2 * height);
+            let on_top = |([left, top, width, height], _): &&([f64; 4], [u8; 3])| {
+                (*left..left + width).contains(&x) && (*top..top + height).contains(&y)
+            };
+            let expected = rectangles.iter().rfind(on_top).unwrap().1;
+            assert_eq!(pixels[y as usize * columns + x as usize], expected, "{arguments}: at {x}, {y}");
+            cells += 1;
+        }
+        assert!(cells > if arguments == LINE { 0 } else { 4 }, "{arguments}: {cells}");
+        for (_, hex) in lines(&svg) {
+            // Lines may cross, and their edges are mixed with what is below.
+            let of_line = pixels.iter().filter(|pixel| **pixel == color(hex)).count();
+            assert!(of_line > 50, "{arguments}: {hex}: {of_line}");
+        }
+        let mut texts = 0;
+        for line in svg.lines().filter(|line| line.starts_with("<text")) {
+            let (x, y, size) = (attribute(line, "x"), attribute(line, "y"), attribute(line, "font-size"));
+            let inked = |(x, y): (f64, f64)| {
+                let around = |at: f64| (at - size).max(0.0) as usize..(at + size) as usize;
+                let rows = around(y).take_while(|row| (row + 1) * columns <= pixels.len());
+                rows.flat_map(|row| around(x).take_while(|x| *x < columns).map(move |x| row * columns + x))
+                    .filter(|&i| pixels[i].iter().all(|&v| v < 120))
+                    .count()
+            };
+            // Some letters have few dark pixels; numbers on dark cells are light.
+            if fill(line).iter().all(|&v| v < 120) {
+                assert!(inked((x, y)) > 3, "{arguments}: {line}");
+                texts += 1;
+            }
+        }
+        assert!(texts > 5, "{arguments}: {texts}");
+    }
+}
+
 #[test]
 fn the_same_input_gives_the_same_bytes() {
     let place = with_tables();
