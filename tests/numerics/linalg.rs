@@ -171,6 +171,23 @@ proptest! {
     }
 }
 
+/// From some size on another kernel may take rows times rows.
+#[test]
+fn large_products_are_the_same_bits_in_any_layout() {
+    for (seed, shape) in
+        [(1, (300, 700, 200)), (2, (128, 1024, 129)), (3, (131, 60, 513)), (4, (260, 3, 140))]
+    {
+        for layouts in [(Layout::Rows, Layout::Columns), (Layout::Columns, Layout::Rows)] {
+            for (rows, columns) in [((0, shape.0 - 1), (0, shape.2 - 1)), ((1, 127), (0, shape.2 - 1))] {
+                check_same_bits::<f32>(seed, shape, layouts, rows, columns);
+                check_same_bits::<f64>(seed, shape, layouts, rows, columns);
+            }
+        }
+        check_against_loops::<f32>(seed, shape, Layout::Rows, Layout::Columns);
+        check_against_loops::<f64>(seed, shape, Layout::Rows, Layout::Columns);
+    }
+}
+
 #[test]
 fn every_row_alone_is_its_row_of_the_block() {
     // The widths of the project: narrow frames, images, many points.
