@@ -153,8 +153,11 @@ impl Arguments {
                     job.finite(answer.view(), rows.start)?;
                     Ok((x, answer))
                 };
-                // Nothing takes them any more where there is no memory for moments, which is said below.
-                job.each_block(source, most, "rows", work, |_, pair| Ok(pairs.send(pair).unwrap_or(())))?;
+                job.each_block(source, most, "rows", work, |_, pair| {
+                    // Nothing takes them any more where there is no memory for moments, which is said below.
+                    let _ = pairs.send(pair);
+                    Ok(())
+                })?;
             }
             drop(pairs);
             entering.join().unwrap_or_else(|panic| resume_unwind(panic))
