@@ -123,22 +123,25 @@ impl<T: Scalar> Place<T> {
     }
 }
 
+/// ‖y − centre‖² and ‖y‖² of every row y, in one pass.
+fn squares_of<T: Scalar>(data: ArrayView2<T>, centre: ArrayView1<T>) -> Vec<[f64; 2]> {
+    let rows = data.axis_iter(Axis(0)).into_par_iter();
+    rows.map(|row| [squared_distance(row, centre), dot(row, row)]).collect()
+}
+
 impl<T: Scalar> EmpiricalDenoiser<T> {
     pub fn new(mut data: Array2<T>) -> EmpiricalDenoiser<T> {
         let mut centre = column_means(data.view()).mapv(T::of);
-        let away = data.axis_iter(Axis(0)).into_par_iter().map(|row| squared_distance(row, centre.view()));
-        let reach = away.reduce(|| 0.0, f64::max).sqrt();
+        let mut squares = squares_of(data.view(), centre.view());
+        let reach = squares.iter().fold(0.0, |most: f64, [about, _]| most.max(*about)).sqrt();
         let place = Place::of(data.view(), centre.view(), reach);
         if let Some(place) = &place {
             place.enter(&mut data);
             centre = column_means(data.view()).mapv(T::of);
+            squares = squares_of(data.view(), centre.view());
         }
-        let (half_norms, norms): (Vec<T>, Vec<f64>) = data
-            .axis_iter(Axis(0))
-            .into_par_iter()
-            .map(|row| (T::of(0.5 * squared_distance(row, centre.view())), dot(row, row)))
-            .unzip();
-        let radius = norms.iter().fold(0.0f64, |m, n| m.max(n.sqrt()));
+        let half_norms = squares.iter().map(|[about, _]| T::of(0.5 * about)).collect();
+        let radius = squares.iter().fold(0.0f64, |most, [_, norm]| most.max(norm.sqrt()));
         EmpiricalDenoiser { data, centre, half_norms, radius, place }
     }
 
