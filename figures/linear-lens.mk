@@ -65,6 +65,56 @@ $(LENS)/emergence/%.csv: $(LENS)/leading.st
 	@mkdir -p $(@D)
 	linear-theory emergence --spectrum $<:variances --arch $* | $(call lens_columns,time of emergence,$*,eigenvalue,time)
 
+# The same of networks in training, at one noise level: their gain along the data's axis u of variance λ is uᵀW u of the affine map
+# W x + b nearest to them, which ends at λ/(λ+σ²); a mode is learned when it has half of it (modes that had as much by chance
+# before do not count). A linear network by gradient descent of rate η, its loss a mean over d = 64 numbers, needs
+# 64 ln 2/(2η(λ+σ²)) steps; an mlp and a U-Net are trained as networks are.
+LENS_SIGMA := 0.2
+LENS_LEARNERS := linear mlp unet
+LENS_LEARNER_linear := --kind linear --depth 1 --optimizer sgd --momentum 0 --lr 0.3
+LENS_LEARNER_mlp := --kind mlp --width 128 --depth 3 --lr 0.0001
+LENS_LEARNER_unet := --kind unet --width 8 --lr 0.0003
+LENS_SEEDS := $(call small,1,1 2 3 4)
+LENS_LOOKS_unet := 10 20 30 40 50 60 70 80 100 120 150 200 300
+LENS_LOOKS_mlp := 10 20 30 50 70 100 150 200 300 500 700 1000 1500 2000 3000
+LENS_LOOKS_linear := $(LENS_LOOKS_mlp)
+LENS_PIXELS := $(addprefix x,$(shell seq 64))
+lens_listed = $(subst $() ,$2,$(strip $1))
+# Without the mean, which a linear network does not know.
+$(LENS)/centred.npy: $(LENS)/rows.npy $(LENS)/leading.st
+	npy let --in x=$< --in mean=<(npy cat $(word 2,$^):means -f csv | npy cat --shape 8,8,1) 'x-mean' --dtype f32 -o $@
+$(LENS)/axes.npy: $(LENS)/leading.st
+	npy transpose $<:bases --axes 2,0,1 -o $@
+$(LENS)/variances.csv: $(LENS)/leading.st
+	npy transpose $<:variances --axes 1,0 -o $@
+LENS_LEARNED := $(foreach model,$(LENS_LEARNERS),$(LENS_SEEDS:%=$(LENS)/learned/model$(model)-seed%.csv))
+$(LENS)/learned/model%.csv: $(LENS)/centred.npy $(LENS)/axes.npy $(LENS)/variances.csv
+	@mkdir -p $(@D)
+	way=$(@:.csv=.way); \
+	dae-fit $< $(LENS_LEARNER_$(call field,model)) --loss fixed --sigma $(LENS_SIGMA) --batch 64 --lr-floor 1 --warmup 0 --ema none \
+	    --steps $(lastword $(LENS_LOOKS_$(call field,model))) --checkpoint $$way --every 10 --seed $(call field,seed) --quiet -o $@.st; \
+	for step in $(LENS_LOOKS_$(call field,model)); do \
+	    { echo 'eigenvalue,$(call lens_listed,$(LENS_PIXELS),$(comma))'; \
+	        dae-distill $$way/step-$$(printf %08d $$step).safetensors $< --sigma $(LENS_SIGMA) --draws 4 --seed 3 --quiet -o $$way/affine.st; \
+	        npy let --in u=$(word 2,$^) --in plus=<(dae-apply $$way/affine.st $(word 2,$^) --sigma $(LENS_SIGMA) --quiet) \
+	            --in minus=<(npy let --in u=$(word 2,$^) '(-u)' | dae-apply $$way/affine.st --sigma $(LENS_SIGMA) --quiet) \
+	            'u*(plus-minus)/2' -f csv | paste -d, $(word 3,$^) -; } \
+	    | table let 'total=eigenvalue+$(LENS_SIGMA)^2' \
+	        'share=($(call lens_listed,$(LENS_PIXELS),+))*total/eigenvalue' \
+	    | table cat --columns total,share --with step=$$step $(call with,model) -o $$way/$$step.csv; \
+	done; \
+	table cat $(foreach step,$(LENS_LOOKS_$(call field,model)),$$way/$(step).csv) -o $@; \
+	rm -r $$way $@.st
+.PRECIOUS: $(LENS)/learned/model%.csv
+CELLS_lens_learned := $(foreach model,theory $(LENS_LEARNERS),$(LENS)/learned/times-model$(model).csv)
+$(LENS)/learned/times-modeltheory.csv: $(LENS)/variances.csv
+	@mkdir -p $(@D)
+	{ echo eigenvalue; cat $<; } | table let 'total=eigenvalue+$(LENS_SIGMA)^2' 'step=64*ln(2)/(2*0.3*total)' \
+	    | $(call lens_columns,steps until learned,theory,total,step)
+$(LENS)/learned/times-model%.csv: $$(foreach seed,$(LENS_SEEDS),$(LENS)/learned/model%-seed$$(seed).csv)
+	table cat $^ | table mean --by total,step --value share | table crossing --x step --y share --level 0.5 --log-x --by total \
+	    | table cat --filter direction=up | $(call lens_columns,steps until learned,$*,total,step)
+
 # Models of two sets that share no image, from the same latents; and what random matrices predict of Gaussians' (maps and
 # means vary).
 $(LENS)/all.st: $(LENS)/shuffled.npy
@@ -88,8 +138,14 @@ $(LENS)/apart/mlp-%.csv: $(LENS)/shuffled.npy
 	    <($(call lens_set,B) | $(call lens_network,,$(LENS_STEPS)) --seed 2) -n $(LENS_LATENTS) --seed 3 --quiet \
 	    | table let rows=$(call field,rows) | $(lens_apart)
 
-CELLS_linear-lens := $(CELLS_lens_left) $(CELLS_lens_sampled) $(CELLS_lens_emergence) $(CELLS_lens_apart)
+CELLS_linear-lens := $(CELLS_lens_left) $(CELLS_lens_sampled) $(CELLS_lens_emergence) $(CELLS_lens_learned) $(CELLS_lens_apart)
 $(DRAWN)/linear-lens.csv: $(CELLS_linear-lens)
 	$(joined)
 $(DRAWN)/linear-lens.svg:
 	fig line $< --panel panel --panel-columns 2 --free --x x --y value --by model --log-x --log-y --x-label '' --y-label '' -o $@
+
+# The exponents: steps go as (λ+σ²)^slope.
+TABLES_linear-lens := linear-lens-exponents
+$(DRAWN)/linear-lens-exponents.csv: $(CELLS_lens_learned)
+	@mkdir -p $(@D)
+	table cat $^ | table slope --x x --y value --by model --log-x --log-y -o $@

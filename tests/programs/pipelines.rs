@@ -707,10 +707,18 @@ fn linear_theory_is_what_is_measured() {
             "--sigma-max: has no effect",
         ),
         ("linear-theory emergence --spectrum 1,2 --apart 3", "--apart: has no effect here"),
+        ("linear-theory flow --spectrum 1,2 --sigma 80.5", "noise level 80.5: is above --sigma-max 80"),
+        (
+            "linear-theory flow --spectrum 1,2 --sigma 2,5.5,1 --sigma-max 5",
+            "noise level 5.5: is above --sigma-max 5",
+        ),
     ] {
         let done = place.run(line);
         assert!(done.code == Some(2) && done.err.contains(words), "{line}: {:?}, {}", done.code, done.err);
     }
+    // The level where the flow starts is none above it.
+    let start = table(&sh(&place, "linear-theory flow --spectrum 4,1 --sigma 5 --sigma-max 5"));
+    assert!(start.len() == 2 && start.iter().all(|row| number(row, "gain") == 1.0), "{start:?}");
     let alone = place.run("linear-theory emergence --spectrum 1 --exponent");
     assert!(alone.code == Some(1) && alone.err.contains("no two modes"), "{}", alone.err);
 }

@@ -65,6 +65,14 @@ fn dimensions_of_samples_and_of_their_model() {
     assert!(twice.err.contains("600 of 1200 rows are equal to others before them"), "{}", twice.err);
     let twice = column(&String::from_utf8(twice.out).unwrap(), "dimension");
     assert_eq!(twice, dimensions[..2]);
+    // What lies in 2 and in 10 dimensions together is said to; either alone is not.
+    place.out("molrg-gen -d 20 -r 2 -n 500 --seed 2 -o two.npy");
+    place.out("molrg-gen -d 20 -r 10 -n 500 --seed 3 -o ten.npy");
+    place.out("npy cat two.npy ten.npy -o both.npy");
+    for (x, uneven) in [("both", true), ("two", false), ("ten", false), ("x", false)] {
+        let said = place.run(&format!("intrinsic-dimension {x}.npy --method nearest")).err;
+        assert_eq!(said.contains("rows are of several dimensions"), uneven, "{x}: {said}");
+    }
     let few = place.run("intrinsic-dimension x.npy --rows ..20 --method two-nearest");
     assert!(few.err.contains("20 rows are too few to be taken in parts"), "{}", few.err);
     for (line, words) in [

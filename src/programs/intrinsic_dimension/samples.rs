@@ -15,6 +15,11 @@ use crate::stream::Rows;
 const APART: f64 = 0.1;
 const APART_ERRORS: f64 = 4.0;
 
+/// Rows whose 1/m varies by more than one dimension lets it, in units of its mean squared and by as many errors, are of
+/// several dimensions. Of one, be it curved, with a border or heavy tails, excess is below .08; of halves of 2 and 4
+/// dimensions, or 5 and 10, it is about .12, and halves of 2 and 3 are not seen (.05).
+const UNEVEN: f64 = 0.1;
+
 /// By the ratio of volumes, N rows tell no dimension beyond 2 log₁₀ N (Eckmann and Ruelle, Physica D 56 (1992) 185).
 fn most(n: usize) -> f64 {
     2.0 * (n as f64).log10()
@@ -75,6 +80,14 @@ impl Arguments {
                 "{name}: {method}: {n} rows are too few for dimension {dimension:.1}: they tell none beyond about \
                  2·log₁₀ N = {:.1}, and what is found is too small; give more rows",
                 most(n)
+            ));
+        }
+        if let Some(uneven) = found.uneven.filter(|u| u.excess > UNEVEN.max(APART_ERRORS * u.std_error)) {
+            job.warn(&format!(
+                "{name}: {method}: what rows say varies by {:.0} % (1/m, its standard deviation beyond that of one \
+                 dimension): rows are of several dimensions, or noise is as large as their distances at some places alone, \
+                 and {dimension:.2} is a mean; take them apart, by class or by cluster",
+                100.0 * uneven.excess.sqrt()
             ));
         }
         let Some(error) = found.std_error else {
