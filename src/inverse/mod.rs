@@ -12,6 +12,7 @@ pub mod dps;
 pub mod operator;
 pub mod pigdm;
 pub mod posterior;
+mod whitening;
 
 pub use operator::{Image, Operator};
 pub use posterior::Posterior;

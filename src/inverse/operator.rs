@@ -18,7 +18,7 @@ use ndarray::{Array1, Array2, ArrayView2, Axis};
 
 use crate::blocks::room;
 use crate::geometry::attack::gaussian;
-use crate::linalg::{product, thin_svd};
+use crate::linalg::{accumulate_moment, product, thin_svd};
 
 /// Singular values below this share of the largest count as 0 where A is inverted: measurements may be stored in f32.
 const NEGLIGIBLE: f64 = 1e-6;
@@ -239,6 +239,17 @@ impl Operator {
                 let inside = product(y, left.view()) * values.mapv(|s| g(s * s) - off);
                 &y * off + product(inside.view(), left.t())
             }
+        })
+    }
+
+    /// A Aᵀ of a matrix, (m, m), if that is no larger than A.
+    pub fn small_gram(&self) -> Option<Array2<f64>> {
+        let Form::Matrix { a, .. } = &self.form else { return None };
+        let (m, d) = a.dim();
+        (m <= d).then(|| {
+            let mut gram = Array2::zeros((m, m));
+            accumulate_moment(gram.view_mut(), a.t(), a.t(), false);
+            gram
         })
     }
 

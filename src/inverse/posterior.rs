@@ -1,11 +1,11 @@
 //! The exact posterior of a mixture of low-rank Gaussians under y = A x + s·ε, again a mixture.
 //!
 //! In component k let x = μ + U z + n with z ~ N(0, C), C = diag(λ − δ), and n ~ N(0, δ I): the same law. What y has
-//! besides U z is N(A μ, N), N = δ A Aᵀ + s² I, whose functions the operator knows; so all that is left is of the size
-//! of the rank. With W = N^(−½) A U C^½ = P diag(w) Eᵀ (singular values, m × r), q̃ = N^(−½)(y − A μ) and t = Pᵀq̃,
+//! besides U z is N(A μ, N), N = δ A Aᵀ + s² I; some R of RᵀR = N⁻¹ is known, so all that is left is of the size of the
+//! rank. With W = R A U C^½ = P diag(w) Eᵀ (singular values, m × r), q̃ = R(y − A μ) and t = Pᵀq̃,
 //!
 //! * log weight ln π − ½[ln det N + Σ ln(1 + w²) + ‖q̃ − P t‖² + Σ t²/(1 + w²)], which is N(y; Aμ, AΣAᵀ + s² I)
-//! * mean μ + K(y − A μ), K(y − Aμ) = U C^½ E diag(w/(1 + w²)) t + δ Aᵀ N^(−½) (q̃ − P diag(w²/(1 + w²)) t),
+//! * mean μ + K(y − A μ), K(y − Aμ) = U C^½ E diag(w/(1 + w²)) t + δ AᵀRᵀ(q̃ − P diag(w²/(1 + w²)) t),
 //!   which is Σ Aᵀ (A Σ Aᵀ + s² I)⁻¹ (y − Aμ) (Woodbury's identity)
 //! * covariance G Q Gᵀ + δ I − δ² Aᵀ N⁻¹ A, G = U − δ Aᵀ N⁻¹ A U, Q = C^½ (I − E diag(w²/(1 + w²)) Eᵀ) C^½,
 //!   which is Σ − Σ Aᵀ (A Σ Aᵀ + s² I)⁻¹ A Σ
@@ -16,14 +16,16 @@
 //! A Aᵀ a multiple of I. Rows are drawn without their covariance: x = x₀ + K(y − A x₀ − s·ε) for x₀ of the prior's component
 //! (Matheron's rule).
 //!
-//! The cost is 4·m·r + 2·d·r operations a component and row.
+//! The cost is 4·m·r + 2·d·r operations a component and row; of a matrix and δ > 0 also 2·m², and 2·m·d a row.
 
 use anyhow::{Result, ensure};
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, concatenate, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, concatenate, s, stack};
 use rand::Rng;
+use rayon::prelude::*;
 
 use super::TOO_LARGE;
 use super::operator::Operator;
+use super::whitening::Whitening;
 use crate::blocks::room;
 use crate::linalg::{complete_basis, orthonormalize, product, squared_norms, thin_svd};
 use crate::mixture::{Component, Mixture, joined};
@@ -34,12 +36,16 @@ pub struct Posterior<'a> {
     operator: &'a Operator,
     /// s.
     noise_std: f64,
+    /// Of each δ that a component has.
+    whitenings: Vec<Whitening>,
     parts: Vec<Part>,
 }
 
 /// What no measurement changes of a component.
 struct Part {
     prior: Component,
+    /// Which of the whitenings is that of its δ.
+    whitening: usize,
     /// C^½, (r).
     std: Array1<f64>,
     /// A μ, (m).
@@ -56,6 +62,16 @@ struct Part {
     lift: Array2<f64>,
     /// ln π − ½[ln det N + Σ ln(1 + w²)].
     offset: f64,
+}
+
+/// What q = y − Aμ is to a component, rows of q in rows.
+struct Residual {
+    /// t, (n, q).
+    along: Array2<f64>,
+    /// (I + W Wᵀ)⁻¹q̃ = q̃ − P diag(w²/(1 + w²)) t, (n, m).
+    rest: Array2<f64>,
+    /// qᵀ(A Σ Aᵀ + s² I)⁻¹q, (n).
+    squares: Array1<f64>,
 }
 
 /// Numbers of a row's draws, as steps of [`Purpose::Restoration`]: of its own, so that neither the data nor the noise of
@@ -78,65 +94,87 @@ impl<'a> Posterior<'a> {
         // With no noise left, a component has all d directions, while they are completed and measured twice as much.
         let (full, d) = (mixture.components.iter().filter(|c| exceeds(c)).count(), operator.dim());
         room(&[3, full, d, d], "a mixture whose noise exceeds variances on its subspaces")?;
-        let mut posterior = Posterior { operator, noise_std, parts: Vec::new() };
-        for component in mixture.components {
-            let part = posterior.part(component)?;
-            posterior.parts.push(part);
-        }
+        let priors: Vec<Component> = mixture.components.into_iter().map(with_least_noise).collect();
+        let mut deltas: Vec<f64> = priors.iter().map(|prior| prior.noise_variance).collect();
+        deltas.sort_by(f64::total_cmp);
+        deltas.dedup();
+        // All together in no more than twice the memory of A; singular values do for any number of them.
+        let few = operator.count() * deltas.len() <= 2 * operator.dim();
+        let gram = if few && deltas.iter().any(|delta| *delta > 0.0) { operator.small_gram() } else { None };
+        let whitening = |delta| Whitening::new(operator, gram.as_ref(), delta, noise_std * noise_std);
+        let whitenings = deltas.into_iter().map(whitening).collect::<Result<_>>()?;
+        let mut posterior = Posterior { operator, noise_std, whitenings, parts: Vec::new() };
+        posterior.parts = priors.into_par_iter().map(|prior| posterior.part(prior)).collect::<Result<_>>()?;
         Ok(posterior)
     }
 
-    fn part(&self, component: Component) -> Result<Part> {
-        let prior = with_least_noise(component);
+    fn part(&self, prior: Component) -> Result<Part> {
         let delta = prior.noise_variance;
+        let whitening = self.whitenings.partition_point(|whitening| whitening.c < delta);
+        let Whitening { log_determinant, .. } = &self.whitenings[whitening];
         let std = prior.variances.mapv(|l| (l - delta).max(0.0).sqrt());
         let centre = self.operator.apply(prior.mean.view().insert_axis(Axis(0))).row(0).to_owned();
         let columns = self.operator.apply(prior.basis.t()) * std.view().insert_axis(Axis(1));
-        let (left, values, right) = thin_svd(self.whitened(columns.view(), delta)?.t())?;
+        let whitened = self.whitenings[whitening].apply(self.operator, columns.view())?;
+        let (left, values, right) = thin_svd(whitened.t())?;
         let lift = product((&prior.basis * &std).view(), right.view()) * values.mapv(|w| w / (1.0 + w * w));
-        let s2 = self.noise_std * self.noise_std;
-        let noise: f64 = self.operator.gram_values_of(delta, s2)?.iter().map(|v| v.ln()).sum();
         let inside: f64 = values.iter().map(|w| (w * w).ln_1p()).sum();
-        let offset = prior.weight.ln() - 0.5 * (noise + inside);
-        Ok(Part { std, centre, image: columns.reversed_axes(), left, values, right, lift, offset, prior })
+        let offset = prior.weight.ln() - 0.5 * (log_determinant + inside);
+        Ok(Part {
+            whitening,
+            std,
+            centre,
+            image: columns.reversed_axes(),
+            left,
+            values,
+            right,
+            lift,
+            offset,
+            prior,
+        })
     }
 
-    /// N^(−½) y for every row.
-    fn whitened(&self, y: ArrayView2<f64>, delta: f64) -> Result<Array2<f64>> {
-        if delta == 0.0 {
-            return Ok(&y / self.noise_std);
-        }
-        let s2 = self.noise_std * self.noise_std;
-        self.operator.of_gram(y, |e| 1.0 / (delta * e + s2).sqrt())
+    /// Of a component, for every row of q = y − Aμ.
+    fn residual(&self, part: &Part, q: ArrayView2<f64>) -> Result<Residual> {
+        let whitened = self.whitenings[part.whitening].apply(self.operator, q)?;
+        let along = product(whitened.view(), part.left.view());
+        let off = &whitened - &product(along.view(), part.left.t());
+        let shrunk = &along * &part.values.mapv(|w| 1.0 / (1.0 + w * w));
+        let squares = squared_norms(off.view()) + (&along * &shrunk).sum_axis(Axis(1));
+        let rest = off + product(shrunk.view(), part.left.t());
+        Ok(Residual { along, rest, squares })
     }
 
-    /// qᵀ(A Σ Aᵀ + s² I)⁻¹q of a component for every row of q = y − Aμ, and K q.
-    fn update(&self, part: &Part, q: ArrayView2<f64>) -> Result<(Array1<f64>, Array2<f64>)> {
-        let delta = part.prior.noise_variance;
-        let whitened = self.whitened(q, delta)?;
-        let t = product(whitened.view(), part.left.view());
-        let off = &whitened - &product(t.view(), part.left.t());
-        let shrunk = &t * &part.values.mapv(|w| 1.0 / (1.0 + w * w));
-        let inside = (&t * &shrunk).sum_axis(Axis(1));
-        let squares = squared_norms(off.view()) + inside;
-        let mut gain = product(t.view(), part.lift.t());
-        if delta > 0.0 {
-            let rest = off + product(shrunk.view(), part.left.t());
-            let back = self.operator.adjoint(self.whitened(rest.view(), delta)?.view());
-            gain.scaled_add(delta, &back);
+    /// K q of a component but for the noise's share of it, which is Aᵀ of what comes second, if there is one.
+    fn gain(&self, part: &Part, residual: &Residual) -> Result<(Array2<f64>, Option<Array2<f64>>)> {
+        let gain = product(residual.along.view(), part.lift.t());
+        let whitening = &self.whitenings[part.whitening];
+        if whitening.c == 0.0 {
+            return Ok((gain, None));
         }
-        Ok((squares, gain))
+        Ok((gain, Some(whitening.adjoint(self.operator, residual.rest.view())? * whitening.c)))
     }
 
-    /// Weights of the components, (n, K), and, if wanted, their means, (n, d) each.
-    fn components(&self, y: ArrayView2<f64>) -> Result<(Array2<f64>, Vec<Array2<f64>>)> {
-        let mut weights = Array2::zeros((y.nrows(), self.parts.len()));
-        let mut means = Vec::new();
-        for (part, mut column) in self.parts.iter().zip(weights.columns_mut()) {
-            let (squares, gain) = self.update(part, (&y - &part.centre).view())?;
-            column.assign(&(part.offset - 0.5 * squares));
-            means.push(gain + &part.prior.mean);
-        }
+    /// K q.
+    fn update(&self, part: &Part, residual: &Residual) -> Result<Array2<f64>> {
+        let (gain, noise) = self.gain(part, residual)?;
+        Ok(match noise {
+            Some(noise) => gain + self.operator.adjoint(noise.view()),
+            None => gain,
+        })
+    }
+
+    /// Of every component, for every row y.
+    fn residuals(&self, y: ArrayView2<f64>) -> Result<Vec<Residual>> {
+        self.parts.iter().map(|part| self.residual(part, (&y - &part.centre).view())).collect()
+    }
+
+    /// Weights of the components, (n, K).
+    fn weights(&self, residuals: &[Residual]) -> Result<Array2<f64>> {
+        let logs: Vec<Array1<f64>> =
+            self.parts.iter().zip(residuals).map(|(part, r)| part.offset - 0.5 * &r.squares).collect();
+        let logs: Vec<_> = logs.iter().map(|logs| logs.view()).collect();
+        let mut weights = stack(Axis(1), &logs)?;
         for mut row in weights.outer_iter_mut() {
             let largest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             ensure!(largest.is_finite(), TOO_LARGE);
@@ -144,7 +182,7 @@ impl<'a> Posterior<'a> {
             let total = row.sum();
             row /= total;
         }
-        Ok((weights, means))
+        Ok(weights)
     }
 
     /// E[x | y] for every row y, (n, m) → (n, d).
@@ -152,12 +190,23 @@ impl<'a> Posterior<'a> {
     /// # Errors
     /// As [`Operator::of_gram`].
     pub fn mean(&self, y: ArrayView2<f64>) -> Result<Array2<f64>> {
-        let (weights, means) = self.components(y)?;
+        let residuals = self.residuals(y)?;
+        let weights = self.weights(&residuals)?;
         let mut mean = Array2::zeros((y.nrows(), self.operator.dim()));
-        for (weights, means) in weights.columns().into_iter().zip(means) {
-            mean += &(means * weights.insert_axis(Axis(1)));
+        // Aᵀ of a sum, rather than a sum of Aᵀ.
+        let mut noises: Option<Array2<f64>> = None;
+        for ((part, residual), weights) in self.parts.iter().zip(&residuals).zip(weights.columns()) {
+            let weights = weights.insert_axis(Axis(1));
+            let (gain, noise) = self.gain(part, residual)?;
+            mean += &((gain + &part.prior.mean) * weights);
+            if let Some(noise) = noise {
+                *noises.get_or_insert_with(|| Array2::zeros(y.raw_dim())) += &(noise * weights);
+            }
         }
-        Ok(mean)
+        Ok(match noises {
+            Some(noises) => mean + self.operator.adjoint(noises.view()),
+            None => mean,
+        })
     }
 
     /// qᵀ(A Σ Aᵀ + s² I)⁻¹q/m of every row y in the component that is likeliest for it: of what the mixture and the noise
@@ -167,9 +216,8 @@ impl<'a> Posterior<'a> {
     /// As [`Operator::of_gram`].
     pub fn surprise(&self, y: ArrayView2<f64>) -> Result<Array1<f64>> {
         let mut best = Array1::from_elem(y.nrows(), (f64::NEG_INFINITY, f64::NAN));
-        for part in &self.parts {
-            let (squares, _) = self.update(part, (&y - &part.centre).view())?;
-            for (best, square) in best.iter_mut().zip(squares) {
+        for (part, residual) in self.parts.iter().zip(self.residuals(y)?) {
+            for (best, square) in best.iter_mut().zip(residual.squares) {
                 let log_weight = part.offset - 0.5 * square;
                 if log_weight > best.0 {
                     *best = (log_weight, square);
@@ -184,7 +232,7 @@ impl<'a> Posterior<'a> {
     /// # Errors
     /// As [`Operator::of_gram`].
     pub fn sample(&self, y: ArrayView2<f64>, first: u64, seed: u64) -> Result<Array2<f64>> {
-        let (weights, _) = self.components(y)?;
+        let weights = self.weights(&self.residuals(y)?)?;
         let chosen = |(i, weights): (usize, ArrayView1<f64>)| {
             let u = uniform(&mut step_rng(seed, Purpose::Restoration, LABEL, first + i as u64));
             let mut total = 0.0;
@@ -226,7 +274,7 @@ impl<'a> Posterior<'a> {
         }
         seen.scaled_add(self.noise_std, &normals(MEASUREMENT, y.ncols()));
         let q = &y - &part.centre - seen;
-        x += &self.update(part, q.view())?.1;
+        x += &self.update(part, &self.residual(part, q.view())?)?;
         Ok(x + &prior.mean)
     }
 
@@ -235,10 +283,12 @@ impl<'a> Posterior<'a> {
     /// # Errors
     /// When it does not fit in memory, and on numbers too large to factorize.
     pub fn mixture(&self, y: ArrayView1<f64>) -> Result<Mixture> {
-        let (weights, means) = self.components(y.insert_axis(Axis(0)))?;
+        let residuals = self.residuals(y.insert_axis(Axis(0)))?;
+        let weights = self.weights(&residuals)?;
         let mut components = Vec::new();
-        for ((part, mean), weight) in self.parts.iter().zip(means).zip(weights.row(0)) {
-            components.push(self.posterior_of(part, *weight, mean.row(0).to_owned())?);
+        for ((part, residual), weight) in self.parts.iter().zip(&residuals).zip(weights.row(0)) {
+            let mean = self.update(part, residual)?.row(0).to_owned() + &part.prior.mean;
+            components.push(self.posterior_of(part, *weight, mean)?);
         }
         Ok(Mixture { components })
     }

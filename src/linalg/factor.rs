@@ -2,7 +2,8 @@
 
 use anyhow::{Context, Result, anyhow, ensure};
 use faer::linalg::solvers::Solve;
-use faer::{Mat, MatMut, MatRef, Side};
+use faer::linalg::triangular_inverse::invert_lower_triangular;
+use faer::{Mat, MatMut, MatRef, Par, Side};
 use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis, concatenate, s};
 use rand::Rng;
 use rayon::prelude::*;
@@ -54,6 +55,14 @@ pub fn divide_by_symmetric(b: &mut Array2<f64>, a: ArrayView2<f64>) -> Result<f6
         factor.solve_in_place(MatMut::from_column_major_slice_mut(part, d, rows));
     });
     Ok(pivot)
+}
+
+/// L⁻¹ of a symmetric A = L Lᵀ, of which the lower triangle is read; none where A is not positive definite, or not finite.
+pub fn inverse_cholesky(a: ArrayView2<f64>) -> Option<Array2<f64>> {
+    let factor = finite(a).ok()?.llt(Side::Lower).ok()?;
+    let mut inverse = Mat::zeros(a.nrows(), a.nrows());
+    invert_lower_triangular(inverse.as_mut(), factor.L(), Par::Seq);
+    Some(from_faer(inverse.as_ref()))
 }
 
 /// Eigenvalues of a symmetric matrix, largest first, and its eigenvectors as

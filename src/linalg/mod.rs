@@ -10,8 +10,9 @@
 mod factor;
 
 pub use factor::{
-    complete_basis, divide_by_symmetric, fix_signs, largest_eigenvalue, leading_right_vectors,
-    orthonormal_rows, orthonormalize, polar, singular_values, symmetric_eigen, thin_svd,
+    complete_basis, divide_by_symmetric, fix_signs, inverse_cholesky, largest_eigenvalue,
+    leading_right_vectors, orthonormal_rows, orthonormalize, polar, singular_values, symmetric_eigen,
+    thin_svd,
 };
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, CowArray, Ix2, s};

@@ -594,6 +594,28 @@ fn what_is_measured_well_has_the_variance_of_its_noise() {
     }
 }
 
+/// The same numbers measured twice with noise √2·s: A Aᵀ is singular, and its factors would lose what s is below its rounding.
+#[test]
+fn two_measurements_say_as_much_as_one_with_half_the_variance() {
+    let a = normals(40, 9, 48);
+    let once = Operator::matrix(a.clone()).unwrap();
+    let twice = Operator::matrix(ndarray::concatenate![Axis(0), a, a]).unwrap();
+    for s in [0.3, 1e-4, 1e-7] {
+        let y = once.apply(normals(41, 4, 48).view());
+        let both = ndarray::concatenate![Axis(1), y, y];
+        let one = Posterior::new(mixture(0.3), &once, s).unwrap();
+        let two = Posterior::new(mixture(0.3), &twice, s * 2f64.sqrt()).unwrap();
+        let expected = one.mean(y.view()).unwrap();
+        // Numbers of about 1, of which measurements with noise of 1e-7 have nine digits.
+        close(&two.mean(both.view()).unwrap(), &expected, 1e-9, &format!("s = {s}"));
+        let [one, two] = [one.mixture(y.row(0)).unwrap(), two.mixture(both.row(0)).unwrap()];
+        for (one, two) in one.components.iter().zip(&two.components) {
+            assert!((one.weight - two.weight).abs() < 1e-6, "s = {s}: {} and {}", one.weight, two.weight);
+            close(&covariance(two), &covariance(one), 1e-9, &format!("s = {s}"));
+        }
+    }
+}
+
 /// Rows that have one number all go with its measurement.
 #[test]
 fn pigdm_denoises_rows_of_one_number_with_its_measurement() {

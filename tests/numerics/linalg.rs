@@ -350,6 +350,27 @@ fn polar_factors_are_the_nearest_orthonormal_matrices() {
     }
 }
 
+#[test]
+fn inverses_of_cholesky_factors_are_lower_and_whiten() {
+    for n in [1, 2, 7, 90] {
+        let x = normal::<f64>(n as u64, 2 * n, n);
+        let a = x.t().dot(&x);
+        // What is above the diagonal is not read.
+        let mut lower = a.clone();
+        lower.indexed_iter_mut().filter(|((i, j), _)| j > i).for_each(|(_, v)| *v = f64::from(7));
+        let inverse = inverse_cholesky(lower.view()).unwrap();
+        assert!(inverse.indexed_iter().all(|((i, j), v)| j <= i || *v == 0.0));
+        assert!(inverse.diag().iter().all(|v| *v > 0.0));
+        // L⁻¹ A L⁻ᵀ = I, but for rounding times A's condition, about 34 for so many numbers.
+        let whitened = inverse.dot(&a).dot(&inverse.t());
+        assert!(largest(&(whitened - Array2::<f64>::eye(n))) < 100.0 * backward(2 * n));
+    }
+    let indefinite = ndarray::arr2(&[[1.0, 2.0], [2.0, 1.0]]);
+    assert!(inverse_cholesky(indefinite.view()).is_none());
+    assert!(inverse_cholesky(ndarray::arr2(&[[f64::NAN]]).view()).is_none());
+    assert!(inverse_cholesky(ndarray::arr2(&[[f64::INFINITY]]).view()).is_none());
+}
+
 /// (n, d) rows of rank `rank` with singular values from 1 down to `low`.
 fn of_rank(seed: u64, n: usize, d: usize, rank: usize, low: f64) -> (Array2<f64>, Array2<f64>, Vec<f64>) {
     let u = orthonormalize(normal::<f64>(seed, n, rank).view());
