@@ -12,20 +12,25 @@ THRESHOLD = 0.6
 BATCH = 1024
 
 
+def rows_of(file):
+    x = np.load(file)
+    return x.reshape(len(x), -1)
+
+
 def unit_rows(x):
     x /= np.sqrt(np.einsum("nd,nd->n", x, x))[:, None]
     return x
 
 
 def numpy_best(job):
-    samples, train = unit_rows(np.load(job["samples"])), unit_rows(np.load(job["train"]))
+    samples, train = (unit_rows(rows_of(job[name])) for name in ("samples", "train"))
     return np.concatenate([(samples[i : i + BATCH] @ train.T).max(1) for i in range(0, len(samples), BATCH)])
 
 
 def pytorch_best(job):
     import torch
 
-    samples, train = (torch.from_numpy(np.load(job[name])) for name in ("samples", "train"))
+    samples, train = (torch.from_numpy(rows_of(job[name])) for name in ("samples", "train"))
     samples.div_(torch.linalg.vector_norm(samples, dim=1, keepdim=True))
     train.div_(torch.linalg.vector_norm(train, dim=1, keepdim=True))
     return (samples @ train.T).max(1).values.numpy()
