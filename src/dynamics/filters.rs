@@ -18,9 +18,9 @@ use rayon::prelude::*;
 
 use super::flowdas::{Next, Sampler, Transition};
 use super::observation::{Observation, Through};
-use super::systems::Dynamics;
+use super::systems::{AT_ONCE, Dynamics, Streams};
 use crate::linalg::{divide_by_symmetric, product};
-use crate::random::{Purpose, row_rng, standard_normals, uniform};
+use crate::random::{Purpose, standard_normals, uniform};
 
 /// How states are found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -119,15 +119,15 @@ impl Problem<'_> {
             Filter::Particle => self.particles(n, see),
             Filter::Kalman => self.kalman(see),
             Filter::EnsembleKalman => {
-                let advance = |x: &mut Array2<f64>, rng: &mut ChaCha8Rng| {
-                    self.dynamics.advance(x, rng);
+                let advance = |x: &mut Array2<f64>, streams: &mut Streams| {
+                    self.dynamics.advance(x, streams);
                     Ok(())
                 };
                 self.ensemble(n, advance, see)
             }
             Filter::Regression => {
                 let transition = self.learned()?.transition.as_ref();
-                let advance = |x: &mut Array2<f64>, _: &mut ChaCha8Rng| {
+                let advance = |x: &mut Array2<f64>, _: &mut Streams| {
                     // The mean sees no noise, whatever its level.
                     *x = transition.denoise(x.view(), 1.0, x.view())?;
                     Ok(())
@@ -143,8 +143,8 @@ impl Problem<'_> {
     }
 
     /// The first states, and their weights given y_0.
-    fn begin(&self, n: usize, rng: &mut ChaCha8Rng) -> Result<(Array2<f64>, Vec<f64>)> {
-        let x = self.dynamics.begin(n, rng);
+    fn begin(&self, n: usize, streams: &mut Streams) -> Result<(Array2<f64>, Vec<f64>)> {
+        let x = self.dynamics.begin(n, streams);
         let weights = self.weights(0, &x)?;
         Ok((x, weights))
     }
@@ -163,14 +163,15 @@ impl Problem<'_> {
     }
 
     fn particles(&self, n: usize, mut see: impl FnMut(usize, &Belief) -> Result<()>) -> Result<()> {
-        let mut rng = row_rng(self.seed, Purpose::Particles, self.row);
-        let (mut x, mut weights) = self.begin(n, &mut rng)?;
+        let mut streams = Streams::new(n, self.seed, Purpose::Particles, self.row);
+        let (mut x, mut weights) = self.begin(n, &mut streams)?;
         for k in 0..self.y.nrows() {
             if k > 0 {
-                self.dynamics.advance(&mut x, &mut rng);
+                self.dynamics.advance(&mut x, &mut streams);
                 weights = self.weights(k, &x)?;
             }
-            let next = if k > self.until { x.clone() } else { resampled(x.view(), &weights, &mut rng) };
+            let next =
+                if k > self.until { x.clone() } else { resampled(x.view(), &weights, streams.first()) };
             see(k, &Belief::weighted(x, std::mem::take(&mut weights)))?;
             x = next;
         }
@@ -179,13 +180,14 @@ impl Problem<'_> {
 
     fn flowdas(&self, n: usize, mut see: impl FnMut(usize, &Belief) -> Result<()>) -> Result<()> {
         let Learned { transition, sampler } = self.learned()?;
-        let mut rng = row_rng(self.seed, Purpose::Particles, self.row);
-        let (first, weights) = self.begin(n, &mut rng)?;
-        let mut x = resampled(first.view(), &weights, &mut rng);
+        let mut streams = Streams::new(n, self.seed, Purpose::Particles, self.row);
+        let (first, weights) = self.begin(n, &mut streams)?;
+        let mut x = resampled(first.view(), &weights, streams.first());
         see(0, &Belief::weighted(first, weights))?;
         for (k, y) in self.y.outer_iter().enumerate().skip(1) {
             let seen = (k <= self.until).then_some((self.observation, y));
-            let Next { states, farthest } = sampler.next(transition.as_ref(), seen, x.view(), &mut rng)?;
+            let Next { states, farthest } =
+                sampler.next(transition.as_ref(), seen, x.view(), streams.first())?;
             // What comes back from so far has lost half of its digits.
             ensure!(
                 farthest < 1e8 && states.iter().all(|x| x.is_finite()),
@@ -204,17 +206,17 @@ impl Problem<'_> {
     fn ensemble(
         &self,
         n: usize,
-        advance: impl Fn(&mut Array2<f64>, &mut ChaCha8Rng) -> Result<()>,
+        advance: impl Fn(&mut Array2<f64>, &mut Streams) -> Result<()>,
         mut see: impl FnMut(usize, &Belief) -> Result<()>,
     ) -> Result<()> {
-        let mut rng = row_rng(self.seed, Purpose::Particles, self.row);
-        let mut x = self.dynamics.begin(n, &mut rng);
+        let mut streams = Streams::new(n, self.seed, Purpose::Particles, self.row);
+        let mut x = self.dynamics.begin(n, &mut streams);
         for (k, y) in self.y.outer_iter().enumerate() {
             if k > 0 {
-                advance(&mut x, &mut rng)?;
+                advance(&mut x, &mut streams)?;
             }
             if k <= self.until {
-                self.correct(&mut x, y, &mut rng).map_err(|e| e.context(format!("step {k}")))?;
+                self.correct(&mut x, y, streams.first()).map_err(|e| e.context(format!("step {k}")))?;
             }
             let belief = Belief::ensemble(x);
             see(k, &belief)?;
@@ -277,7 +279,8 @@ pub(super) fn softmax(mut logs: Vec<f64>) -> Vec<f64> {
     if top == f64::NEG_INFINITY {
         return Vec::new();
     }
-    logs.iter_mut().for_each(|l| *l = if l.is_nan() { 0.0 } else { (*l - top).exp() });
+    let weigh = |l: &mut f64| *l = if l.is_nan() { 0.0 } else { (*l - top).exp() };
+    logs.par_chunks_mut(AT_ONCE).for_each(|part| part.iter_mut().for_each(weigh));
     let sum: f64 = logs.iter().sum();
     logs.iter_mut().for_each(|w| *w /= sum);
     logs

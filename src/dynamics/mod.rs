@@ -16,4 +16,4 @@ pub mod systems;
 pub use filters::{Belief, Filter};
 pub use flowdas::{Endpoint, Quirk, Sampler, Transition};
 pub use observation::{Observation, Through};
-pub use systems::{Dynamics, System};
+pub use systems::{Dynamics, Streams, System};

@@ -9,9 +9,10 @@
 use anyhow::{Result, ensure};
 use ndarray::{Array1, Array2, ArrayViewMut2, Axis, Zip, s};
 use rand::Rng;
+use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use crate::random::{Purpose, fill_normal, row_rng};
+use crate::random::{Purpose, fill_normal, step_rng};
 
 /// What moves, with its parameters.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -56,45 +57,45 @@ impl Dynamics {
     }
 
     /// First states of `n`, (d, n).
-    pub fn begin(&self, n: usize, rng: &mut (impl Rng + Send)) -> Array2<f64> {
-        let mut x = normals(self.dim(), n, rng);
-        for ((mut x, mean), std) in x.outer_iter_mut().zip(&self.start).zip(&self.start_std) {
-            x.mapv_inplace(|z| mean + std * z);
-        }
-        (0..self.burn_in).for_each(|_| self.advance(&mut x, rng));
+    pub fn begin(&self, n: usize, streams: &mut Streams) -> Array2<f64> {
+        let mut x = Array2::zeros((self.dim(), n));
+        streams.in_parts(&mut x, |mut x, rng| {
+            let (d, n) = x.dim();
+            x.assign(&normals(d, n, rng));
+            for ((mut x, mean), std) in x.outer_iter_mut().zip(&self.start).zip(&self.start_std) {
+                x.mapv_inplace(|z| mean + std * z);
+            }
+            (0..self.burn_in).for_each(|_| self.move_part(x.view_mut(), rng));
+        });
         x
     }
 
     /// x_k ← x_{k+1} for every column of (d, n).
-    pub fn advance(&self, x: &mut Array2<f64>, rng: &mut (impl Rng + Send)) {
+    pub fn advance(&self, x: &mut Array2<f64>, streams: &mut Streams) {
+        streams.in_parts(x, |x, rng| self.move_part(x, rng));
+    }
+
+    fn move_part(&self, mut x: ArrayViewMut2<f64>, rng: &mut ChaCha8Rng) {
         if let Some((a, q)) = self.linear() {
-            *x *= a;
-            return stir(x, q.sqrt(), noise(q, x.dim(), rng));
+            x *= a;
+            return stir(x, q.sqrt(), rng);
         }
         let h = self.interval / f64::from(self.substeps);
-        let s = self.diffusion * h.sqrt();
         for _ in 0..self.substeps {
-            // One state of a path is moved sooner than a thread is told of it.
-            let z = if x.ncols() < AT_ONCE {
-                self.drift(x, h);
-                noise(s, x.dim(), rng)
-            } else {
-                let shape = x.dim();
-                rayon::join(|| self.drift(x, h), || noise(s, shape, rng)).1
-            };
-            stir(x, s, z);
+            self.drift(x.view_mut(), h);
+            stir(x.view_mut(), self.diffusion * h.sqrt(), rng);
         }
     }
 
     /// One step of the scheme without its noise.
-    fn drift(&self, x: &mut Array2<f64>, h: f64) {
+    fn drift(&self, mut x: ArrayViewMut2<f64>, h: f64) {
         match self.system {
             System::Lorenz63 { sigma, rho, beta } => {
                 let f = |[x, y, z]: [f64; 3]| [sigma * (y - x), x * (rho - z) - y, x * y - beta * z];
-                in_parts(x, |x| each_column(x, |x| rk4(f, x, h)));
+                each_column(x, |x| rk4(f, x, h));
             }
             System::DoubleWell { barrier } => {
-                in_parts(x, |mut x| x.mapv_inplace(|x| x - h * 4.0 * barrier * x * (x * x - 1.0)));
+                x.mapv_inplace(|x| x - h * 4.0 * barrier * x * (x * x - 1.0));
             }
             // Their transitions are exact.
             System::Ou { .. } | System::Brownian => {}
@@ -111,12 +112,12 @@ impl Dynamics {
     /// # Errors
     /// Where the scheme is unstable.
     pub fn path(&self, steps: usize, seed: u64, row: u64) -> Result<Array2<f64>> {
-        let mut rng = row_rng(seed, Purpose::Paths, row);
-        let mut x = self.begin(1, &mut rng);
+        let mut streams = Streams::new(1, seed, Purpose::Paths, row);
+        let mut x = self.begin(1, &mut streams);
         let mut path = Array2::zeros((steps + 1, self.dim()));
         for (k, mut state) in path.outer_iter_mut().enumerate() {
             if k > 0 {
-                self.advance(&mut x, &mut rng);
+                self.advance(&mut x, &mut streams);
             }
             ensure!(
                 x.iter().all(|x| x.is_finite()),
@@ -129,27 +130,51 @@ impl Dynamics {
     }
 }
 
-/// Columns that a thread takes at once.
-const AT_ONCE: usize = 2048;
+/// Columns that a thread takes at once; never to be changed, as what is drawn depends on it.
+pub(super) const AT_ONCE: usize = 2048;
 
 /// Has some columns after the other changed, on all threads.
 pub(super) fn in_parts(x: &mut Array2<f64>, f: impl Fn(ArrayViewMut2<f64>) + Sync) {
-    if x.ncols() < AT_ONCE {
+    if x.ncols() <= AT_ONCE {
         f(x.view_mut());
     } else {
         x.axis_chunks_iter_mut(Axis(1), AT_ONCE).into_par_iter().for_each(&f);
     }
 }
 
-/// What [`stir`] adds; without noise nothing is drawn.
-fn noise(s: f64, (d, n): (usize, usize), rng: &mut impl Rng) -> Option<Array2<f64>> {
-    (s > 0.0).then(|| normals(d, n, rng))
+/// Random numbers of many states: [`AT_ONCE`] columns after the other have a generator of their own, so that threads need not
+/// wait for each other's draws.
+pub struct Streams(Vec<ChaCha8Rng>);
+
+impl Streams {
+    /// Of `n` columns; those before are the steps that a generator's key has.
+    pub fn new(n: usize, seed: u64, purpose: Purpose, row: u64) -> Streams {
+        Streams(
+            (0..n.div_ceil(AT_ONCE).max(1) as u64).map(|part| step_rng(seed, purpose, part, row)).collect(),
+        )
+    }
+
+    /// What all columns together draw from.
+    pub fn first(&mut self) -> &mut ChaCha8Rng {
+        &mut self.0[0]
+    }
+
+    /// As [`in_parts`], each with its generator.
+    fn in_parts(&mut self, x: &mut Array2<f64>, f: impl Fn(ArrayViewMut2<f64>, &mut ChaCha8Rng) + Sync) {
+        // One state of a path is moved sooner than a thread is told of it.
+        if let [rng] = &mut self.0[..] {
+            return f(x.view_mut(), rng);
+        }
+        let parts = x.axis_chunks_iter_mut(Axis(1), AT_ONCE).into_par_iter();
+        parts.zip(&mut self.0).for_each(|(x, rng)| f(x, rng));
+    }
 }
 
-/// x ← x + s·z.
-fn stir(x: &mut Array2<f64>, s: f64, z: Option<Array2<f64>>) {
-    if let Some(z) = z {
-        x.scaled_add(s, &z);
+/// x ← x + s·z; without noise nothing is drawn.
+fn stir(mut x: ArrayViewMut2<f64>, s: f64, rng: &mut ChaCha8Rng) {
+    if s > 0.0 {
+        let (d, n) = x.dim();
+        x.scaled_add(s, &normals(d, n, rng));
     }
 }
 

@@ -188,7 +188,10 @@ impl Operator {
     pub fn apply(&self, x: ArrayView2<f64>) -> Array2<f64> {
         match &self.form {
             Form::Mask(places) => x.select(Axis(1), places),
-            Form::Matrix { a, .. } => product(x, a.t()),
+            // Transposed, which changes no bit: few rows are copied into the kernel's order, rather than the matrix.
+            Form::Matrix { a, .. } => {
+                product(a.view(), x.t()).reversed_axes().as_standard_layout().into_owned()
+            }
             Form::Blur { .. } => self.blurred(x, |value| value),
             Form::Downsample { image, factor } => {
                 let share = 1.0 / (factor * factor) as f64;
@@ -242,13 +245,13 @@ impl Operator {
         })
     }
 
-    /// A Aᵀ of a matrix, (m, m), if that is no larger than A.
+    /// A Aᵀ of a matrix, (m, m), if that is no larger than A: on and below the diagonal, and some of it above.
     pub fn small_gram(&self) -> Option<Array2<f64>> {
         let Form::Matrix { a, .. } = &self.form else { return None };
         let (m, d) = a.dim();
         (m <= d).then(|| {
             let mut gram = Array2::zeros((m, m));
-            accumulate_moment(gram.view_mut(), a.t(), a.t(), false);
+            accumulate_moment(gram.view_mut(), a.t(), a.t(), true);
             gram
         })
     }

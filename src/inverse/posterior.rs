@@ -91,30 +91,33 @@ impl<'a> Posterior<'a> {
             noise_std > 0.0,
             "--noise-std {noise_std}: the exact posterior takes noise; give a small one, like 1e-3"
         );
-        // With no noise left, a component has all d directions, while they are completed and measured twice as much.
+        // With no noise left, a component has all d directions, their measurements, and their lifts; while they are completed
+        // or measured, one more copy.
         let (full, d) = (mixture.components.iter().filter(|c| exceeds(c)).count(), operator.dim());
-        room(&[3, full, d, d], "a mixture whose noise exceeds variances on its subspaces")?;
+        room(&[4, full, d, d], "a mixture whose noise exceeds variances on its subspaces")?;
         let priors: Vec<Component> = mixture.components.into_iter().map(with_least_noise).collect();
-        let mut deltas: Vec<f64> = priors.iter().map(|prior| prior.noise_variance).collect();
-        deltas.sort_by(f64::total_cmp);
-        deltas.dedup();
-        // All together in no more than twice the memory of A; singular values do for any number of them.
-        let few = operator.count() * deltas.len() <= 2 * operator.dim();
-        let gram = if few && deltas.iter().any(|delta| *delta > 0.0) { operator.small_gram() } else { None };
-        let whitening = |delta| Whitening::new(operator, gram.as_ref(), delta, noise_std * noise_std);
-        let whitenings = deltas.into_iter().map(whitening).collect::<Result<_>>()?;
-        let mut posterior = Posterior { operator, noise_std, whitenings, parts: Vec::new() };
-        posterior.parts = priors.into_par_iter().map(|prior| posterior.part(prior)).collect::<Result<_>>()?;
+        let image = |prior: &Component| {
+            operator
+                .apply(concatenate![Axis(0), prior.basis.t(), prior.mean.view().insert_axis(Axis(0))].view())
+        };
+        let (whitenings, images) = rayon::join(
+            || whitenings(operator, &priors, noise_std * noise_std),
+            || priors.par_iter().map(image).collect::<Vec<_>>(),
+        );
+        let mut posterior = Posterior { operator, noise_std, whitenings: whitenings?, parts: Vec::new() };
+        let parts = priors.into_par_iter().zip(images);
+        posterior.parts = parts.map(|(prior, image)| posterior.part(prior, image)).collect::<Result<_>>()?;
         Ok(posterior)
     }
 
-    fn part(&self, prior: Component) -> Result<Part> {
+    /// Of a component and A [U, μ], rows of its transpose.
+    fn part(&self, prior: Component, image: Array2<f64>) -> Result<Part> {
         let delta = prior.noise_variance;
         let whitening = self.whitenings.partition_point(|whitening| whitening.c < delta);
         let Whitening { log_determinant, .. } = &self.whitenings[whitening];
         let std = prior.variances.mapv(|l| (l - delta).max(0.0).sqrt());
-        let centre = self.operator.apply(prior.mean.view().insert_axis(Axis(0))).row(0).to_owned();
-        let columns = self.operator.apply(prior.basis.t()) * std.view().insert_axis(Axis(1));
+        let (columns, centre) = image.view().split_at(Axis(0), std.len());
+        let columns = &columns * &std.view().insert_axis(Axis(1));
         let whitened = self.whitenings[whitening].apply(self.operator, columns.view())?;
         let (left, values, right) = thin_svd(whitened.t())?;
         let lift = product((&prior.basis * &std).view(), right.view()) * values.mapv(|w| w / (1.0 + w * w));
@@ -123,7 +126,7 @@ impl<'a> Posterior<'a> {
         Ok(Part {
             whitening,
             std,
-            centre,
+            centre: centre.row(0).to_owned(),
             image: columns.reversed_axes(),
             left,
             values,
@@ -345,6 +348,17 @@ impl<'a> Posterior<'a> {
         let basis = product(concatenate![Axis(1), vectors, beside].view(), turned.view());
         Ok(Component { weight, mean, basis, variances: deviations.mapv(|s| s * s), noise_variance: delta })
     }
+}
+
+/// Of each δ, in order.
+fn whitenings(operator: &Operator, priors: &[Component], s2: f64) -> Result<Vec<Whitening>> {
+    let mut deltas: Vec<f64> = priors.iter().map(|prior| prior.noise_variance).collect();
+    deltas.sort_by(f64::total_cmp);
+    deltas.dedup();
+    // All together in no more than twice the memory of A; singular values do for any number of them.
+    let few = operator.count() * deltas.len() <= 2 * operator.dim();
+    let gram = if few && deltas.iter().any(|delta| *delta > 0.0) { operator.small_gram() } else { None };
+    deltas.into_iter().map(|delta| Whitening::new(operator, gram.as_ref(), delta, s2)).collect()
 }
 
 /// What directions are completed by: any will do.

@@ -22,7 +22,7 @@ pub struct Whitening {
 }
 
 impl Whitening {
-    /// With A Aᵀ, where it is at hand.
+    /// With the lower triangle of A Aᵀ, where it is at hand.
     ///
     /// # Errors
     /// As [`Operator::of_gram`].
@@ -65,11 +65,11 @@ impl Whitening {
     }
 }
 
-/// L⁻¹ of N, if ‖N‖ ‖N⁻¹‖, which is at most ‖N‖_F ‖L⁻¹‖²_F, is small enough.
+/// L⁻¹ of N, if ‖N‖ ‖N⁻¹‖, which is at most tr N ‖L⁻¹‖²_F, is small enough.
 fn inverse_of(gram: &Array2<f64>, c: f64, s2: f64) -> Option<Array2<f64>> {
     let mut noise = gram * c;
     noise.diag_mut().mapv_inplace(|v| v + s2);
-    let norm = squared_norms(noise.view()).sum().sqrt();
     let inverse = inverse_cholesky(noise.view())?;
-    (norm * squared_norms(inverse.view()).sum() <= CONDITION).then_some(inverse)
+    let most = noise.diag().sum() * squared_norms(inverse.view()).sum();
+    (most <= CONDITION).then_some(inverse)
 }

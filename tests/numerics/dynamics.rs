@@ -1,7 +1,9 @@
 //! Systems and filters: against exact laws, and each other.
 
 use molrg::dynamics::filters::{Belief, Filter, Learned, Problem};
-use molrg::dynamics::{Dynamics, Endpoint, Observation, Quirk, Sampler, System, Through, Transition};
+use molrg::dynamics::{
+    Dynamics, Endpoint, Observation, Quirk, Sampler, Streams, System, Through, Transition,
+};
 use molrg::measure::ensemble::{of_members, of_normal};
 use molrg::random::{Purpose, row_rng, standard_normals};
 use ndarray::{Array2, ArrayView2, array};
@@ -47,7 +49,7 @@ fn transitions_have_their_laws() {
     let n = 40_000;
     for (system, rate) in [(System::Ou { rate: 1.5 }, 1.5), (System::Brownian, 0.0)] {
         let with = Dynamics { burn_in: 3, ..dynamics(system) };
-        let x = with.begin(n, &mut row_rng(1, Purpose::Particles, 0));
+        let x = with.begin(n, &mut Streams::new(n, 1, Purpose::Particles, 0));
         let t: f64 = 0.9;
         let decay = (-rate * t).exp();
         let grown = if rate > 0.0 { (1.0 - decay * decay) / (2.0 * rate) } else { t };
@@ -65,13 +67,27 @@ fn transitions_have_their_laws() {
             );
         }
     }
+    // Many states draw by parts, each from a generator of its own, whatever the threads are.
+    let noisy = dynamics(System::DoubleWell { barrier: 0.5 });
+    let moved = |n, threads| {
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| {
+            let mut streams = Streams::new(n, 1, Purpose::Particles, 0);
+            let mut x = noisy.begin(n, &mut streams);
+            noisy.advance(&mut x, &mut streams);
+            x
+        })
+    };
+    let many = moved(5000, 3);
+    assert_eq!(many, moved(5000, 1));
+    let parts = [0, 2048, 4096].map(|from| many.slice(ndarray::s![.., from..from + 900]));
+    assert!(parts[0] != parts[1] && parts[0] != parts[2] && parts[1] != parts[2]);
+    assert_eq!(many.slice(ndarray::s![.., ..2048]), moved(2048, 1));
     let well =
         Dynamics { diffusion: 0.0, start_std: vec![0.0; 2], ..dynamics(System::DoubleWell { barrier: 0.5 }) };
     let path = well.path(1, 0, 0).unwrap();
     // x − h·4H x(x² − 1): from 0.5 up by 0.3·2·0.5·0.75; −1 is a well.
     assert!((path[[1, 0]] - (0.5 + 0.225)).abs() < 1e-15 && path[[1, 1]] == -1.0, "{path}");
     // Longer paths begin as shorter ones.
-    let noisy = dynamics(System::DoubleWell { barrier: 0.5 });
     assert_eq!(noisy.path(3, 5, 2).unwrap(), noisy.path(9, 5, 2).unwrap().slice(ndarray::s![..4, ..]));
     let text = Dynamics { interval: 50.0, ..dynamics(System::DoubleWell { barrier: 9.0 }) }.path(9, 0, 4);
     assert!(text.unwrap_err().to_string().contains("--substeps"));

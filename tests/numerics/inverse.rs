@@ -9,7 +9,7 @@ use molrg::linalg::{divide_by_symmetric, product};
 use molrg::mixture::{Component, Design, Mixture, Sampler, Spectrum};
 use molrg::random::{Purpose, normal_rows, normal_rows_at};
 use molrg::schedule::Grid;
-use ndarray::{Array1, Array2, ArrayView2, Axis, array, s};
+use ndarray::{Array1, Array2, ArrayView2, Axis, array, concatenate, s};
 
 /// Random rows, of which tests take several sets.
 fn normals(set: u64, n: u64, d: usize) -> Array2<f64> {
@@ -594,24 +594,29 @@ fn what_is_measured_well_has_the_variance_of_its_noise() {
     }
 }
 
-/// The same numbers measured twice with noise √2·s: A Aᵀ is singular, and its factors would lose what s is below its rounding.
+/// The same numbers measured twice, with noise √2·s and differences 2e, say what their mean does, and are by ‖e‖²/s² further off:
+/// A Aᵀ is singular, and Cholesky's factor of it loses these where s² is near its rounding.
 #[test]
 fn two_measurements_say_as_much_as_one_with_half_the_variance() {
     let a = normals(40, 9, 48);
     let once = Operator::matrix(a.clone()).unwrap();
-    let twice = Operator::matrix(ndarray::concatenate![Axis(0), a, a]).unwrap();
+    let twice = Operator::matrix(concatenate![Axis(0), a, a]).unwrap();
+    let (x, _) = Sampler::<f64>::new(&mixture(0.3), 9, false).draw(0..4);
     for s in [0.3, 1e-4, 1e-7] {
-        let y = once.apply(normals(41, 4, 48).view());
-        let both = ndarray::concatenate![Axis(1), y, y];
+        let y = once.apply(x.view());
+        let e = normals(41, 4, 9) * s;
+        let both = concatenate![Axis(1), &y + &e, &y - &e];
         let one = Posterior::new(mixture(0.3), &once, s).unwrap();
         let two = Posterior::new(mixture(0.3), &twice, s * 2f64.sqrt()).unwrap();
-        let expected = one.mean(y.view()).unwrap();
         // Numbers of about 1, of which measurements with noise of 1e-7 have nine digits.
-        close(&two.mean(both.view()).unwrap(), &expected, 1e-9, &format!("s = {s}"));
-        let [one, two] = [one.mixture(y.row(0)).unwrap(), two.mixture(both.row(0)).unwrap()];
-        for (one, two) in one.components.iter().zip(&two.components) {
-            assert!((one.weight - two.weight).abs() < 1e-6, "s = {s}: {} and {}", one.weight, two.weight);
-            close(&covariance(two), &covariance(one), 1e-9, &format!("s = {s}"));
+        let expected = one.mean(y.view()).unwrap();
+        close(&two.mean(both.view()).unwrap(), &expected, 1e-8, &format!("s = {s}"));
+        let [one, two] =
+            [(one, y), (two, both)].map(|(p, y)| p.surprise(y.view()).unwrap() * y.ncols() as f64);
+        for ((one, two), e) in one.iter().zip(&two).zip(e.outer_iter()) {
+            let expected = one + e.dot(&e) / (s * s);
+            // Singular values of A, rather than of A Aᵀ, have nine digits of 1e-7.
+            assert!((two / expected - 1.0).abs() < 1e-7, "s = {s}: {two} against {expected}");
         }
     }
 }

@@ -17,8 +17,8 @@ use crate::with_dtype;
 /// inverses averaged (MacKay and Ghahramani), two-nearest that of Facco et al. (arXiv 1803.06992) by the ratio of the
 /// second and the first distance, fitted to the smaller nine tenths. components is the participation ratio
 /// (Σ λ)²/Σ λ² of the covariance's eigenvalues: of the flat subspace that samples spread in, not of a curved manifold
-/// in it. For the first two a row that is there several times is taken once, and a warning counts the others. Where N rows are too few for the
-/// dimension found, twice as many neighbours say something else, or rows say more different things to nearest than in one
+/// in it. For the first two a row that is there several times is taken once, and a warning counts the others. Where N rows
+/// are too few for the dimension found, twice as many neighbours say something else, or rows say more different things to nearest than in one
 /// dimension, as where manifolds of 2 and of 10 are together, a warning has the numbers.
 ///
 /// With --model, about SAMPLES without noise, which pf-sample may draw from it, at each noise level: jacobian is the
@@ -28,13 +28,13 @@ use crate::with_dtype;
 /// They are means over the samples, and mean something where σ is less than the manifold bends and more than what is
 /// about it.
 ///
-/// std_error of nearest counts that neighbours say alike (within a fifth of the deviation of repeated draws, or a third where the
-/// k are a tenth of the rows), that of two-nearest is from up to 20 parts of the rows, as of
-/// entropy (empty where they are too few), that of components by the delta method (too large where all eigenvalues are
-/// alike), that of a model from its samples. Rows are taken to be independent, and no bias is in it.
+/// std_error of nearest counts that neighbours say alike (within a quarter of the deviation of repeated draws; two thirds of
+/// it where the k are a tenth of the rows, or more, and densities have tails), that of two-nearest is from up to 20 parts
+/// of the rows, as of entropy (empty where they are too few), that of components by the delta method (too large where all
+/// eigenvalues are alike), that of a model from its samples. Rows are taken to be independent, and no bias is in it.
 ///
-/// Memory: the samples, for nearest a number a row, and for components two d × d matrices; of a model, the model, and without a closed form, or for
-/// normals, some d × d matrices for each thread.
+/// Memory: the samples, for nearest a number a row, and for components two d × d matrices; of a model, the model, and
+/// without a closed form, or for normals, some d × d matrices for each thread.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
