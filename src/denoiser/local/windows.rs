@@ -1,4 +1,4 @@
-//! Sums over windows, of numbers that lie in lines of lanes: three additions a place and axis, however wide the
+//! Sums over windows, of numbers that lie in lines of lanes: three additions a place and axis at most, however wide the
 //! windows are.
 //!
 //! A line is cut in blocks as long as a window. A window then is the end of a block and the beginning of the next, so
@@ -6,6 +6,8 @@
 //! Nothing is ever subtracted: a sum of squares has the relative rounding of an addition for each of its terms, of
 //! *its own* size, while integral images and sliding sums have that of the largest sum of the image, which swamps the
 //! distances of near patches.
+//!
+//! Windows of up to three places are added up place by place: a block of one place is its own running sums.
 
 use std::ops::{Deref, DerefMut, Range};
 
@@ -43,10 +45,13 @@ impl<S: Scalar> Lane<S> {
 pub struct Windows {
     /// Places that are summed over.
     inputs: usize,
-    /// Length of a block.
+    /// Length of a block: the width of windows, or 1 of narrow ones.
     block: usize,
     windows: Vec<Window>,
 }
+
+/// Width of windows that are added up place by place.
+const NARROW: usize = 3;
 
 /// A window as running sums: one begins it, and up to two are added.
 struct Window {
@@ -77,9 +82,10 @@ impl Windows {
                 (start, (centre + radius + 1).min(inputs) - start)
             }
         };
+        let block = Windows::block(width);
         let windows =
-            centres.map(window).map(|(start, len)| Window::new(start, len, inputs, width)).collect();
-        Windows { inputs, block: width, windows }
+            centres.map(window).map(|(start, len)| Window::new(start, len, inputs, block)).collect();
+        Windows { inputs, block, windows }
     }
 
     /// The other way round: for each of `inputs` places the sum over those of `centres`, numbered from 0, whose window
@@ -89,15 +95,25 @@ impl Windows {
             // All places are centres, and a window that has another's centre is had by its.
             return Windows::new(inputs, 0..inputs, radius, true);
         }
-        let width = (2 * radius + 1).min(centres.len());
+        let block = Windows::block((2 * radius + 1).min(centres.len()));
         let windows = (0..inputs)
             .map(|place| {
                 let start = place.saturating_sub(radius).max(centres.start);
                 let stop = (place + radius + 1).min(centres.end).max(start);
-                Window::new(start - centres.start, stop - start, centres.len(), width)
+                Window::new(start - centres.start, stop - start, centres.len(), block)
             })
             .collect();
-        Windows { inputs: centres.len(), block: width, windows }
+        Windows { inputs: centres.len(), block, windows }
+    }
+
+    fn block(width: usize) -> usize {
+        if width <= NARROW { 1 } else { width }
+    }
+
+    /// Where sums from the beginning of each block lie: of blocks of one place these are the numbers themselves.
+    #[inline(always)]
+    fn until<'a, N>(&self, since: &'a [Lane<N>], until: &'a [Lane<N>]) -> &'a [Lane<N>] {
+        if self.block == 1 { since } else { until }
     }
 
     /// How many windows there are.
@@ -106,9 +122,12 @@ impl Windows {
     }
 
     /// Turns what lies at places `stride` apart, from `first` on, into sums from there to the end of each block, and puts
-    /// those from its beginning in `until`.
+    /// those from its beginning in `until`. Of blocks of one place there is nothing to do.
     #[inline(always)]
     fn run<S: Scalar>(&self, since: &mut [Lane<S>], until: &mut [Lane<S>], first: usize, stride: usize) {
+        if self.block == 1 {
+            return;
+        }
         for start in (0..self.inputs).step_by(self.block) {
             let stop = (start + self.block).min(self.inputs);
             let mut sum = Lane::zero();
@@ -135,8 +154,12 @@ pub fn add<S: Scalar>(to: &mut Lane<S>, from: &Lane<S>) {
 
 impl Window {
     /// `len` places from `start` on, over the end of `inputs` places to their beginning; shorter than a block of
-    /// `block` only where it begins at 0 or ends with the last place.
+    /// `block` only where it begins at 0 or ends with the last place. Of blocks of one place it has up to [`NARROW`].
     fn new(start: usize, len: usize, inputs: usize, block: usize) -> Window {
+        if block == 1 {
+            let place = |i: usize| (i < len).then(|| (start + i) % inputs);
+            return Window { first: Running::Since(start), more: [place(1), place(2)] };
+        }
         let last = inputs - 1;
         let (stop, wrapped) = if start + len > inputs {
             (last, Some(start + len - inputs - 1))
@@ -198,16 +221,18 @@ impl<S: Scalar> Sums<S> {
                 *lane = cell(i, j);
             }
             columns.run(line, line_until, 0, 1);
+            let until = columns.until(line, line_until);
             for (window, sum) in columns.windows.iter().zip(across) {
-                *sum = window.sum(line, line_until, 0, 1);
+                *sum = window.sum(line, until, 0, 1);
             }
         }
         for j in 0..width {
             rows.run(across, across_until, j, width);
         }
+        let until = rows.until(across, across_until);
         for (i, window) in rows.windows.iter().enumerate() {
             for j in 0..width {
-                take(i, j, &window.sum(across, across_until, j, width));
+                take(i, j, &window.sum(across, until, j, width));
             }
         }
     }
