@@ -1,7 +1,7 @@
 # Errors of students trained on independent data: bias and variance against the width of the network.
 
 BIAS_RATIOS := $(call small,5,5 15 50)
-BIAS_WIDTHS := $(call small,64 128 256,64 128 256 512)
+BIAS_WIDTHS := $(call small,64 128 192,64 128 256 512)
 BIAS_SEEDS := $(call small,1 2,1 2 3 4 5)
 CELLS_bias-variance := $(foreach ratio,$(BIAS_RATIOS),$(foreach width,$(BIAS_WIDTHS), \
     $(CELLS)/bias-variance/rank6-width$(width)-ratio$(ratio).csv))

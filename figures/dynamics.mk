@@ -8,7 +8,7 @@ DYNAMICS_SEEDS := $(call small,1,1 2 3)
 DYNAMICS_LONG := 12800 25600
 DYNAMICS_RUNS := $(foreach ratio,$(DYNAMICS_RATIOS),$(foreach steps,$(DYNAMICS_STEPS), \
     $(foreach seed,$(if $(filter $(steps),$(DYNAMICS_LONG)),1,$(DYNAMICS_SEEDS)), \
-        rank4-width256-ratio$(ratio)-steps$(steps)-seed$(seed))))
+        rank4-width$(call small,192,256)-ratio$(ratio)-steps$(steps)-seed$(seed))))
 CELLS_dynamics := $(DYNAMICS_RUNS:%=$(CELLS)/dynamics/%.csv)
 
 $(CELLS)/dynamics/%.st: $(CELLS)/train/$$(student_of).npy

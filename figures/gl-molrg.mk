@@ -4,7 +4,7 @@ GL_RATIOS := $(call small,2 5 15 50,2 5 10 15 30 50 100 200)
 GL_SEEDS := $(call small,1,1 2 3)
 # All widths at rank 6, the others at three widths (small: one).
 GL_STUDENTS := $(foreach ratio,$(GL_RATIOS),$(foreach seed,$(GL_SEEDS), \
-    $(foreach width,$(call small,64 128 256,64 128 256 512),rank6-width$(width)-ratio$(ratio)-seed$(seed)) \
+    $(foreach width,$(call small,64 128 192,64 128 256 512),rank6-width$(width)-ratio$(ratio)-seed$(seed)) \
     $(foreach rank,$(call small,3,3 4 5), \
         $(foreach width,$(call small,128,64 128 256),rank$(rank)-width$(width)-ratio$(ratio)-seed$(seed)))))
 

@@ -3,7 +3,7 @@
 # Teachers: the mixture of rank 6 (its students are those of gl-molrg), and a U-Net trained on images.
 SCALING_RATIOS := $(call small,2 5 15 50,2 5 10 15 30 50 100 200)
 SCALING_SEEDS := $(call small,1,1 2 3)
-SCALING_WIDTHS := $(call small,64 128 256,64 128 256 512)
+SCALING_WIDTHS := $(call small,64 128 192,64 128 256 512)
 SCALING_MIXTURE := $(foreach seed,$(SCALING_SEEDS),$(foreach width,$(SCALING_WIDTHS), \
     $(SCALING_RATIOS:%=rank6-width$(width)-ratio%-seed$(seed))))
 

@@ -1,7 +1,7 @@
 # Rank of the denoiser's Jacobian along the flow: the exact mixture, one fitted to its rows, and a network.
 
 RANK_LATENTS := $(call small,5,100)
-RANK_STUDENT := rank6-width256-ratio$(call small,50,200)-seed1
+RANK_STUDENT := rank6-width$(call small,192-ratio50,256-ratio200)-seed1
 CELLS_rank-molrg := $(patsubst %,$(CELLS)/rank-molrg/%.csv,exact fitted network)
 
 $(CELLS)/rank-molrg/fitted.st: $(CELLS)/train/rank6-ratio$(call small,50,200)-seed1.npy

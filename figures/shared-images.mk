@@ -81,10 +81,10 @@ REGIMES_DATA := $(call small,digits,mnist fashion)
 REGIMES_ROWS_digits := 16 512
 REGIMES_ROWS_mnist := 16 32 64 128 256 512 1024 2048 4096
 REGIMES_ROWS_fashion := 16 4096
-REGIMES_WIDTHS_digits := 12 16
+REGIMES_WIDTHS_digits := 12 8
 REGIMES_WIDTHS_mnist := 12 24 48
 REGIMES_WIDTHS_fashion := 12 24
-REGIMES_PAIRS_digits := a12-b16
+REGIMES_PAIRS_digits := a12-b8
 REGIMES_PAIRS_mnist := a12-b24 a12-b48 a24-b48
 REGIMES_PAIRS_fashion := a12-b24
 # The width of the networks that are also trained on other images, and drawn from other latents.

@@ -1,10 +1,7 @@
 # Networks trained on rows that a mixture drew, in R^48, two components: of gl-molrg, pfd-scaling, bias-variance.
 # `ratio` is rows of each component over its rank.
 
-STUDENT_STEPS_64 := $(call small,2000,8000)
-STUDENT_STEPS_128 := $(call small,2000,8000)
-STUDENT_STEPS_256 := $(call small,2000,4000)
-STUDENT_STEPS_512 := 4000
+STUDENT_STEPS = $(call small,2000,$(if $(filter 64 128,$(call field,width)),8000,4000))
 
 $(CELLS)/teacher/rank%.st:
 	@mkdir -p $(@D)
@@ -23,7 +20,7 @@ student_of = rank$(call field,rank)-ratio$(call field,ratio)-seed$(call field,se
 
 $(CELLS)/student/%.st: $$(CELLS)/train/$$(student_of).npy
 	@mkdir -p $(@D)
-	dae-fit $< --kind mlp --width $(call field,width) --steps $(STUDENT_STEPS_$(call field,width)) --batch 128 \
+	dae-fit $< --kind mlp --width $(call field,width) --steps $(STUDENT_STEPS) --batch 128 \
 	    --lr 0.003 --seed $(call field,seed) --quiet -o $@
 
 $(CELLS)/empirical/%.st: $(CELLS)/train/%.npy
