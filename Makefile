@@ -14,7 +14,7 @@ help: ## Show the targets
 build: ## Build the programs, optimized
 	$(CARGO) build --release --locked --bins
 
-demo: build ## Watch failure turn into generalization (under two minutes)
+demo: build ## Watch failure turn into generalization (under two minutes after the build)
 	PATH="$(CURDIR)/$(RELEASE):$$PATH" demo/run.sh target/demo
 
 # In the profile of the programs: what is tested is what is installed, and nothing is compiled twice. The few tests of

@@ -53,7 +53,13 @@ impl Job {
     /// As [`Job::rows`]; another number of labels, and what is none.
     pub fn labels(&self, name: &OsStr, rows: usize) -> Result<Vec<usize>> {
         let (labels, name) = self.whole_numbers(name, self.shared.rows)?;
-        ensure!(labels.len() == rows, "{name}: {} labels for {rows} rows; give one a row", labels.len());
+        let selected =
+            if self.shared.rows.is_all() { "" } else { " of all rows, of which --rows selects, too" };
+        ensure!(
+            labels.len() == rows,
+            "{name}: {} labels for {rows} rows; give one a row{selected}",
+            labels.len()
+        );
         Ok(labels.into_iter().map(|label| label as usize).collect())
     }
 

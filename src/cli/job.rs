@@ -365,14 +365,14 @@ impl Job {
     pub fn warn_of_scales<'a>(
         &self,
         first: (String, &Scale),
-        others: impl Iterator<Item = (String, &'a Scale)>,
+        than: impl Iterator<Item = (String, &'a Scale)>,
         apart: fn(&Scale, &Scale) -> bool,
     ) {
-        let apart: Vec<_> = others.filter(|(_, scale)| apart(scale, first.1)).collect();
-        if let [(name, scale), more @ ..] = &apart[..] {
-            let others = if more.is_empty() { String::new() } else { format!(" (and {} more)", more.len()) };
+        let apart: Vec<_> = than.filter(|(_, scale)| apart(scale, first.1)).collect();
+        if let [(name, scale), ..] = &apart[..] {
+            let more = others(apart.len());
             self.warn(&format!(
-                "{} has numbers {}, but {name} {scale}{others}: on different scales nothing is alike; bring them to one \
+                "{} has numbers {}, but {name} {scale}{more}: on different scales nothing is alike; bring them to one \
                  (npy images)",
                 first.0, first.1
             ));
@@ -418,4 +418,9 @@ impl Job {
         // If standard error is gone there is nobody to warn.
         let _ = writeln!(io::stderr(), "{}: warning: {text}", self.program);
     }
+}
+
+/// " (and 2 more)", of 3.
+pub fn others(count: usize) -> String {
+    if count > 1 { format!(" (and {} more)", count - 1) } else { String::new() }
 }

@@ -34,7 +34,7 @@ pub use dynamics::{ObservationArgs, SystemArgs};
 pub use edits::EditArg;
 pub use ending::{Stopped, Usage, usage};
 pub use fitting::{FitArgs, component_ranks, moments, moments_of, moments_seen};
-pub use job::Job;
+pub use job::{Job, others};
 pub use levels::{LevelArgs, TimedLevelArgs, noise_level};
 pub use lists::{Integers, Numbers, Shape, count, integers, parse_count, parse_list, positive};
 pub use manifest::Manifest;

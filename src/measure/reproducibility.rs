@@ -5,7 +5,7 @@ use clap::ValueEnum;
 use ndarray::{Array1, ArrayView1, ArrayView2};
 use rayon::prelude::*;
 
-use super::interval::Estimate;
+use super::interval::{Estimate, Mean};
 use crate::linalg::{dot, squared_distance};
 use crate::scalar::Scalar;
 
@@ -87,6 +87,9 @@ impl<'a, T: Scalar> Side<'a, T> {
     }
 }
 
+/// Rows below which nothing is said of their pairing: the error of their mean is itself too uncertain.
+const LEAST_LOOKED_AT: u64 = 20;
+
 /// RP of two inputs, and what it would be without a cause: the share of rows i of the first that are like
 /// row i+1 of the second. The last row has no next one, so the baseline is of one row less.
 #[derive(Clone, Debug)]
@@ -99,6 +102,10 @@ pub struct Reproducibility<T: Scalar> {
     pub alike: u64,
     /// Rows like the one after the one they belong to.
     pub next_alike: u64,
+    /// The measure of rows that belong together, of rows that do not, and how much more alike the former are.
+    together: Mean,
+    apart: Mean,
+    gain: Mean,
     /// The last row of the first input, and its square.
     last: Option<(Array1<T>, f64)>,
 }
@@ -106,7 +113,19 @@ pub struct Reproducibility<T: Scalar> {
 impl<T: Scalar> Reproducibility<T> {
     /// `threshold` as in [`Similarity::alike`], `unit` as in [`Similarity::between`].
     pub fn new(similarity: Similarity, threshold: f64, unit: f64) -> Reproducibility<T> {
-        Reproducibility { similarity, threshold, unit, rows: 0, alike: 0, next_alike: 0, last: None }
+        let [together, apart, gain] = [Mean::default(); 3];
+        Reproducibility {
+            similarity,
+            threshold,
+            unit,
+            rows: 0,
+            alike: 0,
+            next_alike: 0,
+            together,
+            apart,
+            gain,
+            last: None,
+        }
     }
 
     /// Takes in paired blocks; gives the measures of their rows.
@@ -116,10 +135,18 @@ impl<T: Scalar> Reproducibility<T> {
         let count = |values: &[f64]| values.iter().filter(|v| alike(v)).count() as u64;
         let measured = |i: usize, j: usize| self.similarity.between_squared(a.row(i), b.row(j), unit);
         let own: Vec<f64> = (0..n).into_par_iter().map(|i| measured(i, i)).collect();
-        let mut next: Vec<f64> = (1..n).into_par_iter().map(|i| measured(i - 1, i)).collect();
-        if let (Some((last, square)), true) = (&self.last, n > 0) {
-            next.push(self.similarity.between_squared((last.view(), *square), b.row(0), unit));
-        }
+        let before = match (&self.last, n) {
+            (Some((last, square)), 1..) => {
+                Some(self.similarity.between_squared((last.view(), *square), b.row(0), unit))
+            }
+            _ => None,
+        };
+        let within: Vec<f64> = (1..n).into_par_iter().map(|i| measured(i - 1, i)).collect();
+        let next: Vec<f64> = before.into_iter().chain(within).collect();
+        own.iter().for_each(|&value| self.together.add(value));
+        next.iter().for_each(|&value| self.apart.add(value));
+        let more = if self.similarity == Similarity::Cosine { 1.0 } else { -1.0 };
+        own[n - next.len()..].iter().zip(&next).for_each(|(own, next)| self.gain.add(more * (own - next)));
         let (own_alike, next_alike) = (count(&own), count(&next));
         self.rows += n as u64;
         self.alike += own_alike;
@@ -133,6 +160,14 @@ impl<T: Scalar> Reproducibility<T> {
     /// RP.
     pub fn share(&self) -> Estimate {
         Estimate::share(self.alike, self.rows)
+    }
+
+    /// The mean measure of rows that belong together and of rows that do not, where the former are not clearly more alike:
+    /// by less than two standard errors.
+    pub fn without_effect(&self) -> Option<[f64; 2]> {
+        let tells = self.gain.n >= LEAST_LOOKED_AT && self.gain.variance() > 0.0;
+        (tells && self.gain.mean < 2.0 * self.gain.std_error())
+            .then_some([self.together.mean, self.apart.mean])
     }
 
     /// `None` for fewer than two rows.

@@ -9,6 +9,10 @@ use super::Progress;
 /// diverges gains orders of magnitude; batches differ by less than that from each other.
 const DIVERGED: f64 = 10.0;
 
+/// Of the less of what knows nothing and of the untrained network, this much says that little has been learned: means of the
+/// batches looked at differ by some hundredths.
+const LEARNED: f64 = 0.95;
+
 /// The mean over so many shares of the steps is looked at, and over so many steps at least, so that one bad
 /// step, from which training comes back, does not end it.
 const SHARES: u64 = 50;
@@ -94,10 +98,10 @@ impl Course {
         self.last
     }
 
-    /// The last mean, the trivial one and that of the untrained network, where it is above both.
-    pub fn has_risen(&self) -> Option<[f64; 3]> {
+    /// The last mean, the trivial one and that of the untrained network, where it is hardly below the less of these.
+    pub fn learned_nothing(&self) -> Option<[f64; 3]> {
         let [value, trivial] = self.last?;
-        (value > trivial.max(self.untrained)).then_some([value, trivial, self.untrained])
+        (value > LEARNED * trivial.min(self.untrained)).then_some([value, trivial, self.untrained])
     }
 
     /// All of a denoiser's, for checkpoints.

@@ -221,7 +221,10 @@ fn molrg_images(figures: &Figures) {
 fn gl_molrg(figures: &Figures) {
     let half = figures.table("gl-molrg-half");
     let wide = half.with(&[("width", if figures.full { "256" } else { "192" })]);
-    assert!(!wide.is_empty() && wide.iter().all(|row| (5.0..25.0).contains(&number(row, "ratio"))), "{wide:?}");
+    assert!(
+        !wide.is_empty() && wide.iter().all(|row| (5.0..25.0).contains(&number(row, "ratio"))),
+        "{wide:?}"
+    );
     let table = figures.table("gl-molrg");
     let ratios: Vec<String> = ["2", "5", "15"].map(str::to_string).to_vec();
     for width in table.distinct("width") {

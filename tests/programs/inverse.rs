@@ -156,6 +156,14 @@ fn what_has_no_effect_or_no_meaning_is_refused() {
         2,
         &["--seed"],
     );
+    // A picture of black and white as images are: −1 and 1 are both not 0.
+    place.out("npy let x/abs(x) --in x=noise.npy -o picture.npy");
+    refused(
+        &place,
+        "measure clean.npy --operator mask:picture.npy --noise-std 0 -o x.npy",
+        1,
+        &["picture.npy", "below 0", "--to 0,1"],
+    );
     refused(
         &place,
         "measure clean.npy --operator matrix:seen.npy --noise-std 0 -o x.npy",

@@ -143,7 +143,8 @@ fn copies_to_the_bit_are_counted() {
     assert_eq!(column(&place, &format!("rp-score other.npy {line}"), "value").1, "");
     let (_, err) = column(&place, "rp-score again.npy again.npy other.npy --threshold 0.99", "value");
     assert!(err.contains("300 of 300 rows of again.npy and again.npy are equal to the bit"), "{err}");
-    assert_eq!(err.lines().count(), 1, "{err}");
+    // And the others, of another seed, have nothing to do with them.
+    assert!(err.contains("pairing makes no difference") && err.lines().count() == 2, "{err}");
 }
 
 /// By the numbers themselves, whatever type they are stored in.
@@ -222,6 +223,10 @@ fn rows_that_are_not_paired_are_warned_of() {
     for right in ["s.npy t.st --seed 7", "s.st t.npy --seed 7", "s.npy t.npy", "s.st t.st"] {
         assert_eq!(column(&place, &format!("pfd {right}"), "value").1, "", "{right}");
     }
+    let rp = |line: &str| column(&place, &format!("rp-score {line}"), "value").1;
+    assert!(!rp("s.npy t.npy").contains("pairing"));
+    let err = rp("s.npy other.npy t.npy");
+    assert!(err.contains("no more alike") && err.contains("(and 1 more)") && err.contains("--seed"), "{err}");
     for wrong in
         ["s.npy t.st", "s.npy other.npy", "s.npy t.npy other.npy", "--bias-variance other.npy s.npy t.npy"]
     {

@@ -170,10 +170,10 @@ impl TrainingArgs {
                 checkpoints.write(run, trainer)?;
             }
         }
-        if let Some([loss, trivial, untrained]) = run.log.course.has_risen() {
+        if let Some([loss, trivial, untrained]) = run.log.course.learned_nothing() {
             job.warn(&format!(
                 "the mean loss of the last steps is {loss:.3}, where a denoiser that always says 0 has {trivial:.3} \
-                 and the untrained network {untrained:.3}; give a smaller --lr or more --steps"
+                 and the untrained network {untrained:.3}: it has learned hardly anything; give another --lr or more --steps"
             ));
         }
         Ok(())

@@ -146,6 +146,10 @@ impl Program for Arguments {
         }
         job.only(self.noise_std > 0.0, &["--noise-in"], "there is no noise; give --noise-std")?;
         let (mixture, shape, dtype) = self.mixture(job)?;
+        let one = "there is one component";
+        job.only(self.from.is_some() || mixture.components.len() > 1, &["--angle", "--weights"], one)?;
+        let empty = "one component has no other's directions for noise; leave it out for noise in all";
+        job.only(mixture.components.len() > 1 || self.noise_in == NoiseIn::Space, &["--noise-in"], empty)?;
         with_dtype!(dtype, T => self.generate::<T>(job, mixture, shape))
     }
 }

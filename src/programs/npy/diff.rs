@@ -52,6 +52,11 @@ impl Program for Arguments {
         let pair = self.open(job)?;
         let (names, width) = (pair.names().join(" and "), pair.width());
         let found = self.compare(job, pair)?;
+        ensure!(
+            found.rows > 0 || job.shared.rows.is_all(),
+            "--rows {}: no row of {names} is compared; give rows that they have",
+            job.shared.rows
+        );
         table.row(&[
             found.rows.into(),
             width.into(),

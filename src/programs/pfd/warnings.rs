@@ -1,6 +1,6 @@
 //! Where distances are unlikely to say what they seem to, with the reason as a number.
 
-use crate::cli::Job;
+use crate::cli::{Job, others};
 use crate::measure::interval::Amounts;
 use crate::measure::scale::Scale;
 
@@ -61,9 +61,4 @@ impl Measures<'_> {
             ));
         }
     }
-}
-
-/// " (and 2 more)", of 3.
-fn others(count: usize) -> String {
-    if count > 1 { format!(" (and {} more)", count - 1) } else { String::new() }
 }

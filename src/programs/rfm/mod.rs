@@ -148,10 +148,11 @@ impl Arguments {
             out.write(cast::<f64, T>(directions.view()).view())?;
             return out.finish();
         };
+        let named = points.name().to_string();
         let machine = Machine::fit(&features, x.view(), y, settings).context(name)?;
         job.fill(Source::Stream(points), block_rows(n), "points", vec![out], |block: Block<T>| {
             let points: Array2<f64> = block.first().map(|x| cast(x.view())).unwrap_or_default();
-            check_scale(points.view())?;
+            check_scale(points.view()).with_context(|| named.clone())?;
             Ok(vec![cast(machine.predict((points * unit).view()).view())])
         })
     }

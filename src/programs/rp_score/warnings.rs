@@ -1,6 +1,6 @@
 //! Where scores are unlikely to say what they seem to, with the reason as a number.
 
-use crate::cli::Job;
+use crate::cli::{Job, others};
 use crate::measure::descriptor::Choice;
 use crate::measure::reproducibility::Similarity;
 use crate::measure::scale::Scale;
@@ -36,6 +36,17 @@ impl<T: Scalar> Scores<'_, T> {
                 self.name(pair.a),
                 self.name(pair.b),
                 self.threshold
+            ));
+        }
+        let unpaired = self.pairs.iter().filter_map(|pair| Some((pair, pair.score.without_effect()?)));
+        if let Some((pair, [together, apart])) = unpaired.clone().next() {
+            job.warn(&format!(
+                "rows i of {} and {} are no more alike ({together:.4}) than rows i and i+1 ({apart:.4}){}: pairing makes no \
+                 difference; that is a result if both are of the same latents (--seed, --rows, solver and grid), and says \
+                 nothing if they are not",
+                self.name(pair.a),
+                self.name(pair.b),
+                others(unpaired.count())
             ));
         }
         for (form, baseline) in self.arguments.gl.iter().zip(baselines) {
