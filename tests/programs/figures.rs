@@ -11,10 +11,15 @@ use std::path::{Path, PathBuf};
 struct Figures {
     folder: PathBuf,
     full: bool,
+    /// One of the tables as a wrong program would have it: its name, and what it does to every row.
+    altered: Option<(&'static str, Alter)>,
 }
 
 /// One row: its fields by the names of their columns.
 type Row = BTreeMap<String, String>;
+
+/// What a wrong program does to a row.
+type Alter = fn(&mut Row);
 
 struct Table {
     name: String,
@@ -23,11 +28,13 @@ struct Table {
 
 impl Figures {
     fn committed() -> Figures {
-        Figures { folder: Path::new(env!("CARGO_MANIFEST_DIR")).join("figures"), full: true }
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("figures");
+        Figures { folder, full: true, altered: None }
     }
 
     fn small() -> Figures {
-        Figures { folder: Path::new(env!("CARGO_MANIFEST_DIR")).join("figures/small"), full: false }
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("figures/small");
+        Figures { folder, full: false, altered: None }
     }
 
     fn table(&self, name: &str) -> Table {
@@ -37,8 +44,11 @@ impl Figures {
         let row = |record: csv::StringRecord| {
             names.iter().map(str::to_string).zip(record.iter().map(str::to_string)).collect()
         };
-        let rows: Vec<Row> = reader.records().map(|record| row(record.unwrap())).collect();
+        let mut rows: Vec<Row> = reader.records().map(|record| row(record.unwrap())).collect();
         assert!(!rows.is_empty(), "{name}.csv is empty");
+        if let Some((_, alter)) = self.altered.filter(|(altered, _)| *altered == name) {
+            rows.iter_mut().for_each(alter);
+        }
         Table { name: name.to_string(), rows }
     }
 }
@@ -831,7 +841,9 @@ fn linear_lens(figures: &Figures) {
     let at = |curve: &[(f64, f64)], x: f64| curve.iter().find(|p| p.0 == x).unwrap().1;
     let (gaussian, memory) = (of("left unexplained", "gaussian"), of("left unexplained", "memory"));
     assert!(
-        at(&gaussian, 10.0) < 0.0015 && at(&gaussian, 1.0) < 0.04 && at(&gaussian, 0.1) > 0.05,
+        at(&gaussian, 10.0) < 0.0015
+            && at(&gaussian, 1.0) < 0.04
+            && (0.05..0.3).contains(&at(&gaussian, 0.1)),
         "{gaussian:?}"
     );
     // Of images held out, a network that generalizes says what the Gaussian does, not the nearest row.
@@ -1156,3 +1168,304 @@ claims!(
     in_context,
     conditioning
 );
+
+/// Claims bite: of a table that a wrong program would have made, each alteration alone breaks its claim.
+mod altered {
+    use super::{Alter, Figures, Row, number};
+
+    /// `figure` is the claim, `table` one of its tables.
+    fn break_the_claim(figure: fn(&Figures), table: &'static str, alterations: &[(&str, Alter)]) {
+        for (what, alter) in alterations {
+            let figures = Figures { altered: Some((table, *alter)), ..Figures::committed() };
+            let held = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| figure(&figures))).is_ok();
+            assert!(!held, "{table}: {what}, and the claim holds");
+        }
+    }
+
+    fn is(row: &Row, column: &str, value: &str) -> bool {
+        row[column] == value
+    }
+
+    fn change(row: &mut Row, column: &str, to: impl Fn(f64) -> f64) {
+        let value = to(number(row, column));
+        row.insert(column.to_string(), value.to_string());
+    }
+
+    #[test]
+    fn similarity() {
+        break_the_claim(
+            super::similarity,
+            "similarity",
+            &[
+                ("one model's samples are of other latents", |row| {
+                    if is(row, "a", "unet8") != is(row, "b", "unet8") {
+                        change(row, "value", |_| 0.0);
+                    }
+                }),
+                ("second seeds are other latents", |row| {
+                    if row["a"] == row["b"] {
+                        change(row, "value", |_| 0.0);
+                    }
+                }),
+                ("the second seed of a generator is the first", |row| {
+                    if is(row, "a", "gan") && is(row, "b", "gan") {
+                        change(row, "value", |_| 1.0);
+                    }
+                }),
+                ("no threshold", |row| {
+                    if row["measure"].starts_with("RP") {
+                        change(row, "value", |_| 1.0);
+                    }
+                }),
+                ("pixels in another range", |row| {
+                    if row["measure"].starts_with("MAE") {
+                        change(row, "value", |_| 0.0);
+                    }
+                }),
+                ("all models but generators are one", |row| {
+                    if ["a", "b"]
+                        .iter()
+                        .all(|column| !["gan", "vae", "linear-vae"].contains(&row[*column].as_str()))
+                    {
+                        change(row, "value", |_| 1.0);
+                    }
+                }),
+            ],
+        );
+    }
+
+    #[test]
+    fn regimes_dimension() {
+        break_the_claim(
+            super::regimes_dimension,
+            "regimes-dimension-gl",
+            &[("distances are from fresh rows", |row| change(row, "gl", |gl| gl.max(1.0)))],
+        );
+        break_the_claim(
+            super::regimes_dimension,
+            "regimes-dimension",
+            &[
+                ("all mixtures turn at the same rows", |row| {
+                    if row["data"].starts_with("mixture") {
+                        change(row, "rows", |_| 20.0);
+                    }
+                }),
+                ("one of the components is counted", |row| {
+                    if is(row, "method", "components") {
+                        change(row, "dimension", |d| d / 2.0);
+                    }
+                }),
+                ("a bias of two neighbours", |row| {
+                    if is(row, "method", "two-nearest") {
+                        change(row, "dimension", |d| 1.15 * d);
+                    }
+                }),
+                ("squared distances of neighbours", |row| {
+                    if is(row, "method", "nearest") {
+                        change(row, "dimension", |d| d / 2.0);
+                    }
+                }),
+                ("Jacobians of full rank", |row| {
+                    if is(row, "method", "jacobian") {
+                        change(row, "dimension", |_| 64.0);
+                    }
+                }),
+            ],
+        );
+    }
+
+    #[test]
+    fn assimilation() {
+        fn of(row: &Row, task: &str, method: &str, score: &str) -> bool {
+            is(row, "task", task) && is(row, "method", method) && is(row, "score", score)
+        }
+        break_the_claim(
+            super::assimilation,
+            "assimilation",
+            &[
+                ("observations are not seen", |row| {
+                    if is(row, "task", "follow") && is(row, "method", "flowdas") {
+                        change(row, "value", |v| 2.1 * v);
+                    }
+                }),
+                ("a gradient too small", |row| {
+                    if of(row, "follow", "flowdas", "rmse") {
+                        change(row, "value", |v| 1.25 * v);
+                    }
+                }),
+                ("a step without its noise", |row| {
+                    if is(row, "method", "flowdas") && is(row, "score", "spread") {
+                        change(row, "value", |v| 0.3 * v);
+                    }
+                }),
+                ("an ensemble that is off", |row| {
+                    if of(row, "follow", "ensemble", "rmse") {
+                        change(row, "value", |v| 1.3 * v);
+                    }
+                }),
+                ("particles that lag", |row| {
+                    if of(row, "follow", "particle", "rmse") && is(row, "system", "well") {
+                        change(row, "value", |v| 5.0 * v);
+                    }
+                }),
+                ("a score that forgives the members that are one point", |row| {
+                    if is(row, "method", "regression") && is(row, "score", "crps") {
+                        change(row, "value", |v| 0.5 * v);
+                    }
+                }),
+                ("a regression with noise", |row| {
+                    if of(row, "forecast", "regression", "spread") {
+                        change(row, "value", |v| v + 0.1);
+                    }
+                }),
+            ],
+        );
+    }
+
+    #[test]
+    fn conditioning() {
+        break_the_claim(
+            super::conditioning,
+            "conditioning",
+            &[
+                ("noise of √2 times the step", |row| {
+                    if is(row, "measure", "distance of ends") {
+                        change(row, "value", |v| 1.41 * v);
+                    }
+                }),
+                ("a target that is off by .1", |row| {
+                    if is(row, "measure", "distance of ends") {
+                        change(row, "value", |v| v.hypot(0.1));
+                    }
+                }),
+                ("a control that is off by .05", |row| {
+                    if is(row, "measure", "distance from exact paths") {
+                        change(row, "value", |v| v + 0.05);
+                    }
+                }),
+            ],
+        );
+        break_the_claim(
+            super::conditioning,
+            "conditioning-steering",
+            &[
+                ("the edit's direction is any", |row| {
+                    if is(row, "method", "edit") {
+                        change(row, "target_rate", |_| 0.3);
+                    }
+                }),
+                ("alignment leads away", |row| {
+                    if is(row, "method", "align") {
+                        change(row, "distance", |d| d.max(2.2));
+                    }
+                }),
+                ("the gradient leads somewhere else", |row| {
+                    if is(row, "method", "gradient") {
+                        change(row, "distance", |d| d.max(1.2));
+                    }
+                }),
+                ("a gradient that costs the network", |row| {
+                    if is(row, "method", "gradient") {
+                        change(row, "evaluations", |n| 2.0 * n);
+                    }
+                }),
+            ],
+        );
+    }
+
+    #[test]
+    fn in_context() {
+        break_the_claim(
+            super::in_context,
+            "in-context",
+            &[
+                ("a smaller angle", |row| {
+                    if is(row, "tasks", "single") && is(row, "how", "optimal") && !is(row, "angle", "0") {
+                        change(row, "risk", |r| 0.9 * r);
+                    }
+                }),
+                ("a factor that is wrong in all", |row| change(row, "risk", |r| 0.8 * r)),
+                ("training that stops short", |row| {
+                    if is(row, "how", "trained") {
+                        change(row, "risk", |r| 1.01 * r);
+                    }
+                }),
+                ("a closed form of unions that is wrong", |row| {
+                    if !is(row, "tasks", "single") && !is(row, "how", "simulated") {
+                        change(row, "risk", |r| 0.8 * r);
+                    }
+                }),
+                ("few prompts", |row| {
+                    if is(row, "how", "simulated") {
+                        change(row, "std_error", |e| 10.0 * e);
+                    }
+                }),
+            ],
+        );
+    }
+
+    #[test]
+    fn linear_lens() {
+        fn of(row: &Row, panel: &str, model: &str) -> bool {
+            is(row, "panel", panel) && is(row, "model", model)
+        }
+        break_the_claim(
+            super::linear_lens,
+            "linear-lens",
+            &[
+                ("a denoiser times .9", |row| {
+                    if is(row, "panel", "left unexplained") {
+                        let sigma = number(row, "x");
+                        // Of these images a number's square is .7.
+                        change(row, "value", |left| left + 0.01 * 0.7 / (sigma * sigma));
+                    }
+                }),
+                ("a σ_data that is wrong", |row| {
+                    if is(row, "panel", "left unexplained") {
+                        change(row, "value", |left| 3.0 * left);
+                    }
+                }),
+                ("networks of other latents", |row| {
+                    if of(row, "distance of disjoint sets", "mlp") {
+                        change(row, "value", |distance| distance.hypot(5.0));
+                    }
+                }),
+                ("Gaussians of other latents", |row| {
+                    if of(row, "distance of disjoint sets", "gaussian") {
+                        change(row, "value", |distance| distance.hypot(2.0));
+                    }
+                }),
+                ("the Gaussian's flow all the way", |row| {
+                    if of(row, "distance of samples", "teleported") {
+                        change(row, "value", |_| 0.01);
+                    }
+                }),
+                ("a step of first order", |row| {
+                    if of(row, "distance of samples", "heun") {
+                        let evaluations = number(row, "x");
+                        change(row, "value", |_| 30.0 / evaluations);
+                    }
+                }),
+                ("times that go as the root", |row| {
+                    if is(row, "panel", "time of emergence") {
+                        change(row, "value", f64::sqrt);
+                    }
+                }),
+                ("a learning rate that is wrong", |row| {
+                    if of(row, "steps until learned", "linear") {
+                        change(row, "value", |steps| 1.3 * steps);
+                    }
+                }),
+            ],
+        );
+        break_the_claim(
+            super::linear_lens,
+            "linear-lens-exponents",
+            &[("weights that are not shared", |row| {
+                if is(row, "model", "unet") {
+                    change(row, "slope", |_| -0.85);
+                }
+            })],
+        );
+    }
+}
