@@ -8,9 +8,12 @@ SCALING_MIXTURE := $(foreach seed,$(SCALING_SEEDS),$(foreach width,$(SCALING_WID
     $(SCALING_RATIOS:%=rank6-width$(width)-ratio%-seed$(seed))))
 
 SCALING_IMAGE_ROWS := $(call small,,16 64 256 1024 4096 16384)
-SCALING_IMAGE_SEEDS := 1
-SCALING_IMAGES := $(foreach seed,$(SCALING_IMAGE_SEEDS),$(foreach width,8 12 16 24, \
-    $(SCALING_IMAGE_ROWS:%=width$(width)-rows%-seed$(seed))))
+# One seed has all rows and widths; two more, of all but the widest, the rows around the crossing.
+SCALING_IMAGE_AROUND_8 := 16 64 256
+SCALING_IMAGE_AROUND_12 := 64 256
+SCALING_IMAGE_AROUND_16 := 64 256
+SCALING_IMAGES := $(foreach width,8 12 16 24,$(SCALING_IMAGE_ROWS:%=width$(width)-rows%-seed1) \
+    $(foreach seed,$(call small,,2 3),$(SCALING_IMAGE_AROUND_$(width):%=width$(width)-rows%-seed$(seed))))
 
 # Where E_gen falls below E_mem, for each of the columns that follow.
 SCALING_CROSSING := table let excess=gen-mem log2_rows='log2(rows)' | table crossing --x log2_rows --y excess --level 0 --by

@@ -36,7 +36,7 @@ phase_cells = $(foreach solver,$2,$(foreach rank,$(or $(PHASE_RANKS_$(solver)-$1
 PHASE_HEATMAP = fig heatmap $< --panel panel --x samples --y rank --value success --range 0,1 \
     --x-label 'rows of each component' --y-label rank --no-numbers
 
-# Without the constraint, uniform starts seldom find subspaces of higher rank, the fewer the more components.
+# Without the constraint, it takes the more uniform starts the higher the rank and the more components: these ranks alone.
 PHASE_RANKS_gradient-basesfree-2 := $(call small,2 4,2 3 4 5)
 PHASE_RANKS_gradient-basesfree-3 := $(call small,2,2 3)
 PHASE_RANKS_subspaces-basesfree-2 := $(call small,2 4,2 3 4 5 6)
