@@ -144,7 +144,7 @@ impl Arguments {
                 let row = block.rows.start;
                 let mut x = block.first().unwrap_or_default();
                 if self.add_noise {
-                    x = NoisyPoints::new(x, job.shared.seed, row).at(self.sigma);
+                    x = NoisyPoints::once(x, job.shared.seed, row, 0, self.sigma);
                 }
                 search.at(x.row(0), row).with_context(|| format!("row {row}"))
             },
