@@ -33,7 +33,7 @@ use crate::with_dtype;
 /// Where J has a closed form or d is at most 512, the spectrum is exact; else subspace iteration takes products with J
 /// and its transpose alone, until all directions turn by no more than --tolerance.
 ///
-/// Memory: the model and, for every thread, about 5 (r + 4) rows of f64; where J is formed, 4 d² numbers.
+/// Memory: the model and, for every thread, about 3 (r + 4) rows of f64; where J is formed, 4 d² numbers.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
