@@ -19,7 +19,7 @@
 
 use std::ops::Range;
 
-use ndarray::Array2;
+use ndarray::{Array1, Array2};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -223,13 +223,8 @@ pub struct NoisyPoints<T> {
 impl<T: Scalar> NoisyPoints<T> {
     /// Of points (n, d) that have the numbers `first`, `first` + 1, …
     pub fn new(points: Array2<T>, seed: u64, first: u64) -> NoisyPoints<T> {
-        NoisyPoints::draw(points, seed, first, 0)
-    }
-
-    /// With the ε of one of several draws.
-    pub fn draw(points: Array2<T>, seed: u64, first: u64, draw: u64) -> NoisyPoints<T> {
         let rows = first..first + points.nrows() as u64;
-        let noise = normal_rows_at(seed, Purpose::PointNoise, draw, rows, points.ncols());
+        let noise = normal_rows(seed, Purpose::PointNoise, rows, points.ncols());
         NoisyPoints { points, noise }
     }
 
@@ -238,5 +233,16 @@ impl<T: Scalar> NoisyPoints<T> {
         let mut x = self.points.clone();
         x.scaled_add(T::of(sigma), &self.noise);
         x
+    }
+
+    /// x + σε, (n, d), of one level and one of several draws of ε: in the place of x.
+    pub fn once(mut points: Array2<T>, seed: u64, first: u64, draw: u64, sigma: f64) -> Array2<T> {
+        let mut noise = Array1::zeros(points.ncols());
+        for (mut row, i) in points.outer_iter_mut().zip(first..) {
+            let rng = &mut step_rng(seed, Purpose::PointNoise, draw, i);
+            noise.iter_mut().for_each(|z| *z = T::of(StandardNormal.sample(rng)));
+            row.scaled_add(T::of(sigma), &noise);
+        }
+        points
     }
 }

@@ -135,7 +135,7 @@ impl OperatorArgs {
     }
 
     /// Says where measurements are not as a mixture and the noise make them: where the mean of `rows` numbers of
-    /// [`crate::inverse::Posterior::surprise`], of m numbers each, is far from 1.
+    /// [`crate::inverse::Given::surprise`], of m numbers each, is far from 1.
     pub fn tell_surprise(&self, job: &Job, sum: f64, rows: f64, m: usize) {
         let (mean, noise_std) = (sum / rows, self.noise_std);
         let far = (mean - 1.0).abs() > CERTAIN * (2.0 / (rows * m as f64)).sqrt();

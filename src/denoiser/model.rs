@@ -16,10 +16,12 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::ops::Range;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use ndarray::{Array1, Array2, ArrayView2};
+use ndarray::{Array1, Array2};
+use rayon::prelude::*;
 
 use super::external::Ability;
 use super::local::{Local, Machine};
@@ -35,7 +37,7 @@ use crate::linalg::{cast, column_means, largest_eigenvalue};
 use crate::mixture::{Component, Mixture};
 use crate::network::{self, Classes, Condition};
 use crate::scalar::{Dtype, Scalar};
-use crate::stream::tensors::{self, Entry, Numbers, TensorFile, Values};
+use crate::stream::tensors::{self, Entry, Numbers, Tensor, TensorFile, Values};
 use crate::stream::{Content, Input};
 use crate::training::Loss;
 use crate::with_dtype;
@@ -739,25 +741,28 @@ fn mixture_of(tensors: &mut TensorFile) -> Result<Mixture> {
         variances.shape,
         [noise.len()]
     );
-    let (means, bases, variances) = (means.into_wide(), bases.into_wide(), variances.into_wide());
     ensure!(
-        [&weights, &means, &bases, &variances, &noise].iter().all(|v| v.iter().all(|x| x.is_finite())),
+        weights.iter().chain(&noise).all(|v| v.is_finite())
+            && [&means, &bases, &variances].iter().all(|tensor| tensor.values.all_finite()),
         "damaged: it holds numbers that are not finite"
     );
-    let components = (0..k)
-        .map(|j| {
-            let basis = ArrayView2::from_shape((d, r), &bases[j * d * r..(j + 1) * d * r])?;
-            // Padding columns are zero.
-            let rank = basis.columns().into_iter().take_while(|c| c.iter().any(|&v| v != 0.0)).count();
-            Ok(Component {
-                weight: weights[j],
-                mean: Array1::from(means[j * d..(j + 1) * d].to_vec()),
-                basis: basis.slice(ndarray::s![.., ..rank]).to_owned(),
-                variances: Array1::from(variances[j * r..j * r + rank].to_vec()),
-                noise_variance: noise[j],
-            })
+    let wide = |tensor: &Tensor, span: Range<usize>| Numbers::part(&tensor.values, span).wide();
+    let component = |j: usize| {
+        let mut basis = Array2::from_shape_vec((d, r), wide(&bases, j * d * r..(j + 1) * d * r))?;
+        // Padding columns are zero.
+        let rank = basis.columns().into_iter().take_while(|c| c.iter().any(|&v| v != 0.0)).count();
+        if rank < r {
+            basis = basis.slice(ndarray::s![.., ..rank]).to_owned();
+        }
+        Ok(Component {
+            weight: weights[j],
+            mean: wide(&means, j * d..(j + 1) * d).into(),
+            basis,
+            variances: wide(&variances, j * r..j * r + rank).into(),
+            noise_variance: noise[j],
         })
-        .collect::<Result<_>>()?;
+    };
+    let components = (0..k).into_par_iter().map(component).collect::<Result<_>>()?;
     let mixture = Mixture { components };
     mixture.check().map_err(|e| anyhow!("damaged: {e}"))?;
     Ok(mixture)

@@ -76,10 +76,16 @@ impl Regression {
             let rows = (AT_ONCE - self.held).min(x.nrows() - from);
             let held = s![self.held..self.held + rows, ..];
             for (given, waiting) in [(x, &mut self.waiting.0), (y, &mut self.waiting.1)] {
-                Zip::from(waiting.slice_mut(held))
-                    .and(given.slice(s![from..from + rows, ..]))
-                    .and_broadcast(&self.origin)
-                    .par_for_each(|place, v, o| *place = v.wide() - o);
+                let mut places = waiting.slice_mut(held);
+                let pairs = places.axis_iter_mut(Axis(0)).into_par_iter();
+                pairs.zip(given.slice(s![from..from + rows, ..]).axis_iter(Axis(0))).for_each(
+                    |(place, row)| {
+                        Zip::from(place)
+                            .and(row)
+                            .and(&self.origin)
+                            .for_each(|place, v, o| *place = v.wide() - o);
+                    },
+                );
             }
             self.held += rows;
             from += rows;

@@ -15,7 +15,7 @@ pub mod posterior;
 mod whitening;
 
 pub use operator::{Image, Operator};
-pub use posterior::Posterior;
+pub use posterior::{Given, Posterior};
 
 use anyhow::Result;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};

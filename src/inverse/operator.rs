@@ -18,7 +18,7 @@ use ndarray::{Array1, Array2, ArrayView2, Axis};
 
 use crate::blocks::room;
 use crate::geometry::attack::gaussian;
-use crate::linalg::{accumulate_moment, product, thin_svd};
+use crate::linalg::{lower_gram, product, product_wide, thin_svd};
 
 /// Singular values below this share of the largest count as 0 where A is inverted: measurements may be stored in f32.
 const NEGLIGIBLE: f64 = 1e-6;
@@ -190,7 +190,7 @@ impl Operator {
             Form::Mask(places) => x.select(Axis(1), places),
             // Transposed, which changes no bit: few rows are copied into the kernel's order, rather than the matrix.
             Form::Matrix { a, .. } => {
-                product(a.view(), x.t()).reversed_axes().as_standard_layout().into_owned()
+                product_wide(a.view(), x.t()).reversed_axes().as_standard_layout().into_owned()
             }
             Form::Blur { .. } => self.blurred(x, |value| value),
             Form::Downsample { image, factor } => {
@@ -245,15 +245,11 @@ impl Operator {
         })
     }
 
-    /// A Aᵀ of a matrix, (m, m), if that is no larger than A: on and below the diagonal, and some of it above.
+    /// A Aᵀ of a matrix, (m, m), if that is no larger than A: on and below the diagonal.
     pub fn small_gram(&self) -> Option<Array2<f64>> {
         let Form::Matrix { a, .. } = &self.form else { return None };
         let (m, d) = a.dim();
-        (m <= d).then(|| {
-            let mut gram = Array2::zeros((m, m));
-            accumulate_moment(gram.view_mut(), a.t(), a.t(), true);
-            gram
-        })
+        (m <= d).then(|| lower_gram(a.view()))
     }
 
     /// The m eigenvalues of A Aᵀ.

@@ -58,7 +58,7 @@ struct Part {
     values: Array1<f64>,
     /// E, (r, q).
     right: Array2<f64>,
-    /// U C^½ E diag(w/(1 + w²)), (d, q).
+    /// C^½ E diag(w/(1 + w²)), (r, q).
     lift: Array2<f64>,
     /// ln π − ½[ln det N + Σ ln(1 + w²)].
     offset: f64,
@@ -73,6 +73,17 @@ struct Residual {
     /// qᵀ(A Σ Aᵀ + s² I)⁻¹q, (n).
     squares: Array1<f64>,
 }
+
+/// What some measurements, a row each, are to a mixture.
+pub struct Given<'a> {
+    posterior: &'a Posterior<'a>,
+    y: ArrayView2<'a, f64>,
+    /// To each component.
+    residuals: Vec<Residual>,
+}
+
+/// Rows that go through A and R together, where there are as many: products by a matrix are slower for few.
+const TOGETHER: usize = 128;
 
 /// Numbers of a row's draws, as steps of [`Purpose::Restoration`]: of its own, so that neither the data nor the noise of
 /// the same seed come back.
@@ -96,13 +107,9 @@ impl<'a> Posterior<'a> {
         let (full, d) = (mixture.components.iter().filter(|c| exceeds(c)).count(), operator.dim());
         room(&[4, full, d, d], "a mixture whose noise exceeds variances on its subspaces")?;
         let priors: Vec<Component> = mixture.components.into_iter().map(with_least_noise).collect();
-        let image = |prior: &Component| {
-            operator
-                .apply(concatenate![Axis(0), prior.basis.t(), prior.mean.view().insert_axis(Axis(0))].view())
-        };
         let (whitenings, images) = rayon::join(
             || whitenings(operator, &priors, noise_std * noise_std),
-            || priors.par_iter().map(image).collect::<Vec<_>>(),
+            || images(operator, &priors),
         );
         let mut posterior = Posterior { operator, noise_std, whitenings: whitenings?, parts: Vec::new() };
         let parts = priors.into_par_iter().zip(images);
@@ -120,7 +127,7 @@ impl<'a> Posterior<'a> {
         let columns = &columns * &std.view().insert_axis(Axis(1));
         let whitened = self.whitenings[whitening].apply(self.operator, columns.view())?;
         let (left, values, right) = thin_svd(whitened.t())?;
-        let lift = product((&prior.basis * &std).view(), right.view()) * values.mapv(|w| w / (1.0 + w * w));
+        let lift = &std.view().insert_axis(Axis(1)) * &right * values.mapv(|w| w / (1.0 + w * w));
         let inside: f64 = values.iter().map(|w| (w * w).ln_1p()).sum();
         let offset = prior.weight.ln() - 0.5 * (log_determinant + inside);
         Ok(Part {
@@ -137,123 +144,54 @@ impl<'a> Posterior<'a> {
         })
     }
 
-    /// Of a component, for every row of q = y − Aμ.
-    fn residual(&self, part: &Part, q: ArrayView2<f64>) -> Result<Residual> {
-        let whitened = self.whitenings[part.whitening].apply(self.operator, q)?;
+    /// Of a component, for every row of R q, q = y − Aμ.
+    fn residual(part: &Part, whitened: ArrayView2<f64>) -> Residual {
         let along = product(whitened.view(), part.left.view());
         let off = &whitened - &product(along.view(), part.left.t());
         let shrunk = &along * &part.values.mapv(|w| 1.0 / (1.0 + w * w));
         let squares = squared_norms(off.view()) + (&along * &shrunk).sum_axis(Axis(1));
         let rest = off + product(shrunk.view(), part.left.t());
-        Ok(Residual { along, rest, squares })
+        Residual { along, rest, squares }
     }
 
-    /// K q of a component but for the noise's share of it, which is Aᵀ of what comes second, if there is one.
-    fn gain(&self, part: &Part, residual: &Residual) -> Result<(Array2<f64>, Option<Array2<f64>>)> {
-        let gain = product(residual.along.view(), part.lift.t());
-        let whitening = &self.whitenings[part.whitening];
+    /// K q of a component but for the noise's share of it.
+    fn inside(part: &Part, residual: &Residual) -> Array2<f64> {
+        product(product(residual.along.view(), part.lift.t()).view(), part.prior.basis.t())
+    }
+
+    /// The noise's share of K q, but for Aᵀ, of what [`Residual::rest`] is; none where there is no noise.
+    fn outside(&self, whitening: &Whitening, rest: ArrayView2<f64>) -> Result<Option<Array2<f64>>> {
         if whitening.c == 0.0 {
-            return Ok((gain, None));
+            return Ok(None);
         }
-        Ok((gain, Some(whitening.adjoint(self.operator, residual.rest.view())? * whitening.c)))
+        Ok(Some(whitening.adjoint(self.operator, rest)? * whitening.c))
     }
 
     /// K q.
     fn update(&self, part: &Part, residual: &Residual) -> Result<Array2<f64>> {
-        let (gain, noise) = self.gain(part, residual)?;
-        Ok(match noise {
-            Some(noise) => gain + self.operator.adjoint(noise.view()),
-            None => gain,
+        let inside = Posterior::inside(part, residual);
+        Ok(match self.outside(&self.whitenings[part.whitening], residual.rest.view())? {
+            Some(noise) => inside + self.operator.adjoint(noise.view()),
+            None => inside,
         })
     }
 
-    /// Of every component, for every row y.
-    fn residuals(&self, y: ArrayView2<f64>) -> Result<Vec<Residual>> {
-        self.parts.iter().map(|part| self.residual(part, (&y - &part.centre).view())).collect()
-    }
-
-    /// Weights of the components, (n, K).
-    fn weights(&self, residuals: &[Residual]) -> Result<Array2<f64>> {
-        let logs: Vec<Array1<f64>> =
-            self.parts.iter().zip(residuals).map(|(part, r)| part.offset - 0.5 * &r.squares).collect();
-        let logs: Vec<_> = logs.iter().map(|logs| logs.view()).collect();
-        let mut weights = stack(Axis(1), &logs)?;
-        for mut row in weights.outer_iter_mut() {
-            let largest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            ensure!(largest.is_finite(), TOO_LARGE);
-            row.mapv_inplace(|w| (w - largest).exp());
-            let total = row.sum();
-            row /= total;
-        }
-        Ok(weights)
-    }
-
-    /// E[x | y] for every row y, (n, m) → (n, d).
+    /// What measurements say, (n, m).
     ///
     /// # Errors
     /// As [`Operator::of_gram`].
-    pub fn mean(&self, y: ArrayView2<f64>) -> Result<Array2<f64>> {
-        let residuals = self.residuals(y)?;
-        let weights = self.weights(&residuals)?;
-        let mut mean = Array2::zeros((y.nrows(), self.operator.dim()));
-        // Aᵀ of a sum, rather than a sum of Aᵀ.
-        let mut noises: Option<Array2<f64>> = None;
-        for ((part, residual), weights) in self.parts.iter().zip(&residuals).zip(weights.columns()) {
-            let weights = weights.insert_axis(Axis(1));
-            let (gain, noise) = self.gain(part, residual)?;
-            mean += &((gain + &part.prior.mean) * weights);
-            if let Some(noise) = noise {
-                *noises.get_or_insert_with(|| Array2::zeros(y.raw_dim())) += &(noise * weights);
-            }
+    pub fn given<'y>(&'y self, y: ArrayView2<'y, f64>) -> Result<Given<'y>> {
+        let (n, each) = (y.nrows(), TOGETHER.div_ceil(y.nrows().max(1)));
+        let mut residuals = Vec::new();
+        let alike = self.parts.chunk_by(|a, b| a.whitening == b.whitening);
+        for parts in alike.flat_map(|parts| parts.chunks(each)) {
+            let all: Vec<Array2<f64>> = parts.iter().map(|part| &y - &part.centre).collect();
+            let all = stacked(&all.iter().map(|q| q.view()).collect::<Vec<_>>());
+            let whitened = self.whitenings[parts[0].whitening].apply(self.operator, all.view())?;
+            let of = |(i, part)| Posterior::residual(part, whitened.slice(s![i * n..(i + 1) * n, ..]));
+            residuals.extend(parts.iter().enumerate().map(of));
         }
-        Ok(match noises {
-            Some(noises) => mean + self.operator.adjoint(noises.view()),
-            None => mean,
-        })
-    }
-
-    /// qᵀ(A Σ Aᵀ + s² I)⁻¹q/m of every row y in the component that is likeliest for it: of what the mixture and the noise
-    /// really make, 1 on average, with a deviation of √(2/m).
-    ///
-    /// # Errors
-    /// As [`Operator::of_gram`].
-    pub fn surprise(&self, y: ArrayView2<f64>) -> Result<Array1<f64>> {
-        let mut best = Array1::from_elem(y.nrows(), (f64::NEG_INFINITY, f64::NAN));
-        for (part, residual) in self.parts.iter().zip(self.residuals(y)?) {
-            for (best, square) in best.iter_mut().zip(residual.squares) {
-                let log_weight = part.offset - 0.5 * square;
-                if log_weight > best.0 {
-                    *best = (log_weight, square);
-                }
-            }
-        }
-        Ok(best.mapv(|(_, square)| square / y.ncols() as f64))
-    }
-
-    /// A draw of p(x | y) for every row y; row 0 has the number `first`, which with the seed says what is drawn.
-    ///
-    /// # Errors
-    /// As [`Operator::of_gram`].
-    pub fn sample(&self, y: ArrayView2<f64>, first: u64, seed: u64) -> Result<Array2<f64>> {
-        let weights = self.weights(&self.residuals(y)?)?;
-        let chosen = |(i, weights): (usize, ArrayView1<f64>)| {
-            let u = uniform(&mut step_rng(seed, Purpose::Restoration, LABEL, first + i as u64));
-            let mut total = 0.0;
-            let below = weights.iter().filter(|w| {
-                total += **w;
-                u >= total
-            });
-            below.count().min(weights.len() - 1)
-        };
-        let labels: Vec<usize> = weights.outer_iter().enumerate().map(chosen).collect();
-        let mut x = Array2::zeros((y.nrows(), self.operator.dim()));
-        for (k, part) in self.parts.iter().enumerate() {
-            let mine: Vec<usize> = (0..labels.len()).filter(|&i| labels[i] == k).collect();
-            let numbers: Vec<u64> = mine.iter().map(|&i| first + i as u64).collect();
-            let drawn = self.draw(part, y.select(Axis(0), &mine).view(), &numbers, seed)?;
-            drawn.outer_iter().zip(mine).for_each(|(drawn, i)| x.row_mut(i).assign(&drawn));
-        }
-        Ok(x)
+        Ok(Given { posterior: self, y, residuals })
     }
 
     /// Draws of one component's posterior, by Matheron's rule.
@@ -277,23 +215,9 @@ impl<'a> Posterior<'a> {
         }
         seen.scaled_add(self.noise_std, &normals(MEASUREMENT, y.ncols()));
         let q = &y - &part.centre - seen;
-        x += &self.update(part, &self.residual(part, q.view())?)?;
+        let whitened = self.whitenings[part.whitening].apply(self.operator, q.view())?;
+        x += &self.update(part, &Posterior::residual(part, whitened.view()))?;
         Ok(x + &prior.mean)
-    }
-
-    /// p(x | y) itself.
-    ///
-    /// # Errors
-    /// When it does not fit in memory, and on numbers too large to factorize.
-    pub fn mixture(&self, y: ArrayView1<f64>) -> Result<Mixture> {
-        let residuals = self.residuals(y.insert_axis(Axis(0)))?;
-        let weights = self.weights(&residuals)?;
-        let mut components = Vec::new();
-        for ((part, residual), weight) in self.parts.iter().zip(&residuals).zip(weights.row(0)) {
-            let mean = self.update(part, residual)?.row(0).to_owned() + &part.prior.mean;
-            components.push(self.posterior_of(part, *weight, mean)?);
-        }
-        Ok(Mixture { components })
     }
 
     fn posterior_of(&self, part: &Part, weight: f64, mean: Array1<f64>) -> Result<Component> {
@@ -348,6 +272,152 @@ impl<'a> Posterior<'a> {
         let basis = product(concatenate![Axis(1), vectors, beside].view(), turned.view());
         Ok(Component { weight, mean, basis, variances: deviations.mapv(|s| s * s), noise_variance: delta })
     }
+}
+
+impl Given<'_> {
+    /// With what each is of a component.
+    fn parts(&self) -> impl Iterator<Item = (&Part, &Residual)> {
+        self.posterior.parts.iter().zip(&self.residuals)
+    }
+
+    /// Weights of the components, (n, K).
+    fn weights(&self) -> Result<Array2<f64>> {
+        let logs: Vec<Array1<f64>> = self.parts().map(|(part, r)| part.offset - 0.5 * &r.squares).collect();
+        let logs: Vec<_> = logs.iter().map(|logs| logs.view()).collect();
+        let mut weights = stack(Axis(1), &logs)?;
+        for mut row in weights.outer_iter_mut() {
+            let largest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            ensure!(largest.is_finite(), TOO_LARGE);
+            row.mapv_inplace(|w| (w - largest).exp());
+            let total = row.sum();
+            row /= total;
+        }
+        Ok(weights)
+    }
+
+    /// E[x | y] for every row y, (n, d).
+    ///
+    /// # Errors
+    /// As [`Operator::of_gram`]; measurements too large for the model.
+    pub fn mean(&self) -> Result<Array2<f64>> {
+        let Posterior { operator, whitenings, .. } = self.posterior;
+        let weights = self.weights()?;
+        let mut mean = Array2::zeros((self.y.nrows(), operator.dim()));
+        for ((part, residual), weights) in self.parts().zip(weights.columns()) {
+            let inside = Posterior::inside(part, residual) + &part.prior.mean;
+            mean += &(inside * weights.insert_axis(Axis(1)));
+        }
+        // Aᵀ and Rᵀ of a sum, rather than a sum of theirs.
+        let mut noises: Option<Array2<f64>> = None;
+        for (i, whitening) in whitenings.iter().enumerate() {
+            let mut rest = Array2::zeros(self.y.raw_dim());
+            for ((_, residual), weights) in
+                self.parts().zip(weights.columns()).filter(|p| p.0.0.whitening == i)
+            {
+                rest += &(&residual.rest * &weights.insert_axis(Axis(1)));
+            }
+            if let Some(noise) = self.posterior.outside(whitening, rest.view())? {
+                *noises.get_or_insert_with(|| Array2::zeros(noise.raw_dim())) += &noise;
+            }
+        }
+        Ok(match noises {
+            Some(noises) => mean + operator.adjoint(noises.view()),
+            None => mean,
+        })
+    }
+
+    /// qᵀ(A Σ Aᵀ + s² I)⁻¹q/m of every row y in the component that is likeliest for it: of what the mixture and the noise
+    /// really make, 1 on average, with a deviation of √(2/m).
+    pub fn surprise(&self) -> Array1<f64> {
+        let mut best = Array1::from_elem(self.y.nrows(), (f64::NEG_INFINITY, f64::NAN));
+        for (part, residual) in self.parts() {
+            for (best, &square) in best.iter_mut().zip(&residual.squares) {
+                let log_weight = part.offset - 0.5 * square;
+                if log_weight > best.0 {
+                    *best = (log_weight, square);
+                }
+            }
+        }
+        best.mapv(|(_, square)| square / self.y.ncols() as f64)
+    }
+
+    /// A draw of p(x | y) for every row y; row 0 has the number `first`, which with the seed says what is drawn.
+    ///
+    /// # Errors
+    /// As [`Given::mean`].
+    pub fn sample(&self, first: u64, seed: u64) -> Result<Array2<f64>> {
+        let weights = self.weights()?;
+        let chosen = |(i, weights): (usize, ArrayView1<f64>)| {
+            let u = uniform(&mut step_rng(seed, Purpose::Restoration, LABEL, first + i as u64));
+            let mut total = 0.0;
+            let below = weights.iter().filter(|w| {
+                total += **w;
+                u >= total
+            });
+            below.count().min(weights.len() - 1)
+        };
+        let labels: Vec<usize> = weights.outer_iter().enumerate().map(chosen).collect();
+        let mut x = Array2::zeros((self.y.nrows(), self.posterior.operator.dim()));
+        for (k, part) in self.posterior.parts.iter().enumerate() {
+            let mine: Vec<usize> = (0..labels.len()).filter(|&i| labels[i] == k).collect();
+            let numbers: Vec<u64> = mine.iter().map(|&i| first + i as u64).collect();
+            let drawn = self.posterior.draw(part, self.y.select(Axis(0), &mine).view(), &numbers, seed)?;
+            drawn.outer_iter().zip(mine).for_each(|(drawn, i)| x.row_mut(i).assign(&drawn));
+        }
+        Ok(x)
+    }
+
+    /// p(x | y) of one row itself.
+    ///
+    /// # Errors
+    /// When it does not fit in memory, and on numbers too large to factorize.
+    pub fn mixture(&self, row: usize) -> Result<Mixture> {
+        let weights = self.weights()?;
+        let mut components = Vec::new();
+        for ((part, residual), weight) in self.parts().zip(weights.row(row)) {
+            let mean = self.posterior.update(part, residual)?.row(row).to_owned() + &part.prior.mean;
+            components.push(self.posterior.posterior_of(part, *weight, mean)?);
+        }
+        Ok(Mixture { components })
+    }
+}
+
+/// A [U, μ] of every component, as rows of its transpose.
+fn images(operator: &Operator, priors: &[Component]) -> Vec<Array2<f64>> {
+    let rows: usize = priors.iter().map(|prior| prior.variances.len() + 1).sum();
+    let each = priors.len().div_ceil((rows / TOGETHER).max(1));
+    let of = |priors: &[Component]| {
+        let frames =
+            priors.iter().flat_map(|prior| [prior.basis.t(), prior.mean.view().insert_axis(Axis(0))]);
+        let image = operator.apply(stacked(&frames.collect::<Vec<_>>()).view());
+        let mut end = 0;
+        let mut next = |prior: &Component| {
+            let begin = end;
+            end += prior.variances.len() + 1;
+            image.slice(s![begin..end, ..]).to_owned()
+        };
+        priors.iter().map(&mut next).collect::<Vec<_>>()
+    };
+    priors.par_chunks(each.max(1)).flat_map_iter(of).collect()
+}
+
+/// Columns that are copied together.
+const BLOCK: usize = 64;
+
+/// Matrices of as many columns, one below the other.
+fn stacked(parts: &[ArrayView2<f64>]) -> Array2<f64> {
+    let (rows, columns) = (parts.iter().map(|part| part.nrows()).sum(), parts[0].ncols());
+    let mut all = Array2::zeros((rows, columns));
+    let mut end = 0;
+    for part in parts {
+        let begin = end;
+        end += part.nrows();
+        // By blocks, as a part may lie the other way in memory.
+        let mut rows = all.slice_mut(s![begin..end, ..]);
+        let blocks = rows.axis_chunks_iter_mut(Axis(1), BLOCK).zip(part.axis_chunks_iter(Axis(1), BLOCK));
+        blocks.for_each(|(mut rows, part)| rows.assign(&part));
+    }
+    all
 }
 
 /// Of each δ, in order.

@@ -1,7 +1,7 @@
 //! Factorizations, in f64: eigenvalues, singular values, orthonormal bases.
 
 use anyhow::{Context, Result, anyhow, ensure};
-use faer::linalg::solvers::Solve;
+use faer::linalg::solvers::{Llt, Solve};
 use faer::linalg::triangular_inverse::invert_lower_triangular;
 use faer::{Mat, MatMut, MatRef, Par, Side};
 use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis, concatenate, s};
@@ -40,13 +40,7 @@ const SOLVED: usize = 128;
 /// When A is not finite.
 pub fn divide_by_symmetric(b: &mut Array2<f64>, a: ArrayView2<f64>) -> Result<f64> {
     let d = b.ncols();
-    ensure!(a.iter().all(|x| x.is_finite()), TOO_LARGE);
-    let a = a.as_standard_layout();
-    let factor = match a.as_slice() {
-        Some(a) => MatRef::from_row_major_slice(a, d, d).llt(Side::Lower),
-        None => to_faer(a.view()).llt(Side::Lower),
-    };
-    let Ok(factor) = factor else { return Ok(0.0) };
+    let Some(factor) = cholesky(a)? else { return Ok(0.0) };
     let pivot = (0..d).map(|i| factor.L()[(i, i)].powi(2) / a[[i, i]]).fold(1.0, f64::min);
     // Rows of B are columns of Bᵀ, and A Xᵀ = Bᵀ.
     let transposed = b.as_slice_mut().context("bug: not in standard layout")?;
@@ -57,9 +51,20 @@ pub fn divide_by_symmetric(b: &mut Array2<f64>, a: ArrayView2<f64>) -> Result<f6
     Ok(pivot)
 }
 
+/// Cholesky's factor of a symmetric A, of which the lower triangle is read; none where it is not positive definite.
+fn cholesky(a: ArrayView2<f64>) -> Result<Option<Llt<f64>>> {
+    ensure!(a.iter().all(|x| x.is_finite()), TOO_LARGE);
+    let a = a.as_standard_layout();
+    let factor = match a.as_slice() {
+        Some(rows) => MatRef::from_row_major_slice(rows, a.nrows(), a.ncols()).llt(Side::Lower),
+        None => to_faer(a.view()).llt(Side::Lower),
+    };
+    Ok(factor.ok())
+}
+
 /// L⁻¹ of a symmetric A = L Lᵀ, of which the lower triangle is read; none where A is not positive definite, or not finite.
 pub fn inverse_cholesky(a: ArrayView2<f64>) -> Option<Array2<f64>> {
-    let factor = finite(a).ok()?.llt(Side::Lower).ok()?;
+    let factor = cholesky(a).ok()??;
     let mut inverse = Mat::zeros(a.nrows(), a.nrows());
     invert_lower_triangular(inverse.as_mut(), factor.L(), Par::Seq);
     Some(from_faer(inverse.as_ref()))
@@ -124,6 +129,41 @@ pub fn orthonormal_rows(a: Array2<f64>) -> (Array2<f64>, Array2<f64>) {
         }
     }
     (q, upper)
+}
+
+/// Columns that are factored, or turned, together: in memory of so many besides.
+const PART: usize = 1024;
+
+/// [`orthonormal_rows`] in the place of A, by parts of its columns: each is factored alone, and then their R together (TSQR,
+/// Demmel et al., arXiv 0806.2159), which is as exact. Few columns are no parts.
+pub fn orthonormal_rows_by_parts(mut a: Array2<f64>) -> (Array2<f64>, Array2<f64>) {
+    let (r, d) = a.dim();
+    // Of twice as many columns as rows at least, so that their R take no more than half of A.
+    let count = d / PART.max(2 * r);
+    if r == 0 || count < 2 {
+        return orthonormal_rows(a);
+    }
+    let columns = |i: usize| i * d / count..(i + 1) * d / count;
+    let mut uppers = Array2::zeros((r, count * r));
+    for (i, mut upper) in uppers.axis_chunks_iter_mut(Axis(1), r).enumerate() {
+        let mut part = a.slice_mut(s![.., columns(i)]);
+        let (q, own) = orthonormal_rows(part.to_owned());
+        part.assign(&q);
+        upper.assign(&own.t());
+    }
+    let (turns, upper) = orthonormal_rows(uppers);
+    for (i, turn) in turns.axis_chunks_iter(Axis(1), r).enumerate() {
+        turn_rows(a.slice_mut(s![.., columns(i)]), turn);
+    }
+    (a, upper)
+}
+
+/// A ← T A for a square T, in the place of A.
+pub fn turn_rows(mut a: ArrayViewMut2<f64>, turn: ArrayView2<f64>) {
+    for mut part in a.axis_chunks_iter_mut(Axis(1), PART) {
+        let turned = product(turn, part.view());
+        part.assign(&turned);
+    }
 }
 
 /// The nearest matrix with orthonormal columns: U Vᵀ of A = U S Vᵀ.

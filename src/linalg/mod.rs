@@ -11,8 +11,8 @@ mod factor;
 
 pub use factor::{
     complete_basis, divide_by_symmetric, fix_signs, inverse_cholesky, largest_eigenvalue,
-    leading_right_vectors, orthonormal_rows, orthonormalize, polar, singular_values, symmetric_eigen,
-    thin_svd,
+    leading_right_vectors, orthonormal_rows, orthonormal_rows_by_parts, orthonormalize, polar,
+    singular_values, symmetric_eigen, thin_svd, turn_rows,
 };
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, CowArray, Ix2, s};
@@ -35,15 +35,41 @@ const DOT_KERNEL_ENTRIES: usize = 16 * 16;
 /// A·B, for A of (m, k) and B of (k, n) in any memory layout.
 pub fn product<T: Scalar>(a: ArrayView2<T>, b: ArrayView2<T>) -> Array2<T> {
     let mut c = Array2::zeros((a.nrows(), b.ncols()));
-    accumulate(c.view_mut(), a, b);
+    multiply(c.view_mut(), a, b, Onto::Zeros);
     c
+}
+
+/// A·B, large ones by tiles of rows of A on all threads, which change no bit.
+pub fn product_wide<T: Scalar>(a: ArrayView2<T>, b: ArrayView2<T>) -> Array2<T> {
+    let (m, k) = a.dim();
+    let tile = m.div_ceil(rayon::current_num_threads()).next_multiple_of(MIN_TILE);
+    if tile >= m || m * k * b.ncols() < MIN_SHARED {
+        return product(a, b);
+    }
+    let mut c = Array2::zeros((m, b.ncols()));
+    let tiles = c.axis_chunks_iter_mut(Axis(0), tile).into_par_iter().zip(a.axis_chunks_iter(Axis(0), tile));
+    tiles.for_each(|(c, a)| multiply(c, a, b, Onto::Zeros));
+    c
+}
+
+/// What a product is added to. Zeros are written and not read: memory that is zero because nothing has been written to it
+/// is got by two faults a page if it is read first, the second of which stops all threads.
+#[derive(Clone, Copy, PartialEq)]
+enum Onto {
+    Zeros,
+    Sums,
 }
 
 /// C ← C + A·B.
 ///
 /// # Panics
 /// When the shapes do not fit: a programming error, never a matter of data.
-pub fn accumulate<T: Scalar>(mut c: ArrayViewMut2<T>, a: ArrayView2<T>, b: ArrayView2<T>) {
+pub fn accumulate<T: Scalar>(c: ArrayViewMut2<T>, a: ArrayView2<T>, b: ArrayView2<T>) {
+    multiply(c, a, b, Onto::Sums);
+}
+
+/// C ← C + A·B for what C is.
+fn multiply<T: Scalar>(mut c: ArrayViewMut2<T>, a: ArrayView2<T>, b: ArrayView2<T>, onto: Onto) {
     let (m, k) = a.dim();
     let n = b.ncols();
     assert!(b.nrows() == k && c.dim() == (m, n), "shapes of a product");
@@ -58,13 +84,13 @@ pub fn accumulate<T: Scalar>(mut c: ArrayViewMut2<T>, a: ArrayView2<T>, b: Array
     if m == 1 {
         let a2 = stacked(a.row(0));
         let mut c2 = stacked(c.row(0));
-        accumulate(c2.view_mut(), a2.view(), b);
+        multiply(c2.view_mut(), a2.view(), b, onto);
         return c.row_mut(0).assign(&c2.row(0));
     }
     if n == 1 {
         let b2 = stacked(b.column(0));
         let mut c2 = stacked(c.column(0));
-        accumulate(c2.view_mut().reversed_axes(), a, b2.t());
+        multiply(c2.view_mut().reversed_axes(), a, b2.t(), onto);
         return c.column_mut(0).assign(&c2.row(0));
     }
     // `gemm` sums from the other end where memory runs backwards along the
@@ -72,11 +98,16 @@ pub fn accumulate<T: Scalar>(mut c: ArrayViewMut2<T>, a: ArrayView2<T>, b: Array
     let a = if a.strides()[1] < 0 { rewritten(a) } else { CowArray::from(a) };
     let dots = m * n <= DOT_KERNEL_ENTRIES && b.strides()[0] == 1;
     let b = if b.strides()[0] < 0 || dots { rewritten(b) } else { CowArray::from(b) };
-    let pieces = k.div_ceil(MAX_INNER);
-    for piece in 0..pieces {
-        let (from, to) = (piece * k / pieces, (piece + 1) * k / pieces);
-        kernel(c.view_mut(), a.slice(s![.., from..to]), b.slice(s![from..to, ..]));
+    for (from, to) in pieces(k) {
+        let onto = if from == 0 { onto } else { Onto::Sums };
+        kernel(c.view_mut(), a.slice(s![.., from..to]), b.slice(s![from..to, ..]), onto);
     }
+}
+
+/// An inner dimension in even pieces of [`MAX_INNER`] at most.
+fn pieces(k: usize) -> impl Iterator<Item = (usize, usize)> {
+    let count = k.div_ceil(MAX_INNER);
+    (0..count).map(move |piece| (piece * k / count, (piece + 1) * k / count))
 }
 
 /// C ← C + A·B, large ones by tiles of columns on all threads. Tiles do not
@@ -96,12 +127,18 @@ pub fn accumulate_wide<T: Scalar>(mut c: ArrayViewMut2<T>, a: ArrayView2<T>, b: 
 
 /// C ← C + AᵀB of (n, d) each, by strips of rows of C on all threads; with `lower`, of a symmetric C only what tiles on
 /// and below the diagonal hold.
-pub fn accumulate_moment<T: Scalar>(
-    mut c: ArrayViewMut2<T>,
-    a: ArrayView2<T>,
-    b: ArrayView2<T>,
-    lower: bool,
-) {
+pub fn accumulate_moment<T: Scalar>(c: ArrayViewMut2<T>, a: ArrayView2<T>, b: ArrayView2<T>, lower: bool) {
+    moment(c, a, b, lower, Onto::Sums);
+}
+
+/// A·Aᵀ, on and below the diagonal, on all threads.
+pub fn lower_gram<T: Scalar>(a: ArrayView2<T>) -> Array2<T> {
+    let mut gram = Array2::zeros((a.nrows(), a.nrows()));
+    moment(gram.view_mut(), a.t(), a.t(), true, Onto::Zeros);
+    gram
+}
+
+fn moment<T: Scalar>(mut c: ArrayViewMut2<T>, a: ArrayView2<T>, b: ArrayView2<T>, lower: bool, onto: Onto) {
     // As many strips as threads, or times as many: with one left over, others would wait for it. They change no bit.
     let (threads, d) = (rayon::current_num_threads(), c.nrows());
     let high = if d <= STRIP {
@@ -111,10 +148,40 @@ pub fn accumulate_moment<T: Scalar>(
     };
     c.axis_chunks_iter_mut(Axis(0), high).into_par_iter().enumerate().for_each(|(i, mut strip)| {
         let (from, to) = (i * high, i * high + strip.nrows());
-        let width = if lower { to } else { strip.ncols() };
-        accumulate(strip.slice_mut(s![.., ..width]), a.slice(s![.., from..to]).t(), b.slice(s![.., ..width]));
+        let left = a.slice(s![.., from..to]).reversed_axes();
+        if lower {
+            multiply(strip.slice_mut(s![.., ..from]), left, b.slice(s![.., ..from]), onto);
+            multiply_lower(strip.slice_mut(s![.., from..to]), left, b.slice(s![.., from..to]), onto);
+        } else {
+            multiply(strip, left, b, onto);
+        }
     });
 }
+
+/// C ← C + A·B for a square C, of which what is above the diagonal may be left as it was.
+fn multiply_lower<T: Scalar>(mut c: ArrayViewMut2<T>, a: ArrayView2<T>, b: ArrayView2<T>, onto: Onto) {
+    #[cfg(all(target_arch = "x86_64", feature = "avx512"))]
+    if large(&c)
+        && a.ncols() > 2
+        && a.strides().iter().chain(b.strides()).all(|s| *s > 0)
+        && pulp::x86::V4::is_available()
+    {
+        for (from, to) in pieces(a.ncols()) {
+            let (a, b) = (a.slice(s![.., from..to]), b.slice(s![from..to, ..]));
+            let onto = if from == 0 { onto } else { Onto::Sums };
+            kernel_of_rows(c.view_mut(), a, b, onto, private_gemm_x86::DstKind::Lower);
+        }
+        return;
+    }
+    // Low strips have little above the diagonal.
+    for (i, mut strip) in c.axis_chunks_iter_mut(Axis(0), LOW).enumerate() {
+        let (from, to) = (i * LOW, i * LOW + strip.nrows());
+        multiply(strip.slice_mut(s![.., ..to]), a.slice(s![from..to, ..]), b.slice(s![.., ..to]), onto);
+    }
+}
+
+/// Rows that the kernel takes together, times a few.
+const LOW: usize = 48;
 
 /// Rows of a moment that a thread works on, at most.
 const STRIP: usize = 256;
@@ -198,10 +265,10 @@ fn outer_sum<T: Scalar>(mut c: ArrayViewMut2<T>, a: ArrayView2<T>, b: ArrayView2
 }
 
 #[expect(unsafe_code, reason = "kernels take pointers; this and `kernel_of_rows` are the only places")]
-fn kernel<T: Scalar>(mut c: ArrayViewMut2<T>, a: ArrayView2<T>, b: ArrayView2<T>) {
+fn kernel<T: Scalar>(mut c: ArrayViewMut2<T>, a: ArrayView2<T>, b: ArrayView2<T>, onto: Onto) {
     #[cfg(all(target_arch = "x86_64", feature = "avx512"))]
     if along_inner(&c, &a, &b) && pulp::x86::V4::is_available() {
-        return kernel_of_rows(c, a, b);
+        return kernel_of_rows(c, a, b, onto, private_gemm_x86::DstKind::Full);
     }
     let (m, k) = a.dim();
     let n = b.ncols();
@@ -209,7 +276,7 @@ fn kernel<T: Scalar>(mut c: ArrayViewMut2<T>, a: ArrayView2<T>, b: ArrayView2<T>
     // SAFETY: `gemm` reads a[i, l] and b[l, j] and reads and writes c[i, j] for
     // i < m, l < k, j < n at pointer + i·row stride + j·column stride. The
     // three views are live for the call and have exactly those shapes (checked
-    // in `accumulate`) and strides; `c` is borrowed mutably, so it overlaps
+    // in `multiply`) and strides; `c` is borrowed mutably, so it overlaps
     // neither factor, and a mutable view never maps two entries to one place.
     // T is f32 or f64, the types `gemm` dispatches on.
     unsafe {
@@ -220,7 +287,7 @@ fn kernel<T: Scalar>(mut c: ArrayViewMut2<T>, a: ArrayView2<T>, b: ArrayView2<T>
             c.as_mut_ptr(),
             c_cols,
             c_rows,
-            true,
+            onto == Onto::Sums,
             a.as_ptr(),
             a.strides()[1],
             a.strides()[0],
@@ -245,16 +312,27 @@ const ALONG_INNER: usize = 128;
 #[cfg(all(target_arch = "x86_64", feature = "avx512"))]
 fn along_inner<T>(c: &ArrayViewMut2<T>, a: &ArrayView2<T>, b: &ArrayView2<T>) -> bool {
     let (a, b) = (a.strides(), b.strides());
-    let large = c.nrows().min(c.ncols()) >= ALONG_INNER;
-    large && (a[1], b[0]) == (1, 1) && a[0] > 0 && b[1] > 0 && (c.strides()[0] == 1 || c.strides()[1] == 1)
+    large(c) && (a[1], b[0]) == (1, 1) && a[0] > 0 && b[1] > 0
 }
 
-/// [`kernel`] for rows in both factors, which `gemm` packs for AVX-512 at two thirds of the speed: the kernel of faer, which
-/// makes the same sums of fused multiply-adds, so the same bits.
+/// Whether a product is large enough for [`kernel_of_rows`], and along memory one way.
+#[cfg(all(target_arch = "x86_64", feature = "avx512"))]
+fn large<T>(c: &ArrayViewMut2<T>) -> bool {
+    c.nrows().min(c.ncols()) >= ALONG_INNER && (c.strides()[0] == 1 || c.strides()[1] == 1)
+}
+
+/// [`kernel`] for rows in both factors, which `gemm` packs for AVX-512 at two thirds of the speed, or for no more than one
+/// triangle of C: the kernel of faer, which makes the same sums of fused multiply-adds, so the same bits.
 #[cfg(all(target_arch = "x86_64", feature = "avx512"))]
 #[expect(unsafe_code, reason = "as in `kernel`")]
-fn kernel_of_rows<T: Scalar>(mut c: ArrayViewMut2<T>, a: ArrayView2<T>, b: ArrayView2<T>) {
-    use private_gemm_x86::{Accum, DType, DstKind, IType, InstrSet};
+fn kernel_of_rows<T: Scalar>(
+    mut c: ArrayViewMut2<T>,
+    a: ArrayView2<T>,
+    b: ArrayView2<T>,
+    onto: Onto,
+    part: private_gemm_x86::DstKind,
+) {
+    use private_gemm_x86::{Accum, DType, IType, InstrSet};
     use std::ptr::{from_ref, null};
     let dtype = match T::DTYPE {
         Dtype::F32 => DType::F32,
@@ -262,9 +340,9 @@ fn kernel_of_rows<T: Scalar>(mut c: ArrayViewMut2<T>, a: ArrayView2<T>, b: Array
     };
     let one = T::one();
     let (c_rows, c_columns) = (c.strides()[0], c.strides()[1]);
-    // SAFETY: the processor has AVX-512 (asked in `kernel`). What is read are a[i, l] and b[l, j], and what is read and
+    // SAFETY: the processor has AVX-512 (asked by callers). What is read are a[i, l] and b[l, j], and what is read and
     // written is c[i, j], for i < m, l < k, j < n at pointer + i·row stride + j·column stride, strides in numbers of
-    // `dtype`, which is T's: the views are live for the call and have exactly those shapes (checked in `accumulate`) and
+    // `dtype`, which is T's: the views are live for the call and have exactly those shapes (checked in `multiply`) and
     // strides, and `c` is borrowed mutably, so it overlaps neither factor and maps no two entries to one place. Null
     // stands for no places of rows and columns and for no diagonal between the factors; α is a T that is live.
     unsafe {
@@ -280,8 +358,8 @@ fn kernel_of_rows<T: Scalar>(mut c: ArrayViewMut2<T>, a: ArrayView2<T>, b: Array
             c_columns,
             null(),
             null(),
-            DstKind::Full,
-            Accum::Add,
+            part,
+            if onto == Onto::Sums { Accum::Add } else { Accum::Replace },
             a.as_ptr().cast(),
             a.strides()[0],
             a.strides()[1],

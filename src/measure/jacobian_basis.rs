@@ -13,7 +13,8 @@ use rand::Rng;
 use super::numerical_rank::leading_vectors;
 use crate::denoiser::{Differentiable, Singular};
 use crate::linalg::{
-    cast, complete_basis, fix_signs, orthonormal_rows, orthonormalize, product, squared_norms, thin_svd,
+    cast, complete_basis, fix_signs, orthonormal_rows_by_parts, orthonormalize, product, squared_norms,
+    thin_svd, turn_rows,
 };
 use crate::random::{Purpose, row_rng, standard_normals, step_rng};
 use crate::scalar::Scalar;
@@ -210,27 +211,31 @@ impl<T: Scalar> Search<'_, T> {
         let places = places(inside, d);
         let mut rng = step_rng(self.seed, Purpose::Probes, search, row);
         let drawn = Array2::from_shape_vec((width, d), standard_normals::<f64>(&mut rng, width * d))?;
-        let (mut v, _) = orthonormal_rows(drawn);
+        let (mut v, _) = orthonormal_rows_by_parts(drawn);
         let mut jacobian = self.denoiser.at(x, self.sigma);
         let mut excess = f64::INFINITY;
         for _ in 0..most {
-            // Of all that a round makes, what is not needed any more is given back at once, and what is kept is of the
-            // type that products round to: with many directions these are what memory holds.
+            // With many directions memory holds little but v, which all becomes in its place, and what it was before, of the
+            // type that products round to.
             let before: Array2<T> = cast(v.view());
             self.in_parts(&mut v, |v| jacobian.jvp(v))?;
-            let part = if places.len() < d { v.select(Axis(1), &places) } else { v };
+            if places.len() < d {
+                v = v.select(Axis(1), &places);
+            }
             ensure!(
-                part.iter().all(|v| v.is_finite()),
+                v.iter().all(|v| v.is_finite()),
                 "a Jacobian is not finite: the model's numbers are too large for this noise level"
             );
-            let (basis, _) = orthonormal_rows(part);
-            let mut u = if places.len() < d { spread(basis, &places, d) } else { basis };
-            self.in_parts(&mut u, |u| jacobian.vjp(u))?;
+            (v, _) = orthonormal_rows_by_parts(v);
+            if places.len() < d {
+                v = spread(v, &places, d);
+            }
+            self.in_parts(&mut v, |u| jacobian.vjp(u))?;
             // The right singular vectors of UᵀPJ = (QR)ᵀ are Q times the left ones of R.
-            let (q, upper) = orthonormal_rows(u);
+            let upper;
+            (v, upper) = orthonormal_rows_by_parts(v);
             let (turn, values, _) = thin_svd(upper.view())?;
-            v = product(turn.t(), q.view());
-            drop(q);
+            turn_rows(v.view_mut(), turn.t());
             excess = turned(before.slice(s![..count.min(v.nrows()), ..]), v.view(), &values)
                 .map(|(angle, share)| angle - UNITS * self.rounding / share)
                 .fold(0.0, f64::max);
@@ -238,9 +243,11 @@ impl<T: Scalar> Search<'_, T> {
                 break;
             }
         }
-        let found = v.slice(s![..count.min(v.nrows()), ..]);
-        let all = complete_basis(found.t(), count, Array2::zeros((d, 0)).view(), &mut rng).reversed_axes();
-        Ok((all, if excess <= tolerance { 0.0 } else { excess }))
+        if v.nrows() < count {
+            v = complete_basis(v.t(), count, Array2::zeros((d, 0)).view(), &mut rng).reversed_axes();
+        }
+        let found = v.slice_move(s![..count, ..]);
+        Ok((found, if excess <= tolerance { 0.0 } else { excess }))
     }
 
     /// Rows become their products with J, some at a time: as many as a program takes, where the model is one.

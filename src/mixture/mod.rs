@@ -11,6 +11,7 @@ use std::ops::Range;
 
 use anyhow::{Result, bail, ensure};
 use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
+use rayon::prelude::*;
 
 use operations::eigen_of_factor;
 
@@ -121,7 +122,7 @@ impl Mixture {
         let d = self.dim();
         let total: f64 = self.components.iter().map(|c| c.weight).sum();
         ensure!((total - 1.0).abs() < 1e-6, "weights sum to {total}, not to 1");
-        for (k, c) in self.components.iter().enumerate() {
+        let check = |(k, c): (usize, &Component)| {
             ensure!(c.weight >= 0.0, "component {k}: weight {} is negative", c.weight);
             ensure!(
                 c.noise_variance >= 0.0 && c.variances.iter().all(|&v| v >= 0.0),
@@ -141,8 +142,11 @@ impl Mixture {
                     "component {k}: columns {i} and {j} of its basis have inner product {g}, not {expected}"
                 );
             }
-        }
-        Ok(())
+            Ok(())
+        };
+        // The first that is wrong is told of, whatever thread comes upon another.
+        let checks: Vec<Result<()>> = self.components.par_iter().enumerate().map(check).collect();
+        checks.into_iter().collect()
     }
 }
 

@@ -143,7 +143,7 @@ impl Arguments {
         first: u64,
     ) -> Result<Array2<T>> {
         if self.add_noise {
-            x = NoisyPoints::new(x, job.shared.seed, first).at(sigma);
+            x = NoisyPoints::once(x, job.shared.seed, first, 0, sigma);
         }
         let answer = self.quantity.of(denoiser, x.view(), first, sigma)?;
         job.finite(answer.view(), first)?;

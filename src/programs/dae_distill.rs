@@ -148,7 +148,7 @@ impl Arguments {
                 let work = |block: Block<T>| {
                     let rows = block.rows.clone();
                     let points = inputs.rows(block);
-                    let x = NoisyPoints::draw(points, job.shared.seed, rows.start, draw).at(sigma);
+                    let x = NoisyPoints::once(points, job.shared.seed, rows.start, draw, sigma);
                     let answer = denoiser.denoise_rows(x.view(), rows.start, sigma)?;
                     job.finite(answer.view(), rows.start)?;
                     Ok((x, answer))

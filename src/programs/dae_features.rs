@@ -123,7 +123,7 @@ impl Arguments {
             let rows = block.rows.clone();
             let mut x = block.first().unwrap_or_default();
             if self.add_noise {
-                x = NoisyPoints::new(x, job.shared.seed, rows.start).at(sigma);
+                x = NoisyPoints::once(x, job.shared.seed, rows.start, 0, sigma);
             }
             let features = network.features(x.view(), sigma, layer)?.unwrap_or_default();
             job.finite(features.view(), rows.start)?;

@@ -216,11 +216,11 @@ fn posteriors_are_those_of_the_dense_formula() {
             for s in [0.5, 0.02] {
                 let y = operator.apply(x.view()) + normals(10, 6, operator.count()) * s;
                 let posterior = Posterior::new(mixture.clone(), &operator, s).unwrap();
-                let means = posterior.mean(y.view()).unwrap();
+                let means = posterior.given(y.view()).unwrap().mean().unwrap();
                 for (row, y) in y.outer_iter().enumerate() {
                     let name = format!("{name}, δ = {noise_std}², s = {s}, row {row}");
                     let expected = dense(&mixture, &a, s, &y.to_owned());
-                    let got = posterior.mixture(y).unwrap();
+                    let got = posterior.given(y.insert_axis(Axis(0))).unwrap().mixture(0).unwrap();
                     got.check().unwrap();
                     let mut mean = Array1::<f64>::zeros(48);
                     for (c, (weight, expected_mean, left)) in got.components.iter().zip(&expected) {
@@ -266,7 +266,7 @@ fn axes_of_a_posterior_are_orthonormal_however_little_is_not_seen() {
         };
         let mixture = Mixture { components: vec![component] };
         let posterior = Posterior::new(mixture.clone(), &operator, 0.1).unwrap();
-        let got = &posterior.mixture(array![0.3, -0.8].view()).unwrap().components[0];
+        let got = &posterior.given(array![[0.3, -0.8]].view()).unwrap().mixture(0).unwrap().components[0];
         let gram = got.basis.t().dot(&got.basis);
         // Products of vectors of 7 numbers, after two factorizations.
         close(&gram, &Array2::eye(gram.nrows()), 1e-14, &format!("a share of {share:e}"));
@@ -288,7 +288,7 @@ fn a_gaussian_measured_in_full_has_kalmans_gain() {
     let mixture = Mixture { components: vec![component] };
     let operator = Operator::matrix(array![[0.6, 0.8]]).unwrap();
     let posterior = Posterior::new(mixture, &operator, 0.5).unwrap();
-    let got = &posterior.mixture(array![4.0].view()).unwrap().components[0];
+    let got = &posterior.given(array![[4.0]].view()).unwrap().mixture(0).unwrap().components[0];
     let gain = 3.0 / 3.25;
     let along = gain * (4.0 - 0.4);
     // A few units of rounding.
@@ -299,7 +299,7 @@ fn a_gaussian_measured_in_full_has_kalmans_gain() {
     );
     // Where s is far below the rest, the measurement is believed and nothing is lost.
     let posterior = Posterior::new(Mixture { components: vec![got.clone()] }, &operator, 1e-9).unwrap();
-    let sure = &posterior.mixture(array![0.7].view()).unwrap().components[0];
+    let sure = &posterior.given(array![[0.7]].view()).unwrap().mixture(0).unwrap().components[0];
     assert!((sure.mean.dot(&array![0.6, 0.8]) - 0.7).abs() < 1e-12);
     assert!((sure.variances[0] / 1e-18 - 1.0).abs() < 1e-9, "{:e}", sure.variances[0]);
 }
@@ -318,7 +318,7 @@ fn posterior_means_are_those_of_importance_sampling() {
     let total = weights.sum();
     let mean = x.t().dot(&weights) / total;
     let posterior = Posterior::new(mixture, &operator, s).unwrap();
-    let expected = posterior.mean(y.view()).unwrap();
+    let expected = posterior.given(y.view()).unwrap().mean().unwrap();
     for j in 0..4 {
         // The delta method's standard error of a ratio of means.
         let spread: f64 = x.column(j).iter().zip(&weights).map(|(x, w)| (w * (x - mean[j])).powi(2)).sum();
@@ -339,8 +339,16 @@ fn draws_of_a_posterior_have_its_mean_and_covariance() {
             let posterior = Posterior::new(mixture.clone(), operator, 0.5).unwrap();
             let n = 20_000;
             let many = y.broadcast((n, operator.count())).unwrap();
-            let draws = posterior.sample(many, 0, 4).unwrap();
-            let pooled = posterior.mixture(y.row(0)).unwrap().pooled().unwrap().components.remove(0);
+            let draws = posterior.given(many).unwrap().sample(0, 4).unwrap();
+            let pooled = posterior
+                .given(y.slice(s![0..1, ..]))
+                .unwrap()
+                .mixture(0)
+                .unwrap()
+                .pooled()
+                .unwrap()
+                .components
+                .remove(0);
             let mean = draws.mean_axis(Axis(0)).unwrap();
             let centred = &draws - &mean;
             let got = product(centred.t(), centred.view()) / n as f64;
@@ -353,9 +361,12 @@ fn draws_of_a_posterior_have_its_mean_and_covariance() {
             assert!(off < 5.0 * error, "{name}: mean off by {off}, {error} a standard error");
             close(&got, &expected, 10.0 * deviation * error, name);
             // Alone, a row is what it is among others.
-            let alone = posterior.sample(y.view(), 77, 4).unwrap();
+            let alone = posterior.given(y.view()).unwrap().sample(77, 4).unwrap();
             assert_eq!(alone.row(0), draws.row(77));
-            assert_ne!(draws.slice(s![0..2, ..]), posterior.sample(many.slice(s![0..2, ..]), 0, 5).unwrap());
+            assert_ne!(
+                draws.slice(s![0..2, ..]),
+                posterior.given(many.slice(s![0..2, ..])).unwrap().sample(0, 5).unwrap()
+            );
         }
     }
 }
@@ -540,10 +551,10 @@ fn the_posterior_mean_bounds_every_method() {
         add_noise(y.view_mut(), s, 2, 0);
         let problem = Problem { operator, y: y.view(), noise_std: s, first: 0, seed: 2 };
         let posterior = Posterior::new(mixture.clone(), operator, s).unwrap();
-        let (bound, bound_error) = error(&posterior.mean(y.view()).unwrap(), &truth);
+        let (bound, bound_error) = error(&posterior.given(y.view()).unwrap().mean().unwrap(), &truth);
         let plan = plan(100);
         let estimates = [
-            ("exact", posterior.sample(y.view(), 0, 2).unwrap()),
+            ("exact", posterior.given(y.view()).unwrap().sample(0, 2).unwrap()),
             ("pigdm", pigdm::restore(&problem, &model, &plan, 1.0).unwrap()),
             ("dps", dps::restore(&problem, &model, &plan.sigmas, 0.3).unwrap()),
             ("ddnm", ddnm::restore(&problem, &model, &plan.sigmas).unwrap()),
@@ -580,7 +591,7 @@ fn what_is_measured_well_has_the_variance_of_its_noise() {
         expected.sort_by(f64::total_cmp);
         let posterior = Posterior::new(mixture(0.3), &operator, s).unwrap();
         let y = operator.apply(normals(30, 1, 48).view());
-        for component in posterior.mixture(y.row(0)).unwrap().components {
+        for component in posterior.given(y.slice(s![0..1, ..])).unwrap().mixture(0).unwrap().components {
             let off = 48 - component.variances.len();
             let mut got: Vec<f64> = component.variances.to_vec();
             got.extend(std::iter::repeat_n(component.noise_variance, off));
@@ -609,10 +620,10 @@ fn two_measurements_say_as_much_as_one_with_half_the_variance() {
         let one = Posterior::new(mixture(0.3), &once, s).unwrap();
         let two = Posterior::new(mixture(0.3), &twice, s * 2f64.sqrt()).unwrap();
         // Numbers of about 1, of which measurements with noise of 1e-7 have nine digits.
-        let expected = one.mean(y.view()).unwrap();
-        close(&two.mean(both.view()).unwrap(), &expected, 1e-8, &format!("s = {s}"));
+        let expected = one.given(y.view()).unwrap().mean().unwrap();
+        close(&two.given(both.view()).unwrap().mean().unwrap(), &expected, 1e-8, &format!("s = {s}"));
         let [one, two] =
-            [(one, y), (two, both)].map(|(p, y)| p.surprise(y.view()).unwrap() * y.ncols() as f64);
+            [(one, y), (two, both)].map(|(p, y)| p.given(y.view()).unwrap().surprise() * y.ncols() as f64);
         for ((one, two), e) in one.iter().zip(&two).zip(e.outer_iter()) {
             let expected = one + e.dot(&e) / (s * s);
             // Singular values of A, rather than of A Aᵀ, have nine digits of 1e-7.
@@ -646,7 +657,7 @@ fn measurements_of_a_mixture_are_no_surprise_to_it() {
         let mut y = operator.apply(x.view());
         add_noise(y.view_mut(), 0.5, 8, 0);
         let posterior = Posterior::new(mixture.clone(), &operator, 0.5).unwrap();
-        let mean = |y: &Array2<f64>| posterior.surprise(y.view()).unwrap().mean().unwrap();
+        let mean = |y: &Array2<f64>| posterior.given(y.view()).unwrap().surprise().mean().unwrap();
         let spread = (2.0 / (n as f64 * operator.count() as f64)).sqrt();
         let own = mean(&y);
         assert!((own - 1.0).abs() < 5.0 * spread, "{name}: {own}");

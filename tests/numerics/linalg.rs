@@ -188,6 +188,38 @@ fn large_products_are_the_same_bits_in_any_layout() {
     }
 }
 
+/// Of moments AᵀB, and of the lower triangle of AᵀA, every number is that of the product, whatever strips and threads it
+/// was made in.
+#[test]
+fn moments_are_the_same_bits_as_products() {
+    fn check<T: Scalar>(d: usize, n: usize, layout: Layout, threads: usize) {
+        let a = laid_out(normal::<T>(5, n, d).view(), layout);
+        let start = normal::<T>(6, d, d);
+        let mut whole = start.clone();
+        accumulate(whole.view_mut(), a.t(), a.view());
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let moment = |lower| {
+            let mut moment = start.clone();
+            pool.install(|| accumulate_moment(moment.view_mut(), a.view(), a.view(), lower));
+            moment
+        };
+        let name = format!("{} {n}×{d} {layout:?}", T::DTYPE);
+        assert!(bits(moment(false).view()) == bits(whole.view()), "{name}");
+        let below = |x: Array2<T>| {
+            let on = x.indexed_iter().filter(|((i, j), _)| j <= i).map(|(_, v)| v.wide().to_bits());
+            on.collect::<Vec<_>>()
+        };
+        assert!(below(moment(true)) == below(whole), "{name}: lower");
+    }
+    // Narrower than a strip, of several, and of one that is left over; sums of two terms and of several pieces.
+    for (d, n) in [(1, 7), (30, 40), (131, 2), (300, 3), (260, 1030), (520, 33), (790, 20)] {
+        for layout in LAYOUTS {
+            check::<f32>(d, n, layout, 1);
+            check::<f64>(d, n, layout, 3);
+        }
+    }
+}
+
 #[test]
 fn every_row_alone_is_its_row_of_the_block() {
     // The widths of the project: narrow frames, images, many points.
@@ -331,6 +363,38 @@ fn orthonormal_factors_have_positive_diagonals_and_nested_columns() {
         let change = &fewer - &q.slice(s![.., ..n.div_ceil(2)]);
         assert!(largest(&change) < 1e4 * backward(m), "{m}×{n}: {}", largest(&change));
     }
+}
+
+/// By parts of columns as of the whole: Q and R are unique, so they differ by rounding times the condition, here under 10.
+#[test]
+fn orthonormal_rows_are_found_by_parts() {
+    // Of two parts and of three, of columns that are no multiple, and so few that there are none.
+    for (r, d) in [(1, 2500), (7, 3100), (40, 2049), (600, 2500), (5, 900), (5, 3), (0, 5000)] {
+        let a = normal::<f64>((r + d) as u64, r, d);
+        let (q, upper) = orthonormal_rows_by_parts(a.clone());
+        let (whole, expected) = orthonormal_rows(a.clone());
+        assert_eq!((q.dim(), upper.dim()), (whole.dim(), expected.dim()));
+        let scale = (d as f64).sqrt();
+        if r > 0 {
+            assert!(skew(q.t()) < backward(d), "{r}×{d}: {}", skew(q.t()));
+            assert!(largest(&(&q - &whole)) < 10.0 * backward(d), "{r}×{d}");
+            assert!(largest(&(&upper - &expected)) < 10.0 * backward(d) * scale, "{r}×{d}");
+            assert!(largest(&(upper.t().dot(&q) - &a)) < backward(d) * scale, "{r}×{d}");
+        }
+        let turn = normal::<f64>(9, q.nrows(), q.nrows());
+        let mut turned = q.clone();
+        turn_rows(turned.view_mut(), turn.view());
+        assert_eq!(bits(turned.view()), bits(product(turn.view(), q.view()).view()));
+    }
+    // Rows that span fewer dimensions get an orthonormal basis of more.
+    let mut a = normal::<f64>(3, 6, 2600);
+    for i in 3..6 {
+        let (from, mut to) = a.multi_slice_mut((s![i - 3, ..], s![i, ..]));
+        to.assign(&from);
+    }
+    let (q, upper) = orthonormal_rows_by_parts(a.clone());
+    assert!(skew(q.t()) < backward(2600), "{}", skew(q.t()));
+    assert!(largest(&(upper.t().dot(&q) - &a)) < backward(2600) * 2600f64.sqrt());
 }
 
 #[test]

@@ -33,7 +33,7 @@ use crate::with_dtype;
 /// Where J has a closed form or d is at most 512, the spectrum is exact; else subspace iteration takes products with J
 /// and its transpose alone, until all directions turn by no more than --tolerance.
 ///
-/// Memory: the model and, for every thread, about 5 (r + 4) rows of f64; where J is formed, 4 d² numbers.
+/// Memory: the model and, for every thread, about 3 (r + 4) rows of f64; where J is formed, 4 d² numbers.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -144,7 +144,7 @@ impl Arguments {
                 let row = block.rows.start;
                 let mut x = block.first().unwrap_or_default();
                 if self.add_noise {
-                    x = NoisyPoints::new(x, job.shared.seed, row).at(self.sigma);
+                    x = NoisyPoints::once(x, job.shared.seed, row, 0, self.sigma);
                 }
                 search.at(x.row(0), row).with_context(|| format!("row {row}"))
             },

@@ -57,8 +57,8 @@ impl Program for Arguments {
         let row = self.row.unwrap_or(0);
         ensure!(row < n, "--row {row}: {name} holds {n} measurements, numbered from 0");
         let prior = Posterior::new(mixture, &operator, self.measured.noise_std)?;
-        let posterior = prior.mixture(measurements.row(row))?;
-        let surprise = prior.surprise(measurements.slice(s![row..row + 1, ..]))?;
+        let given = prior.given(measurements.slice(s![row..row + 1, ..]))?;
+        let (posterior, surprise) = (given.mixture(0)?, given.surprise());
         let finite =
             |c: &crate::mixture::Component| c.weight.is_finite() && c.mean.iter().all(|m| m.is_finite());
         ensure!(

@@ -2,11 +2,11 @@
 
 use std::sync::Mutex;
 
-use ndarray::{Array1, ArrayView2};
+use ndarray::ArrayView2;
 
 use super::method::Method;
 use crate::cli::{Job, OperatorArgs};
-use crate::inverse::{Operator, Posterior};
+use crate::inverse::{Given, Operator};
 
 /// Of what a method has restored: how far A x is from y. Where model, noise and method are right, x is a draw of the
 /// posterior, and y − A x as large as the noise, s in every number.
@@ -99,18 +99,15 @@ const SOME: usize = 256;
 
 impl Surprise {
     /// Takes in the first rows of a block.
-    ///
-    /// # Errors
-    /// As [`Posterior::surprise`].
-    pub fn see(&self, posterior: &Posterior, y: ArrayView2<f64>, block: u64) -> anyhow::Result<()> {
+    pub fn see(&self, given: &Given, block: u64) {
         if block > 0 {
-            return Ok(());
+            return;
         }
-        let some: Array1<f64> = posterior.surprise(y.slice(ndarray::s![..y.nrows().min(SOME), ..]))?;
+        let all = given.surprise();
+        let some = all.slice(ndarray::s![..all.len().min(SOME)]);
         if let Ok(mut seen) = self.0.lock() {
             *seen = (some.sum(), some.len() as f64);
         }
-        Ok(())
     }
 
     /// Says where they are not as likely as what the mixture makes; m numbers a measurement.

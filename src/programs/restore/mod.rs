@@ -91,11 +91,9 @@ impl Arguments {
         let posterior = Posterior::new(mixture, operator, self.measured.noise_std)?;
         let (seed, surprise, begin) = (job.shared.seed, Surprise::default(), job.shared.rows.start);
         self.directly::<T>(job, &shape, rows, |first, y| {
-            surprise.see(&posterior, y.view(), first - begin)?;
-            match self.by.mean {
-                true => posterior.mean(y.view()),
-                false => posterior.sample(y.view(), first, seed),
-            }
+            let given = posterior.given(y.view())?;
+            surprise.see(&given, first - begin);
+            if self.by.mean { given.mean() } else { given.sample(first, seed) }
         })?;
         surprise.tell(job, &self.measured, operator.count());
         Ok(())
