@@ -1,13 +1,15 @@
 //! The flags that say in which coordinates rows are compared.
 
 use std::ffi::{OsStr, OsString};
+use std::iter;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 use ndarray::Array2;
 
-use super::{Job, moments, moments_of, usage};
+use super::{Job, moments_of, moments_seen, usage};
 use crate::measure::descriptor::{Choice, Descriptor};
+use crate::measure::scale::Scale;
 use crate::scalar::Scalar;
 use crate::stream::{Rows, same_items};
 
@@ -68,7 +70,13 @@ impl DescriptorArgs {
             None => {
                 let name = fit.as_ref().map_or(rows.name(), Rows::name).to_string();
                 let fitted = match fit {
-                    Some(fit) => moments::<T>(fit)?,
+                    Some(fit) => {
+                        let mut scale = Scale::default();
+                        let moments = moments_seen::<T>(fit, |block| scale.add(block))?;
+                        let here = (rows.name().to_string(), &Scale::of(x.view()));
+                        job.warn_of_scales(here, iter::once((name.clone(), &scale)), Scale::is_apart);
+                        moments
+                    }
                     None => moments_of(x.view()).with_context(|| name.clone())?,
                 };
                 let fitted = fitted.gaussian(None).with_context(|| name.clone())?;

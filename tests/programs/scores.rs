@@ -147,6 +147,21 @@ fn copies_to_the_bit_are_counted() {
     assert!(err.contains("pairing makes no difference") && err.lines().count() == 2, "{err}");
 }
 
+#[test]
+fn a_training_set_with_its_rows_twice_hides_copies_from_the_ratio_and_says_so() {
+    let place = Place::new();
+    place.out("molrg-gen -d 12 -r 3 -k 1 -n 100 --seed 1 -o train.npy");
+    place.bash("npy let 'x+0.001' --in x=train.npy -o near.npy && npy cat train.npy train.npy train.npy -o thrice.npy").silent("");
+    let gl = |train: &str| column(&place, &format!("rp-score near.npy --train {train} --gl ratio"), "value");
+    assert_eq!(gl("train.npy").0, ["0"]);
+    let (values, err) = gl("thrice.npy");
+    assert_eq!(values, ["1"]);
+    assert!(
+        err.contains("of 100 of 100 rows of near.npy the two nearest rows of thrice.npy are equally far"),
+        "{err}"
+    );
+}
+
 /// By the numbers themselves, whatever type they are stored in.
 #[test]
 fn samples_on_other_scales_are_warned_of() {
@@ -157,7 +172,9 @@ fn samples_on_other_scales_are_warned_of() {
     place.out("npy images a.npy --from 0,16 --to 0,1 -o unit.npy");
     place.out("npy cat a.npy -f csv -o a.csv");
     place.out("npy cat b.npy --dtype f64 -o wide.npy");
-    let told = |line: &str| column(&place, line, "value").1.contains("on different scales nothing is alike");
+    let labels: String = (0..800).map(|i| format!("{}\n", i % 2)).collect();
+    place.put("labels.csv", labels);
+    let told = |line: &str| place.run(line).err.contains("on different scales nothing is alike");
     for (a, b) in
         [("bytes", "signed"), ("unit", "signed"), ("signed", "unit"), ("bytes", "unit"), ("a", "signed")]
     {
@@ -167,9 +184,14 @@ fn samples_on_other_scales_are_warned_of() {
             format!("rp-score {a}.npy --train {a}.npy --descriptor whiten:16 --fit {b}.npy"),
             format!("rp-score {a}.npy {b}.npy --similarity mae --data-range 0,1"),
             format!("pfd {a}.npy {b}.npy"),
+            format!("entropy {a}.npy --descriptor whiten:16 --fit {b}.npy"),
+            format!("probe linear {a}.npy labels.csv {b}.npy labels.csv"),
         ] {
             assert!(told(&line), "{line}");
         }
+        let predicted =
+            place.run(&format!("rfm {a}.npy labels.csv --iterations 1 --predict {b}.npy -o told.npy"));
+        assert!(predicted.err.contains("on different scales"), "{a}, {b}: {}", predicted.err);
         // Bytes are a multiple of 0 … 1, which no cosine sees.
         for line in
             [format!("rp-score {a}.npy {b}.npy"), format!("rp-score {a}.npy --train {b}.npy --threshold 0.9")]

@@ -11,6 +11,7 @@ use crate::cli::{Job, count, usage};
 use crate::measure::copies::Known;
 use crate::measure::nearest::check_set;
 use crate::measure::probe::{folds, unit};
+use crate::measure::scale::Scale;
 use crate::stream::{RowRange, same_items};
 
 /// Features with labels, to learn from and to be tested on.
@@ -96,6 +97,11 @@ impl DataArgs {
             (Some(test), Some(labels)) => Some(labelled(test, labels)?),
             _ => None,
         };
+        let scale = |set: &Labelled| (set.name.clone(), Scale::of(set.x.view()));
+        let (of, learned_from) = scale(&train);
+        let tested_on = test.as_ref().map(scale);
+        let tested_on = tested_on.iter().map(|(name, scale)| (name.clone(), scale));
+        job.warn_of_scales((of, &learned_from), tested_on, Scale::is_apart);
         let sets = || [&train].into_iter().chain(&test);
         let unit = unit(sets().map(|set| set.x.view()));
         train.x *= unit;

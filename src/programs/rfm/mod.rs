@@ -3,6 +3,7 @@
 mod targets;
 
 use std::ffi::OsString;
+use std::iter;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow, ensure};
@@ -17,6 +18,7 @@ use crate::fit::recursive_features::{Features, Machine, Settings, typical_distan
 use crate::linalg::{cast, varies};
 use crate::measure::nearest::{check_scale, check_set};
 use crate::measure::probe::unit;
+use crate::measure::scale::Scale;
 use crate::scalar::Scalar;
 use crate::stream::{RowRange, Rows, block_rows, same_items};
 use crate::with_dtype;
@@ -127,6 +129,7 @@ impl Arguments {
         };
         let values = self.values.as_ref();
         let values = values.map(|path| job.side_array::<f64>(path, Some(1), &[top])).transpose()?;
+        let scale = Scale::of(x.view());
         let unit = unit([x.view()]);
         x *= unit;
         let settings = Settings {
@@ -149,10 +152,16 @@ impl Arguments {
             return out.finish();
         };
         let named = points.name().to_string();
-        let machine = Machine::fit(&features, x.view(), y, settings).context(name)?;
+        let machine = Machine::fit(&features, x.view(), y, settings).context(name.clone())?;
         job.fill(Source::Stream(points), block_rows(n), "points", vec![out], |block: Block<T>| {
+            let begins = block.rows.start == 0;
             let points: Array2<f64> = block.first().map(|x| cast(x.view())).unwrap_or_default();
             check_scale(points.view()).with_context(|| named.clone())?;
+            // The first tell.
+            if begins {
+                let points = (named.clone(), &Scale::of(points.view()));
+                job.warn_of_scales((name.clone(), &scale), iter::once(points), Scale::is_apart);
+            }
             Ok(vec![cast(machine.predict((points * unit).view()).view())])
         })
     }

@@ -51,6 +51,8 @@ pub(super) struct Copied {
     pub alike: u64,
     /// Samples much nearer to one training row than to the next.
     pub copies: u64,
+    /// Samples whose two nearest training rows are one and the same, twice.
+    pub doubled: u64,
     /// Distances to the nearest.
     pub distances: Amounts,
     /// Samples that are a training row to the bit.
@@ -138,6 +140,7 @@ impl<'a, T: Scalar> Scores<'a, T> {
             let nearest = if distances { train.nearest(x.view()) } else { Vec::new() };
             for n in &nearest {
                 copied.copies += u64::from(is_copy(n, self.arguments.ratio));
+                copied.doubled += u64::from(n.second == n.distance);
                 copied.distances.add(n.distance);
             }
             all.push((best, nearest));

@@ -12,6 +12,8 @@ use super::scores::Scores;
 /// Above it the baseline of RP, below it that of GL says that a score measures little.
 const RP_BASELINE: f64 = 0.05;
 const GL_BASELINE: f64 = 0.8;
+/// Above this share of samples whose two nearest training rows are one, the ratio form misses copies.
+const DOUBLED: f64 = 0.02;
 
 impl<T: Scalar> Scores<'_, T> {
     /// Says all that is to be said of the scores and their baselines.
@@ -70,6 +72,19 @@ impl<T: Scalar> Scores<'_, T> {
             });
         }
         self.warn_of_copies(job);
+        let doubled =
+            self.copied.iter().map(|copied| copied.doubled).enumerate().max_by_key(|(_, rows)| *rows);
+        if let Some((i, rows)) = doubled.filter(|(_, rows)| *rows as f64 > DOUBLED * self.rows as f64)
+            && self.wants(Form::Ratio)
+        {
+            job.warn(&format!(
+                "of {rows} of {} rows of {} the two nearest rows of {} are equally far: it has them more than once, and none \
+                 then counts as a copy; leave repeated rows out",
+                self.rows,
+                self.name(i),
+                self.train()
+            ));
+        }
         if let Some((i, rows)) =
             self.copied.iter().enumerate().find_map(|(i, c)| Some((i, c.distances.concentration()?)))
             && self.wants(Form::Distance)
