@@ -12,7 +12,7 @@ impl Job {
     /// leaves out the axis of channels, first or last, all of which it then stands for.
     ///
     /// # Errors
-    /// Another shape; numbers below 0; a mask that marks nothing.
+    /// Another shape; a mask that marks nothing.
     pub fn mask(&self, name: &OsStr, item_shape: &[usize]) -> Result<Vec<bool>> {
         // --shape is that of the items that it marks.
         let options = ReadOptions { item_shape: None, ..self.read_options(RowRange::default()) };
@@ -21,12 +21,6 @@ impl Job {
         let (mut marked, mut count) = (Vec::new(), 0);
         while let Some(block) = rows.next_block::<f64>(block_rows(rows.width()))? {
             count += block.nrows();
-            ensure!(
-                block.iter().all(|&v| v >= 0.0),
-                "{}: has numbers below 0, where a mask is 0 outside its part and not 0 in it; of a picture, npy images --to 0,1 \
-                 makes one",
-                rows.name()
-            );
             marked.extend(block.iter().map(|&v| v != 0.0));
             // More than any mask of these items has.
             if marked.len() > width {
@@ -54,6 +48,13 @@ impl Job {
             "{}: marks nothing; give a mask that is not 0 in the part that is meant",
             rows.name()
         );
+        // As a picture of black and white does, whose numbers are −1 and 1.
+        if !marked.contains(&false) {
+            self.warn(&format!(
+                "{}: marks all there is, as no number in it is 0; of a picture, npy images --to 0,1 makes a mask",
+                rows.name()
+            ));
+        }
         Ok(marked)
     }
 }
