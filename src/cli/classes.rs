@@ -4,14 +4,14 @@ use std::ffi::{OsStr, OsString};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView1};
 
 use super::ending::usage;
 use super::job::Job;
 use super::lists::parse_count;
 use crate::denoiser::classes::class_of;
 use crate::denoiser::{Asked, Model};
-use crate::network::Classes;
+use crate::network::{Classes, Condition};
 use crate::scalar::Scalar;
 use crate::stream::{Columns, Content, Input, ReadOptions, RowRange, Rows};
 use crate::training::Labels;
@@ -45,6 +45,9 @@ impl ClassArg {
 
 /// Rows of which a branch learns next to nothing.
 const FEW: f64 = 300.0;
+
+/// Standard deviations beyond which no row of those that a network was trained with lies, but of the heaviest tails.
+const UNHEARD: f64 = 10.0;
 
 impl Job {
     /// The labels of `rows` rows, of those that --rows selects: a file of one whole number from 0 each.
@@ -243,10 +246,29 @@ impl Job {
         };
         if self.conditions.get().is_none() {
             self.numbered(true, "--condition", "conditions belong to rows by their number")?;
-            let _ = self.conditions.set(Arc::new(self.conditions::<f64>(file, None)?));
+            let conditions = self.conditions::<f64>(file, None)?;
+            self.warn_of_conditions(&file.to_string_lossy(), &conditions, told);
+            let _ = self.conditions.set(Arc::new(conditions));
         }
         let conditions = self.conditions.get().cloned().unwrap_or_default();
         model.give(conditions).map_err(|e| anyhow!("{}: {e}", file.to_string_lossy()))
+    }
+
+    /// Warns of conditions far from all that a network was trained with.
+    fn warn_of_conditions(&self, name: &str, conditions: &Array2<f64>, told: &Condition) {
+        let deviations = |(column, (mean, deviation)): (ArrayView1<f64>, (&f64, &f64))| {
+            let square = column.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / column.len() as f64;
+            square.sqrt() / deviation
+        };
+        let learned = told.mean.iter().zip(&told.deviation);
+        let all = conditions.columns().into_iter().zip(learned).map(deviations).enumerate();
+        if let Some((column, far)) = all.max_by(|a, b| a.1.total_cmp(&b.1)).filter(|(_, far)| *far > UNHEARD)
+        {
+            self.warn(&format!(
+                "{name}: column {column} is {far:.1} standard deviations (root mean square) from the mean of the conditions that \
+                 the network was trained with: it knows nothing of such; give conditions in the same unit"
+            ));
+        }
     }
 
     /// Refuses `--condition` where none of the models is told any.

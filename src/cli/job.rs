@@ -17,6 +17,7 @@ use super::classes::ClassArg;
 use super::ending::Usage;
 use super::flags::{DtypeFlag, Shared};
 use super::progress::{Lines, Progress};
+use super::scales::Meeting;
 use crate::denoiser::model::Kind;
 use crate::denoiser::{Asked, Model};
 use crate::flow::Solver;
@@ -43,6 +44,8 @@ pub struct Job {
     pub(super) places: Mutex<Vec<PathBuf>>,
     /// Rows that --nan drop has left out so far.
     left_out: LeftOut,
+    /// Rows that have met a model so far.
+    pub(super) met: Mutex<Vec<Meeting>>,
     /// What models are asked for, once that is known.
     pub(super) asked: OnceLock<Asked>,
     /// What rows of models that are told conditions have, once that is read.
@@ -74,6 +77,7 @@ impl Job {
             held: Held::default(),
             places: Mutex::default(),
             left_out: LeftOut::default(),
+            met: Mutex::default(),
             asked: OnceLock::new(),
             conditions: OnceLock::new(),
             numbered: AtomicBool::new(false),
@@ -270,11 +274,34 @@ impl Job {
         }
     }
 
-    /// Warns where a network is used at noise levels other than those it was made for.
+    /// Warns where a network is asked at noise levels other than those it was made for.
     pub fn warn_of_levels(&self, model: &Model, sigmas: &[f64]) {
+        self.warn_of_flow(model, sigmas);
+        let learned = model.loss().and_then(|loss| Some((loss, loss.lowest()?)));
+        if let Some((loss, lowest)) = learned {
+            // To rounding of schedules.
+            let below: Vec<f64> = sigmas.iter().copied().filter(|s| *s < lowest * (1.0 - 1e-9)).collect();
+            if !below.is_empty() {
+                self.warn(&format!(
+                    "{} of {} noise levels, down to {:.3e}, are below {lowest}, the lowest that --loss {} has taught the network: \
+                     what it answers there is a guess; give higher ones, or train one with a lower --sigma-range",
+                    below.len(),
+                    sigmas.len(),
+                    below.iter().copied().fold(f64::INFINITY, f64::min),
+                    loss.name()
+                ));
+            }
+        }
+    }
+
+    /// The same for the levels of a flow; whether it did. Below those that a network was taught it says nothing: the last steps
+    /// of a flow are usually there, where what is left to go is at most σ.
+    pub fn warn_of_flow(&self, model: &Model, sigmas: &[f64]) -> bool {
+        let mut told = false;
         if let Some(level) = model.only_level()
             && sigmas.iter().any(|s| (s / level - 1.0).abs() > 1e-9)
         {
+            told = true;
             self.warn(&format!(
                 "the network was trained at sigma {level} alone and is no denoiser at other levels; train with \
                  --loss edm for all"
@@ -285,6 +312,7 @@ impl Job {
             // To rounding of schedules.
             let above: Vec<f64> = sigmas.iter().copied().filter(|s| *s > highest * (1.0 + 1e-9)).collect();
             if !above.is_empty() {
+                told = true;
                 self.warn(&format!(
                     "{} of {} noise levels, up to {:.4}, are above {highest:.4}, the highest that --loss {} has taught the network: \
                      what it answers there is a guess; give lower ones, or train one with --loss uniform and a higher --sigma-range, \
@@ -301,6 +329,7 @@ impl Job {
         {
             let (hello, all) = (&external.hello, sigmas.len());
             let bound = |bound: Option<f64>| bound.map_or("any".to_string(), |bound| bound.to_string());
+            told = true;
             self.warn(&format!(
                 "{}: was made for noise levels from {} to {}, and {count} of {all} lie outside, {farthest} the \
                  farthest; give levels within",
@@ -309,6 +338,7 @@ impl Job {
                 bound(hello.sigma_max)
             ));
         }
+        told
     }
 
     /// Refuses a network that is no denoiser: one of --loss regression, whose scores and flows mean nothing.

@@ -25,6 +25,7 @@ pub mod registry;
 pub mod rows;
 pub mod run;
 mod sampling;
+mod scales;
 mod training;
 
 pub use classes::ClassArg;
@@ -45,6 +46,7 @@ pub use progress::{Lines, Progress, clock};
 pub use registry::Program;
 pub use rows::{Block, Repeated, Source};
 pub use sampling::SamplerArgs;
+pub use scales::Taken;
 pub use training::checkpoints::Checkpoints;
 pub use training::run::{NETWORK_REPORT, Samples};
 pub use training::{NetworkKind, TrainingArgs};

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-use anyhow::{Result, anyhow, bail, ensure};
+use anyhow::{Result, anyhow, bail};
 
 use super::ending::Usage;
 use super::job::Job;
@@ -11,7 +11,7 @@ use crate::denoiser::external::Ability;
 use crate::denoiser::{Asked, External, Model, NetworkDenoiser};
 use crate::scalar::Dtype;
 use crate::stream::process::Workers;
-use crate::stream::{Input, NanPolicy, Record, Rows, same_items};
+use crate::stream::{Input, NanPolicy, Record};
 
 /// COMMAND of `exec:COMMAND`.
 pub fn command_of(name: &OsStr) -> Option<&OsStr> {
@@ -94,23 +94,6 @@ impl Job {
         let model = model.map_err(|e| anyhow!("{}: {e}", name.display()))?;
         self.warn_of_levels(&model, levels);
         model.into_network()
-    }
-
-    /// Points of a model that is called so: rows of its dimension, items of its shape.
-    ///
-    /// # Errors
-    /// As [`Job::rows`]; rows or items of another size or shape.
-    pub fn points(&self, name: Option<&OsStr>, model: &Model, called: &OsStr) -> Result<Rows> {
-        let (rows, called) = (self.rows(name)?, called.to_string_lossy());
-        ensure!(
-            rows.width() == model.dim(),
-            "{}: rows of width {}, but {called} is of dimension {}; give points of the model's dimension",
-            rows.name(),
-            rows.width(),
-            model.dim()
-        );
-        same_items((rows.name(), rows.item_shape()), (called.as_ref(), &model.item_shape))?;
-        Ok(rows)
     }
 
     /// The model that a program is, where the name is `exec:COMMAND`; of `--class`, where that is given.

@@ -11,7 +11,7 @@ use ndarray::{Array2, s};
 use super::job::Job;
 use crate::blocks::{in_order, ranges};
 use crate::scalar::Scalar;
-use crate::stream::{ArrayWriter, Joined, Paired, Rows};
+use crate::stream::{ArrayWriter, Joined, Paired, Rows, Seen};
 
 /// Where the rows of a run come from.
 pub enum Source {
@@ -72,6 +72,7 @@ pub struct Repeated<T> {
     file: Option<OsString>,
     pub(super) held: Array2<T>,
     first: u64,
+    seen: Option<Seen>,
 }
 
 impl<T: Scalar> Repeated<T> {
@@ -80,15 +81,16 @@ impl<T: Scalar> Repeated<T> {
     /// # Errors
     /// Of what is held, as [`Rows::read_all`].
     pub fn new(job: &Job, name: Option<&OsStr>, mut rows: Rows) -> Result<Repeated<T>> {
+        let seen = rows.seen().cloned();
         let file = name.filter(|name| Path::new(name).is_file()).map(OsStr::to_os_string);
         let held = if file.is_some() { Array2::zeros((0, 0)) } else { rows.read_all()? };
-        Ok(Repeated { file, held, first: job.shared.rows.start })
+        Ok(Repeated { file, held, first: job.shared.rows.start, seen })
     }
 
     /// All rows, from the first on.
     pub fn source(&self, job: &Job) -> Result<Source> {
         match &self.file {
-            Some(name) => Ok(Source::Stream(job.rows_again(name)?)),
+            Some(name) => Ok(Source::Stream(job.rows_again(name)?.seen_by(self.seen.clone()))),
             None => Ok(Source::Numbers(self.first..self.first + self.held.nrows() as u64)),
         }
     }

@@ -82,6 +82,7 @@ pub fn run(entry: &'static Entry, arguments: &[OsString], revision: &'static str
             "only a model or descriptor that is a program, exec:COMMAND, has workers",
         )?;
         entry.run(&matches, &job)?;
+        job.warn_of_meetings();
         if let Some(output) = manifest {
             let record = manifest::Run { command: &command, matches: &matches, job: &job, threads, started };
             record.write(output)?;

@@ -15,6 +15,7 @@
 //! that of the noise.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io::Write;
 use std::ops::Range;
 use std::sync::Arc;
@@ -38,7 +39,7 @@ use crate::mixture::{Component, Mixture};
 use crate::network::{self, Classes, Condition};
 use crate::scalar::{Dtype, Scalar};
 use crate::stream::tensors::{self, Entry, Numbers, Tensor, TensorFile, Values};
-use crate::stream::{Content, Input};
+use crate::stream::{Content, Input, Lie};
 use crate::training::Loss;
 use crate::with_dtype;
 
@@ -138,8 +139,10 @@ impl Generative {
 pub struct Extent {
     /// Root mean square of the numbers of their mean, ‖m‖/√d; none is not known.
     pub mean: Option<f64>,
-    /// Their largest standard deviation along any direction; of networks that of all numbers together.
+    /// Their largest standard deviation along any direction, or that of all numbers together.
     pub deviation: f64,
+    /// Whether it is that along a direction: networks do not know it.
+    pub along: bool,
     /// The mean variance of their numbers.
     pub variance: f64,
 }
@@ -153,15 +156,32 @@ impl Extent {
     /// apart: from σ of four deviations on, which a flow from data has multiplied by 4 at least along every direction that
     /// data have; of networks, whose directions are not known, of eight.
     pub fn clean_below(&self, sigma: f64) -> Option<f64> {
-        let far = if self.mean.is_some() { 4.0 } else { 8.0 };
+        let far = if self.along { 4.0 } else { 8.0 };
         let mean = self.mean.unwrap_or(0.0);
         (sigma > far * self.deviation).then(|| (mean * mean + 4.0 * self.variance).sqrt())
     }
 
-    /// The root mean square that points of level σ have at most.
-    pub fn noisy_up_to(&self, sigma: f64) -> Option<f64> {
-        let deviation = self.deviation.hypot(sigma);
-        self.mean.map(|mean| mean.hypot(deviation))
+    /// So many times more than data along their widest direction alone is none of them, and so is this many times more than
+    /// they have in all. It leaves room for rows of one class, or the brightest.
+    const FAR: f64 = 2.0;
+    const FARTHER: f64 = 4.0;
+
+    /// What data with noise of level σ have, where rows are far beyond: of root mean squares, or where the mean is not known
+    /// of standard deviations of all numbers, which do not see one.
+    pub fn exceeded(&self, lie: &Lie, sigma: f64) -> Option<f64> {
+        let spread = self.variance.sqrt().hypot(sigma);
+        let Some(mean) = self.mean else {
+            return (lie.deviation > Extent::FARTHER * spread).then_some(spread);
+        };
+        let usual = mean.hypot(spread);
+        if !self.along {
+            return (lie.rms > Extent::FARTHER * usual).then_some(usual);
+        }
+        // Chance moves the mean square of n rows by at most about s²/n of the widest direction's.
+        let chance = self.deviation / (lie.rows as f64).sqrt();
+        let most = (Extent::FARTHER * usual.hypot(chance))
+            .min(Extent::FAR * mean.hypot(self.deviation).hypot(sigma));
+        (lie.rms > most).then_some(usual)
     }
 
     /// What noise of level σ does not cover, in words.
@@ -169,7 +189,7 @@ impl Extent {
         let limit = Extent::COVERED * sigma;
         match self.mean {
             _ if self.deviation > limit => {
-                let along = if self.mean.is_some() { " along their widest direction" } else { "" };
+                let along = if self.along { " along their widest direction" } else { "" };
                 Some(format!("the model's data have a standard deviation of {:.4}{along}", self.deviation))
             }
             Some(mean) if mean > limit => {
@@ -232,7 +252,58 @@ fn extent((n, d): (usize, usize), values: &Values) -> Extent {
     rows -= &mean;
     let largest = largest_eigenvalue(d, |v| rows.t().dot(&rows.dot(v)) / kept as f64);
     let variance = rows.iter().map(|v| v * v).sum::<f64>() / rows.len() as f64;
-    Extent { mean: Some((mean.dot(&mean) / d as f64).sqrt()), deviation: largest.sqrt(), variance }
+    Extent {
+        mean: Some((mean.dot(&mean) / d as f64).sqrt()),
+        deviation: largest.sqrt(),
+        along: true,
+        variance,
+    }
+}
+
+/// In which unit the data of a model are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Unit {
+    /// Mean of all numbers of their mean, where it is known and there are enough for it to say more of the unit than of the
+    /// place.
+    centre: Option<f64>,
+    /// Root mean variance of their numbers.
+    deviation: f64,
+    /// Standard deviation of all numbers together, as far as it is known.
+    spread: f64,
+}
+
+impl Unit {
+    /// Deviations so many times apart are of two units: as far as a decimal place. One class of many, or a few rows, have a
+    /// smaller one for other reasons.
+    const APART: f64 = 10.0;
+    /// So are, of models of one distribution, centres that are this share of the larger spread apart, as those of 0 … 1 and
+    /// −1 … 1 are for all but the brightest images.
+    const SHIFTED: f64 = 0.7;
+    /// Numbers of which the mean says something of the unit.
+    const NUMBERS: usize = 16;
+
+    /// Whether a factor sets them apart.
+    pub fn is_scaled(&self, other: &Unit) -> bool {
+        let (small, large) = (self.deviation.min(other.deviation), self.deviation.max(other.deviation));
+        // One row alone has no deviation.
+        small > 0.0 && large > Unit::APART * small
+    }
+
+    /// Whether a factor does, or a shift.
+    pub fn is_apart(&self, other: &Unit) -> bool {
+        let shift = self.centre.zip(other.centre).map_or(0.0, |(a, b)| (a - b).abs());
+        self.is_scaled(other) || shift > Unit::SHIFTED * self.spread.max(other.spread)
+    }
+}
+
+/// "mean 0.3053, standard deviation 0.3721".
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(centre) = self.centre {
+            write!(f, "mean {centre:.4}, ")?;
+        }
+        write!(f, "standard deviation {:.4}", self.spread)
+    }
 }
 
 impl Model {
@@ -440,22 +511,49 @@ impl Model {
                 let mean = mixture.mean();
                 let rms = (mean.dot(&mean) / mean.len() as f64).sqrt();
                 let variance = mixture.total_variance() / mean.len() as f64;
-                Some(Extent { mean: Some(rms), deviation: mixture.largest_variance().sqrt(), variance })
+                let deviation = mixture.largest_variance().sqrt();
+                Some(Extent { mean: Some(rms), deviation, along: true, variance })
             }
             Kind::Empirical(points) => Some(extent(points.shape, &points.values)),
             Kind::PcaLocal(points, _) => Some(extent(points.shape, &points.values)),
             Kind::Local(local) => Some(extent((local.shape[0], local.dim()), &local.values)),
             Kind::Network(network) => {
                 let Network { sigma_data, .. } = &**network;
-                Some(Extent { mean: None, deviation: *sigma_data, variance: sigma_data * sigma_data })
+                let variance = sigma_data * sigma_data;
+                Some(Extent { mean: None, deviation: *sigma_data, along: false, variance })
             }
             Kind::RandomFeatures(model) => {
                 let Features { mean, sigma_data, .. } = &model.features;
                 let rms = (mean.dot(mean) / mean.len() as f64).sqrt();
-                Some(Extent { mean: Some(rms), deviation: *sigma_data, variance: sigma_data * sigma_data })
+                let variance = sigma_data * sigma_data;
+                Some(Extent { mean: Some(rms), deviation: *sigma_data, along: false, variance })
             }
             Kind::Affine(_) | Kind::Generator(_) | Kind::External(_) => None,
         }
+    }
+
+    /// In which unit its data are, as far as it says so.
+    pub fn unit(&self) -> Option<Unit> {
+        let extent = self.extent()?;
+        let of_rows = |(n, d): (usize, usize), values: &Values| {
+            let sum = |row: usize| Numbers::part(values, row * d..(row + 1) * d).wide().iter().sum::<f64>();
+            (0..n).map(sum).sum::<f64>() / (n * d) as f64
+        };
+        let centre = match &self.kind {
+            Kind::Molrg(mixture) => mixture.mean().mean(),
+            Kind::Empirical(points) | Kind::PcaLocal(points, _) => {
+                Some(of_rows(points.shape, &points.values))
+            }
+            Kind::Local(local) => Some(of_rows((local.shape[0], local.dim()), &local.values)),
+            Kind::RandomFeatures(model) => model.features.mean.mean(),
+            _ => None,
+        };
+        // Of means that are alike in all numbers nothing is left of ‖m‖²/d beside the centre.
+        let uneven =
+            extent.mean.zip(centre).map_or(0.0, |(mean, centre)| (mean * mean - centre * centre).max(0.0));
+        let centre = centre.filter(|_| self.dim() >= Unit::NUMBERS);
+        let deviation = extent.variance.sqrt();
+        Some(Unit { centre, deviation, spread: deviation.hypot(uneven.sqrt()) })
     }
 
     /// The mixture, or why there is none. `name` is the file's, for the message.

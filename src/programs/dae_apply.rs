@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 use ndarray::{Array2, ArrayView2, s};
 
-use crate::cli::{Block, Job, Program, Source, TimedLevelArgs};
+use crate::cli::{Block, Job, Program, Source, Taken, TimedLevelArgs};
 use crate::denoiser::{Denoiser, Model};
 use crate::flow::at_once;
 use crate::random::NoisyPoints;
@@ -87,7 +87,8 @@ impl Program for Arguments {
         if self.quantity != Quantity::Denoised {
             job.denoises(&model)?;
         }
-        let rows = job.points(self.points.as_deref(), &model, &self.model)?;
+        let taken = Taken::with_noise(self.add_noise, &sigmas);
+        let rows = job.points(self.points.as_deref(), &model, &self.model, taken)?;
         let dtype = job.dtype(&[model.dtype, rows.dtype()]);
         with_dtype!(dtype, T => self.apply::<T>(job, model, rows, &sigmas))
     }

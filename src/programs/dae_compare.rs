@@ -5,12 +5,12 @@ use std::ffi::OsString;
 use anyhow::{Result, ensure};
 use clap::Args;
 
-use crate::cli::{Block, Job, LevelArgs, Program, SamplerArgs, Source};
+use crate::cli::{Block, Job, LevelArgs, Program, SamplerArgs, Source, Taken};
 use crate::denoiser::Model;
 use crate::flow::{Plan, at_once};
 use crate::measure::comparison::{Gap, Gaps, Pair};
 use crate::scalar::Scalar;
-use crate::stream::{Rows, Table, Value, same_items};
+use crate::stream::{Rows, Table, Value};
 use crate::with_dtype;
 
 /// Measure how far apart two denoisers are over noise levels.
@@ -61,21 +61,11 @@ impl Program for Arguments {
         let mut inputs = vec![Some(self.a.as_os_str()), Some(&self.b)];
         inputs.extend((!flow).then_some(self.points.as_deref()));
         job.wait_for_stdin(&inputs)?;
-        let (a, b) = (job.model(Some(&self.a))?, job.other_model(Some(&self.b))?);
+        let (a, b) = job.two_models(&self.a, &self.b)?;
         job.class_is_for([&a, &b])?;
-        let names = [&self.a, &self.b].map(|name| name.to_string_lossy());
-        ensure!(
-            a.dim() == b.dim(),
-            "{}: is of dimension {}, and {} of {}; give models of the same items",
-            names[1],
-            b.dim(),
-            names[0],
-            a.dim()
-        );
-        same_items((&names[1], &b.item_shape), (&names[0], &a.item_shape))?;
         let points = match flow {
             true => None,
-            false => Some(job.points(self.points.as_deref(), &a, &self.a)?),
+            false => Some(job.points(self.points.as_deref(), &a, &self.a, Taken::Data)?),
         };
         let dtypes: Vec<_> = [a.dtype, b.dtype].into_iter().chain(points.as_ref().map(Rows::dtype)).collect();
         let plan = flow.then_some(plan);
@@ -98,7 +88,10 @@ impl Arguments {
             false => &["sigma", "rmse", "nmse", "cosine", "explained", "std_error", "n"],
         };
         let mut table = job.table(columns)?;
-        job.warn_of_levels(&a, &plan.as_ref().map_or(levels.to_vec(), Plan::evaluated));
+        match &plan {
+            Some(plan) => drop(job.warn_of_flow(&a, &plan.evaluated())),
+            None => job.warn_of_levels(&a, levels),
+        }
         job.warn_of_levels(&b, levels);
         if let Some(plan) = &plan {
             job.has_flow(&a, plan.solver)?;

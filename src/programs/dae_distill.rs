@@ -10,7 +10,7 @@ use anyhow::{Context, Result, anyhow};
 use clap::Args;
 use ndarray::Array2;
 
-use crate::cli::{Block, Job, Program, Repeated, TimedLevelArgs, usage};
+use crate::cli::{Block, Job, Program, Repeated, Taken, TimedLevelArgs, usage};
 use crate::denoiser::model::Kind;
 use crate::denoiser::{Affine, Denoiser, Model};
 use crate::fit::affine::{AffineFit, Regression, relative_square, wiener_filter};
@@ -68,7 +68,7 @@ impl Program for Arguments {
         let mut output = job.model_output()?;
         let model = job.model(Some(&self.model))?;
         job.class_is_for([&model])?;
-        let rows = job.points(self.inputs.as_deref(), &model, &self.model)?;
+        let rows = job.points(self.inputs.as_deref(), &model, &self.model, Taken::Data)?;
         job.warn_of_levels(&model, &sigmas);
         let columns = ["sigma", "rmse", "explained", "wiener_nmse", "n"];
         let report = self.report.as_deref().map(|path| job.side_table(path, &columns)).transpose()?;

@@ -2,11 +2,11 @@
 
 use std::ffi::OsString;
 
-use anyhow::{Result, anyhow, bail, ensure};
+use anyhow::{Result, anyhow, bail};
 use clap::Args;
 use ndarray::Array2;
 
-use crate::cli::{Block, Job, Program, Source, usage};
+use crate::cli::{Block, Job, Program, Source, Taken, usage};
 use crate::denoiser::model::Kind;
 use crate::denoiser::network::NetworkDenoiser;
 use crate::flow::at_once;
@@ -14,7 +14,7 @@ use crate::measure::features::{Pool, Unevenness};
 use crate::random::NoisyPoints;
 use crate::scalar::Scalar;
 use crate::schedule::SIGMAS;
-use crate::stream::{Rows, same_items};
+use crate::stream::Rows;
 use crate::with_dtype;
 
 /// Look at what a network computes inside: the values of a layer for every point.
@@ -79,15 +79,10 @@ impl Program for Arguments {
         };
         job.class_is_for([&model])?;
         let model = job.edited(job.of_class(model, Some(&self.model))?, Some(&self.model))?;
-        let rows = job.rows(points)?;
-        ensure!(
-            rows.width() == model.item_shape.iter().product::<usize>(),
-            "{}: rows of width {}, but {name} is of shape {:?}; give points of the model's dimension",
-            rows.name(),
-            rows.width(),
-            model.item_shape
-        );
-        same_items((rows.name(), rows.item_shape()), (&name, &model.item_shape))?;
+        let sigma = self.sigma.unwrap_or_default();
+        job.warn_of_levels(&model, &[sigma]);
+        let taken = Taken::with_noise(self.add_noise, &[sigma]);
+        let rows = job.points(points, &model, &self.model, taken)?;
         with_dtype!(job.dtype(&[model.dtype, rows.dtype()]), T => {
             self.look::<T>(job, &model.into_network()?, rows)
         })

@@ -9,6 +9,7 @@ use ndarray::ArrayView2;
 
 use super::header::npy_header;
 use super::output::{Format, Output};
+use super::seen::Seen;
 use super::table::write_number;
 use crate::scalar::{Dtype, Scalar, le_bytes};
 
@@ -25,6 +26,7 @@ pub struct ArrayWriter<T: Scalar> {
     declared: Option<usize>,
     written: usize,
     strict: bool,
+    seen: Option<Seen>,
     item_shape: Vec<usize>,
     width: usize,
     /// Items of the new leading axis, when arrays are stacked.
@@ -93,6 +95,7 @@ impl<T: Scalar> ArrayWriter<T> {
             declared: rows,
             written: 0,
             strict: false,
+            seen: None,
             item_shape: item_shape.to_vec(),
             width: item_shape.iter().product(),
             stacked,
@@ -116,6 +119,11 @@ impl<T: Scalar> ArrayWriter<T> {
         ArrayWriter { strict, ..self }
     }
 
+    /// The same, and `seen` looks at the rows that are written.
+    pub fn seen_by(self, seen: Option<Seen>) -> ArrayWriter<T> {
+        ArrayWriter { seen, ..self }
+    }
+
     /// Writes rows, `(n, width)`, in any memory layout.
     ///
     /// # Errors
@@ -136,6 +144,9 @@ impl<T: Scalar> ArrayWriter<T> {
             self.output.name(),
             T::DTYPE
         );
+        if let Some(seen) = &self.seen {
+            seen.see(rows);
+        }
         self.written += rows.nrows();
         ensure!(
             self.declared.is_none_or(|declared| self.written <= declared),

@@ -27,6 +27,7 @@ mod output;
 mod paired;
 pub mod process;
 mod rows;
+mod seen;
 mod table;
 mod tensor;
 pub mod tensors;
@@ -42,6 +43,7 @@ pub use ledger::{Ledger, Record, digest, manifest_beside};
 pub use output::{Format, Held, Output};
 pub use paired::Paired;
 pub use rows::{Described, LeftOut, NanPolicy, ReadOptions, RowRange, Rows};
+pub use seen::{Lie, Seen};
 pub use table::{Table, Value};
 
 /// Rows of `width` numbers that one block of work holds: about 4 MiB of `f64`,

@@ -16,6 +16,7 @@ use super::header::Header;
 use super::input::{Content, Input};
 use super::items::{Layout, Turn, image_text};
 use super::ledger::{Ledger, Note};
+use super::seen::Seen;
 use super::tensor;
 use crate::scalar::{Dtype, Scalar};
 
@@ -116,6 +117,8 @@ pub struct Rows {
     pub(super) left_out: LeftOut,
     /// Until it has been told.
     described: Option<Described>,
+    /// Who looks at the rows that are given out.
+    seen: Option<Seen>,
     /// Another order of the numbers of a row than the stored one.
     turn: Option<Turn>,
     /// Rows that were read to see whether there are several, as they are stored: those from `position` on.
@@ -235,6 +238,7 @@ impl Rows {
             numbered: options.numbered,
             left_out: options.left_out.clone(),
             described: options.described.clone(),
+            seen: None,
             turn: None,
             ahead: Vec::new(),
             note,
@@ -270,6 +274,16 @@ impl Rows {
     /// As [`ReadOptions::numbered`] has them.
     pub fn numbered(self) -> Rows {
         Rows { numbered: true, ..self }
+    }
+
+    /// The same, and `seen` looks at the rows that [`Rows::next_block`] and [`Rows::read_all`] give out.
+    pub fn seen_by(self, seen: Option<Seen>) -> Rows {
+        Rows { seen, ..self }
+    }
+
+    /// Who looks at them.
+    pub fn seen(&self) -> Option<&Seen> {
+        self.seen.as_ref()
     }
 
     /// The type to compute in: `f32` where it holds every stored value exactly
@@ -364,7 +378,11 @@ impl Rows {
     }
 
     fn matrix<T: Scalar>(&self, values: Vec<T>) -> Result<Array2<T>> {
-        Ok(Array2::from_shape_vec((values.len() / self.width, self.width), values)?)
+        let rows = Array2::from_shape_vec((values.len() / self.width, self.width), values)?;
+        if let Some(seen) = &self.seen {
+            seen.see(rows.view());
+        }
+        Ok(rows)
     }
 
     fn on_disk(&self) -> bool {

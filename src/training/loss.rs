@@ -53,6 +53,8 @@ pub struct Level {
 
 /// The largest level of the variance-exploding process.
 const HIGHEST_VE: f64 = 100.0;
+/// And the lowest.
+const LOWEST_VE: f64 = 0.02;
 
 /// Mean and deviation of ln σ in consistency training, and in how many intervals
 /// its grid is cut at first and at last.
@@ -115,6 +117,16 @@ impl Loss {
         }
     }
 
+    /// The lowest noise level that it teaches, where levels end below: not those of edm, which are log-normal, and of vp, whose
+    /// times end next to 0.
+    pub fn lowest(self) -> Option<f64> {
+        match self {
+            Loss::Ve => Some(LOWEST_VE),
+            Loss::Uniform { sigma_min, .. } | Loss::Consistency { sigma_min, .. } => Some(sigma_min),
+            _ => None,
+        }
+    }
+
     /// The form of denoiser that the loss is published with.
     pub fn preconditioning(self) -> Preconditioning {
         match self {
@@ -166,7 +178,7 @@ impl Levels {
             Loss::Edm => edm((-1.2 + 1.2 * normal()).exp()),
             Loss::Vp => of_time(Schedule::Vp, uniform(rng)),
             Loss::Subvp => of_time(Schedule::Subvp, uniform(rng)),
-            Loss::Ve => inverse_square(log_uniform(uniform(rng), 0.02, HIGHEST_VE)),
+            Loss::Ve => inverse_square(log_uniform(uniform(rng), LOWEST_VE, HIGHEST_VE)),
             Loss::Uniform { sigma_min, sigma_max } => edm(log_uniform(uniform(rng), sigma_min, sigma_max)),
             Loss::Fixed { sigma } => Level { sigma, weight: 1.0, target: None },
             Loss::Interpolant => {

@@ -15,4 +15,5 @@ mod memory;
 #[allow(dead_code, reason = "tests of programs use the rest")]
 mod place;
 mod programs;
+mod scales;
 mod stream;

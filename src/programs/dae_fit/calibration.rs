@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use ndarray::Array2;
 
 use super::report::report_exact;
-use crate::cli::Job;
+use crate::cli::{Job, Taken};
 use crate::denoiser::LocalDenoiser;
 use crate::denoiser::local::{Dictionary, Local, Machine, Settings};
 use crate::flow::{Plan, Solver};
@@ -58,7 +58,10 @@ impl CalibrationArgs {
         );
         levels.sort_by(|a, b| b.total_cmp(a));
         same_items(("the images", item_shape), (&name.to_string_lossy(), &model.item_shape))?;
-        job.warn_of_levels(&model, &levels);
+        job.warn_of_flow(&model, &levels);
+        if let Some(seen) = job.meet("the images".into(), &model, Taken::Data) {
+            seen.see(x.view());
+        }
         job.warn_of_start(&model, &levels);
         let plan = Plan { sigmas: levels.clone(), solver: Solver::Euler, churn: None, rtol: 0.0, atol: 0.0 };
         let latents = u64::from(self.latents.unwrap_or(5));

@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use anyhow::{Result, anyhow};
 use clap::{Args, ValueEnum};
 
-use crate::cli::{JacobianArgs, Job, Program, TimedLevelArgs, count, usage};
+use crate::cli::{JacobianArgs, Job, Program, Taken, TimedLevelArgs, count, usage};
 use crate::with_dtype;
 
 /// Estimate the intrinsic dimension of samples, or of a model's density.
@@ -128,7 +128,7 @@ impl Program for Arguments {
         job.wait_for_stdin(&[Some(name), self.samples.as_deref()])?;
         let model = job.model(Some(name))?;
         job.class_is_for([&model])?;
-        let rows = job.points(self.samples.as_deref(), &model, name)?;
+        let rows = job.points(self.samples.as_deref(), &model, name, Taken::Data)?;
         job.warn_of_levels(&model, &sigmas);
         let dtype = job.dtype(&[model.dtype, rows.dtype()]);
         with_dtype!(dtype, T => self.of_model::<T>(job, &methods, &sigmas, model, rows))

@@ -13,7 +13,7 @@ use ndarray::{Array1, Array2, Axis};
 use found::Found;
 use method::Method;
 
-use crate::cli::{JacobianArgs, Job, Program, Source, count, noise_level, products, usage};
+use crate::cli::{JacobianArgs, Job, Program, Source, Taken, count, noise_level, products, usage};
 use crate::denoiser::Model;
 use crate::denoiser::model::Kind;
 use crate::measure::jacobian_basis::{Basis, Search};
@@ -88,7 +88,8 @@ impl Program for Arguments {
         job.wait_for_stdin(&inputs.collect::<Vec<_>>())?;
         let model = job.model(Some(&self.model))?;
         job.class_is_for([&model])?;
-        let points = job.points(self.points.as_deref(), &model, &self.model)?;
+        let taken = Taken::with_noise(self.add_noise, &[self.sigma]);
+        let points = job.points(self.points.as_deref(), &model, &self.model, taken)?;
         ensure!(
             self.top as usize <= model.dim() && self.null_rank as usize <= model.dim(),
             usage(anyhow!("--top, --null-rank: at most the model's dimension, {}", model.dim()))

@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 
 use found::{Found, Side};
 
-use crate::cli::{JacobianArgs, Job, LevelArgs, Program, SamplerArgs, Source, products, usage};
+use crate::cli::{JacobianArgs, Job, LevelArgs, Program, SamplerArgs, Source, Taken, products, usage};
 use crate::denoiser::Model;
 use crate::flow::Plan;
 use crate::measure::numerical_rank::Survey;
@@ -99,7 +99,8 @@ impl Program for Arguments {
         job.wait_for_stdin(&[self.model.as_deref()].into_iter().chain(others).collect::<Vec<_>>())?;
         let model = job.model(self.model.as_deref())?;
         job.class_is_for([&model])?;
-        let fitting = |name| job.points(Some(name), &model, OsStr::new("the model"));
+        let taken = || Taken::with_noise(self.add_noise, &levels);
+        let fitting = |name| job.points(Some(name), &model, OsStr::new("the model"), taken());
         let points = self.points.as_deref().map(fitting).transpose()?;
         let flow = points.is_none();
         job.only(flow, &SamplerArgs::FLAGS, "the points are those of --points, and no flow is followed")?;
@@ -141,9 +142,10 @@ impl Arguments {
         let (spectrum, basis) = (spectrum?, basis?);
         let name = points.as_ref().map_or("--samples".to_string(), |p| p.name().to_string());
         let points = points.map(|mut p| p.read_all::<T>()).transpose()?;
-        let visited = if points.is_some() { levels.to_vec() } else { plan.evaluated() };
-        job.warn_of_levels(&model, &visited);
-        if points.is_none() {
+        if points.is_some() {
+            job.warn_of_levels(&model, levels);
+        } else {
+            job.warn_of_flow(&model, &plan.evaluated());
             job.has_flow(&model, plan.solver)?;
             job.warn_of_start(&model, &plan.sigmas);
         }

@@ -8,7 +8,7 @@ use std::ffi::{OsStr, OsString};
 use anyhow::{Result, anyhow, ensure};
 use clap::Args;
 
-use crate::cli::{JacobianArgs, Job, Numbers, Program, TimedLevelArgs, count, parse_list, usage};
+use crate::cli::{JacobianArgs, Job, Numbers, Program, Taken, TimedLevelArgs, count, parse_list, usage};
 use crate::stream::{Rows, same_items};
 use crate::with_dtype;
 
@@ -74,7 +74,7 @@ impl Program for Arguments {
         job.wait_for_stdin(&inputs)?;
         let model = job.model(Some(&self.model))?;
         job.class_is_for([&model])?;
-        let points = job.points(self.points.as_deref(), &model, &self.model)?;
+        let points = job.points(self.points.as_deref(), &model, &self.model, Taken::Data)?;
         let directions = file.map(|name| directions(job, name, &points)).transpose()?;
         let dtypes: Vec<_> =
             [model.dtype, points.dtype()].into_iter().chain(directions.as_ref().map(Rows::dtype)).collect();

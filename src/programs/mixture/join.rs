@@ -7,6 +7,7 @@ use clap::Args;
 
 use crate::cli::{Job, Numbers, Program, parse_list, usage};
 use crate::denoiser::Model;
+use crate::denoiser::model::Unit;
 use crate::mixture::Mixture;
 use crate::scalar::Dtype;
 use crate::stream::same_items;
@@ -40,21 +41,24 @@ impl Program for Arguments {
         let mut output = job.model_output()?;
         let mut parts = Vec::new();
         let mut dtypes: Vec<Dtype> = Vec::new();
-        let mut first: Option<(String, Vec<usize>)> = None;
+        let mut first: Option<(String, Model)> = None;
         for (name, weight) in self.models.iter().zip(weights) {
             let (mixture, shape, dtype) = super::read(job, Some(name))?;
             let name = name.to_string_lossy().into_owned();
-            let (of, known) = first.get_or_insert_with(|| (name.clone(), shape.clone()));
-            let (d, due) = (mixture.dim(), known.iter().product::<usize>());
+            let model = Model::molrg(mixture.clone(), shape.clone(), dtype);
+            let (of, known) = first
+                .get_or_insert_with(|| (name.clone(), Model::molrg(mixture.clone(), shape.clone(), dtype)));
+            let (d, due) = (mixture.dim(), known.dim());
             ensure!(d == due, "{name}: is of dimension {d}, but {of} of {due}; join models of the same data");
-            same_items((&name, &shape), (of, known))?;
-            if shape.len() > known.len() {
-                *known = shape;
+            same_items((&name, &shape), (of, &known.item_shape))?;
+            job.warn_of_units((of, known), (&name, &model), Unit::is_scaled);
+            if shape.len() > known.item_shape.len() {
+                known.item_shape = shape;
             }
             parts.push((weight, mixture));
             dtypes.push(dtype);
         }
-        let shape = first.map(|(_, shape)| shape).unwrap_or_default();
+        let shape = first.map(|(_, model)| model.item_shape).unwrap_or_default();
         let joined = Mixture::join(parts)?;
         Model::molrg(joined, shape, job.dtype(&dtypes)).write(&mut output)?;
         output.finish()

@@ -10,7 +10,7 @@ use crate::cli::{ClassArg, Job, usage};
 use crate::denoiser::contrast::{Gaussians, Part, PartlyGuided};
 use crate::denoiser::external::Ability;
 use crate::denoiser::guided::Band;
-use crate::denoiser::model::Kind;
+use crate::denoiser::model::{Kind, Unit};
 use crate::denoiser::{Denoiser, Guided, Model, Steered};
 use crate::flow::{Plan, Solver};
 use crate::scalar::Scalar;
@@ -124,6 +124,7 @@ impl GuidanceArgs {
                 model.dim()
             );
             same_items((flag, &other.item_shape), ("the model that it guides", &model.item_shape[..]))?;
+            job.warn_of_units(("the model", model), (flag, &other), Unit::is_scaled);
             Ok(other)
         };
         let unconditional = match (&self.unconditional, self.guidance) {

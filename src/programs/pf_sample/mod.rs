@@ -2,7 +2,6 @@
 
 mod generated;
 mod guidance;
-mod points;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -12,9 +11,8 @@ use anyhow::{Result, anyhow, ensure};
 use clap::Args;
 
 use guidance::{GuidanceArgs, Guides};
-use points::Points;
 
-use crate::cli::{Job, Program, SamplerArgs, Source, noise_level, usage};
+use crate::cli::{Job, Program, SamplerArgs, Source, Taken, noise_level, usage};
 use crate::denoiser::Model;
 use crate::denoiser::model::Kind;
 use crate::flow::{Plan, Trajectory, Work, at_once};
@@ -149,7 +147,28 @@ impl Arguments {
         if generator.is_none() {
             same_items((noise.name(), noise.item_shape()), ("the model", &model.item_shape))?;
         }
-        Ok(Some(noise))
+        let taken = match self.from {
+            Some(sigma) => Taken::Noisy(
+                vec![sigma],
+                format!(
+                    "give points of --until {sigma}, encoded ones, or add such noise to data (npy noise, npy let)"
+                ),
+            ),
+            None if self.encode => Taken::Data,
+            None => Taken::Latents,
+        };
+        Ok(Some(job.meeting(noise, model, taken)))
+    }
+
+    /// What may lead samples astray, as advice.
+    fn astray(&self, job: &Job) -> String {
+        let weight = self
+            .guided
+            .is_given()
+            .then_some("a smaller weight of guidance, by models in the unit of the first");
+        let edit = (!job.shared.edits.is_empty()).then_some("a smaller weight of --edit");
+        let advice: Vec<_> = weight.into_iter().chain(edit).collect();
+        if advice.is_empty() { "more --steps, or train the model on".into() } else { advice.join(", and ") }
     }
 
     fn sample<T: Scalar>(
@@ -161,16 +180,18 @@ impl Arguments {
         source: Source,
     ) -> Result<()> {
         for model in [&model].into_iter().chain(guides.all()) {
-            job.warn_of_levels(model, &plan.evaluated());
+            job.warn_of_flow(model, &plan.evaluated());
         }
         if !self.encode && self.from.is_none() {
             job.warn_of_start(&model, &plan.sigmas);
         }
-        let (item_shape, extent) = (model.item_shape.clone(), self.from.and_then(|_| model.extent()));
+        let item_shape = model.item_shape.clone();
+        let ended = Taken::Samples(self.until.unwrap_or(0.0), self.astray(job));
+        let seen = if self.encode { None } else { job.meet("samples".into(), &model, ended) };
         let denoiser = self.guided.denoiser::<T>(model, guides)?;
         let denoiser = denoiser.as_ref();
         let (count, levels, dim) = (source.len(), plan.sigmas.len(), denoiser.dim());
-        let mut outputs = vec![job.array(count, &item_shape)?];
+        let mut outputs = vec![job.array(count, &item_shape)?.seen_by(seen)];
         if let Some(path) = &self.trajectory {
             outputs.push(job.side_array(path, count, &[&[levels], &item_shape[..]].concat())?);
         }
@@ -179,8 +200,7 @@ impl Arguments {
         // A row of a trajectory is as wide as all its levels.
         let width = if self.trajectory.is_some() { levels * dim } else { dim };
         let most = at_once(denoiser, count.unwrap_or(usize::MAX), width);
-        let (done, points) = (Mutex::new((0, Work::default())), Points::default());
-        let begin = job.shared.rows.start;
+        let done = Mutex::new((0, Work::default()));
         job.fill(source, most, "samples", outputs, |block| {
             let rows = block.rows.clone();
             // Latents are scaled to the first level; points, and data to encode, are taken as they are.
@@ -189,9 +209,6 @@ impl Arguments {
                 Some(latents) => latents * T::of(plan.sigmas[0]),
                 None => plan.start(job.shared.seed, rows.clone(), dim),
             };
-            if self.from.is_some() && rows.start == begin {
-                points.see(x.view());
-            }
             let trajectory = self.trajectory.is_some().then(|| Trajectory::new(x.nrows(), levels, dim));
             let (work, trajectory) = plan.carry(denoiser, &mut x, rows.start, job.shared.seed, trajectory)?;
             if self.encode && self.until.is_none() {
@@ -203,9 +220,6 @@ impl Arguments {
             done.1 += work;
             Ok([Some(x), trajectory.map(|t| t.points)].into_iter().flatten().collect())
         })?;
-        if let Some(sigma) = self.from {
-            points.tell(job, sigma, extent);
-        }
         if let Some(mut report) = report {
             let (rows, Work { evaluations, accepted, rejected }) =
                 done.into_inner().unwrap_or_else(PoisonError::into_inner);

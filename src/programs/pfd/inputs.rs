@@ -22,9 +22,9 @@ pub enum Input {
 
 impl Input {
     /// All of these names, the first model with what `--edit` says.
-    pub fn open_all(job: &Job, names: &[&OsString], plan: &Plan) -> Result<Vec<Input>> {
+    pub fn open_all(job: &Job, names: &[&OsString]) -> Result<Vec<Input>> {
         let mut first = true;
-        let open = |name: &&OsString| match Input::open(job, name, plan)? {
+        let open = |name: &&OsString| match Input::open(job, name)? {
             Input::Model(model) if std::mem::take(&mut first) => {
                 Ok(Input::Model(job.edited(model, Some(name))?))
             }
@@ -33,9 +33,8 @@ impl Input {
         names.iter().map(open).collect()
     }
 
-    fn open(job: &Job, name: &OsString, plan: &Plan) -> Result<Input> {
+    fn open(job: &Job, name: &OsString) -> Result<Input> {
         if let Some(model) = job.model_program(Some(name))? {
-            job.warn_of_levels(&model, &plan.evaluated());
             return Ok(Input::Model(model));
         }
         let input = job.open(Some(name))?;
@@ -115,12 +114,13 @@ impl<'a, T: Scalar> Pairing<'a, T> {
     ) -> Result<(Pairing<'a, T>, Source)> {
         let dim = inputs.first().map_or(0, Input::dim);
         let (mut models, mut files) = (Vec::new(), Vec::new());
-        let mut warned = false;
+        let (mut warned, mut beyond) = (false, false);
         for input in inputs {
             match input {
                 Input::Model(m) => {
                     job.has_flow(&m, plan.solver)?;
                     // Once: students of one teacher are alike.
+                    beyond = beyond || job.warn_of_flow(&m, &plan.evaluated());
                     warned = warned || job.warn_of_start(&m, &plan.sigmas);
                     models.push(Some(m.into_denoiser::<T>()?));
                 }

@@ -82,7 +82,7 @@ impl Program for Arguments {
         let names: Vec<&OsString> = self.inputs.iter().chain(&self.relative_to).collect();
         self.check().map_err(usage)?;
         job.wait_for_stdin(&names.iter().map(|n| Some(n.as_os_str())).collect::<Vec<_>>())?;
-        let inputs = Input::open_all(job, &names, &plan)?;
+        let inputs = Input::open_all(job, &names)?;
         job.class_is_for(inputs.iter().filter_map(Input::model))?;
         same_data(&names, &inputs)?;
         let dtypes: Vec<Dtype> = inputs.iter().map(Input::dtype).collect();

@@ -13,7 +13,7 @@ use ndarray::Array2;
 use doubts::{Misfit, Surprise};
 use method::{Method, MethodArgs};
 
-use crate::cli::{Job, OperatorArgs, Program, SamplerArgs, Source};
+use crate::cli::{Job, OperatorArgs, Program, SamplerArgs, Source, Taken};
 use crate::denoiser::{Denoiser, Model, Widened};
 use crate::flow::at_once;
 use crate::inverse::{Operator, Posterior, Problem, dcdp, ddnm, dps, pigdm};
@@ -121,11 +121,13 @@ impl Arguments {
         self.by.needs(&model, &self.model.to_string_lossy())?;
         let plan = self.sampler.plan(job)?;
         self.by.solves(&plan)?;
-        job.warn_of_levels(&model, &self.by.levels(&plan));
+        job.warn_of_flow(&model, &self.by.levels(&plan));
         if self.by.method != Method::Dcdp {
             job.warn_of_start(&model, &plan.sigmas);
         }
-        let mut output = job.array::<T>(rows.len(), &model.item_shape)?;
+        let measured = Taken::Samples(0.0, "measurements of items in the unit of the model's data".into());
+        let seen = job.meet("estimates".into(), &model, measured);
+        let mut output = job.array::<T>(rows.len(), &model.item_shape)?.seen_by(seen);
         let report = self.report.as_deref();
         let report =
             report.map(|path| job.side_table(path, &["rows", "evaluations", "derivatives"])).transpose()?;

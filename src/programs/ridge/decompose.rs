@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clap::Args;
 
 use super::RidgeArgs;
@@ -10,7 +10,7 @@ use super::found::Found;
 use crate::cli::{Job, Program, Source, products};
 use crate::denoiser::Model;
 use crate::scalar::Scalar;
-use crate::stream::{Rows, same_items};
+use crate::stream::Rows;
 use crate::with_dtype;
 
 /// Take the error of A's score apart: across B's ridge and along it.
@@ -38,18 +38,8 @@ impl Program for Arguments {
         self.ridge.check(job)?;
         job.numbered(true, "a row a point", "rows would lose their numbers")?;
         job.wait_for_stdin(&[Some(&self.a), Some(&self.b), self.points.as_deref()])?;
-        let (a, b) = (job.model(Some(&self.a))?, job.other_model(Some(&self.b))?);
+        let (a, b) = job.two_models(&self.a, &self.b)?;
         job.class_is_for([&a, &b])?;
-        let names = [&self.a, &self.b].map(|name| name.to_string_lossy());
-        ensure!(
-            a.dim() == b.dim(),
-            "{}: is of dimension {}, and {} of {}; give models of the same items",
-            names[1],
-            b.dim(),
-            names[0],
-            a.dim()
-        );
-        same_items((&names[1], &b.item_shape), (&names[0], &a.item_shape))?;
         let points = self.ridge.points(job, self.points.as_deref(), &b, &self.b)?;
         job.warn_of_levels(&a, &[self.ridge.sigma]);
         let dtype = job.dtype(&[a.dtype, b.dtype, points.dtype()]);

@@ -11,7 +11,7 @@ use anyhow::{Result, anyhow, ensure};
 use clap::Args;
 use ndarray::Array2;
 
-use crate::cli::{Block, JacobianArgs, Job, count, noise_level, usage};
+use crate::cli::{Block, JacobianArgs, Job, Taken, count, noise_level, usage};
 use crate::denoiser::{Differentiable, Model};
 use crate::measure::ridge::Ridge;
 use crate::random::NoisyPoints;
@@ -83,7 +83,7 @@ impl RidgeArgs {
             usage(anyhow!("--dim {}: must be less than the model's dimension, {}", self.dim, model.dim()))
         );
         job.warn_of_levels(model, &[self.sigma]);
-        job.points(points, model, called)
+        job.points(points, model, called, Taken::with_noise(self.add_noise, &[self.sigma]))
     }
 
     fn of<'a, T: Scalar>(&self, denoiser: &'a dyn Differentiable<T>) -> Ridge<'a, T> {

@@ -1,0 +1,81 @@
+//! Where the numbers of rows lie that have passed.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ndarray::ArrayView2;
+
+use crate::scalar::Scalar;
+
+/// Sums over the rows that have passed, those left out that hold a number which is not finite. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// How many rows are looked at.
+    most: usize,
+    sums: Arc<Mutex<Sums>>,
+}
+
+#[derive(Debug, Default)]
+struct Sums {
+    passed: usize,
+    rows: usize,
+    numbers: usize,
+    /// The first number, about which sums are taken, so that those far from 0 keep their digits.
+    pivot: f64,
+    sum: f64,
+    squares: f64,
+}
+
+/// What rows have shown.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Lie {
+    pub rows: usize,
+    pub numbers: usize,
+    /// Root mean square.
+    pub rms: f64,
+    /// Standard deviation of all numbers together.
+    pub deviation: f64,
+}
+
+impl Seen {
+    /// Of the first rows alone, at most so many.
+    pub fn first(most: usize) -> Seen {
+        Seen { most, sums: Arc::default() }
+    }
+
+    /// Of all rows.
+    pub fn all() -> Seen {
+        Seen::first(usize::MAX)
+    }
+
+    /// Takes in the rows that come next.
+    pub fn see<T: Scalar>(&self, x: ArrayView2<T>) {
+        // A panic elsewhere leaves the sums as good as they were.
+        let mut sums = self.sums.lock().unwrap_or_else(PoisonError::into_inner);
+        for row in x.outer_iter().take(self.most - sums.passed.min(self.most)) {
+            sums.passed += 1;
+            if !row.iter().all(|v| v.is_finite()) {
+                continue;
+            }
+            if sums.rows == 0 {
+                sums.pivot = row.first().map_or(0.0, |v| v.wide());
+            }
+            let pivot = sums.pivot;
+            let about = || row.iter().map(|v| v.wide() - pivot);
+            sums.rows += 1;
+            sums.numbers += row.len();
+            sums.sum += about().sum::<f64>();
+            sums.squares += about().map(|v| v * v).sum::<f64>();
+        }
+    }
+
+    /// Where the numbers lie, of which there may be none.
+    pub fn lie(&self) -> Option<Lie> {
+        let sums = self.sums.lock().unwrap_or_else(PoisonError::into_inner);
+        let &Sums { rows, numbers, pivot, sum, squares, .. } = &*sums;
+        (numbers > 0).then(|| {
+            let (mean, square) = (sum / numbers as f64, squares / numbers as f64);
+            let deviation = (square - mean * mean).max(0.0).sqrt();
+            Lie { rows, numbers, rms: deviation.hypot(pivot + mean), deviation }
+        })
+    }
+}
