@@ -5,6 +5,11 @@ SIMILARITY_SET := $(SIMILARITY_DATA)-rows$(call small,1024,10000)-setA
 # Networks are trained this long, and of the full size shorter, too: has a network's RP with its second seed stopped rising?
 SIMILARITY_STEPS := $(call small,600,6000)
 SIMILARITY_LENGTHS := $(call small,,3000) $(SIMILARITY_STEPS)
+# Where it has not, longer.
+SIMILARITY_LONGER_unet12-ve := 12000
+SIMILARITY_LONGER_consistency := 12000 24000
+SIMILARITY_LONGER_consistency-flow := $(SIMILARITY_LONGER_consistency)
+similarity_lengths = $(SIMILARITY_LENGTHS) $(SIMILARITY_LONGER_$1)
 # The models, and how each is fitted.
 SIMILARITY_gaussian := --kind gaussian
 SIMILARITY_mixture := --kind molrg -k 10 -r 12 --solver em --fit means,variances,weights,noise --restarts 3
@@ -40,7 +45,7 @@ SIMILARITY_MODELS := $(call small,gaussian mixture mlp unet8 gan vae linear-vae,
     unet12-ve consistency-flow consistency gan vae linear-vae)
 SIMILARITY_SEEDED := $(filter-out gaussian,$(SIMILARITY_MODELS))
 SIMILARITY_TRAINED := $(filter-out $(SIMILARITY_CLOSED),$(SIMILARITY_SEEDED))
-SIMILARITY_SELF := $(foreach model,$(SIMILARITY_TRAINED),$(SIMILARITY_LENGTHS:%=$(model)-steps%)) \
+SIMILARITY_SELF := $(foreach model,$(SIMILARITY_TRAINED),$(patsubst %,$(model)-steps%,$(call similarity_lengths,$(model)))) \
     $(filter $(SIMILARITY_CLOSED),$(SIMILARITY_SEEDED))
 CELLS_similarity := $(SIMILARITY_MODELS:%=$(CELLS)/similarity/drawn/%) $(SIMILARITY_SELF:%=$(CELLS)/similarity/self/%.csv)
 
@@ -52,13 +57,16 @@ $(CELLS)/similarity/fitted/%.st: $(CELLS)/set/$(SIMILARITY_SET).npy
 	dae-fit $< $(SIMILARITY_$(similarity_model)) $(if $(call field,steps),--steps $(call field,steps)) \
 	    $(if $(filter gaussian,$(similarity_model)),,--seed $(call field,seed)) --quiet -o $@
 
+# The longest training of the model $1 is compared with others.
+similarity_last = $1$(if $(filter $(SIMILARITY_CLOSED),$1),,-steps$(lastword $(call similarity_lengths,$1)))
+
 # Draws of the same latents.
 $(CELLS)/similarity/draws/%.npy: $(CELLS)/similarity/fitted/$$(or $$(SIMILARITY_FITTED_$$(similarity_model)),$$(similarity_model))$$(similarity_suffix).st
 	@mkdir -p $(@D)
 	pf-sample $< -n $(IMAGES) --seed 100 $(SIMILARITY_DRAW_$(similarity_model)) --quiet -o $@
 
 # Those that are compared: without an ending, so that the table names models, not files.
-$(CELLS)/similarity/drawn/%: $(CELLS)/similarity/draws/%$$(if $$(filter $$(SIMILARITY_CLOSED),$$*),,-steps$(SIMILARITY_STEPS))-seed1.npy
+$(CELLS)/similarity/drawn/%: $(CELLS)/similarity/draws/$$(call similarity_last,$$*)-seed1.npy
 	@mkdir -p $(@D)
 	ln -f $< $@
 
@@ -80,7 +88,7 @@ $(DRAWN)/similarity.csv: $(CELLS_similarity) $(CELLS)/fitted/$(SIMILARITY_DATA).
 	table cat <(score '$(SIMILARITY_MEASURE_RP)' $(subst $(CELLS)/,../../,$(SIMILARITY_RP))) \
 	    <(score '$(SIMILARITY_MEASURE_MAE)' --similarity mae) \
 	    <(table cat --fill $(foreach model,$(SIMILARITY_SEEDED), \
-	        ../self/$(model)$(if $(filter $(SIMILARITY_CLOSED),$(model)),,-steps$(SIMILARITY_STEPS)).csv) \
+	        ../self/$(call similarity_last,$(model)).csv) \
         --columns a,b,score,value,std_error,ci_low,ci_high,n,threshold,baseline,measure) \
 	    --columns a,b,score,value,std_error,ci_low,ci_high,n,threshold,baseline,measure -o '$(CURDIR)/$@'
 

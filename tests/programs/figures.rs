@@ -427,12 +427,25 @@ fn similarity(figures: &Figures) {
             ("unet12", "subvp-schedule", 0.9),
             ("unet12", "unet12-vp", 0.6),
             ("unet12", "unet12-subvp", 0.6),
+            ("unet12", "consistency", 0.35),
         ]
     } else {
         &[("gaussian", "mlp", 0.4), ("mlp", "unet8", 0.05)]
     };
     for (a, b, least) in alike {
         assert!(rp(a, b) > *least, "{a} and {b}: {}", rp(a, b));
+    }
+    if figures.full {
+        assert!(rp("vae", "vae") < 0.01 && rp("gan", "gan") < 0.01);
+        // What has not been trained to its end is the nearer to itself the longer it has been.
+        let longer = figures.table("similarity-self");
+        let ve: Vec<f64> = longer
+            .with(&[("a", "unet12-ve")])
+            .into_iter()
+            .filter(|row| row["measure"].starts_with("RP"))
+            .map(|row| number(row, "value"))
+            .collect();
+        assert!(ve.len() == 3 && ve.windows(2).all(|w| w[0] + 0.05 < w[1]), "{ve:?}");
     }
     // And what they agree on is not the Gaussian.
     let unlike: &[&str] =
