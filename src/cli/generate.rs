@@ -196,10 +196,13 @@ fn man_page(mut command: Command) -> Result<String> {
         page = format!("{before}.SH EXAMPLES\n.nf\n{examples}\n.fi\n{after}");
     }
     page.push('\n');
+    // Subcommands stand on this page, not on pages of their own.
+    let spelled = |name: &str| name.replace('-', "\\-");
+    let of = spelled(command.get_name());
+    for inner in command.get_subcommands().map(|inner| spelled(inner.get_name())) {
+        page = page.replace(&format!("{of}\\-{inner}(1)"), &inner);
+    }
     for inner in command.get_subcommands().filter(|c| c.get_name() != "help") {
-        // Subcommands stand on this page, not on pages of their own.
-        let elsewhere = format!("{}\\-{}(1)", command.get_name(), inner.get_name());
-        page = page.replace(&elsewhere, inner.get_name());
         let man = clap_mangen::Man::new(inner.clone());
         let mut section = Vec::new();
         man.render_description_section(&mut section)?;

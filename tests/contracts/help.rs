@@ -239,6 +239,7 @@ fn a_list_takes_nothing_more() {
 #[test]
 fn the_overview_lists_every_program() {
     let man = Place::new().text("molrg --generate man");
+    assert!(!man.contains("(1)"), "a page that is not installed");
     for program in PROGRAMS {
         assert!(man.contains(&program.name.replace('-', "\\-")), "{}", program.name);
     }
