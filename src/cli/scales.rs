@@ -149,6 +149,12 @@ impl Job {
         Some(seen)
     }
 
+    /// Leaves samples out, of which something else has been said.
+    pub fn doubted(&self) {
+        let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+        met.retain(|meeting| !matches!(meeting.taken, Taken::Samples(..)));
+    }
+
     /// Says of rows that met a model where they are not what they were taken to be; of samples only where all that they were
     /// made of was.
     pub(super) fn warn_of_meetings(&self) {

@@ -60,6 +60,7 @@ impl Misfit {
         let [off, measured] = [self.squares, self.measured].map(|sum| (sum / self.numbers).sqrt());
         if noise_std == 0.0 {
             if measured > 0.0 && off > ASTRAY * measured {
+                job.doubted();
                 job.warn(&format!(
                     "estimates are ‖y − A x‖ = {:.3e} from their measurements, which have no noise, {:.2e} of ‖y‖ itself: {astray}; \
                      give {way}, or the --operator that they were made with",
@@ -78,6 +79,7 @@ impl Misfit {
         // Of few numbers chance moves it by 1/√(2n).
         let spread = 1.0 / self.numbers.sqrt();
         if off > FAR * noise_std * (1.0 + spread) {
+            job.doubted();
             job.warn(&format!(
                 "{found}: {astray}, scale or noise; give {way}, or the --operator and --noise-std that they were made with"
             ));

@@ -145,12 +145,13 @@ impl Round {
         let ranks: Vec<usize> = (0..k).map(|_| self.dice.whole(1, 3)).collect();
         let d = ranks.iter().sum::<usize>() + self.dice.whole(1, 5);
         let weights: Vec<f64> = (0..k).map(|_| self.dice.real(0.2, 2.0)).collect();
+        // One component has no weight.
+        let weights = if k > 1 { format!("--weights {} ", list(&weights)) } else { String::new() };
         let spectrum = self.dice.pick(&["flat", "linear:0.3", "geometric:0.5", "power:1"]);
         let ranks: Vec<String> = ranks.iter().map(usize::to_string).collect();
         format!(
-            "-d {d} -r {} --weights {} --spectrum {spectrum} --noise-std {} --mean-norm {} --seed {} --dtype f64",
+            "-d {d} -r {} {weights}--spectrum {spectrum} --noise-std {} --mean-norm {} --seed {} --dtype f64",
             ranks.join(","),
-            list(&weights),
             self.dice.real(0.05, 0.5),
             self.dice.real(0.0, 3.0),
             self.dice.next()
