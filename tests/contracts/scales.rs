@@ -39,6 +39,10 @@ const MEETINGS: &[(&str, &str)] = &[
 const OTHERS: &[&str] = &[
     // States of a system that it follows itself.
     "assimilate",
+    // How likely the mixture makes the measurement.
+    "mixture condition",
+    // Whether files are whole.
+    "npy check",
 ];
 
 /// What is said of scales.
