@@ -84,6 +84,7 @@ impl Misfit {
                 "{found}: {astray}, scale or noise; give {way}, or the --operator and --noise-std that they were made with"
             ));
         } else if off < NEAR * noise_std * (1.0 - spread) && method == Method::Dcdp {
+            job.doubted();
             job.warn(&format!(
                 "{found}: their noise is fitted, too, which descent does where A sees little; give fewer --inner or --rounds, a \
                  smaller --lr, or another --method"
