@@ -6,7 +6,7 @@ DESTDIR ?=
 PROGRAMS := $(filter-out molrg,$(notdir $(basename $(wildcard src/bin/*.rs))))
 RELEASE := target/release
 
-.PHONY: help build demo test test-public test-private test-portable test-numpy test-forward test-python wheel soak fuzz bench bench-kernels bench-growth lint deny cluster-test man completions coverage docs install uninstall clean
+.PHONY: help build demo test test-portable test-numpy test-forward test-python wheel soak fuzz bench bench-kernels bench-growth lint deny cluster-test man completions coverage docs install uninstall clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z.\/-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(filter Makefile %/figures.mk,$(MAKEFILE_LIST))
@@ -18,15 +18,11 @@ demo: build ## Watch failure turn into generalization (under two minutes after t
 	PATH="$(CURDIR)/$(RELEASE):$$PATH" demo/run.sh target/demo
 
 # In the profile of the programs: what is tested is what is installed, and nothing is compiled twice. The few tests of
-# private functions would compile all of the library once more, so they run as it is without optimization, and beside the
-# others. Tests wait for disks and for the programs that they start, so more of them run at a time than there are processors.
+# private functions would compile all of the library once more, so they run as it is without optimization. Tests wait for
+# disks and for the programs that they start, so more of them run at a time than there are processors.
 test: export RUST_TEST_THREADS ?= $(shell expr 2 \* $$(nproc))
 test: ## Run all tests
-	$(CARGO) test --release --locked --test '*' --no-run
-	+$(MAKE) --no-print-directory --jobs=2 test-public test-private
-test-public:
 	$(CARGO) test --release --locked --test '*'
-test-private:
 	$(CARGO) test --release --locked --lib --config profile.release.package.molrg.opt-level=0
 
 QEMU := apt-get -o DPkg::Lock::Timeout=300 install -qy --no-install-recommends qemu-user
