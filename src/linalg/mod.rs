@@ -8,6 +8,7 @@
 //! because their last bits depend on the thread count.
 
 mod factor;
+mod symmetric;
 
 pub use factor::{
     complete_basis, divide_by_symmetric, fix_signs, inverse_cholesky, largest_eigenvalue,
