@@ -176,14 +176,19 @@ fn rows_and_columns<const R: usize>(y: &mut [f64], rows: [&[f64]; R], x: &[f64],
     let (x8, x_rest) = x.as_chunks::<LANES>();
     let (rows8, rests) =
         (rows.map(|row| row.as_chunks::<LANES>().0), rows.map(|row| row.as_chunks::<LANES>().1));
+    let rows8 = rows8.map(|row| &row[..y8.len()]);
     for (j, (y, x)) in y8.iter_mut().zip(x8).enumerate() {
+        // Copies, so that they stay in registers.
+        let mut columns = *y;
         for r in 0..R {
-            let row = &rows8[r][j];
+            let (row, mut sum) = (rows8[r][j], sums[r]);
             for l in 0..LANES {
-                sums[r][l] += row[l] * x[l];
-                y[l] += row[l] * w[r];
+                sum[l] += row[l] * x[l];
+                columns[l] += row[l] * w[r];
             }
+            sums[r] = sum;
         }
+        *y = columns;
     }
     let mut total = sums.map(|lanes| lanes.iter().sum::<f64>());
     for (j, (y, x)) in y_rest.iter_mut().zip(x_rest).enumerate() {
