@@ -85,9 +85,9 @@ $(PEERS)/installed:
 
 # Unlike figures, all sizes are full unless asked for otherwise: they take minutes, not hours.
 BENCH_SIZE = $(if $(filter command environment,$(origin SIZE)),$(SIZE),full)
-BENCH = python3 benches/bench.py --size $(BENCH_SIZE) $(if $(ONLY),--jobs $(ONLY)) $(if $(MISSING),--missing)
+BENCH = python3 benches/bench.py --size $(BENCH_SIZE) $(if $(ONLY),--jobs $(ONLY)) $(if $(MISSING),--missing) $(if $(NARROW),--narrow)
 
-bench: build ## Time every job here and in NumPy and PyTorch, in turn [SIZE=small] [ONLY=gl,...] [MISSING=1] [PEERS=]
+bench: build ## Time every job here and in NumPy and PyTorch, in turn [SIZE=small] [ONLY=gl,...] [MISSING=1] [NARROW=1] [PEERS=]
 	@$(if $(PEERS),$(MAKE) --no-print-directory $(PEERS)/installed || echo "no rivals installed: see above" >&2)
 	$(BENCH) --peers "$(PEERS)"
 

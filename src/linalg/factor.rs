@@ -8,7 +8,7 @@ use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis, concatenate, s};
 use rand::Rng;
 use rayon::prelude::*;
 
-use super::{accumulate_wide, product};
+use super::{accumulate_wide, product, symmetric};
 use crate::random::{Purpose, row_rng, standard_normals};
 
 fn to_faer(a: ArrayView2<f64>) -> Mat<f64> {
@@ -21,7 +21,7 @@ fn finite(a: ArrayView2<f64>) -> Result<Mat<f64>> {
     Ok(to_faer(a))
 }
 
-const TOO_LARGE: &str =
+pub(super) const TOO_LARGE: &str =
     "numbers too large to factorize (their squares are beyond f64); give them in another unit";
 
 fn from_faer(a: MatRef<f64>) -> Array2<f64> {
@@ -70,6 +70,9 @@ pub fn inverse_cholesky(a: ArrayView2<f64>) -> Option<Array2<f64>> {
     Some(from_faer(inverse.as_ref()))
 }
 
+/// Rows and columns from which a symmetric matrix is worth the work of all threads.
+const WIDE: usize = 1024;
+
 /// Eigenvalues of a symmetric matrix, largest first, and its eigenvectors as
 /// columns in that order. The sign of each vector is fixed by making its
 /// entry of largest magnitude positive.
@@ -77,9 +80,19 @@ pub fn inverse_cholesky(a: ArrayView2<f64>) -> Option<Array2<f64>> {
 /// # Errors
 /// When the iteration does not converge, which takes entries that are not finite or whose squares are not.
 pub fn symmetric_eigen(a: ArrayView2<f64>) -> Result<(Array1<f64>, Array2<f64>)> {
+    let n = a.nrows();
+    if n >= WIDE {
+        ensure!(a.iter().all(|x| x.is_finite()), TOO_LARGE);
+        let (values, mut rows) = symmetric::eigen(a)?;
+        fix_signs(rows.view_mut().reversed_axes());
+        let mut vectors = Array2::zeros((n, n));
+        let parts = vectors.axis_chunks_iter_mut(Axis(0), SOLVED).into_par_iter();
+        let parts = parts.zip(rows.axis_chunks_iter(Axis(1), SOLVED));
+        parts.for_each(|(mut part, rows)| part.assign(&rows.slice(s![..;-1, ..]).t()));
+        return Ok((values.slice(s![..;-1]).to_owned(), vectors));
+    }
     let evd = finite(a)?.self_adjoint_eigen(Side::Lower).map_err(|_| anyhow!(TOO_LARGE))?;
     let (values, vectors) = (evd.S().column_vector(), evd.U());
-    let n = a.nrows();
     let values = Array1::from_shape_fn(n, |i| values[n - 1 - i]);
     let mut vectors = Array2::from_shape_fn((n, n), |(i, j)| vectors[(i, n - 1 - j)]);
     fix_signs(vectors.view_mut());

@@ -5,9 +5,11 @@
 //! fused multiply-adds along the inner dimension, whatever the number of rows
 //! or columns around it, so a row's result is the same bits alone, in a block
 //! and in a shard. Factorizations are `f64`, by `faer`, one thread each,
-//! because their last bits depend on the thread count.
+//! because their last bits depend on the thread count; eigenvectors of large symmetric matrices
+//! take all threads, in parts that the size alone makes.
 
 mod factor;
+mod symmetric;
 
 pub use factor::{
     complete_basis, divide_by_symmetric, fix_signs, inverse_cholesky, largest_eigenvalue,

@@ -4,7 +4,7 @@
 use molrg::linalg::*;
 use molrg::random::{Purpose, normal_rows, row_rng};
 use molrg::scalar::Scalar;
-use ndarray::{Array2, ArrayView2, Axis, concatenate, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, concatenate, s};
 use proptest::prelude::*;
 
 fn normal<T: Scalar>(seed: u64, rows: usize, columns: usize) -> Array2<T> {
@@ -282,6 +282,44 @@ fn skew(q: ArrayView2<f64>) -> f64 {
 /// amount to at these sizes.
 fn backward(n: usize) -> f64 {
     1e-15 * (n as f64).max(20.0)
+}
+
+/// Large ones are reduced on all threads: as exact, the same bits on any number of them, and only from what is on and
+/// below the diagonal. Eigenvalues that are equal three at a time, and half of them zero; in a unit beyond which squares are
+/// too large.
+#[test]
+fn eigenvectors_of_large_symmetric_matrices() {
+    let n = 1061;
+    let known = Array1::from_shape_fn(n, |i| if i < n / 2 { 1e200 / (1 + i / 3) as f64 } else { 0.0 });
+    let mut a = Array2::from_diag(&known);
+    for u in normal::<f64>(8, 3, n).outer_iter() {
+        // H A H for the reflection H = I − u uᵀ, ‖u‖² = 2: A − u wᵀ − w uᵀ.
+        let u = &u * (2.0 / u.dot(&u)).sqrt();
+        let image = a.dot(&u);
+        let w = &image - &(&u * (0.5 * u.dot(&image)));
+        a.indexed_iter_mut().for_each(|((i, j), a)| *a -= u[i] * w[j] + w[i] * u[j]);
+    }
+    let mut lower = a.clone();
+    lower.indexed_iter_mut().filter(|((i, j), _)| j > i).for_each(|(_, v)| *v = 7.0);
+    let eigen = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| symmetric_eigen(lower.view())).unwrap()
+    };
+    let (values, vectors) = eigen(1);
+    for threads in [2, 5] {
+        let (others, turned) = eigen(threads);
+        assert!(values == others && bits(vectors.view()) == bits(turned.view()), "{threads} threads");
+    }
+    let unit = known[0];
+    assert!((&values - &known).iter().all(|v| v.abs() <= backward(n) * unit));
+    let residual = a.dot(&vectors) - &vectors * &values;
+    assert!(largest(&residual) <= backward(n) * unit, "{:e}", largest(&residual) / unit);
+    assert!(skew(vectors.view()) <= backward(n), "{:e}", skew(vectors.view()));
+    // Signs as of small ones.
+    let most = |v: ArrayView1<f64>| v.iter().fold(0.0f64, |m, &x| if x.abs() > m.abs() { x } else { m });
+    assert!(vectors.columns().into_iter().all(|v| most(v) > 0.0));
+    a[[3, 2]] = f64::NAN;
+    assert!(symmetric_eigen(a.view()).is_err());
 }
 
 #[test]
