@@ -43,10 +43,12 @@ impl Layout {
     /// Which of the two turns images of one shape into those of another.
     fn turning(from: &[usize], to: &[usize]) -> Option<&'static str> {
         let turns = |a: &[usize], b: &[usize]| matches!((a, b), (&[c, h, w], b) if b == [h, w, c]);
-        match () {
-            _ if turns(from, to) => Some(Layout::LAST),
-            _ if turns(to, from) => Some(Layout::FIRST),
-            _ => None,
+        if turns(from, to) {
+            Some(Layout::LAST)
+        } else if turns(to, from) {
+            Some(Layout::FIRST)
+        } else {
+            None
         }
     }
 }
