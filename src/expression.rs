@@ -48,8 +48,9 @@ enum Step {
     Number(f64),
     /// Index into the names.
     Name(usize),
-    Unary(Unary),
-    Binary(Binary),
+    /// With the name of its function or its sign.
+    Unary(&'static str, Unary),
+    Binary(&'static str, Binary),
 }
 
 impl Expression {
@@ -89,12 +90,12 @@ impl Expression {
                 let values = match *step {
                     Step::Number(x) => vec![x; out.len()],
                     Step::Name(i) => names[i][from..from + out.len()].to_vec(),
-                    Step::Unary(f) => {
+                    Step::Unary(_, f) => {
                         let mut a = pop(&mut stack);
                         a.iter_mut().for_each(|a| *a = f(*a));
                         a
                     }
-                    Step::Binary(f) => {
+                    Step::Binary(_, f) => {
                         let b = pop(&mut stack);
                         let mut a = pop(&mut stack);
                         a.iter_mut().zip(b).for_each(|(a, b)| *a = f(*a, b));
@@ -105,6 +106,32 @@ impl Expression {
             }
             out.copy_from_slice(&pop(&mut stack));
         }
+    }
+
+    /// The first step from finite numbers to one that is not, as "1.5 / 0 is inf".
+    pub fn fault(&self, names: &[f64]) -> Option<String> {
+        let mut stack: Vec<f64> = Vec::new();
+        for step in &self.steps {
+            // Reading has left no step without its operands.
+            let mut pop = || stack.pop().unwrap_or(f64::NAN);
+            let (value, finite, shown) = match *step {
+                Step::Number(x) => (x, false, String::new()),
+                Step::Name(i) => (names[i], false, String::new()),
+                Step::Unary(name, f) => {
+                    let a = pop();
+                    (f(a), a.is_finite(), format!("{name}({a})"))
+                }
+                Step::Binary(sign, f) => {
+                    let (b, a) = (pop(), pop());
+                    (f(a, b), a.is_finite() && b.is_finite(), format!("{a} {sign} {b}"))
+                }
+            };
+            if finite && !value.is_finite() {
+                return Some(format!("{shown} is {value}"));
+            }
+            stack.push(value);
+        }
+        None
     }
 }
 
@@ -155,30 +182,30 @@ impl<'a> Parser<'a> {
     fn sum(&mut self) -> Result<()> {
         self.product()?;
         loop {
-            let f: Binary = if self.accept('+') {
-                |a, b| a + b
+            let (sign, f): (_, Binary) = if self.accept('+') {
+                ("+", |a, b| a + b)
             } else if self.accept('-') {
-                |a, b| a - b
+                ("-", |a, b| a - b)
             } else {
                 return Ok(());
             };
             self.product()?;
-            self.push(Step::Binary(f));
+            self.push(Step::Binary(sign, f));
         }
     }
 
     fn product(&mut self) -> Result<()> {
         self.signed()?;
         loop {
-            let f: Binary = if self.accept('*') {
-                |a, b| a * b
+            let (sign, f): (_, Binary) = if self.accept('*') {
+                ("*", |a, b| a * b)
             } else if self.accept('/') {
-                |a, b| a / b
+                ("/", |a, b| a / b)
             } else {
                 return Ok(());
             };
             self.signed()?;
-            self.push(Step::Binary(f));
+            self.push(Step::Binary(sign, f));
         }
     }
 
@@ -188,14 +215,14 @@ impl<'a> Parser<'a> {
         self.depth += 1;
         if self.accept('-') {
             self.signed()?;
-            self.push(Step::Unary(|x| -x));
+            self.push(Step::Unary("-", |x| -x));
         } else if self.accept('+') {
             self.signed()?;
         } else {
             self.atom()?;
             if self.accept('^') {
                 self.signed()?;
-                self.push(Step::Binary(f64::powf));
+                self.push(Step::Binary("^", f64::powf));
             }
         }
         self.depth -= 1;
@@ -239,13 +266,13 @@ impl<'a> Parser<'a> {
 
     /// The arguments of a function.
     fn call(&mut self, function: &str) -> Result<()> {
-        if let Some((_, f)) = UNARY.iter().find(|(name, _)| *name == function) {
+        if let Some((name, f)) = UNARY.iter().find(|(name, _)| *name == function) {
             self.sum()?;
             self.expect(')')?;
-            self.push(Step::Unary(*f));
+            self.push(Step::Unary(name, *f));
             return Ok(());
         }
-        let Some((_, f)) = BINARY.iter().find(|(name, _)| *name == function) else {
+        let Some((name, f)) = BINARY.iter().find(|(name, _)| *name == function) else {
             let known = UNARY.iter().map(|(name, _)| *name).chain(BINARY.iter().map(|(name, _)| *name));
             bail!("there is no function '{function}'; there are {}", known.collect::<Vec<_>>().join(", "));
         };
@@ -253,10 +280,10 @@ impl<'a> Parser<'a> {
         self.sum()?;
         self.expect(',')?;
         self.sum()?;
-        self.push(Step::Binary(*f));
+        self.push(Step::Binary(name, *f));
         while self.accept(',') {
             self.sum()?;
-            self.push(Step::Binary(*f));
+            self.push(Step::Binary(name, *f));
         }
         self.expect(')')
     }

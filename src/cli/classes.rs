@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::sync::Arc;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use ndarray::{Array2, ArrayView1};
 
 use super::ending::usage;
@@ -56,12 +56,11 @@ impl Job {
     /// As [`Job::rows`]; another number of labels, and what is none.
     pub fn labels(&self, name: &OsStr, rows: usize) -> Result<Vec<usize>> {
         let (labels, name) = self.whole_numbers(name, self.shared.rows)?;
-        let selected =
-            if self.shared.rows.is_all() { "" } else { " of all rows, of which --rows selects, too" };
         ensure!(
             labels.len() == rows,
-            "{name}: {} labels for {rows} rows; give one a row{selected}",
-            labels.len()
+            "{name}: {} labels for {rows} rows; give one a row{}",
+            labels.len(),
+            self.of_all()
         );
         Ok(labels.into_iter().map(|label| label as usize).collect())
     }
@@ -78,9 +77,15 @@ impl Job {
         let count = conditions.nrows();
         ensure!(count > 0, "{name}: no rows; give a condition a row");
         if let Some(rows) = rows {
-            ensure!(count == rows, "{name}: {count} conditions for {rows} rows; give one a row");
+            let of_all = self.of_all();
+            ensure!(count == rows, "{name}: {count} conditions for {rows} rows; give one a row{of_all}");
         }
         Ok(conditions)
+    }
+
+    /// What there is to be one of a row.
+    fn of_all(&self) -> &'static str {
+        if self.shared.rows.is_all() { "" } else { " of all rows, of which --rows selects as of these" }
     }
 
     /// A file of one whole number from 0 a row, or of the row's and that, as molrg-gen writes csv, and how messages
@@ -115,13 +120,22 @@ impl Job {
         let name = labels.name().to_string();
         let width = labels.width();
         let labels = labels.read_all::<f64>()?;
-        let first = labels.first().copied().unwrap_or(0.0);
-        let numbered =
-            || width == 2 && labels.column(0).iter().enumerate().all(|(i, &row)| row == first + i as f64);
         ensure!(
-            width == 1 || numbered(),
+            (1..=2).contains(&width),
             "{name}: has {width} numbers a row, where a label is one, or two: the number of the row and its label"
         );
+        let first = labels.first().copied().unwrap_or(0.0);
+        let due = |i: usize| first + i as f64;
+        if width == 2
+            && let Some(i) = labels.column(0).iter().enumerate().position(|(i, &row)| row != due(i))
+        {
+            let (found, due) = (labels[[i, 0]], due(i));
+            bail!(
+                "{name}: row {}: a label of row {found}, where that of row {due} is due: of two numbers the first is the row's, \
+                 from one on without gaps; put them in that order (table sort --by)",
+                rows.start + i as u64
+            );
+        }
         Ok((labels.column(width - 1).to_vec(), name))
     }
 
@@ -193,14 +207,24 @@ impl Job {
         model.ask(asked).map_err(|e| usage(anyhow!("{name}: {e:#}")))
     }
 
-    /// Refuses `--class` where none of the models can be asked for one.
+    /// Refuses `--class` where none of the models can be asked for one, and notes where some cannot: they may stand for that
+    /// class, or for all.
     ///
     /// # Errors
     /// A usage error that names it.
     pub fn class_is_for<'m>(&self, models: impl IntoIterator<Item = &'m Model>) -> Result<()> {
-        let any = models.into_iter().any(|model| model.classes().is_some());
+        let (asked, others): (Vec<_>, Vec<_>) =
+            models.into_iter().partition(|model| model.classes().is_some());
+        if self.shared.class.is_some() && !asked.is_empty() && !others.is_empty() {
+            self.note(&format!(
+                "--class is asked of {} of {} models: the others have no classes and are taken as they are, whatever they were \
+                 fitted to",
+                asked.len(),
+                asked.len() + others.len()
+            ));
+        }
         self.only(
-            any,
+            !asked.is_empty(),
             &["--class"],
             "no model here has classes: train one with dae-fit --labels, name a program that is one, or take \
              components of a mixture with mixture select",

@@ -197,29 +197,37 @@ impl Job {
         Rows::from_input(self.open(name)?, &self.read_options(RowRange::default()))
     }
 
-    /// A table, of whose rows `--rows` are the work.
+    /// A table, of whose rows `--rows` are the work; beyond its end there are none.
+    ///
+    /// # Errors
+    /// As [`Columns::read`].
+    pub fn columns(&self, name: Option<&OsStr>) -> Result<Columns> {
+        Ok(self.select(Columns::read(self.open(name)?)?))
+    }
+
+    /// The same where something is computed from the rows, or drawn of them: none are an error.
     ///
     /// # Errors
     /// As [`Columns::read`]; no rows that `--rows` selects.
-    pub fn columns(&self, name: Option<&OsStr>) -> Result<Columns> {
-        self.select(Columns::read(self.open(name)?)?)
+    pub fn some_columns(&self, name: Option<&OsStr>) -> Result<Columns> {
+        let all = Columns::read(self.open(name)?)?;
+        let (name, count) = (all.name().to_string(), all.len());
+        let some = self.select(all);
+        ensure!(!some.is_empty(), "{name}: no rows: --rows {} is none of its {count}", self.shared.rows);
+        Ok(some)
     }
 
     /// Tables [joined](Columns::join) into one, of whose rows `--rows` are the work.
     pub fn joined_columns(&self, names: &[Option<&OsStr>], fill: bool) -> Result<Columns> {
         self.wait_for_stdin(names)?;
         let tables: Result<Vec<_>> = names.iter().map(|name| Columns::read(self.open(*name)?)).collect();
-        self.select(Columns::join(tables?, fill)?)
+        Ok(self.select(Columns::join(tables?, fill)?))
     }
 
-    fn select(&self, mut columns: Columns) -> Result<Columns> {
+    fn select(&self, mut columns: Columns) -> Columns {
         let selected = self.selected(columns.len());
-        if selected.is_empty() {
-            let (rows, name) = (self.shared.rows, columns.name());
-            bail!(Usage(format!("--rows {rows}: is none of the {} rows of {name}", columns.len())));
-        }
         columns.retain(|_, row| selected.contains(&(row as u64)));
-        Ok(columns)
+        columns
     }
 
     /// How `--nan` and `--shape` have inputs read.

@@ -9,7 +9,7 @@ use anyhow::{Result, ensure};
 use super::job::Job;
 use crate::denoiser::Model;
 use crate::denoiser::model::{Extent, Unit};
-use crate::stream::{Lie, Rows, Seen, same_items};
+use crate::stream::{Lie, Rows, Seen, items_suit, models_suit};
 
 /// Rows of points that are looked at.
 const SOME: usize = 256;
@@ -119,7 +119,7 @@ impl Job {
             rows.width(),
             model.dim()
         );
-        same_items((rows.name(), rows.item_shape()), (called.as_ref(), &model.item_shape))?;
+        items_suit((rows.name(), rows.item_shape()), (called.as_ref(), &model.item_shape))?;
         Ok(self.meeting(rows, model, taken))
     }
 
@@ -186,7 +186,7 @@ impl Job {
             names[0],
             models.0.dim()
         );
-        same_items((&names[1], &models.1.item_shape), (&names[0], &models.0.item_shape))?;
+        models_suit((&names[1], &models.1.item_shape), (&names[0], &models.0.item_shape))?;
         self.warn_of_units((&names[0], &models.0), (&names[1], &models.1), Unit::is_apart);
         Ok(models)
     }

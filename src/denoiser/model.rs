@@ -556,6 +556,12 @@ impl Model {
         Some(Unit { centre, deviation, spread: deviation.hypot(uneven.sqrt()) })
     }
 
+    /// The component of a mixture that has one.
+    pub fn only_component(&self) -> Option<&Component> {
+        let Kind::Molrg(mixture) = &self.kind else { return None };
+        if let [only] = &mixture.components[..] { Some(only) } else { None }
+    }
+
     /// The mixture, or why there is none. `name` is the file's, for the message.
     pub fn into_mixture(self, name: &str) -> Result<Mixture> {
         let kind = self.kind_name();

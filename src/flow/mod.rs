@@ -16,6 +16,7 @@ use clap::ValueEnum;
 use ndarray::{Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 
+use crate::denoiser::guided::Band;
 use crate::denoiser::{Counted, Denoiser, Reduced};
 use crate::random::{Purpose, fill_normal, normal_rows, step_rng};
 use crate::scalar::Scalar;
@@ -266,6 +267,18 @@ impl Plan {
         let heard = Heard::default();
         self.run(&heard, &mut Array2::<f64>::zeros((1, 1)), 0, 0)?;
         Ok(heard.0.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether it asks for a level of the band; rk45, whose steps depend on the model, may ask for all between its ends.
+    ///
+    /// # Errors
+    /// As [`Plan::asked`].
+    pub fn meets(&self, band: &Band) -> Result<bool> {
+        let asked = self.asked()?;
+        let (least, largest) =
+            asked.iter().fold((f64::INFINITY, 0.0f64), |(low, high), s| (low.min(*s), high.max(*s)));
+        let between = self.solver == Solver::Rk45 && band.above < largest && band.up_to >= least;
+        Ok(between || asked.iter().any(|level| band.contains(*level)))
     }
 
     /// The levels at which the denoiser is asked: all but a last one of 0, of which it is the answer; for the closed

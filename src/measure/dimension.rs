@@ -28,16 +28,34 @@ pub struct Estimate {
     pub coarser: Option<f64>,
     /// Rows with another at distance 0, which are left out.
     pub at_others: usize,
-    /// Of [`nearest`]: how uneven the dimension is.
+    /// How uneven the dimension is.
     pub uneven: Option<Uneven>,
 }
 
 /// How much more 1/m varies from row to row than in one dimension, where k − 1 logarithms of ratios are as many
-/// exponential numbers: var(1/m)/(mean 1/m)² − 1/(k − 1). One dimension has 0, halves of 2 and of 10 have .44.
+/// exponential numbers: var(1/m)/(mean 1/m)² − 1/(k − 1). One dimension has 0, halves of 2 and of 10 have .44, and by the
+/// two nearest, k = 2, .89.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Uneven {
     pub excess: f64,
     pub std_error: f64,
+}
+
+impl Uneven {
+    /// Of what each row says, 1/m by `k` neighbours. By two that is one exponential number, of which few are so large that
+    /// they make all of the measured error: it is that of one dimension instead, √(4/N).
+    fn of(said: &[f64], k: usize) -> Option<Uneven> {
+        let mut all = Mean::default();
+        said.iter().for_each(|v| all.add(*v));
+        // Of squares of deviations in units of the mean, whose neighbours go together as those of what rows say.
+        let mut moves = Mean::default();
+        said.iter().for_each(|v| moves.add((v / all.mean - 1.0).powi(2)));
+        let error = if k == 2 { moves.error().map(|_| (4.0 / moves.n as f64).sqrt()) } else { moves.error() };
+        error.map(|error| Uneven {
+            excess: all.variance() / all.mean.powi(2) - 1.0 / (k - 1) as f64,
+            std_error: error * (1.0 + SHARED).sqrt(),
+        })
+    }
 }
 
 /// The nearest others of all rows that lie on no other: `see` has the logarithms of their distances, nearest first. How
@@ -105,19 +123,12 @@ pub fn nearest<T: Scalar>(x: &Searched<T>, k: usize) -> Result<Estimate> {
     let variance = near.variance();
     let squares = said.iter().map(|v| v * v).sum::<f64>() / near.n as f64;
     let of_mean = (variance + SHARED * squares / k as f64) / near.n as f64;
-    // Of squares of deviations in units of the mean, whose neighbours go together as those of what rows say.
-    let mut moves = Mean::default();
-    said.iter().for_each(|v| moves.add((v * dimension - 1.0).powi(2)));
-    let uneven = moves.error().map(|error| Uneven {
-        excess: variance * dimension * dimension - 1.0 / (k - 1) as f64,
-        std_error: error * (1.0 + SHARED).sqrt(),
-    });
     Ok(Estimate {
         dimension,
         std_error: (near.n > 1).then(|| dimension * dimension * of_mean.sqrt()),
         coarser: farther.then_some(1.0 / far.mean),
         at_others,
-        uneven,
+        uneven: Uneven::of(&said, k),
     })
 }
 
@@ -136,12 +147,13 @@ pub fn two_nearest<T: Scalar>(x: &Searched<T>) -> Result<Estimate> {
     let of = |x: &Searched<T>| {
         let mut ratios = Vec::new();
         let at_others = each(x, 2, |logs| ratios.push(logs[1] - logs[0]));
-        finite(slope(&mut ratios), at_others, x.rows().nrows()).map(|m| (m, at_others))
+        let dimension = finite(slope(&mut ratios), at_others, x.rows().nrows());
+        dimension.map(|dimension| (dimension, at_others, ratios))
     };
-    let (dimension, at_others) = of(x)?;
+    let (dimension, at_others, ratios) = of(x)?;
     let parts = in_parts(x, 2, |part| Ok(of(part)?.0))?;
     let (std_error, coarser) = (parts.map(|parts| parts.std_error), parts.map(|parts| parts.mean));
-    Ok(Estimate { dimension, std_error, coarser, at_others, uneven: None })
+    Ok(Estimate { dimension, std_error, coarser, at_others, uneven: Uneven::of(&ratios, 2) })
 }
 
 /// Of logarithms of ratios.

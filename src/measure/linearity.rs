@@ -49,11 +49,17 @@ impl<T: Scalar> Pairs<'_, T> {
         (&rows.row(0) + &rows.row(1)) * T::of(FRAC_1_SQRT_2)
     }
 
+    /// The points of pair `number`.
+    fn points_of(&self, number: u64) -> [usize; 2] {
+        let points = subset(&mut row_rng(self.seed, Purpose::Pairs, number), self.points.nrows(), 2);
+        [points[0], points[1]]
+    }
+
     /// D(αx₁ + βx₂) against αD(x₁) + βD(x₂), about the centre, for pairs of these numbers.
     ///
     /// # Errors
     /// The denoiser's.
-    pub fn gaps(&self, numbers: std::ops::Range<u64>, sigma: f64) -> Result<Vec<Gap>> {
+    pub fn gaps(&self, numbers: std::ops::Range<u64>, sigma: f64) -> Result<Vec<PairGap>> {
         let count = (numbers.end - numbers.start) as usize;
         let mut x = Array2::zeros((3 * count, self.points.ncols()));
         for (i, number) in numbers.clone().enumerate() {
@@ -66,11 +72,83 @@ impl<T: Scalar> Pairs<'_, T> {
         if let Some(centre) = self.centre {
             d -= &centre;
         }
-        let gap = |i| {
+        let gap = |(i, number): (usize, u64)| {
             let three = d.slice(s![3 * i..3 * i + 3, ..]);
-            Gap::of(three.row(2), self.sum(three).view())
+            let sum = self.sum(three);
+            PairGap {
+                gap: Gap::of(three.row(2), sum.view()),
+                difference: three.row(2).iter().zip(&sum).map(|(d, s)| d.wide() - s.wide()).collect(),
+                points: self.points_of(number),
+            }
         };
-        Ok((0..count).map(gap).collect())
+        Ok(numbers.enumerate().map(gap).collect())
+    }
+}
+
+/// How far D is from linear over one pair.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PairGap {
+    pub gap: Gap,
+    /// D(αx₁ + βx₂) − αD(x₁) − βD(x₂).
+    pub difference: Array1<f64>,
+    /// Which points they are.
+    pub points: [usize; 2],
+}
+
+/// A mean over pairs of points, with its error over draws of points and pairs: pairs that have a point in common are alike,
+/// Var = (1/P²) Σ e_p e_q over pairs p, q that share a point or are the same, e = v − v̄ (Fafchamps and Gubert,
+/// J. Dev. Econ. 83 (2007) 326), and no less than that of P pairs that are not.
+#[derive(Clone, Debug, Default)]
+pub struct PairMean {
+    pub of_pairs: Mean,
+    /// Of each point, how many pairs it is in and the sum of their values.
+    points: Vec<(f64, f64)>,
+}
+
+impl PairMean {
+    pub fn add(&mut self, points: [usize; 2], value: f64) {
+        self.of_pairs.add(value);
+        for point in points {
+            if self.points.len() <= point {
+                self.points.resize(point + 1, (0.0, 0.0));
+            }
+            let (count, sum) = &mut self.points[point];
+            (*count, *sum) = (*count + 1.0, *sum + value);
+        }
+    }
+
+    /// Of one pair there is none.
+    pub fn error(&self) -> Option<f64> {
+        let (alone, n) = (self.of_pairs.error()?, self.of_pairs.n as f64);
+        let of_points = self.points.iter().map(|(count, sum)| (sum - count * self.of_pairs.mean).powi(2));
+        let squares = self.of_pairs.variance() * (n - 1.0);
+        Some(alone.max((of_points.sum::<f64>() - squares).max(0.0).sqrt() / n))
+    }
+}
+
+/// What the differences of all pairs have in common: of D(x) = Wx + b each is (1 − √2) b.
+#[derive(Clone, Debug, Default)]
+pub struct Common {
+    sum: Array1<f64>,
+    squares: f64,
+    pairs: f64,
+}
+
+impl Common {
+    pub fn add(&mut self, difference: &Array1<f64>) {
+        if self.pairs == 0.0 {
+            self.sum = Array1::zeros(difference.len());
+        }
+        self.sum += difference;
+        self.squares += difference.dot(difference);
+        self.pairs += 1.0;
+    }
+
+    /// ‖δ̄‖² as a share of the mean of ‖δ‖², without what chance makes of it; none of one pair, and where nothing differs.
+    pub fn share(&self) -> Option<f64> {
+        let (n, square) = (self.pairs, self.squares / self.pairs);
+        let mean = self.sum.dot(&self.sum) / (n * n);
+        (n > 1.0 && square > 0.0).then(|| (mean - (square - mean) / (n - 1.0)) / square)
     }
 }
 

@@ -123,7 +123,7 @@ impl fmt::Display for Scale {
 }
 
 /// To three digits.
-fn short(x: f64) -> f64 {
+pub fn short(x: f64) -> f64 {
     format!("{x:.2e}").parse().unwrap_or(x)
 }
 

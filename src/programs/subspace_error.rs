@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::cli::{Job, Program};
 use crate::measure::subspace_error::{largest, matched};
-use crate::stream::same_items;
+use crate::stream::models_suit;
 
 /// Measure how far fitted subspaces are from the true ones.
 ///
@@ -33,7 +33,7 @@ impl Program for Arguments {
         let names = [self.fitted.to_string_lossy(), self.truth.to_string_lossy()];
         let mut table = job.table(&["component", "matched", "error", "max_angle_deg", "n_components"])?;
         let (fitted, truth) = (job.model_file(Some(&self.fitted))?, job.model_file(Some(&self.truth))?);
-        same_items((&names[0], &fitted.item_shape), (&names[1], &truth.item_shape))?;
+        models_suit((&names[0], &fitted.item_shape), (&names[1], &truth.item_shape))?;
         let (fitted, truth) = (fitted.into_mixture(&names[0])?, truth.into_mixture(&names[1])?);
         let matches = matched(&fitted, &truth)?;
         let n = matches.len();

@@ -35,6 +35,22 @@ impl Layout {
             _ => Ok(None),
         }
     }
+
+    /// Axes of a batch of images that bring its channels to the end, and to the front, for npy transpose.
+    const LAST: &str = "0,2,3,1";
+    const FIRST: &str = "0,3,1,2";
+
+    /// Which of the two turns images of one shape into those of another.
+    fn turning(from: &[usize], to: &[usize]) -> Option<&'static str> {
+        let turns = |a: &[usize], b: &[usize]| matches!((a, b), (&[c, h, w], b) if b == [h, w, c]);
+        if turns(from, to) {
+            Some(Layout::LAST)
+        } else if turns(to, from) {
+            Some(Layout::FIRST)
+        } else {
+            None
+        }
+    }
 }
 
 /// What items are taken to be, for people: `28×28, 3 channels`.
@@ -48,33 +64,57 @@ pub fn image_text(shape: &[usize]) -> String {
 }
 
 /// Refuses items of equal size whose numbers lie in another order: `(3,8,8)` against `(8,8,3)`. Each is given with
-/// the name of what holds it. Flat rows go with items of any shape, and axes of length 1 count for nothing.
+/// the name of what holds it, two arrays, of which either can be turned. Flat rows go with items of any shape, and axes of
+/// length 1 count for nothing.
 ///
 /// # Errors
 /// Shapes that differ, both of more than one axis.
 pub fn same_items(first: (&str, &[usize]), other: (&str, &[usize])) -> Result<()> {
-    let axes = |shape: &[usize]| shape.iter().copied().filter(|&n| n > 1).collect::<Vec<_>>();
-    let (a, b) = (axes(first.1), axes(other.1));
-    if a == b || a.len() < 2 || b.len() < 2 {
+    let channels_first = |(_, shape): &(&str, &[usize]), last: &(&str, &[usize])| {
+        Layout::turning(shape, last.1) == Some(Layout::LAST)
+    };
+    refuse(first, other, || {
+        let array = [(first, other), (other, first)].into_iter().find(|(a, b)| channels_first(a, b))?.0.0;
+        Some(format!("{array} has its channels first; turn it with npy transpose --axes {}", Layout::LAST))
+    })
+}
+
+/// The same of an array, and of what cannot be turned: a model, an operator.
+///
+/// # Errors
+/// As [`same_items`].
+pub fn items_suit(array: (&str, &[usize]), what: (&str, &[usize])) -> Result<()> {
+    let turn = |axes| format!("turn {} with npy transpose --axes {axes}", array.0);
+    refuse(array, what, || Layout::turning(array.1, what.1).map(turn))
+}
+
+/// The same of two models.
+///
+/// # Errors
+/// As [`same_items`].
+pub fn models_suit(first: (&str, &[usize]), other: (&str, &[usize])) -> Result<()> {
+    refuse(first, other, || Some("models cannot be turned; fit both to data in one layout".to_string()))
+}
+
+fn refuse(a: (&str, &[usize]), b: (&str, &[usize]), way_out: impl Fn() -> Option<String>) -> Result<()> {
+    let [axes_a, axes_b] = [a.1, b.1].map(long_axes);
+    if axes_a == axes_b || axes_a.len() < 2 || axes_b.len() < 2 {
         return Ok(());
     }
     let short = |shape: &[usize]| shape_text(shape).replace(' ', "");
-    let channels_first = |a: &[usize], b: &[usize]| matches!((a, b), (&[c, h, w], b) if b == [h, w, c]);
-    let turn = |name| format!("{name} has its channels first; turn it with npy transpose --axes 0,2,3,1");
-    let way_out = if channels_first(&a, &b) {
-        turn(first.0)
-    } else if channels_first(&b, &a) {
-        turn(other.0)
-    } else {
-        "give both in one layout".to_string()
-    };
     bail!(
-        "{} and {}: items of shape {} against {}: {way_out}",
-        first.0,
-        other.0,
-        short(first.1),
-        short(other.1)
+        "{} and {}: items of shape {} against {}: {}",
+        a.0,
+        b.0,
+        short(a.1),
+        short(b.1),
+        way_out().unwrap_or_else(|| "give both in one layout".to_string())
     )
+}
+
+/// Axes that count.
+fn long_axes(shape: &[usize]) -> Vec<usize> {
+    shape.iter().copied().filter(|&n| n > 1).collect()
 }
 
 /// Another order of the axes of items: the place in a stored row of each number of a turned one.

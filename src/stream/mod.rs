@@ -37,7 +37,7 @@ pub use blocks::shape_text;
 pub use bytes::read_full;
 pub use columns::{Columns, Filter};
 pub use input::{Content, Input};
-pub use items::{Layout, image_text, same_items};
+pub use items::{Layout, image_text, items_suit, models_suit, same_items};
 pub use joined::Joined;
 pub use ledger::{Ledger, Record, digest, manifest_beside};
 pub use output::{Format, Held, Output};

@@ -203,12 +203,18 @@ impl Rows {
         let width = stored_shape.iter().product();
         let item_shape = match &options.item_shape {
             Some(shape) => {
+                let sorted = |shape: &[usize]| {
+                    let mut axes = shape.to_vec();
+                    axes.sort_unstable();
+                    axes
+                };
+                let turns = sorted(shape) == sorted(&stored_shape);
                 ensure!(
                     stored_shape.len() == 1 || *shape == stored_shape,
-                    "its items are of shape {}, which --shape does not change into {}; leave --shape out, or turn \
-                     their axes with npy transpose",
+                    "its items are of shape {}, which --shape does not change into {}; leave --shape out{}",
                     shape_text(&stored_shape),
-                    shape_text(shape)
+                    shape_text(shape),
+                    if turns { ", or turn their axes with npy transpose" } else { "" }
                 );
                 let numbers = shape.iter().try_fold(1usize, |n, &m| n.checked_mul(m));
                 ensure!(

@@ -505,7 +505,7 @@ pub fn deviation<T: Scalar>(data: ArrayView2<T>) -> f64 {
 }
 
 /// The mean of all numbers.
-fn mean_of_all<T: Scalar>(data: ArrayView2<T>) -> f64 {
+pub fn mean_of_all<T: Scalar>(data: ArrayView2<T>) -> f64 {
     let ones = Array1::ones(data.ncols());
     data.outer_iter().map(|row| dot(row, ones.view())).sum::<f64>() / data.len() as f64
 }

@@ -3,6 +3,8 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
+use molrg::cli::flags::Flag;
+
 use super::faults::fails;
 use super::place::Place;
 use super::programs::{CALLS, Call, command_of, entries};
@@ -266,6 +268,34 @@ fn wrong_calls_exit_2_and_name_the_flag() {
         ("npy stack", &["<FILE>"]),
     ] {
         fails(&place, 2, line, words);
+    }
+}
+
+/// Where rows are written, none are a result, as of the last of too many parts; where something is made of the rows together,
+/// an error of the data, not of the call, which is known only when the data are.
+#[test]
+fn rows_beyond_the_end_are_an_empty_result_or_an_error() {
+    let place = with_outputs();
+    let entries = entries();
+    // Inputs are counted by the call, and layers are not rows.
+    let of_the_call = |line: &str| line.starts_with("npy stack") || line.ends_with("--layers");
+    // Scores of all rows go with those of each.
+    let scored = |line: &str| line.starts_with("rp-score") || line.contains(" --truth paths.npy");
+    // Rows are written, or looked at, though parts do not join.
+    let written = |line: &str| {
+        let command = command_of(line);
+        ["npy check", "npy info", "table sort"].contains(&command.as_str())
+            || line.contains("--sigma 2,0.5,0.1 --quantity")
+    };
+    for call in CALLS {
+        let line = call.line();
+        let entry = entries[&command_of(&line)];
+        if !entry.flags().contains(&Flag::Rows) || line.contains("--rows") || of_the_call(&line) {
+            continue;
+        }
+        let done = place.run(&format!("{line} --rows 1000000.. -o beyond"));
+        let rows = (call.rows.is_some() && !scored(&line)) || written(&line);
+        assert_eq!(done.code, Some(if rows { 0 } else { 1 }), "{line}: {}", done.err);
     }
 }
 

@@ -86,6 +86,9 @@ fn levels_weights_units_and_conditions_that_mean_nothing_are_told() {
         "npy let 1000*x --in x=states.npy -o far-states.npy",
         "npy let 80*x --in x=noise.npy -o started.npy",
         "dae-fit train.npy --kind mlp -q --width 8 --steps 12 --loss uniform --sigma-range 0.1,1 -o few-levels.st",
+        "npy let x+9 --in x=train.npy -o moved.npy",
+        "npy let x-1 --in x=train.npy -o near-0.npy",
+        "dae-fit moved.npy --kind gaussian -o moved.st",
     ] {
         place.out(line);
     }
@@ -110,6 +113,15 @@ fn levels_weights_units_and_conditions_that_mean_nothing_are_told() {
         ("pfd few-levels.st truth.st -n 300 --steps 4", "are above 1"),
         ("dae-apply moves.st states.npy --sigma 0.5 --condition far-states.npy", "standard deviations"),
         ("dae-apply moves.st states.npy --sigma 0.5 --condition states.npy", ""),
+        ("pfd classes.st truth.st -n 300 --steps 4 --class 1", "--class is asked of 1 of 2 models"),
+        ("dae-compare truth.st classes.st near.npy --sigma 1 --class 1", "--class is asked of 1 of 2 models"),
+        ("dae-compare classes.st classes.st near.npy --sigma 1 --class 1", ""),
+        ("dae-fit moved.npy --kind mlp -q --width 8 --steps 12", "times their standard deviation"),
+        ("dae-fit moved.npy --kind vae -q --rank 2 --width 8 --steps 12", "npy let 'x - "),
+        ("dae-fit near-0.npy --kind mlp -q --width 8 --steps 200", ""),
+        ("linearity moved.st moved.npy --sigma 1,0.001 --pairs 40", "at sigma 1 100 %"),
+        ("linearity moved.st moved.npy --sigma 1 --pairs 40 --center", ""),
+        ("linearity student.st test.npy --sigma 1 --pairs 40", ""),
     ] {
         let line = format!("{line} -o made");
         let done = place.run(&line);

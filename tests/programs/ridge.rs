@@ -70,8 +70,10 @@ fn dimensions_of_samples_and_of_their_model() {
     place.out("molrg-gen -d 20 -r 10 -n 500 --seed 3 -o ten.npy");
     place.out("npy cat two.npy ten.npy -o both.npy");
     for (x, uneven) in [("both", true), ("two", false), ("ten", false), ("x", false)] {
-        let said = place.run(&format!("intrinsic-dimension {x}.npy --method nearest")).err;
-        assert_eq!(said.contains("rows are of several dimensions"), uneven, "{x}: {said}");
+        for method in ["nearest", "two-nearest"] {
+            let said = place.run(&format!("intrinsic-dimension {x}.npy --method {method}")).err;
+            assert_eq!(said.contains("rows are of several dimensions"), uneven, "{x}, {method}: {said}");
+        }
     }
     let few = place.run("intrinsic-dimension x.npy --rows ..20 --method two-nearest");
     assert!(few.err.contains("20 rows are too few to be taken in parts"), "{}", few.err);

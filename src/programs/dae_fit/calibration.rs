@@ -13,7 +13,7 @@ use crate::flow::{Plan, Solver};
 use crate::measure::locality::Along;
 use crate::network::architecture::image;
 use crate::scalar::Scalar;
-use crate::stream::{Table, same_items};
+use crate::stream::{Table, models_suit};
 
 pub const REPORT: &[&str] = &["sigma", "patch", "cosine", "chosen"];
 
@@ -57,7 +57,7 @@ impl CalibrationArgs {
             x.ncols()
         );
         levels.sort_by(|a, b| b.total_cmp(a));
-        same_items(("the images", item_shape), (&name.to_string_lossy(), &model.item_shape))?;
+        models_suit(("the images", item_shape), (&name.to_string_lossy(), &model.item_shape))?;
         job.warn_of_flow(&model, &levels);
         if let Some(seen) = job.meet("the images".into(), &model, Taken::Data) {
             seen.see(x.view());

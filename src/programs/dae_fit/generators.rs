@@ -16,6 +16,9 @@ const MADE_MOST: f64 = 4.0;
 /// A share of the data's mean square that a VAE does not reconstruct from which on it is told.
 const LOST: f64 = 0.9;
 
+/// Networks that make rows of latents, which begin about 0, do not come to data whose mean is so many times their deviation.
+const FAR: f64 = 5.0;
+
 /// A variational autoencoder or a generative adversarial network; says how it goes.
 pub fn train_generator<T: Scalar>(
     job: &Job,
@@ -23,6 +26,7 @@ pub fn train_generator<T: Scalar>(
     game: Game,
     settings: &Settings,
 ) -> Result<Generative> {
+    job.warn_of_mean(x.view(), FAR);
     let (mut progress, mut lines) = (job.progress(Some(settings.steps), "steps"), job.lines(0));
     let seen = |step, values: [f64; 2]| {
         let said = match game {

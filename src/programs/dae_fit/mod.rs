@@ -89,11 +89,11 @@ pub struct Arguments {
     #[command(flatten)]
     training: TrainingArgs,
     /// The class of every row, a whole number from 0 each (npy or csv): for mlp, unet, resnet and uvit, which learn the denoiser
-    /// of every class, and for --solver blocks
+    /// of every class, and for --solver blocks. --rows selects of labels, too: give those of all rows
     #[arg(long, value_name = "FILE")]
     labels: Option<OsString>,
     /// What goes with every row, a row of numbers each: for mlp, unet, resnet and uvit, which learn the denoiser of every
-    /// condition; of --loss interpolant and regression the states that the rows follow
+    /// condition; of --loss interpolant and regression the states that the rows follow. --rows selects of these, too
     #[arg(long, value_name = "FILE")]
     condition: Option<OsString>,
     /// How images lie, for local, unet, resnet and uvit (default: channels last; what looks like channels first is refused)

@@ -29,7 +29,7 @@ pub struct Table {
 impl TableArgs {
     /// The rows that --rows and --filter leave.
     pub fn read(&self, job: &Job) -> Result<Table> {
-        let mut columns = job.columns(self.input.as_deref())?;
+        let mut columns = job.some_columns(self.input.as_deref())?;
         columns.filter(&self.filter)?;
         Ok(Table { columns, nan: job.shared.nan })
     }

@@ -18,7 +18,7 @@ use crate::with_dtype;
 /// second and the first distance, fitted to the smaller nine tenths. components is the participation ratio
 /// (Σ λ)²/Σ λ² of the covariance's eigenvalues: of the flat subspace that samples spread in, not of a curved manifold
 /// in it. For the first two a row that is there several times is taken once, and a warning counts the others. Where N rows
-/// are too few for the dimension found, twice as many neighbours say something else, or rows say more different things to nearest than in one
+/// are too few for the dimension found, twice as many neighbours say something else, or rows say more different things to either than in one
 /// dimension, as where manifolds of 2 and of 10 are together, a warning has the numbers.
 ///
 /// With --model, about SAMPLES without noise, which pf-sample may draw from it, at each noise level: jacobian is the

@@ -161,7 +161,12 @@ impl Arguments {
             Some(p) => job.shared.rows.start..job.shared.rows.start + p.nrows() as u64,
             None => job.selected(self.samples),
         };
-        ensure!(rows.start < rows.end, "{name}: no rows to measure at; give --samples or --points with rows");
+        // A table of points may be a part without any.
+        let may_be_empty = self.per_sample && spectrum.is_none() && basis.is_none();
+        ensure!(
+            may_be_empty || rows.start < rows.end,
+            "{name}: no rows to measure at; give --samples or --points with rows"
+        );
         let n = (rows.end - rows.start) as usize;
         let vectors = self.top.unwrap_or(DEFAULT_BASIS).min(d);
         let kept = self.top.unwrap_or(if randomized { DEFAULT_TOP } else { d }).min(d);

@@ -15,10 +15,11 @@ use crate::with_dtype;
 /// Measure how linear a denoiser is over noise levels.
 ///
 /// Over pairs of different POINTS, drawn by the seed, each with noise σ·ε: D((x₁ + x₂)/√2) against (D(x₁) + D(x₂))/√2.
-/// cosine is the mean of the absolute cosines of the two, std_error its error, and nmse the mean of the length of their
-/// difference over that of D((x₁ + x₂)/√2). With --center the same of D(μ + ·) − μ, μ the mean of POINTS: a mean image
-/// that all answers share hides how they differ. One Gaussian without mean has 1, and with --center one of any mean; what
-/// memorized dips where noise is as large as the distance of its rows.
+/// cosine is the mean of the absolute cosines of the two, and nmse the mean of the length of their difference over that
+/// of D((x₁ + x₂)/√2). std_error is that of cosine over draws of POINTS and pairs, of which those that share a point are
+/// alike. With --center the same of D(μ + ·) − μ, μ the mean of POINTS: a mean image that all answers share hides how they
+/// differ, and where it makes most of nmse a warning says so. One Gaussian without mean has 1, and with --center one of
+/// any mean; what memorized dips where noise is as large as the distance of its rows.
 ///
 /// With --local, at each of POINTS + σ·ε: D(x + λv) against its expansion D(x) + λJv, v a random direction of length 1,
 /// or as --directions has it. norm_ratio and cosine are the means of the ratio of their lengths and of their cosine,

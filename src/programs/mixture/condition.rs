@@ -9,7 +9,7 @@ use ndarray::s;
 use crate::cli::{Job, OperatorArgs, Program, usage};
 use crate::denoiser::Model;
 use crate::inverse::Posterior;
-use crate::stream::same_items;
+use crate::stream::items_suit;
 
 /// Write what is known of an item from one measurement of it: the law of x given y = A x + s·ε, which is a mixture again.
 ///
@@ -49,7 +49,7 @@ impl Program for Arguments {
         let operator = self.measured.open(job, "the model", &shape)?;
         let mut rows = job.all_rows(Some(&self.measurement))?;
         self.measured.fits(&operator, &rows)?;
-        same_items((rows.name(), rows.item_shape()), ("what the operator makes", operator.shape()))?;
+        items_suit((rows.name(), rows.item_shape()), ("what the operator makes", operator.shape()))?;
         let (name, measurements) = (rows.name().to_string(), rows.read_all::<f64>()?);
         let n = measurements.nrows();
         ensure!(n > 0, "{name}: no rows");

@@ -10,7 +10,7 @@ use crate::denoiser::Model;
 use crate::denoiser::model::Unit;
 use crate::mixture::Mixture;
 use crate::scalar::Dtype;
-use crate::stream::same_items;
+use crate::stream::models_suit;
 
 /// Make one mixture of several: Σ w_i p_i.
 ///
@@ -50,7 +50,7 @@ impl Program for Arguments {
                 .get_or_insert_with(|| (name.clone(), Model::molrg(mixture.clone(), shape.clone(), dtype)));
             let (d, due) = (mixture.dim(), known.dim());
             ensure!(d == due, "{name}: is of dimension {d}, but {of} of {due}; join models of the same data");
-            same_items((&name, &shape), (of, &known.item_shape))?;
+            models_suit((&name, &shape), (of, &known.item_shape))?;
             job.warn_of_units((of, known), (&name, &model), Unit::is_scaled);
             if shape.len() > known.item_shape.len() {
                 known.item_shape = shape;

@@ -10,7 +10,7 @@ use ndarray::Array2;
 use crate::cli::{Block, Job, Program, Source, usage};
 use crate::expression::{Expression, is_name};
 use crate::scalar::Scalar;
-use crate::stream::{Paired, block_rows};
+use crate::stream::{NanPolicy, Paired, block_rows};
 use crate::with_dtype;
 
 /// Compute an array from others, element by element, as in 'x + 3*v'.
@@ -81,10 +81,22 @@ fn split(input: &OsStr) -> Option<(String, &OsStr)> {
 fn compute<T: Scalar>(job: &Job, expression: &Expression, inputs: Paired) -> Result<()> {
     let width = inputs.width();
     let mut out = job.array::<T>(inputs.len(), inputs.item_shape())?;
-    let values = |Block { inputs, .. }: Block<f64>| {
+    let values = |Block { rows, inputs }: Block<f64>| {
         let mut values = Array2::zeros((inputs.first().map_or(0, Array2::nrows), width));
         let inputs: Vec<&[f64]> = inputs.iter().filter_map(|x| x.as_slice()).collect();
         expression.values(&inputs, values.as_slice_mut().unwrap_or_default());
+        if job.shared.nan != NanPolicy::Pass
+            && let Some(at) = values.iter().position(|x| !x.is_finite())
+        {
+            let fault = expression.fault(&inputs.iter().map(|x| x[at]).collect::<Vec<_>>());
+            bail!(
+                "row {}{}, column {}: {}, which is not finite; take it as it is with --nan pass, or compute something else",
+                rows.start + (at / width) as u64,
+                if job.shared.nan == NanPolicy::Drop { " of those left" } else { "" },
+                at % width,
+                fault.unwrap_or_else(|| "the result is none".to_string())
+            );
+        }
         Ok(values.mapv(T::of))
     };
     job.each_block(Source::InStep(inputs), block_rows(width), "rows", values, |_, values| {

@@ -10,11 +10,11 @@ use crate::cli::{ClassArg, Job, usage};
 use crate::denoiser::contrast::{Gaussians, Part, PartlyGuided};
 use crate::denoiser::external::Ability;
 use crate::denoiser::guided::Band;
-use crate::denoiser::model::{Kind, Unit};
+use crate::denoiser::model::Unit;
 use crate::denoiser::{Denoiser, Guided, Model, Steered};
 use crate::flow::{Plan, Solver};
 use crate::scalar::Scalar;
-use crate::stream::same_items;
+use crate::stream::models_suit;
 
 #[derive(Args)]
 #[command(next_help_heading = "Guidance")]
@@ -102,7 +102,7 @@ impl GuidanceArgs {
             [("--guidance-interval", self.guidance_interval), ("--guide-interval", self.guide_interval)];
         for (flag, band) in bands {
             let Some(band) = band else { continue };
-            if !is_met(plan, &band)? {
+            if !plan.meets(&band)? {
                 return Err(usage(anyhow!(
                     "{flag} {},{}: the flow asks for no noise level above the first and up to the second; give others, \
                      or more --steps",
@@ -123,7 +123,7 @@ impl GuidanceArgs {
                 other.dim(),
                 model.dim()
             );
-            same_items((flag, &other.item_shape), ("the model that it guides", &model.item_shape[..]))?;
+            models_suit((flag, &other.item_shape), ("the model that it guides", &model.item_shape[..]))?;
             job.warn_of_units(("the model", model), (flag, &other), Unit::is_scaled);
             Ok(other)
         };
@@ -188,11 +188,8 @@ impl GuidanceArgs {
             let (conditional, unconditional) = (model.into_denoiser()?, other.into_denoiser()?);
             return Ok(Box::new(Guided { conditional, unconditional, weight, band }));
         }
-        let gaussians = match (&model.kind, &other.kind) {
-            (Kind::Molrg(c), Kind::Molrg(u)) => match (&c.components[..], &u.components[..]) {
-                ([c], [u]) => Some(Gaussians::new(c.clone(), u.clone())?),
-                _ => None,
-            },
+        let gaussians = match (model.only_component(), other.only_component()) {
+            (Some(c), Some(u)) => Some(Gaussians::new(c.clone(), u.clone())?),
             _ => None,
         };
         if gaussians.is_none() {
@@ -204,13 +201,4 @@ impl GuidanceArgs {
         let part = self.guidance_part;
         Ok(Box::new(PartlyGuided { conditional, unconditional, gaussians, part, weight, band }))
     }
-}
-
-/// Whether a flow asks for a level of the band; rk45, whose steps depend on the model, may ask for all between its ends.
-fn is_met(plan: &Plan, band: &Band) -> Result<bool> {
-    let asked = plan.asked()?;
-    let (least, largest) =
-        asked.iter().fold((f64::INFINITY, 0.0f64), |(low, high), s| (low.min(*s), high.max(*s)));
-    let between = plan.solver == Solver::Rk45 && band.above < largest && band.up_to >= least;
-    Ok(between || asked.iter().any(|level| band.contains(*level)))
 }

@@ -2,6 +2,7 @@
 
 mod inputs;
 mod measures;
+mod pairing;
 mod warnings;
 
 use std::ffi::OsString;
@@ -18,8 +19,9 @@ use crate::scalar::{Dtype, Scalar};
 use crate::stream::Table;
 use crate::with_dtype;
 
-use inputs::{Input, Pairing, same_data};
+use inputs::{Input, same_data};
 use measures::Measures;
+use pairing::Pairing;
 
 /// Measure the probability flow distance between models or samples.
 ///

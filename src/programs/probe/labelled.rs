@@ -1,6 +1,5 @@
 //! Features with labels, and what of them is learned from and tested on.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 
 use anyhow::{Context, Result, anyhow, ensure};
@@ -8,7 +7,6 @@ use clap::Args;
 use ndarray::{Array2, Axis};
 
 use crate::cli::{Job, count, usage};
-use crate::measure::copies::Known;
 use crate::measure::nearest::check_set;
 use crate::measure::probe::{folds, unit};
 use crate::measure::scale::Scale;
@@ -54,8 +52,8 @@ impl Labelled {
 /// What to learn from, and what then to be tested on.
 pub struct Data {
     pub train: Labelled,
-    test: Option<Labelled>,
-    folds: usize,
+    pub(super) test: Option<Labelled>,
+    pub(super) folds: usize,
 }
 
 impl DataArgs {
@@ -116,60 +114,6 @@ impl Data {
     /// What is tested on.
     pub fn scored(&self) -> &Labelled {
         self.test.as_ref().unwrap_or(&self.train)
-    }
-
-    /// What cannot be learned, or not tested.
-    fn check(&self, job: &Job) -> Result<()> {
-        let mut known = BTreeMap::<usize, usize>::new();
-        self.train.classes.iter().for_each(|k| *known.entry(*k).or_default() += 1);
-        let Labelled { name, labels, x, .. } = &self.train;
-        ensure!(known.len() > 1, "{labels}: all rows are of one class; give two at least");
-        match &self.test {
-            Some(test) => {
-                let unknown: Vec<usize> =
-                    test.classes.iter().copied().filter(|k| !known.contains_key(k)).collect();
-                ensure!(
-                    unknown.len() < test.classes.len(),
-                    "{}: all rows are of classes that {labels} has no rows of, and cannot be told; give rows of the same \
-                     classes",
-                    test.labels
-                );
-                if !unknown.is_empty() {
-                    let classes = unknown.iter().collect::<BTreeSet<_>>().len();
-                    job.warn(&format!(
-                        "{} of {} rows of TEST are of {classes} classes that TRAIN has no rows of, and cannot be told; \
-                         leave them out, or give rows of all classes",
-                        unknown.len(),
-                        test.classes.len()
-                    ));
-                }
-                let copies = Known::new(x.view()).count(test.x.view());
-                if copies > 0 {
-                    job.warn(&format!(
-                        "{copies} of {} rows of {} are rows of {name} to the bit: of these what was learned is told, not how \
-                         well; give others, or leave TEST out",
-                        test.classes.len(),
-                        test.name
-                    ));
-                }
-            }
-            None => {
-                if self.folds > x.nrows() {
-                    return Err(usage(anyhow!(
-                        "--folds {}: {name} has {} rows; give at most as many",
-                        self.folds,
-                        x.nrows()
-                    )));
-                }
-                let few = known.iter().find(|(_, n)| **n < 2);
-                ensure!(
-                    few.is_none(),
-                    "{labels}: class {} has one row, which no other is left to tell of; give more, or TEST",
-                    few.map_or(0, |f| *f.0)
-                );
-            }
-        }
-        Ok(())
     }
 
     /// Calls `score` with what to learn from, what to be tested on, and the numbers of the latter's rows.

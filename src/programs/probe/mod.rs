@@ -1,6 +1,7 @@
 //! probe: what features say of labels.
 
 mod accuracy;
+mod doubts;
 mod labelled;
 pub mod linear;
 pub mod projection;

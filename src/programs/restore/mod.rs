@@ -19,7 +19,7 @@ use crate::flow::at_once;
 use crate::inverse::{Operator, Posterior, Problem, dcdp, ddnm, dps, pigdm};
 use crate::linalg::cast;
 use crate::scalar::Scalar;
-use crate::stream::{Rows, block_rows, same_items};
+use crate::stream::{Rows, block_rows, items_suit};
 use crate::with_dtype;
 
 /// Restore items from measurements y = A x + s·ε of them, a row each, with a model as the prior.
@@ -72,7 +72,7 @@ impl Program for Arguments {
         let operator = self.measured.open(job, &name, &model.item_shape)?;
         let rows = job.rows(self.measurements.as_deref())?;
         self.measured.fits(&operator, &rows)?;
-        same_items((rows.name(), rows.item_shape()), ("what the operator makes", operator.shape()))?;
+        items_suit((rows.name(), rows.item_shape()), ("what the operator makes", operator.shape()))?;
         with_dtype!(job.dtype(&[model.dtype, rows.dtype()]), T => match self.by.method {
             Method::Exact => self.exact::<T>(job, model, &operator, rows),
             Method::PseudoInverse => {

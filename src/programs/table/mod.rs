@@ -85,7 +85,7 @@ fn grouped(
     let names: Vec<&str> = by.iter().map(String::as_str).chain(columns.iter().copied()).collect();
     distinct_flags(&names)?;
     let out = job.table(&names)?;
-    let table = job.columns(file)?;
+    let table = job.some_columns(file)?;
     let by = indices(&table, by)?;
     Ok((out, table, by))
 }

@@ -41,7 +41,7 @@ impl Program for Arguments {
         }
         distinct_flags(&self.by.iter().map(String::as_str).collect::<Vec<_>>())?;
         let (output, format) = job.table_output()?;
-        let table = job.columns(self.file.as_deref())?;
+        let table = job.some_columns(self.file.as_deref())?;
         let (key, value) = (table.column(&self.key)?, table.column(&self.value)?);
         let by = match &self.by[..] {
             [] => (0..table.names().len()).filter(|c| ![key, value].contains(c)).collect(),

@@ -12,7 +12,7 @@ use clap::Args;
 
 use crate::cli::{Job, usage};
 use crate::geometry::watermark::{Key, Watermark};
-use crate::stream::{Layout, Rows, image_text, same_items};
+use crate::stream::{Layout, Rows, image_text, items_suit};
 
 /// Mark images where a model does not look, and find the marks.
 ///
@@ -57,7 +57,7 @@ impl KeyArgs {
         job.only(!key.is_zero(), &["--strength"], "the key is of zeros, which none changes")?;
         let rows = job.rows(self.points.as_deref())?.images(self.layout)?;
         let name = self.key.to_string_lossy();
-        same_items((&name, &key.shape), (rows.name(), rows.item_shape()))?;
+        items_suit((rows.name(), rows.item_shape()), (&name, &key.shape))?;
         let size = key.shape.iter().product::<usize>();
         ensure!(
             rows.width() == size,

@@ -82,6 +82,12 @@ fn items_of_equal_size_and_other_shape_do_not_pair() {
         &["(8,8,3) against (3,8,8)", "1.npy has its channels first"],
     );
     says(paired(&[&files[0], &files[2]], &pass()), &["(8,8,3) against (16,12)", "give both in one layout"]);
+    // What cannot be turned is not said to be.
+    let (last, first) = (("x.npy", &[8, 8, 3][..]), ("m.st", &[3, 8, 8][..]));
+    says(items_suit(last, first), &["x.npy and m.st", "turn x.npy with npy transpose --axes 0,3,1,2"]);
+    says(items_suit(("x.npy", first.1), ("m.st", last.1)), &["turn x.npy with npy transpose --axes 0,2,3,1"]);
+    says(items_suit(("x.npy", &[16, 12]), first), &["give both in one layout"]);
+    says(models_suit(("a.st", last.1), first), &["a.st and m.st", "models cannot be turned"]);
     // Flat rows go with all, and an axis of length 1 changes nothing.
     for (a, b) in [(0, 3), (3, 2), (0, 4), (1, 5)] {
         paired(&[&files[a], &files[b]], &pass()).unwrap();

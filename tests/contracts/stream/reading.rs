@@ -194,6 +194,13 @@ fn item_shape_can_be_given() {
     let own = open(numpys("images-color.npy"), &pass()).unwrap().item_shape().to_vec();
     assert_eq!(shaped("images-color.npy", &own).unwrap(), own);
     says(shaped("images-color.npy", &[16, 3]), &["images-color.npy", "--shape does not change into (16, 3)"]);
+    // Axes are advised to be turned only where that gives the shape.
+    let said =
+        |shape: &[usize]| shaped("images-color.npy", shape).err().map(|e| e.to_string()).unwrap_or_default();
+    let mut turned = own.clone();
+    turned.rotate_right(1);
+    let (other, turned) = (said(&[16, 3]), said(&turned));
+    assert!(!other.contains("transpose") && turned.contains("npy transpose"), "{other} {turned}");
     let words = ["plain.csv", "3 numbers", "(2, 2)"];
     says(shaped("plain.csv", &[2, 2]), &words);
     says(shaped("plain.csv", &[usize::MAX, 5]), &["3 numbers"]);

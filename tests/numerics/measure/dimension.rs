@@ -168,16 +168,23 @@ fn rows_of_several_dimensions_vary_more() {
         x / &norms.insert_axis(Axis(1))
     };
     let scales = concatenate![Axis(0), subspace(31, 4), 0.01 * subspace(33, 4) + 50.0];
+    // By the two nearest, halves of 2 and 10 vary by .89, less as a Gaussian of ten dimensions has 9.
+    let both = concatenate![Axis(0), subspace(20, 2), subspace(22, 10) + 50.0];
+    let found = two_nearest(&searched(&both)).unwrap().uneven.unwrap();
+    assert!(found.excess > 0.5 && found.excess > 4.0 * found.std_error, "{found:?}");
     for (name, x) in [
         ("a subspace", subspace(35, 5)),
+        ("a line", subspace(43, 1)),
         ("a cube", cube(37, n, 10)),
         ("a sphere", sphere),
         ("two scales", scales),
         ("heavy tails", normal::<f64>(38, n, 5).mapv(f64::exp)),
+        ("many", normal::<f64>(44, n, 20)),
         ("noise", subspace(39, 3) + 0.1 * normal::<f64>(41, n / 2, 20)),
     ] {
-        for k in [5, 10, 30] {
-            let found = nearest(&searched(&x), k).unwrap().uneven.unwrap();
+        for k in [2, 5, 10, 30] {
+            let x = searched(&x);
+            let found = if k == 2 { two_nearest(&x) } else { nearest(&x, k) }.unwrap().uneven.unwrap();
             assert!(found.excess < 0.1f64.max(4.0 * found.std_error), "{name}, {k}: {found:?}");
         }
     }
