@@ -140,9 +140,10 @@ impl Arguments {
         let latent = generator.map_or(model.dim(), |generator| generator.decoder.inputs);
         ensure!(
             noise.width() == latent,
-            "{}: rows of width {}, but the model is of dimension {latent}",
+            "{}: rows of width {}, but {} {latent} numbers; give rows of so many, or the model that they are for",
             noise.name(),
             noise.width(),
+            if generator.is_some() { "the generator's latents have" } else { "the model's items have" },
         );
         if generator.is_none() {
             same_items((noise.name(), noise.item_shape()), ("the model", &model.item_shape))?;
@@ -158,6 +159,11 @@ impl Arguments {
             None => Taken::Latents,
         };
         Ok(Some(job.meeting(noise, model, taken)))
+    }
+
+    /// Whether more than the model leads samples.
+    fn is_led(&self, job: &Job) -> bool {
+        self.guided.is_given() || !job.shared.edits.is_empty()
     }
 
     /// What may lead samples astray, as advice.
@@ -186,7 +192,11 @@ impl Arguments {
             job.warn_of_start(&model, &plan.sigmas);
         }
         let item_shape = model.item_shape.clone();
-        let ended = Taken::Samples(self.until.unwrap_or(0.0), self.astray(job));
+        let astray = self.astray(job);
+        let driven = format!(
+            "the numbers grow beyond all: samples are driven away from the model's data; give {astray}"
+        );
+        let ended = Taken::Samples(self.until.unwrap_or(0.0), astray);
         let seen = if self.encode { None } else { job.meet("samples".into(), &model, ended) };
         let denoiser = self.guided.denoiser::<T>(model, guides)?;
         let denoiser = denoiser.as_ref();
@@ -214,7 +224,11 @@ impl Arguments {
             if self.encode && self.until.is_none() {
                 x *= T::of(1.0 / plan.sigmas[levels - 1]);
             }
-            job.finite(x.view(), rows.start)?;
+            if self.is_led(job) {
+                job.finite_or(x.view(), rows.start, &driven)?;
+            } else {
+                job.finite(x.view(), rows.start)?;
+            }
             let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
             done.0 += rows.end - rows.start;
             done.1 += work;
