@@ -131,7 +131,7 @@ fn images_as_latents_are_told() {
     for line in [
         &format!("npy images {digits} --from 0,16 -o digits.npy"),
         "dae-fit digits.npy --kind molrg -r 6 --fit means,variances,noise -o model.st",
-        "npy let 0.35*x --in x=digits.npy --rows ..300 -o small.npy",
+        "npy let 0.5*x --in x=digits.npy --rows ..300 -o small.npy",
         "npy noise -n 300 -d 64 --shape 8,8,1 -o noise.npy",
         "npy cat noise.npy --rows ..1 -o one.npy",
         "npy cat one.npy one.npy one.npy one.npy -o copies.npy",
