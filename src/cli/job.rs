@@ -269,15 +269,21 @@ impl Job {
 
     /// Refuses results that are not finite, unless `--nan pass`; row 0 of `x` is row `first`.
     pub fn finite<T: Scalar>(&self, x: ArrayView2<T>, first: u64) -> Result<()> {
+        self.finite_or(
+            x,
+            first,
+            "the model's answer is not finite: its numbers are too large for these noise levels; give levels nearer to those it was \
+             made for",
+        )
+    }
+
+    /// The same, and why they are not, with a way out beside --nan pass.
+    pub fn finite_or<T: Scalar>(&self, x: ArrayView2<T>, first: u64, why: &str) -> Result<()> {
         if !self.strict() {
             return Ok(());
         }
         match x.outer_iter().position(|row| row.iter().any(|v| !v.is_finite())) {
-            Some(row) => bail!(
-                "row {}: the model's answer is not finite: its numbers are too large for these noise levels; give \
-                 levels nearer to those it was made for, or --nan pass",
-                first + row as u64
-            ),
+            Some(row) => bail!("row {}: {why}, or --nan pass", first + row as u64),
             None => Ok(()),
         }
     }

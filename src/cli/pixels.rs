@@ -1,5 +1,7 @@
 //! Intervals that the values of pixels are said to fill.
 
+use crate::stream::Rows;
+
 /// From lo to hi; a flag may turn it round.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Interval {
@@ -17,6 +19,27 @@ pub fn interval(text: &str) -> Result<Interval, String> {
 }
 
 impl Interval {
+    /// Black and white of rows, where no flag says them.
+    pub fn usual(rows: &Rows) -> Interval {
+        let (lo, hi) = if rows.are_whole() { (0.0, 255.0) } else { (-1.0, 1.0) };
+        Interval { lo, hi }
+    }
+
+    /// Why values from `least` to `most` are hardly of this interval, which is the [usual](Interval::usual) one, or about it: there
+    /// are others. Bytes up to 16 fill hardly any of 0 … 255, and images from −1 to 1 have some black in them.
+    pub fn unfilled(self, least: f64, most: f64) -> Option<String> {
+        let (lo, hi) = (self.lo.min(self.hi), self.lo.max(self.hi));
+        let part = if most - least < (hi - lo) / 8.0 {
+            "less than an eighth"
+        } else if lo < 0.0 && least >= 0.0 && most <= hi {
+            "the upper half alone"
+        } else {
+            return None;
+        };
+        // What does not vary fills none.
+        (most > least)
+            .then(|| format!("the values, {least:.4} to {most:.4}, fill {part} of {},{}", self.lo, self.hi))
+    }
     /// Its ends become those of `to`: in this order of operations exactly. Onto itself nothing moves.
     pub fn map(self, x: f64, to: Interval) -> f64 {
         if self == to { x } else { to.lo + (x - self.lo) * (to.hi - to.lo) / (self.hi - self.lo) }
@@ -42,6 +65,11 @@ impl Within {
         (self.lo, self.hi) = (self.lo.min(v), self.hi.max(v));
         self.count += 1;
         self.beyond += u64::from(v < to.lo.min(to.hi) || v > to.hi.max(to.lo));
+    }
+
+    /// Least and largest.
+    pub fn ends(&self) -> (f64, f64) {
+        (self.lo, self.hi)
     }
 
     /// Where a hundredth of the values lies beyond the interval, or all fill less than a hundredth of it.

@@ -18,6 +18,11 @@ const ENOUGH: usize = 32;
 /// Latents so many times larger or smaller than 1 are none; encoded ones, and means of several, are not exactly 1.
 const NO_LATENTS: f64 = 3.0;
 
+/// Neighbours in a row of latents that correlate so much are told, if chance in one row alone has no part in it: of a row of d
+/// normal numbers the correlation has a deviation of 1/√d, and rows may all be copies or mixtures of a few.
+const NEIGHBOURS: f64 = 0.5;
+const DEVIATIONS: f64 = 4.0;
+
 /// What the rows are that meet a model.
 #[derive(Clone, Debug)]
 pub enum Taken {
@@ -52,16 +57,24 @@ impl Meeting {
     /// What is to be said.
     fn told(&self) -> Option<String> {
         let lie = self.seen.lie().filter(|lie| lie.numbers >= ENOUGH)?;
-        let Lie { rows, rms, .. } = lie;
+        let Lie { rows, rms, neighbours, .. } = lie;
         let count = if rows == 1 { "the one row has".to_string() } else { format!("{rows} rows have") };
-        let found = format!("{}: {count} a root mean square of {rms:.4}", self.name);
+        let found = if rms < 1e6 { format!("{rms:.4}") } else { format!("{rms:.3e}") };
+        let found = format!("{}: {count} a root mean square of {found}", self.name);
         if let Taken::Latents = self.taken {
             // Rows of zeros are given on purpose: they start where the noise has its mean.
             let apart = rms > NO_LATENTS || (rms > 0.0 && rms < 1.0 / NO_LATENTS);
-            return apart.then(|| {
+            let way =
+                "give standard normal rows (npy noise), data by --encode, points at a noise level by --from";
+            if apart {
+                return Some(format!("{found}, and latents 1: they are none, or scaled already; {way}"));
+            }
+            let chance = DEVIATIONS / (lie.numbers as f64 / rows as f64).sqrt();
+            return (neighbours > NEIGHBOURS.max(chance)).then(|| {
                 format!(
-                    "{found}, and latents 1: they are none, or scaled already; give standard normal rows (npy noise), data by \
-                     --encode, points at a noise level by --from"
+                    "{}: numbers that follow each other in a row correlate by {neighbours:.3}, and those of latents by 0: they look \
+                     like data; {way}",
+                    self.name
                 )
             });
         }
@@ -187,13 +200,19 @@ impl Job {
             models.0.dim()
         );
         models_suit((&names[1], &models.1.item_shape), (&names[0], &models.0.item_shape))?;
-        self.warn_of_units((&names[0], &models.0), (&names[1], &models.1), Unit::is_apart);
+        let units = (models.0.unit(), models.1.unit());
+        self.warn_of_units((&names[0], units.0), (&names[1], units.1), Unit::is_apart);
         Ok(models)
     }
 
-    /// Warns where the data of two models are in different units, as `apart` has it.
-    pub fn warn_of_units(&self, a: (&str, &Model), b: (&str, &Model), apart: fn(&Unit, &Unit) -> bool) {
-        let [Some(of_a), Some(of_b)] = [a.1, b.1].map(Model::unit) else { return };
+    /// Warns where the data of two models are in different units, as `apart` has it of those that say theirs.
+    pub fn warn_of_units(
+        &self,
+        a: (&str, Option<Unit>),
+        b: (&str, Option<Unit>),
+        apart: fn(&Unit, &Unit) -> bool,
+    ) {
+        let (Some(of_a), Some(of_b)) = (a.1, b.1) else { return };
         if apart(&of_a, &of_b) {
             self.warn(&format!(
                 "{} stands for data of {of_a}, but {} for data of {of_b}: in different units models say nothing of each \

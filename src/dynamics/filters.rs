@@ -90,6 +90,17 @@ fn weighted(x: ArrayView1<f64>, weights: &[f64], of: impl Fn(f64) -> f64) -> f64
     x.iter().zip(weights).map(|(x, w)| if *w > 0.0 { w * of(*x) } else { 0.0 }).sum()
 }
 
+/// The variance v of fewer members than these says little: of n normal ones 1/v is (n − 1)/(n − 3) on average.
+const FEW: usize = 10;
+
+/// What is believed of a state, and how y was foreseen.
+pub struct Known<'a> {
+    pub belief: &'a Belief,
+    /// [`Observation::surprise`] of the belief before it was told y, or, where members are drawn given y at once,
+    /// [`Observation::misfit`] of these: 1 on average where y is of this system and noise. None of what was told no y.
+    pub surprise: Option<f64>,
+}
+
 /// One observed path.
 pub struct Problem<'a> {
     pub dynamics: &'a Dynamics,
@@ -113,7 +124,7 @@ impl Problem<'_> {
         &self,
         filter: Filter,
         n: usize,
-        see: impl FnMut(usize, &Belief) -> Result<()>,
+        see: impl FnMut(usize, Known) -> Result<()>,
     ) -> Result<()> {
         match filter {
             Filter::Particle => self.particles(n, see),
@@ -149,6 +160,12 @@ impl Problem<'_> {
         Ok((x, weights))
     }
 
+    /// How states that weigh alike foresee y_k, which they have not been told.
+    fn surprise(&self, k: usize, x: &Array2<f64>) -> Option<f64> {
+        let seen = || self.observation.surprise(self.observation.apply(x.view()).view(), self.y.row(k));
+        (k <= self.until && x.ncols() >= FEW).then(seen)
+    }
+
     fn weights(&self, k: usize, x: &Array2<f64>) -> Result<Vec<f64>> {
         let n = x.ncols();
         if k > self.until {
@@ -162,7 +179,7 @@ impl Problem<'_> {
         Ok(weights)
     }
 
-    fn particles(&self, n: usize, mut see: impl FnMut(usize, &Belief) -> Result<()>) -> Result<()> {
+    fn particles(&self, n: usize, mut see: impl FnMut(usize, Known) -> Result<()>) -> Result<()> {
         let mut streams = Streams::new(n, self.seed, Purpose::Particles, self.row);
         let (mut x, mut weights) = self.begin(n, &mut streams)?;
         for k in 0..self.y.nrows() {
@@ -172,18 +189,20 @@ impl Problem<'_> {
             }
             let next =
                 if k > self.until { x.clone() } else { resampled(x.view(), &weights, streams.first()) };
-            see(k, &Belief::weighted(x, std::mem::take(&mut weights)))?;
+            let surprise = self.surprise(k, &x);
+            see(k, Known { belief: &Belief::weighted(x, std::mem::take(&mut weights)), surprise })?;
             x = next;
         }
         Ok(())
     }
 
-    fn flowdas(&self, n: usize, mut see: impl FnMut(usize, &Belief) -> Result<()>) -> Result<()> {
+    fn flowdas(&self, n: usize, mut see: impl FnMut(usize, Known) -> Result<()>) -> Result<()> {
         let Learned { transition, sampler } = self.learned()?;
         let mut streams = Streams::new(n, self.seed, Purpose::Particles, self.row);
         let (first, weights) = self.begin(n, &mut streams)?;
         let mut x = resampled(first.view(), &weights, streams.first());
-        see(0, &Belief::weighted(first, weights))?;
+        let surprise = self.surprise(0, &first);
+        see(0, Known { belief: &Belief::weighted(first, weights), surprise })?;
         for (k, y) in self.y.outer_iter().enumerate().skip(1) {
             let seen = (k <= self.until).then_some((self.observation, y));
             let Next { states, farthest } =
@@ -194,9 +213,10 @@ impl Problem<'_> {
                 "step {k}: the numbers grow without end, as the sampler's steps are too long for so little noise; give more \
                  --steps, or a larger --noise-std"
             );
+            let surprise = seen.map(|(observation, y)| observation.misfit(states.view(), y));
             let weights = vec![1.0 / n as f64; n];
             let belief = Belief::Ensemble { states, weights, farthest };
-            see(k, &belief)?;
+            see(k, Known { belief: &belief, surprise })?;
             let Belief::Ensemble { states, .. } = belief else { bail!("bug: no ensemble") };
             x = states;
         }
@@ -207,7 +227,7 @@ impl Problem<'_> {
         &self,
         n: usize,
         advance: impl Fn(&mut Array2<f64>, &mut Streams) -> Result<()>,
-        mut see: impl FnMut(usize, &Belief) -> Result<()>,
+        mut see: impl FnMut(usize, Known) -> Result<()>,
     ) -> Result<()> {
         let mut streams = Streams::new(n, self.seed, Purpose::Particles, self.row);
         let mut x = self.dynamics.begin(n, &mut streams);
@@ -215,11 +235,12 @@ impl Problem<'_> {
             if k > 0 {
                 advance(&mut x, &mut streams)?;
             }
+            let surprise = self.surprise(k, &x);
             if k <= self.until {
                 self.correct(&mut x, y, streams.first()).map_err(|e| e.context(format!("step {k}")))?;
             }
             let belief = Belief::ensemble(x);
-            see(k, &belief)?;
+            see(k, Known { belief: &belief, surprise })?;
             let Belief::Ensemble { states, .. } = belief else { bail!("bug: no ensemble") };
             x = states;
         }
@@ -244,7 +265,7 @@ impl Problem<'_> {
         Ok(())
     }
 
-    fn kalman(&self, mut see: impl FnMut(usize, &Belief) -> Result<()>) -> Result<()> {
+    fn kalman(&self, mut see: impl FnMut(usize, Known) -> Result<()>) -> Result<()> {
         let (Some((a, q)), Through::Identity) = (self.dynamics.linear(), self.observation.through) else {
             bail!("the Kalman filter is for systems and observations that are linear");
         };
@@ -260,13 +281,16 @@ impl Problem<'_> {
             if k > 0 {
                 advance(&mut mean, &mut variance);
             }
-            let seen = self.observation.coordinates.iter().zip(y).filter(|_| k <= self.until);
-            for (&i, y) in seen {
+            let coordinates = &self.observation.coordinates;
+            let law = coordinates.iter().map(|&i| (mean[i], variance[i]));
+            let surprise = (k <= self.until).then(|| self.observation.normal_surprise(law, y));
+            for (&i, y) in coordinates.iter().zip(y).filter(|_| k <= self.until) {
                 let gain = variance[i] / (variance[i] + s2);
                 mean[i] += gain * (y - mean[i]);
                 variance[i] = gain * s2;
             }
-            see(k, &Belief::Normal { mean: mean.clone(), variance: variance.clone() })?;
+            let belief = Belief::Normal { mean: mean.clone(), variance: variance.clone() };
+            see(k, Known { belief: &belief, surprise })?;
         }
         Ok(())
     }

@@ -68,4 +68,30 @@ impl Observation {
         }
         sums
     }
+
+    /// Mean over what is seen of (y − ȳ)²/(v + s²), ȳ and v the mean and variance of h under a law of states that has not been
+    /// told y: 1 on average where y is of that law and noise. By h of draws of it, (m, n).
+    pub fn surprise(&self, drawn: ArrayView2<f64>, y: ArrayView1<f64>) -> f64 {
+        let moments = |h: ArrayView1<f64>| {
+            let mean = h.sum() / h.len() as f64;
+            let squares: f64 = h.iter().map(|h| (h - mean) * (h - mean)).sum();
+            (mean, squares / (h.len() - 1) as f64)
+        };
+        self.normal_surprise(drawn.outer_iter().map(moments), y)
+    }
+
+    /// The same by ȳ and v.
+    pub fn normal_surprise(&self, law: impl Iterator<Item = (f64, f64)>, y: ArrayView1<f64>) -> f64 {
+        let of = |((mean, variance), y): ((f64, f64), &f64)| {
+            (y - mean) * (y - mean) / (variance + self.noise_std * self.noise_std)
+        };
+        law.zip(y).map(of).sum::<f64>() / y.len() as f64
+    }
+
+    /// Mean over states and what is seen of (y − h(x))²/s²: 1 on average of the state that y is seen of, and of draws of its law
+    /// given y.
+    pub fn misfit(&self, x: ArrayView2<f64>, y: ArrayView1<f64>) -> f64 {
+        let logs = self.log_likelihood(x, y);
+        -2.0 * logs.iter().sum::<f64>() / (logs.len() * y.len()) as f64
+    }
 }

@@ -1,7 +1,7 @@
 //! One component: principal directions, and the Gaussian of streamed moments.
 
 use anyhow::{Result, ensure};
-use ndarray::{Array1, Array2, ArrayView2, Axis, s};
+use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis, concatenate, s};
 
 use super::{Fit, Found, Iteration, ROUNDING, Settings, TOO_SMALL, finished, leading_basis, rows_of};
 use crate::linalg::{accumulate_moment, cast, symmetric_eigen, thin_svd};
@@ -34,8 +34,10 @@ pub fn fit<T: Scalar>(x: ArrayView2<T>, settings: &Settings) -> Result<Fit> {
 pub struct Moments {
     count: usize,
     sum: Array1<f64>,
-    /// Σ (x−s)(x−s)ᵀ, lower triangle of tiles; s is the shift.
-    gram: Array2<f64>,
+    /// Σ (x−s)(x−s)ᵀ, lower triangle of tiles; s is the shift. Its memory is there from the beginning.
+    gram: Vec<f64>,
+    /// Blocks that have not entered it: all, as long as rows are [few](Moments::FEW).
+    waiting: Vec<Array2<f64>>,
     /// The first row, subtracted throughout: a covariance does not lose the
     /// digits that a mean far from 0 would cost.
     shift: Option<Array1<f64>>,
@@ -50,9 +52,36 @@ impl Moments {
         let mut gram = Vec::new();
         let fits = dim.checked_mul(dim).is_some_and(|numbers| gram.try_reserve_exact(numbers).is_ok());
         ensure!(fits, "the covariance of rows of {dim} numbers does not fit in memory; fit shorter rows");
-        gram.resize(dim * dim, 0.0);
-        let gram = Array2::from_shape_vec((dim, dim), gram)?;
-        Ok(Moments { count: 0, sum: Array1::zeros(dim), gram, shift: None, largest: 0.0 })
+        Ok(Moments {
+            count: 0,
+            sum: Array1::zeros(dim),
+            gram,
+            waiting: Vec::new(),
+            shift: None,
+            largest: 0.0,
+        })
+    }
+
+    /// Rows are few if they are no more than this share of the dimensions, of which there are many: their directions are found
+    /// without d × d numbers.
+    const FEW: f64 = 0.125;
+    const MANY: usize = 1024;
+
+    fn are_few(&self) -> bool {
+        let d = self.sum.len();
+        d >= Moments::MANY && self.count as f64 <= Moments::FEW * d as f64
+    }
+
+    /// Has all rows so far enter the second moment, block by block.
+    fn enter(&mut self) {
+        let d = self.sum.len();
+        if self.gram.is_empty() {
+            self.gram.resize(d * d, 0.0);
+        }
+        let Ok(mut gram) = ArrayViewMut2::from_shape((d, d), &mut self.gram) else { return };
+        for rows in std::mem::take(&mut self.waiting) {
+            accumulate_moment(gram.view_mut(), rows.view(), rows.view(), true);
+        }
     }
 
     /// Takes in a block of rows. The same rows in blocks of other sizes give
@@ -64,7 +93,11 @@ impl Moments {
         let mut rows = cast::<T, f64>(block);
         let shift = self.shift.get_or_insert_with(|| rows.row(0).to_owned());
         rows -= &*shift;
-        self.add_shifted(rows.view());
+        self.see(rows.view());
+        self.waiting.push(rows);
+        if !self.are_few() {
+            self.enter();
+        }
     }
 
     /// Moments about a point that is given, not the first row.
@@ -74,10 +107,15 @@ impl Moments {
 
     /// [`Moments::add`] of rows that are given less the shift.
     pub(super) fn add_shifted(&mut self, rows: ArrayView2<f64>) {
+        self.see(rows);
+        self.waiting.push(rows.to_owned());
+        self.enter();
+    }
+
+    fn see(&mut self, rows: ArrayView2<f64>) {
         self.largest = rows.iter().fold(self.largest, |m, v| m.max(v.abs()));
         self.count += rows.nrows();
         self.sum += &rows.sum_axis(Axis(0));
-        accumulate_moment(self.gram.view_mut(), rows, rows, true);
     }
 
     /// Number of rows.
@@ -92,10 +130,11 @@ impl Moments {
     }
 
     /// The mean less the shift, and the covariance (divisor N). Of no rows they are not finite.
-    pub fn covariance(self) -> (Array1<f64>, Array2<f64>) {
-        let n = self.count as f64;
+    pub fn covariance(mut self) -> (Array1<f64>, Array2<f64>) {
+        self.enter();
+        let (n, d) = (self.count as f64, self.sum.len());
         let mean = self.sum / n;
-        let mut covariance = self.gram / n;
+        let mut covariance = Array2::from_shape_vec((d, d), self.gram).unwrap_or_default() / n;
         for i in 0..mean.len() {
             for j in 0..=i {
                 covariance[[i, j]] -= mean[i] * mean[j];
@@ -103,6 +142,19 @@ impl Moments {
             }
         }
         (mean, covariance)
+    }
+
+    /// The mean less the shift, and of few rows the eigenvalues of their covariance, largest first, with eigenvectors as columns,
+    /// as many as there are rows: singular values and vectors of the rows less their mean. And how many are more than rounding of
+    /// the largest root.
+    fn few_axes(self) -> Result<(Array1<f64>, (Array1<f64>, Array2<f64>), usize)> {
+        let n = self.count as f64;
+        let mean = self.sum / n;
+        let blocks: Vec<_> = self.waiting.iter().map(|rows| rows.view()).collect();
+        let rows = concatenate(Axis(0), &blocks)? - &mean;
+        let (_, roots, axes) = thin_svd(rows.view())?;
+        let positive = roots.iter().filter(|s| **s > 1e-12 * roots[0]).count();
+        Ok((mean, (roots.mapv(|s| s * s / n), axes), positive))
     }
 
     /// The Gaussian with these moments: mean, and covariance (divisor N) as
@@ -120,18 +172,13 @@ impl Moments {
         );
         // Products of rounding may vanish, those of the numbers themselves may not.
         ensure!(self.largest == 0.0 || self.largest.powi(2) * ROUNDING >= f64::MIN_POSITIVE, TOO_SMALL);
-        let (mean, covariance) = self.covariance();
-        let (mut values, mut vectors) = symmetric_eigen(covariance.view())?;
-        let mut positive = above_rounding(&values);
-        let variances = covariance.diag();
-        let least = variances.iter().filter(|v| **v > 0.0).fold(f64::INFINITY, |m, v| m.min(*v));
-        if positive < d && least < UNEQUAL * values[0] {
-            let (axes, energies) = graded_eigen(covariance.view())?;
-            if energies.len() > positive {
-                positive = energies.len();
-                (values, vectors) = (energies, axes);
-            }
-        }
+        let (mean, (values, vectors), positive) = if self.are_few() {
+            self.few_axes()?
+        } else {
+            let (mean, covariance) = self.covariance();
+            let (axes, positive) = axes(covariance.view())?;
+            (mean, axes, positive)
+        };
         let kept = rank.unwrap_or(d).min(positive).max(1);
         let rest: f64 = values.slice(s![kept..positive.max(kept)]).sum();
         let noise = if kept < d { rest / (d - kept) as f64 } else { 0.0 };
@@ -144,6 +191,22 @@ impl Moments {
         };
         Ok(Mixture { components: vec![gaussian] })
     }
+}
+
+/// Eigenvalues, largest first, and eigenvectors as columns of a covariance; and how many are more than rounding.
+fn axes(covariance: ArrayView2<f64>) -> Result<((Array1<f64>, Array2<f64>), usize)> {
+    let (values, vectors) = symmetric_eigen(covariance)?;
+    let positive = above_rounding(&values);
+    let variances = covariance.diag();
+    let least = variances.iter().filter(|v| **v > 0.0).fold(f64::INFINITY, |m, v| m.min(*v));
+    if positive < values.len() && least < UNEQUAL * values[0] {
+        let (axes, energies) = graded_eigen(covariance)?;
+        let found = energies.len();
+        if found > positive {
+            return Ok(((energies, axes), found));
+        }
+    }
+    Ok(((values, vectors), positive))
 }
 
 /// Ratio of variances beyond which the eigenvalues of a covariance are looked for in units of

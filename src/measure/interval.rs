@@ -112,7 +112,7 @@ impl Interval {
 }
 
 /// The z-quantile of a gamma variable, by Wilson and Hilferty.
-fn gamma_quantile(mean: f64, variance: f64, z: f64) -> f64 {
+pub fn gamma_quantile(mean: f64, variance: f64, z: f64) -> f64 {
     if mean <= 0.0 {
         return 0.0;
     }

@@ -79,6 +79,11 @@ impl Scale {
         (self.within.mean + self.means.variance() * (n - 1.0) / n).sqrt()
     }
 
+    /// Least and largest number, where there are any.
+    pub fn bounds(&self) -> Option<[f64; 2]> {
+        self.bounds
+    }
+
     /// Whether they do not suit a range: lie beyond by a quarter of it, or fill no hundredth of it.
     pub fn misfits(&self, [low, high]: [f64; 2]) -> bool {
         let width = high - low;

@@ -399,7 +399,7 @@ pub fn image(item: &[usize]) -> Result<[usize; 3]> {
     match *item {
         [h, w] => Ok([h, w, 1]),
         [h, w, c] => Ok([h, w, c]),
-        _ => bail!("items of shape {item:?} are not images; say their shape with --shape H,W,C"),
+        _ => bail!("items of shape {item:?} are no images; give their shape with --shape H,W,C"),
     }
 }
 

@@ -68,9 +68,7 @@ impl Program for Arguments {
         if looks {
             arrays = arrays.into_iter().map(|rows| rows.images(self.layout)).collect::<Result<_>>()?;
         }
-        let whole = arrays[0].are_whole();
-        let bytes = Interval { lo: 0.0, hi: 255.0 };
-        let range = self.data_range.unwrap_or(if whole { bytes } else { Interval { lo: -1.0, hi: 1.0 } });
+        let range = self.data_range.unwrap_or(Interval::usual(&arrays[0]));
         let pair = Paired::with_single_rows(arrays, job.shared.rows)?;
         let item_shape = pair.item_shape().to_vec();
         let shape = if self.no_ssim { None } else { Some(self.image_shape(&pair, &item_shape)?) };
@@ -98,6 +96,12 @@ impl Arguments {
             shape[1]
         );
         Ok(shape)
+    }
+
+    /// What speaks against the usual range.
+    fn unfilled(&self, within: &Within, usual: Interval) -> Option<String> {
+        let (least, most) = within.ends();
+        usual.unfilled(least, most).filter(|_| self.data_range.is_none())
     }
 
     fn compare(
@@ -166,7 +170,7 @@ impl Arguments {
         if a.is_apart(b) {
             let (first, other) = names.split_once(" and ").unwrap_or_default();
             job.warn_of_scales((first.into(), a), [(other.into(), b)].into_iter(), Scale::is_apart);
-        } else if let Some(odd) = within.odd(about) {
+        } else if let Some(odd) = within.odd(about).or(self.unfilled(&within, range)) {
             job.warn(&format!("{names}: {odd}; say by --data-range which values are black and white"));
         }
         if !self.per_sample {

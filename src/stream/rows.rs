@@ -325,6 +325,11 @@ impl Rows {
         (self.nan != NanPolicy::Drop).then(|| self.range.clamp(total).len())
     }
 
+    /// Rows of the whole input, whatever is to be read of it, where that is known without reading them.
+    pub fn total(&self) -> Option<u64> {
+        self.total
+    }
+
     /// Whether it is known to yield no rows.
     pub fn is_empty(&self) -> bool {
         self.len() == Some(0)

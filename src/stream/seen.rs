@@ -23,6 +23,8 @@ struct Sums {
     pivot: f64,
     sum: f64,
     squares: f64,
+    /// Σ x_j x_(j+1) within rows.
+    neighbours: f64,
 }
 
 /// What rows have shown.
@@ -34,6 +36,9 @@ pub struct Lie {
     pub rms: f64,
     /// Standard deviation of all numbers together.
     pub deviation: f64,
+    /// Mean product of two numbers that follow each other in a row, over the mean square: 0 on average of numbers that are drawn
+    /// one by one, whatever rows have to do with each other, and near 1 of images. Of rows of one number, 0.
+    pub neighbours: f64,
 }
 
 impl Seen {
@@ -65,17 +70,22 @@ impl Seen {
             sums.numbers += row.len();
             sums.sum += about().sum::<f64>();
             sums.squares += about().map(|v| v * v).sum::<f64>();
+            sums.neighbours +=
+                row.iter().zip(row.iter().skip(1)).map(|(a, b)| a.wide() * b.wide()).sum::<f64>();
         }
     }
 
     /// Where the numbers lie, of which there may be none.
     pub fn lie(&self) -> Option<Lie> {
         let sums = self.sums.lock().unwrap_or_else(PoisonError::into_inner);
-        let &Sums { rows, numbers, pivot, sum, squares, .. } = &*sums;
+        let &Sums { rows, numbers, pivot, sum, squares, neighbours, .. } = &*sums;
         (numbers > 0).then(|| {
             let (mean, square) = (sum / numbers as f64, squares / numbers as f64);
             let deviation = (square - mean * mean).max(0.0).sqrt();
-            Lie { rows, numbers, rms: deviation.hypot(pivot + mean), deviation }
+            let rms = deviation.hypot(pivot + mean);
+            let (pairs, square) = ((numbers - rows) as f64, rms * rms);
+            let neighbours = if pairs * square > 0.0 { neighbours / (pairs * square) } else { 0.0 };
+            Lie { rows, numbers, rms, deviation, neighbours }
         })
     }
 }

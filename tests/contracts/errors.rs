@@ -79,6 +79,18 @@ fn what_data_cannot_bear_is_an_error_of_the_run() {
         ("dae-fit whole.npy --kind molrg -r 1 -k 5 --rows ..4", &["5", "4"]),
         ("pf-sample student.st --noise whole.npy --shape 5,5", &["whole.npy", "(2, 4, 3)", "--shape"]),
         ("pfd student.st truth.st --relative-to truth.st -n 10", &["--relative-to truth.st", "0"]),
+        (
+            "dae-fit narrow.npy --kind unet",
+            &["narrow.npy: items of shape [5] are no images", "--shape H,W,C"],
+        ),
+        (
+            "dae-fit narrow.npy --kind local --machine bordered --patch 3",
+            &["narrow.npy: items of shape [5] are no"],
+        ),
+        (
+            "rp-score whole.npy whole.npy --train whole.npy --descriptor whiten:64",
+            &["whole.npy: 64 principal axes", "only 6"],
+        ),
     ] {
         fails(&place, 1, line, words);
     }

@@ -135,6 +135,52 @@ fn levels_weights_units_and_conditions_that_mean_nothing_are_told() {
     }
 }
 
+/// Images as latents, whose size alone is nearly right; latents that are copies or mixtures of few are still latents.
+#[test]
+fn images_as_latents_are_told() {
+    let place = Place::new();
+    let digits = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/digits8x8_1797.npz:x");
+    for line in [
+        &format!("npy images {digits} --from 0,16 -o digits.npy"),
+        "dae-fit digits.npy --kind molrg -r 6 --fit means,variances,noise -o model.st",
+        "npy let 0.5*x --in x=digits.npy --rows ..300 -o small.npy",
+        "npy noise -n 300 -d 64 --shape 8,8,1 -o noise.npy",
+        "npy cat noise.npy --rows ..1 -o one.npy",
+        "npy cat one.npy one.npy one.npy one.npy -o copies.npy",
+        "npy let 0.6*a+0.8*b --in a=one.npy --in b=noise.npy -o mixed.npy",
+        "npy let 0.4*a --in a=noise.npy -o short.npy",
+        "pf-sample model.st --encode --noise digits.npy --rows ..300 -o encoded.npy",
+    ] {
+        place.out(line);
+    }
+    for (name, told) in [
+        ("digits.npy", true),
+        ("small.npy", true),
+        ("noise.npy", false),
+        ("one.npy", false),
+        ("copies.npy", false),
+        ("mixed.npy", false),
+        ("short.npy", false),
+        ("encoded.npy", false),
+    ] {
+        let done = place.run(&format!("pf-sample model.st --noise {name} -o made"));
+        assert_eq!(done.code, Some(0), "{name}: {}", done.err);
+        assert_eq!(done.err.contains("they look like data"), told, "{name}: {}", done.err);
+    }
+    place.out("npy noise -n 3 -d 5 -o narrow.npy");
+    let said = place.fails(1, "pf-sample model.st --noise narrow.npy");
+    assert!(
+        said.contains("narrow.npy: rows of width 5, but the model's items have 64 numbers; give"),
+        "{said}"
+    );
+    place.out("dae-fit digits.npy --rows ..900 --kind gaussian -o other.st");
+    let said = place.fails(1, "pf-sample model.st -n 3 --guidance 1e12 --unconditional other.st");
+    assert!(
+        said.contains("row 0: the numbers grow beyond all") && said.contains("a smaller weight"),
+        "{said}"
+    );
+}
+
 /// By its definition, of numbers far from 0; one row is not finite, and the last is not looked at.
 #[test]
 fn where_numbers_lie() {
@@ -156,5 +202,8 @@ fn where_numbers_lie() {
         (lie.rms / rms - 1.0).abs() < 1e-14 && (lie.deviation / deviation - 1.0).abs() < 1e-12,
         "{lie:?}"
     );
+    let products: f64 =
+        [0, 2, 3].iter().map(|&i| (0..6).map(|j| x[[i, j]] * x[[i, j + 1]]).sum::<f64>()).sum();
+    assert!((lie.neighbours - products / (18.0 * rms * rms)).abs() < 1e-12, "{lie:?}");
     assert_eq!(Seen::all().lie(), None);
 }

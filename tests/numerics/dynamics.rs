@@ -1,12 +1,12 @@
 //! Systems and filters: against exact laws, and each other.
 
-use molrg::dynamics::filters::{Belief, Filter, Learned, Problem};
+use molrg::dynamics::filters::{Filter, Known, Learned, Problem};
 use molrg::dynamics::{
     Dynamics, Endpoint, Observation, Quirk, Sampler, Streams, System, Through, Transition,
 };
 use molrg::measure::ensemble::{of_members, of_normal};
 use molrg::random::{Purpose, row_rng, standard_normals};
-use ndarray::{Array2, ArrayView2, array};
+use ndarray::{Array2, ArrayView2, Axis, array};
 
 fn dynamics(system: System) -> Dynamics {
     Dynamics {
@@ -113,8 +113,8 @@ fn followed(
     let mut all = Vec::new();
     let problem =
         Problem { dynamics, observation, learned: None, y: y.view(), until: usize::MAX, seed: 7, row: 4 };
-    let see = |_, belief: &Belief| {
-        let (mean, variance) = belief.moments();
+    let see = |_, known: Known| {
+        let (mean, variance) = known.belief.moments();
         all.extend(mean.into_iter().zip(variance));
         Ok(())
     };
@@ -211,6 +211,57 @@ fn particles_come_to_the_law_on_a_grid() {
     }
 }
 
+/// Of observations of the system itself the squares of what was not foreseen are as large as foreseen, and those of the state
+/// itself, and of draws of its law given them, as large as the noise.
+#[test]
+fn what_is_foreseen_is_due() {
+    let ou = dynamics(System::Ou { rate: 1.5 });
+    let (mut sums, mut truth, paths, steps) = ([0.0; 3], 0.0, 150, 6);
+    for row in 0..paths {
+        let path = ou.path(steps, 3, row).unwrap();
+        let observation = Observation { coordinates: vec![0, 1], through: Through::Identity, noise_std: 0.3 };
+        let noise = standard_normals::<f64>(&mut row_rng(9, Purpose::Measurement, row), 2 * (steps + 1));
+        let mut y = path.clone();
+        y.iter_mut().zip(noise).for_each(|(y, e)| *y += 0.3 * e);
+        truth += path
+            .outer_iter()
+            .zip(y.outer_iter())
+            .map(|(x, y)| observation.misfit(x.insert_axis(Axis(1)), y))
+            .sum::<f64>();
+        let problem = Problem {
+            dynamics: &ou,
+            observation: &observation,
+            learned: None,
+            y: y.view(),
+            until: steps - 1,
+            seed: 7,
+            row,
+        };
+        let filters = [(Filter::Kalman, 0), (Filter::Particle, 500), (Filter::EnsembleKalman, 100)];
+        for (sum, (filter, n)) in sums.iter_mut().zip(filters) {
+            let see = |k, known: Known| {
+                assert_eq!(known.surprise.is_none(), k == steps);
+                *sum += known.surprise.unwrap_or(0.0);
+                Ok(())
+            };
+            problem.follow(filter, n, see).unwrap();
+        }
+        // A variance of so few says nothing.
+        let few = |_, known: Known| {
+            assert!(known.surprise.is_none());
+            Ok(())
+        };
+        problem.follow(Filter::EnsembleKalman, 9, few).unwrap();
+    }
+    let n = (paths as usize * steps) as f64;
+    // Squares of 2 n normal numbers: five deviations; of 100 members by 3/100 more, of weights that are not equal some.
+    let chance = 5.0 / n.sqrt();
+    for (mean, more) in sums.map(|sum| sum / n).into_iter().zip([0.0, 0.05, 0.05]) {
+        assert!((mean - 1.0).abs() < chance + more, "{mean}");
+    }
+    assert!((truth / (n + paths as f64) - 1.0).abs() < chance, "{truth}");
+}
+
 #[test]
 fn systematic_resampling_keeps_what_the_weights_say() {
     // One observation says little (s = 3): the belief after it, moved without noise, is the law of the next.
@@ -224,8 +275,8 @@ fn systematic_resampling_keeps_what_the_weights_say() {
         Problem { dynamics: &still, observation: &observation, learned, y: y.view(), until, seed: 1, row: 0 };
     let n = 5000;
     problem
-        .follow(Filter::Particle, n, |_, belief| {
-            effective.push(belief.effective().unwrap());
+        .follow(Filter::Particle, n, |_, known| {
+            effective.push(known.belief.effective().unwrap());
             Ok(())
         })
         .unwrap();
@@ -498,8 +549,8 @@ fn regression_is_the_filter_of_a_system_without_noise() {
             seed: 7,
             row: 4,
         };
-        problem.follow(filter, n, |_, belief: &Belief| {
-            let (mean, variance) = belief.moments();
+        problem.follow(filter, n, |_, known| {
+            let (mean, variance) = known.belief.moments();
             all.extend(mean.into_iter().zip(variance));
             Ok(())
         })?;

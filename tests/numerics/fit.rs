@@ -158,6 +158,35 @@ fn moments_are_numpys() {
     assert!(moments.gaussian(Some(7)).is_err());
 }
 
+/// Of few rows of many numbers, which need no covariance for it; and of more than a few, which have one, in the same blocks.
+#[test]
+fn few_rows_have_the_gaussian_of_their_covariance() {
+    let d = 1040;
+    for n in [1, 7, 130, 131] {
+        let x = normal_rows::<f64>(4, Purpose::Noise, 0..n, d) * 2.0 + 100.0;
+        let mut moments = Moments::new(d).unwrap();
+        x.axis_chunks_iter(Axis(0), 50).for_each(|rows| moments.add(rows));
+        let mixture = moments.gaussian(None).unwrap();
+        let c = &mixture.components[0];
+        let rank = (n as usize - 1).max(1);
+        assert_eq!((c.basis.dim(), c.noise_variance), ((d, rank), 0.0));
+        let mean = x.mean_axis(Axis(0)).unwrap();
+        let about = &x - &mean;
+        // Along some of its rows: C v = Xᵀ(X v)/n, to rounding of numbers of some hundreds.
+        for v in about.outer_iter().step_by(40) {
+            let due = about.t().dot(&about.dot(&v)) / n as f64;
+            let found = c.basis.dot(&(&c.variances * &c.basis.t().dot(&v)));
+            let size = due.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+            assert!((&found - &due).iter().all(|v| v.abs() <= 1e-9 * size), "{n}");
+        }
+        assert!((&c.mean - &mean).iter().all(|v| v.abs() < 1e-11));
+        assert!(
+            (&c.variances.sum() - about.iter().map(|v| v * v).sum::<f64>() / n as f64).abs()
+                < 1e-9 * d as f64
+        );
+    }
+}
+
 #[test]
 fn variances_in_very_different_units_keep_their_digits() {
     let units = Array1::from(vec![1e8, 1.0, 1e-3]);

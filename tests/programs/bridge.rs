@@ -87,6 +87,39 @@ fn what_a_fit_cannot_know_is_warned_of() {
     );
 }
 
+/// Paths that begin where the fit's never were.
+#[test]
+fn a_start_of_which_a_control_knows_nothing_is_told() {
+    let place = Place::new();
+    place.out("bridge fit --system double-well:1 --start 0.2 -n 2000 --steps 40 --degree 3 -o cubic.csv");
+    place.out("bridge fit --system ou:1 --start 0.2 -n 2000 --steps 40 --degree 1 -o straight.csv");
+    place.out(
+        "bridge fit --system brownian --start=0,50 -n 640 --steps 8 --kind mlp --width 4 --depth 0 -q -o net.csv",
+    );
+    place.out("bridge exact --system double-well:1 --target 1 --range=-2,2 --steps 20 -o grid.csv");
+    place.out("bridge exact --system ou:1 --target 1 --range=-2,2 --steps 20 -o line.csv");
+    for (flags, words) in [
+        ("cubic.csv --target 1 --start 1.5", "--start 1.5: the fit's paths began at 0.2, and at "),
+        ("cubic.csv --target 1 --start 0.4", ""),
+        ("cubic.csv --target 1", ""),
+        ("straight.csv --target 1 --start 3", ""),
+        ("net.csv --target=0,50 --start=0,54", "--start 54 of coordinate 1: "),
+        ("net.csv --target=0,50 --start=0.5,49", ""),
+        ("grid.csv --start 2.5", "--start 2.5: outside the places of the control, -2 to 2"),
+        ("grid.csv --start 2", ""),
+        ("line.csv --start 2.5", ""),
+    ] {
+        let line = format!("bridge sample {flags} -n 2 -o x.npy");
+        let done = place.run(&line);
+        assert_eq!(done.code, Some(0), "{line}: {}", done.err);
+        assert!(
+            done.err.contains(words) && done.err.contains("--start") != words.is_empty(),
+            "{line}: {}",
+            done.err
+        );
+    }
+}
+
 #[test]
 fn what_is_no_control_is_refused_by_its_line() {
     let place = Place::new();

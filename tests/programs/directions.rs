@@ -210,6 +210,30 @@ fn images_on_another_range_are_told() {
     }
     place.out("watermark attack large.npy --kind brightness --strength 1 --data-range=-200,500 -o /dev/null");
     place.out("watermark attack large.npy --kind blur --strength 1 -o /dev/null");
+    // Where no flag says it: floats from 0 to 1, and bytes up to 16.
+    place.out(&format!("npy images {DIGITS} --rows ..9 --from 0,16 --to 0,1 -o unit.npy"));
+    place.out(&format!("npy images {DIGITS} --rows ..9 --from 0,16 -o signed.npy"));
+    let half = "the values, 0.0000 to 1.0000, fill the upper half alone of -1,1";
+    let eighth = "the values, 0.0000 to 16.0000, fill less than an eighth of 0,255";
+    let bytes = format!("{DIGITS} --rows ..9");
+    for (line, flag) in [
+        ("npy images {} -o out.npy", "--from 0,1"),
+        ("fig images {} -o out.svg", "--range 0,1"),
+        ("watermark attack {} --kind brightness --strength 1 -o out.npy", "--data-range 0,1"),
+        ("image-quality {} two.npy --no-ssim -o out.csv", "--data-range 0,1"),
+    ] {
+        for (name, said) in [("unit.npy", half), (&bytes, eighth), ("signed.npy", "")] {
+            let same = if name == bytes { DIGITS } else { name };
+            let line = line.replace("{}", name).replace("two.npy", same);
+            let done = place.run(&line);
+            assert!(done.code == Some(0) && done.err.contains(said), "{line}: {}", done.err);
+            assert_eq!(done.err.lines().count(), usize::from(!said.is_empty()), "{line}: {}", done.err);
+        }
+        let line = format!("{} {flag}", line.replace("{}", "unit.npy").replace("two.npy", "unit.npy"));
+        assert_eq!(place.run(&line).err, "", "{line}");
+    }
+    let mae = |name: &str| place.run(&format!("rp-score {name} {name} --similarity mae")).err;
+    assert!(mae("unit.npy").contains("mae counts 1/255 of") && !mae("signed.npy").contains("mae counts"));
 }
 
 /// However small what they have at the marked frequencies is beside the key.

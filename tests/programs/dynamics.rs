@@ -149,11 +149,56 @@ fn transitions_that_are_learned_follow_and_forecast() {
     }
 }
 
+/// Of observations that are those of their system nothing is said, by no method and of no system.
+#[test]
+fn observations_that_are_not_of_their_system_are_told() {
+    let place = Place::new();
+    place.out("sde --system ou -n 12 --steps 12 --observations seen.npy -o paths.npy");
+    place.out("sde --system ou -n 12 --steps 12 --seed 5 -o other.npy");
+    place.out("npy let 1000*y --in y=seen.npy -o large.npy");
+    place.out("npy let 0.001*y --in y=seen.npy -o small.npy");
+    let told = |line: &str, words: &str| {
+        let line = format!("assimilate {line} -o x.npy");
+        let done = place.run(&line);
+        assert_eq!(done.code, Some(0), "{line}: {}", done.err);
+        // Particles collapse besides.
+        let said: Vec<&str> = done.err.lines().filter(|line| !line.contains("rest on fewer than")).collect();
+        assert_eq!(said.len(), usize::from(!words.is_empty()), "{line}: {}", done.err);
+        assert!(said.iter().all(|said| said.contains(words)), "{line}: {}", done.err);
+    };
+    for method in ["kalman", "particle --particles 400", "ensemble-kalman --particles 40"] {
+        let system = format!("--system ou --method {method}");
+        let scored = format!("{system} --report r.csv --truth");
+        told(&format!("seen.npy {scored} paths.npy"), "");
+        told(&format!("seen.npy {scored} paths.npy --known-first --until 3"), "");
+        told(&format!("large.npy {system}"), "observations are not where their system is: (y − ȳ)²/(v + s²)");
+        told(&format!("small.npy {system}"), "observations are nearer than their noise lets them be");
+        told(&format!("seen.npy {system} --noise-std 2.5"), "--noise-std 2.5 or --diffusion is too large");
+        told(&format!("seen.npy {system} --diffusion 0.02"), "on average of 144 steps, where 1 is due");
+        told(&format!("seen.npy {scored} other.npy"), "other.npy: observations are not of these paths");
+        // A filter that believes what is seen is not surprised by it.
+        told(&format!("seen.npy {scored} paths.npy --noise-std 0.05"), "--noise-std 0.05 is not that of the");
+    }
+    for system in [
+        "--system lorenz63 --through atan",
+        "--system lorenz63 --observe 0 --noise-std 2",
+        "--system double-well --through cube --noise-std 0.2",
+        "--system brownian -d 4 --noise-std 0.5",
+    ] {
+        place.out(&format!("sde {system} -n 2 --steps 30 --observations y.npy -o p.npy"));
+        for method in ["particle", "ensemble-kalman --particles 20"] {
+            told(&format!("y.npy {system} --method {method} --truth p.npy --report r.csv"), "");
+        }
+    }
+}
+
 #[test]
 fn what_has_no_meaning_is_refused() {
     let place = Place::new();
     place.out("sde --system ou -n 4 --steps 3 --observations seen.npy -o paths.npy");
     place.out("npy cat paths.npy --rows ..3 -o fewer.npy");
+    place.out("npy cat paths.npy -o paths.csv");
+    place.out("npy cat fewer.npy -o fewer.csv");
     for (line, code, words) in [
         ("sde --system ou -n 4 --steps 3 --substeps 2", 2, &["--substeps", "exact"][..]),
         ("sde --system lorenz63 -n 4 --steps 3 -d 4", 2, &["--dim"]),
@@ -184,12 +229,29 @@ fn what_has_no_meaning_is_refused() {
         (
             "assimilate seen.npy --system ou --method kalman --truth fewer.npy --report r.csv",
             1,
-            &["only 3 paths"],
+            &["fewer.npy: 3 paths, where seen.npy has observations of 4"],
         ),
         (
             "assimilate fewer.npy --system ou --method kalman --truth paths.npy --report r.csv",
             1,
-            &["4 paths, of which 3"],
+            &["paths.npy: 4 paths, where fewer.npy has observations of 3"],
+        ),
+        // Of some rows both have as many.
+        (
+            "assimilate seen.npy --rows ..2 --system ou --method kalman --truth fewer.npy --report r.csv",
+            1,
+            &["fewer.npy: 3 paths, where seen.npy has observations of 4"],
+        ),
+        // Of text it is not known before.
+        (
+            "assimilate seen.npy --system ou --method kalman --truth fewer.csv --report r.csv",
+            1,
+            &["row 3: fewer.csv: 3 paths, and observations go on"],
+        ),
+        (
+            "assimilate fewer.npy --system ou --method kalman --truth paths.csv --report r.csv",
+            1,
+            &["paths.csv: 4 paths, of which 3 were seen"],
         ),
     ] {
         refused(&place, line, code, words);
@@ -218,6 +280,8 @@ fn states_that_mean_nothing_are_told() {
         done.err
     };
     assert_eq!(said("moves.st", "--steps 30"), "");
+    let far = said("moves.st", "--steps 30 --start 100");
+    assert!(far.contains("(y − h(x))²/s² of the members is ") && far.contains("where 1 is due"), "{far}");
     let astray = said("moves.st", "--steps 30 --noise-std 0.043");
     assert!(
         astray.contains("of 9 states were reached by members that went over 10 times as far"),

@@ -88,6 +88,21 @@ fn a_training_cut_short_is_told_with_what_is_missing() {
     assert!(String::from_utf8_lossy(&done.out).lines().skip(1).all(|line| line.ends_with(',')));
 }
 
+/// More pairs make a larger Γ.
+#[test]
+fn matrices_in_another_order_are_told() {
+    let place = Place::new();
+    place.out("icl optimal -d 12 -r 3 --prompt 10,40 --gamma best.npy -o /dev/null");
+    place.out("icl train -d 12 -r 3 --prompt 10,40 --steps 300 --batch 32 --trials 2 --eps 0.1 --gamma trained.npy -o /dev/null");
+    for name in ["best", "trained"] {
+        for (prompt, told) in [("10,40", false), ("40,10", true), ("20,30", false), ("90,90", false)] {
+            let done = place.run(&format!("icl risk {name}.npy -d 12 -r 3 --prompt {prompt}"));
+            let said = done.err.contains("in another order");
+            assert!(done.code == Some(0) && said == told, "{name}, {prompt}: {}", done.err);
+        }
+    }
+}
+
 #[test]
 fn what_is_no_setting_is_refused() {
     let place = Place::new();

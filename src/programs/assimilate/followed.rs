@@ -1,9 +1,10 @@
 //! What becomes of one observed path.
 
 use anyhow::{Result, bail, ensure};
-use ndarray::{Array2, ArrayView1, s};
+use ndarray::{ArrayView1, Axis, s};
 
-use crate::dynamics::filters::{Belief, Learned, Problem};
+use super::seen::Truth;
+use crate::dynamics::filters::{Belief, Known, Learned, Problem};
 use crate::dynamics::{Dynamics, Filter, Observation};
 use crate::measure::ensemble::{Distance, of_members, of_normal};
 
@@ -20,7 +21,7 @@ pub struct Followed {
     /// Particles, or members of the ensemble.
     pub members: usize,
     /// The paths that were seen, from the first row of work on.
-    pub truth: Option<Array2<f64>>,
+    pub truth: Option<Truth>,
 }
 
 /// What is believed of one state.
@@ -32,6 +33,10 @@ pub struct Step {
     /// How far members of flowdas went on their way there, over how far they go of themselves.
     pub farthest: f64,
     /// Means over coordinates.
+    /// How far y was from what was foreseen: see [`Known`].
+    pub surprise: Option<f64>,
+    /// The same of y and the truth: [`Observation::misfit`].
+    pub misfit: Option<f64>,
     pub squared_error: Option<f64>,
     pub distance: Option<Distance>,
 }
@@ -44,8 +49,11 @@ impl Followed {
     pub fn steps(&self, y: ArrayView1<f64>, row: u64, first: u64, seed: u64) -> Result<Vec<Step>> {
         let (d, m) = (self.dynamics.dim(), self.observation.count());
         let truth = match &self.truth {
-            Some(all) if row - first >= all.nrows() as u64 => bail!("--truth has only {} paths", all.nrows()),
-            Some(all) => Some(all.row((row - first) as usize)),
+            Some(Truth { name, paths }) if row - first >= paths.nrows() as u64 => bail!(
+                "{name}: {} paths, and observations go on; give the paths that were seen, all of them",
+                paths.nrows()
+            ),
+            Some(Truth { paths, .. }) => Some(paths.row((row - first) as usize)),
             None => None,
         };
         let y = y.to_shape((y.len() / m, m))?;
@@ -65,8 +73,10 @@ impl Followed {
             row,
         };
         let mut steps = Vec::with_capacity(y.nrows());
-        problem.follow(self.filter, self.members, |k, belief| {
-            let mut step = Step::of(belief, truth.as_ref().map(|all| all.slice(s![k * d..(k + 1) * d])));
+        problem.follow(self.filter, self.members, |k, Known { belief, surprise }| {
+            let x = truth.as_ref().map(|all| all.slice(s![k * d..(k + 1) * d]));
+            let mut step = Step { surprise, ..Step::of(belief, x) };
+            step.misfit = x.map(|x| self.observation.misfit(x.insert_axis(Axis(1)), y.row(k)));
             ensure!(
                 step.mean.iter().chain(&step.deviation).all(|x| x.is_finite()),
                 "step {k}: the numbers are too large: give observations in another unit, and, where the scheme's steps are \
@@ -85,8 +95,9 @@ impl Followed {
     /// # Errors
     /// How many there are.
     pub fn held(&self, seen: u64) -> Result<()> {
-        let paths = self.truth.as_ref().map_or(seen, |all| all.nrows() as u64);
-        ensure!(paths == seen, "--truth has {paths} paths, of which {seen} were seen; give those that were");
+        let Some(Truth { name, paths }) = &self.truth else { return Ok(()) };
+        let paths = paths.nrows() as u64;
+        ensure!(paths == seen, "{name}: {paths} paths, of which {seen} were seen; give those that were");
         Ok(())
     }
 }
@@ -96,8 +107,16 @@ impl Step {
         let (mean, variance) = belief.moments();
         let deviation = variance.iter().map(|v| v.sqrt()).collect();
         let farthest = if let Belief::Ensemble { farthest, .. } = belief { *farthest } else { 0.0 };
-        let mut step =
-            Step { mean, deviation, effective: None, farthest, squared_error: None, distance: None };
+        let mut step = Step {
+            mean,
+            deviation,
+            effective: None,
+            farthest,
+            surprise: None,
+            misfit: None,
+            squared_error: None,
+            distance: None,
+        };
         let Some(truth) = truth else { return step };
         let share = 1.0 / truth.len() as f64;
         let mut sum = Distance { crps: 0.0, wasserstein: 0.0 };

@@ -1,5 +1,6 @@
 //! assimilate: the states of a stochastic system from observations of it.
 
+mod doubts;
 mod followed;
 mod learned;
 mod scores;
@@ -12,10 +13,11 @@ use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 use ndarray::Array2;
 
+use doubts::Doubts;
 use followed::{Followed, Step};
 use learned::LearnedArgs;
 use scores::Scores;
-use seen::{paths, times_of};
+use seen::{times_of, truth};
 
 use crate::blocks::room;
 use crate::cli::{Job, ObservationArgs, Program, Source, SystemArgs, count, usage};
@@ -38,6 +40,9 @@ use crate::with_dtype;
 /// too wide. Members of regression move by the mean of the next state, and are corrected as in ensemble-kalman: without the noise
 /// of the system they grow alike, and trust themselves rather than what is seen. With --until states after it are forecasts.
 /// What is drawn for row i depends on the seed and i alone, and is other than what sde draws.
+///
+/// A warning says where observations are not of the system: (y − ȳ)²/(v + s²), ȳ and v the mean and variance of h that are foreseen,
+/// is 1 on average where they are (of flowdas (y − h(x))²/s² of the members), and so is (y − h(x))²/s² of --truth.
 ///
 /// --report has scores at each step: spread, the root mean variance of what is believed; effective, 1/Σw² of particles' weights; and
 /// against --truth rmse of the means, crps, and wasserstein, E|X − x| of the belief X, its first distance from the truth.
@@ -105,8 +110,7 @@ impl Program for Arguments {
         job.numbered(self.truth.is_some(), "--truth", "paths belong to observations by their number")?;
         let members = if draws { self.particles as usize } else { 1 };
         room(&[members, 5 * dynamics.dim(), rayon::current_num_threads()], "--particles and --dim")?;
-        let truth = self.truth.as_deref();
-        let files = [truth, self.learned.model.as_deref()].into_iter().flatten().map(Some);
+        let files = [self.truth.as_deref(), self.learned.model.as_deref()].into_iter().flatten().map(Some);
         job.wait_for_stdin(&[self.observations.as_deref()].into_iter().chain(files).collect::<Vec<_>>())?;
         let learned = self.learned.open(job, self.method, sampler, dynamics.dim(), members)?;
         let rows = job.rows(self.observations.as_deref())?;
@@ -114,7 +118,8 @@ impl Program for Arguments {
         let until = self.until.map_or(times - 1, |k| k as usize);
         ensure!(until < times, "--until {until}: {} has steps 0 to {}", rows.name(), times - 1);
         job.only(until + 1 < times, &["--until"], "it is the last step")?;
-        let truth = truth.map(|name| paths(job, name, &rows, times * dynamics.dim())).transpose()?;
+        let truth =
+            self.truth.as_deref().map(|name| truth(job, name, &rows, times * dynamics.dim())).transpose()?;
         let followed = Followed {
             dynamics,
             observation,
@@ -137,7 +142,7 @@ impl Arguments {
         let mut deviations = deviations.map(|path| job.side_array::<T>(path, count, &shape)).transpose()?;
         let report = self.report.as_deref().map(|path| job.side_table(path, &Scores::COLUMNS)).transpose()?;
         room(&[16, times], &format!("{}: the scores of {times} times", rows.name()))?;
-        let mut scores = Scores::new(times);
+        let (mut scores, mut doubts) = (Scores::new(times), Doubts::default());
         let (first, seed) = (job.shared.rows.start, job.shared.seed);
         // One row of particles is work enough.
         let most = if self.method == Filter::Kalman { block_rows(shape[0] * shape[1]) } else { 1 };
@@ -155,6 +160,7 @@ impl Arguments {
             |rows, all| {
                 for (steps, row) in all.iter().zip(rows) {
                     scores.add(row, steps);
+                    doubts.add(steps);
                     means.write(row_of(steps, |step| &step.mean)?.view())?;
                     if let Some(deviations) = &mut deviations {
                         deviations.write(row_of(steps, |step| &step.deviation)?.view())?;
@@ -164,7 +170,8 @@ impl Arguments {
             },
         )?;
         followed.held(scores.paths())?;
-        [scores.collapse(), scores.overshoot()].iter().flatten().for_each(|text| job.warn(text));
+        let told = [scores.collapse(), scores.overshoot(), doubts.tell(followed)];
+        told.iter().flatten().for_each(|text| job.warn(text));
         report.map(|table| scores.write(table)).transpose()?;
         deviations.map(ArrayWriter::finish).transpose()?;
         means.finish()

@@ -20,8 +20,17 @@ pub fn times_of(rows: &Rows, count: usize) -> Result<usize> {
     Ok(width / count)
 }
 
-/// The paths that were seen.
-pub fn paths(job: &Job, name: &OsStr, seen: &Rows, width: usize) -> Result<Array2<f64>> {
+/// The paths that were seen, a row each.
+pub struct Truth {
+    pub name: String,
+    pub paths: Array2<f64>,
+}
+
+/// Those of a file.
+///
+/// # Errors
+/// Paths of other lengths or dimensions, or not as many.
+pub fn truth(job: &Job, name: &OsStr, seen: &Rows, width: usize) -> Result<Truth> {
     let mut paths = job.rows(Some(name))?;
     ensure!(
         paths.width() == width,
@@ -30,7 +39,16 @@ pub fn paths(job: &Job, name: &OsStr, seen: &Rows, width: usize) -> Result<Array
         paths.width(),
         seen.name()
     );
+    // Of --rows both may have as many, and yet be of other paths.
+    if let (Some(all), Some(were)) = (paths.total(), seen.total()) {
+        ensure!(
+            all == were,
+            "{}: {all} paths, where {} has observations of {were}; give the paths that were seen, all of them",
+            paths.name(),
+            seen.name()
+        );
+    }
     let (name, paths) = (paths.name().to_string(), paths.read_all::<f64>()?);
     ensure!(paths.nrows() > 0, "{name}: no rows; give the paths that were seen");
-    Ok(paths)
+    Ok(Truth { name, paths })
 }

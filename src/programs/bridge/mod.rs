@@ -1,5 +1,6 @@
 //! bridge: paths conditioned on where they end.
 
+mod doubts;
 pub mod exact;
 pub mod fit;
 mod mlp;

@@ -7,11 +7,11 @@ use anyhow::{Result, anyhow};
 use clap::Args;
 use ndarray::{Array2, s};
 
+use super::doubts;
 use super::setting::{places, shape};
 use super::table::control;
 use crate::blocks::room;
 use crate::bridge::Control;
-use crate::bridge::control::Scales;
 use crate::bridge::paths::controlled;
 use crate::cli::{Job, Numbers, Program, Source, parse_list, usage};
 use crate::linalg::cast;
@@ -49,8 +49,6 @@ pub struct Arguments {
 
 /// Ends further from the target than so many deviations of one step are warned of.
 const FAR: f64 = 3.0;
-/// And targets further from the ends of free paths than so many of their deviations.
-const BEYOND: f64 = 4.0;
 
 impl Program for Arguments {
     fn run(self, job: &Job) -> Result<()> {
@@ -66,6 +64,7 @@ impl Program for Arguments {
 impl Arguments {
     fn sample<T: Scalar>(&self, job: &Job, control: &Control) -> Result<()> {
         let (start, target) = self.ends(job, control)?;
+        doubts::start(&start, control).iter().for_each(|text| job.warn(text));
         let (setting, d) = (control.setting(), start.len());
         let most = block_rows(setting.steps * d).min(256);
         // Of every block that is held: noise, paths and these in their type; of each that is computed what a control leaves.
@@ -121,17 +120,7 @@ impl Arguments {
         let target = self
             .as_many(&self.target, begins.len(), "--target")?
             .ok_or_else(|| usage(anyhow!("--target: a fit is for any; say where paths end")))?;
-        let away = |(y, scales): &(&f64, &Scales)| (*y - scales.y_mean).abs() / scales.y_std;
-        let far = target.iter().zip(&scales).enumerate().find(|(_, pair)| away(pair) > BEYOND);
-        if let Some((j, pair @ (y, Scales { y_mean, y_std, .. }))) = far {
-            let which = if target.len() > 1 { format!(" of coordinate {j}") } else { String::new() };
-            job.warn(&format!(
-                "--target {y}{which}: {:.1} deviations from the mean of the ends that the fit has seen ({y_mean:.3} ± {y_std:.3}): \
-                 hardly any path is near it, and the fit goes on from others; fit paths with more noise, or, of one coordinate, take \
-                 bridge exact",
-                away(&pair)
-            ));
-        }
+        doubts::target(&target, &scales).iter().for_each(|text| job.warn(text));
         Ok((self.as_many(&self.start, begins.len(), "--start")?.unwrap_or(begins), target))
     }
 

@@ -14,7 +14,7 @@ mod task;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
 
 use calibration::CalibrationArgs;
@@ -24,6 +24,7 @@ use local::LocalArgs;
 use mixture::MixtureArgs;
 
 use crate::cli::{Job, Program, TrainingArgs, usage};
+use crate::network::architecture::image;
 use crate::stream::Layout;
 use crate::with_dtype;
 
@@ -124,6 +125,7 @@ impl Program for Arguments {
         let mut rows = job.rows(self.samples.as_deref())?;
         if self.kind.has_pixels() {
             rows = rows.images(self.layout)?;
+            image(rows.item_shape()).with_context(|| rows.name().to_string())?;
         }
         let dtype = job.dtype(&[rows.dtype()]);
         let model = with_dtype!(dtype, T => self.fit::<T>(job, rows, task, checkpoints.as_ref()))?;

@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use anyhow::{Result, anyhow, bail, ensure};
 use clap::Args;
 
-use crate::cli::{Job, Program, count, usage};
+use crate::cli::{Interval, Job, Program, count, usage};
 use crate::draw::{Gallery, Image, images};
 use crate::stream::{Layout, block_rows};
 
@@ -15,7 +15,7 @@ use super::page::{Sheet, parse_range};
 ///
 /// Items are images of shape (H, W), (H, W, 1) or (H, W, 3). With several arrays, images under each other
 /// are those of the same row of the arrays. Values beyond --range are drawn as its ends; where that is so
-/// of many, or where they fill no hundredth of it, a warning says so. The picture is as large as its images
+/// of many, or where they fill no hundredth of it, or hardly any of the default one, a warning says so. The picture is as large as its images
 /// need.
 ///
 /// Memory: the images drawn and the picture.
@@ -118,7 +118,8 @@ impl Arguments {
                 rows.name()
             ),
         };
-        let range = self.range.unwrap_or(if rows.are_whole() { (0.0, 255.0) } else { (-1.0, 1.0) });
+        let usual = Interval::usual(&rows);
+        let range = self.range.unwrap_or((usual.lo, usual.hi));
         let mut images = Vec::new();
         while images.len() < most {
             let block = block_rows(rows.width()).min(most - images.len());
@@ -132,17 +133,27 @@ impl Arguments {
             }
         }
         ensure!(!images.is_empty(), "{}: has no images to draw", rows.name());
-        if let Some(doubt) = doubt(&images, range) {
+        let (least, most) = ends(&images);
+        let unfilled = usual.unfilled(least, most).filter(|_| self.range.is_none());
+        let unfilled =
+            unfilled.map(|text| format!("{text}; say by --range which values are black and white"));
+        if let Some(doubt) = doubt(&images, range).or(unfilled) {
             job.warn(&format!("{}: {doubt}", rows.name()));
         }
         Ok(images)
     }
 }
 
+/// Least and largest value.
+fn ends(images: &[Image]) -> (f64, f64) {
+    let values = images.iter().flat_map(|image| image.values.iter().copied());
+    values.fold((f64::MAX, f64::MIN), |(l, m), v| (l.min(v), m.max(v)))
+}
+
 /// What speaks against a range: values cut off in number, or all of one shade.
 fn doubt(images: &[Image], (low, high): (f64, f64)) -> Option<String> {
     let values = || images.iter().flat_map(|image| image.values.iter().copied());
-    let (least, most) = values().fold((f64::MAX, f64::MIN), |(l, m), v| (l.min(v), m.max(v)));
+    let (least, most) = ends(images);
     let width = high - low;
     // By half a shade of grey or less, nobody sees it.
     let beyond = values().filter(|v| (low - v).max(v - high) > width / 510.0).count();

@@ -8,7 +8,7 @@ use ndarray::{Array2, ArrayView2};
 
 use super::{COLUMNS, Setting, SettingArgs, add};
 use crate::cli::{Block, Job, Program, Source, count, usage};
-use crate::in_context::Prompts;
+use crate::in_context::{Prompt, Prompts};
 
 /// The risk of linear attention on tasks at angles to the first subspace.
 ///
@@ -39,6 +39,9 @@ impl Program for Arguments {
         let gammas = self.gammas(job, &setting)?;
         let mut table = job.table(COLUMNS)?;
         let each = gammas.len() / setting.prompts.len();
+        if let Some(text) = disorder(&setting.prompts, &gammas, each) {
+            job.warn(&text);
+        }
         for (&prompt, gammas) in setting.prompts.iter().zip(gammas.chunks(each)) {
             let mut risks = setting.nothing_known();
             match self.simulate {
@@ -63,6 +66,28 @@ impl Program for Arguments {
         }
         table.finish()
     }
+}
+
+/// The trace of a Γ of longer prompts is larger, as h is surer: by less than this share it may be smaller where training has not
+/// come to its end.
+const LARGER: f64 = 0.9;
+
+/// Why matrices are hardly those of these prompts in this order: two prompts, the longer of which has the smaller trace.
+fn disorder(prompts: &[Prompt], gammas: &[Array2<f64>], each: usize) -> Option<String> {
+    let trace =
+        |gammas: &[Array2<f64>]| gammas.iter().map(|gamma| gamma.diag().sum()).sum::<f64>() / each as f64;
+    let mut all: Vec<(usize, f64)> = prompts
+        .iter()
+        .zip(gammas.chunks(each))
+        .map(|(prompt, gammas)| (prompt.pairs, trace(gammas)))
+        .collect();
+    all.sort_by_key(|(pairs, _)| *pairs);
+    let pair = all.windows(2).find(|pair| pair[0].0 < pair[1].0 && pair[1].1 < LARGER * pair[0].1)?;
+    let [(short, more), (long, less)] = [pair[0], pair[1]];
+    Some(format!(
+        "GAMMA of {long} pairs has the trace {less:.4}, and that of {short} {more:.4}, where more pairs make it larger: matrices are \
+         of other prompts, or in another order; give --prompt as they were trained"
+    ))
 }
 
 impl Arguments {

@@ -41,24 +41,25 @@ impl Program for Arguments {
         let mut output = job.model_output()?;
         let mut parts = Vec::new();
         let mut dtypes: Vec<Dtype> = Vec::new();
-        let mut first: Option<(String, Model)> = None;
+        let mut first: Option<(String, usize, Vec<usize>, Option<Unit>)> = None;
         for (name, weight) in self.models.iter().zip(weights) {
-            let (mixture, shape, dtype) = super::read(job, Some(name))?;
+            let model = job.model_file(Some(name))?;
             let name = name.to_string_lossy().into_owned();
-            let model = Model::molrg(mixture.clone(), shape.clone(), dtype);
-            let (of, known) = first
-                .get_or_insert_with(|| (name.clone(), Model::molrg(mixture.clone(), shape.clone(), dtype)));
-            let (d, due) = (mixture.dim(), known.dim());
-            ensure!(d == due, "{name}: is of dimension {d}, but {of} of {due}; join models of the same data");
-            models_suit((&name, &shape), (of, &known.item_shape))?;
-            job.warn_of_units((of, known), (&name, &model), Unit::is_scaled);
-            if shape.len() > known.item_shape.len() {
-                known.item_shape = shape;
+            let (d, shape, unit) = (model.dim(), model.item_shape.clone(), model.unit());
+            dtypes.push(model.dtype);
+            parts.push((weight, model.into_mixture(&name)?));
+            let (of, due, known, other) = first.get_or_insert_with(|| (name.clone(), d, shape.clone(), unit));
+            ensure!(
+                d == *due,
+                "{name}: is of dimension {d}, but {of} of {due}; join models of the same data"
+            );
+            models_suit((&name, &shape), (of, known))?;
+            job.warn_of_units((of, *other), (&name, unit), Unit::is_scaled);
+            if shape.len() > known.len() {
+                *known = shape;
             }
-            parts.push((weight, mixture));
-            dtypes.push(dtype);
         }
-        let shape = first.map(|(_, model)| model.item_shape).unwrap_or_default();
+        let shape = first.map(|(_, _, shape, _)| shape).unwrap_or_default();
         let joined = Mixture::join(parts)?;
         Model::molrg(joined, shape, job.dtype(&dtypes)).write(&mut output)?;
         output.finish()

@@ -53,8 +53,8 @@ impl Arguments {
     fn convert<T: Scalar>(&self, job: &Job, rows: Rows) -> Result<()> {
         let layout = Layout::new(rows.name(), rows.item_shape(), self.pad.into(), self.pool.into())?;
         let mut out = job.array::<T>(rows.len(), &layout.pooled_shape(rows.item_shape()))?;
-        let bytes = Interval { lo: 0.0, hi: 255.0 };
-        let from = self.from.unwrap_or(if rows.are_whole() { bytes } else { self.to });
+        let usual = Interval::usual(&rows);
+        let from = self.from.unwrap_or(if rows.are_whole() { usual } else { self.to });
         let name = rows.name().to_string();
         let mut seen = Within::default();
         let most = block_rows(rows.width().max(layout.pooled_len()));
@@ -70,7 +70,10 @@ impl Arguments {
             images.iter().for_each(|v| seen.add(*v, self.to));
             out.write(images.mapv(T::of).view())
         })?;
-        if let Some(odd) = seen.odd(self.to) {
+        let (least, most) = seen.ends();
+        // Of pixels as they are stored.
+        let unfilled = from.unfilled(self.to.map(least, from), self.to.map(most, from));
+        if let Some(odd) = seen.odd(self.to).or(unfilled.filter(|_| self.from.is_none())) {
             job.warn(&format!("{name}: {odd}; say by --from which pixel values are its ends"));
         }
         out.finish()

@@ -12,6 +12,11 @@ use crate::flow::{Plan, Trajectory, Work, at_once};
 use crate::scalar::Scalar;
 
 impl Arguments {
+    /// Whether more than the model leads samples.
+    fn is_led(&self, job: &Job) -> bool {
+        self.guided.is_given() || !job.shared.edits.is_empty()
+    }
+
     /// What may lead samples astray, as advice.
     fn astray(&self, job: &Job) -> String {
         let weight = self
@@ -39,7 +44,11 @@ impl Arguments {
             job.warn_of_start(&model, &plan.sigmas);
         }
         let item_shape = model.item_shape.clone();
-        let ended = Taken::Samples(self.until.unwrap_or(0.0), self.astray(job));
+        let astray = self.astray(job);
+        let driven = format!(
+            "the numbers grow beyond all: samples are driven away from the model's data; give {astray}"
+        );
+        let ended = Taken::Samples(self.until.unwrap_or(0.0), astray);
         let seen = if self.encode { None } else { job.meet("samples".into(), &model, ended) };
         let denoiser = self.guided.denoiser::<T>(model, guides)?;
         let denoiser = denoiser.as_ref();
@@ -67,7 +76,11 @@ impl Arguments {
             if self.encode && self.until.is_none() {
                 x *= T::of(1.0 / plan.sigmas[levels - 1]);
             }
-            job.finite(x.view(), rows.start)?;
+            if self.is_led(job) {
+                job.finite_or(x.view(), rows.start, &driven)?;
+            } else {
+                job.finite(x.view(), rows.start)?;
+            }
             let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
             done.0 += rows.end - rows.start;
             done.1 += work;

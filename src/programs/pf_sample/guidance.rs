@@ -124,7 +124,7 @@ impl GuidanceArgs {
                 model.dim()
             );
             models_suit((flag, &other.item_shape), ("the model that it guides", &model.item_shape[..]))?;
-            job.warn_of_units(("the model", model), (flag, &other), Unit::is_scaled);
+            job.warn_of_units(("the model", model.unit()), (flag, other.unit()), Unit::is_scaled);
             Ok(other)
         };
         let unconditional = match (&self.unconditional, self.guidance) {

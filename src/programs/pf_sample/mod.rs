@@ -139,9 +139,10 @@ impl Arguments {
         let latent = generator.map_or(model.dim(), |generator| generator.decoder.inputs);
         ensure!(
             noise.width() == latent,
-            "{}: rows of width {}, but the model is of dimension {latent}",
+            "{}: rows of width {}, but {} {latent} numbers; give rows of so many, or the model that they are for",
             noise.name(),
             noise.width(),
+            if generator.is_some() { "the generator's latents have" } else { "the model's items have" },
         );
         if generator.is_none() {
             items_suit((noise.name(), noise.item_shape()), ("the model", &model.item_shape))?;

@@ -107,8 +107,8 @@ impl Arguments {
             (None, Some(train)) => moments_of(train.view()).with_context(|| name.clone())?,
             (None, None) => bail!("--descriptor: no data to fit it to"),
         };
-        let gaussian = moments.gaussian(None).context(name)?;
-        Descriptor::fitted(&self.descriptor, &gaussian)
+        let gaussian = moments.gaussian(None).context(name.clone())?;
+        Descriptor::fitted(&self.descriptor, &gaussian).context(name)
     }
 }
 

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail, ensure};
 use clap::{Args, ValueEnum};
 
-use crate::cli::{Block, Job, Numbers, Program, Source, parse_list, usage};
+use crate::cli::{Block, Interval, Job, Numbers, Program, Source, parse_list, usage};
 use crate::measure::descriptor::Choice;
 use crate::measure::reproducibility::Similarity;
 use crate::scalar::{Dtype, Scalar};
@@ -157,8 +157,8 @@ impl Program for Arguments {
         let [train, fit, reference] = self.open_others(job, &inputs[0])?;
         let dtypes: Vec<Dtype> = inputs.iter().chain(&train).map(Rows::dtype).collect();
         let shape = inputs[0].item_shape().to_vec();
-        let assumed = if inputs[0].are_whole() { [0.0, 255.0] } else { [-1.0, 1.0] };
-        let range = self.data_range.as_ref().map_or(assumed, |range| [range.0[0], range.0[1]]);
+        let usual = Interval::usual(&inputs[0]);
+        let range = self.data_range.as_ref().map_or([usual.lo, usual.hi], |range| [range.0[0], range.0[1]]);
         let inputs = Paired::new(inputs)?;
         with_dtype!(job.dtype(&dtypes), T => self.score::<T>(job, threshold, range, inputs, &shape, [train, fit, reference]))
     }

@@ -1,6 +1,6 @@
 //! Where scores are unlikely to say what they seem to, with the reason as a number.
 
-use crate::cli::{Job, others};
+use crate::cli::{Interval, Job, others};
 use crate::measure::descriptor::Choice;
 use crate::measure::reproducibility::Similarity;
 use crate::measure::scale::Scale;
@@ -111,7 +111,7 @@ impl<T: Scalar> Scores<'_, T> {
         if arguments.similarity == Similarity::Mae
             && arguments.data_range.is_none()
             && arguments.compares()
-            && self.scales[0].misfits(self.range)
+            && (self.scales[0].misfits(self.range) || unfilled(&self.scales[0], self.range))
         {
             let [low, high] = self.range;
             job.warn(&format!(
@@ -150,4 +150,9 @@ impl<T: Scalar> Scores<'_, T> {
             ));
         }
     }
+}
+
+/// Whether numbers are hardly of the usual range.
+fn unfilled(scale: &Scale, [lo, hi]: [f64; 2]) -> bool {
+    scale.bounds().is_some_and(|[least, most]| Interval { lo, hi }.unfilled(least, most).is_some())
 }

@@ -44,20 +44,19 @@ impl Program for Arguments {
         job.only(self.kind == Kind::Noise, &["--seed"], "nothing is drawn but for noise")?;
         job.numbered(self.kind == Kind::Noise, "--kind noise", "noise belongs to rows by their number")?;
         let rows = job.rows(self.samples.as_deref())?.images(self.layout)?;
-        let usual =
-            if rows.are_whole() { Interval { lo: 0.0, hi: 255.0 } } else { Interval { lo: -1.0, hi: 1.0 } };
-        let Interval { lo, hi } = self.data_range.unwrap_or(usual);
+        let Interval { lo, hi } = self.data_range.unwrap_or(Interval::usual(&rows));
         if lo > hi {
             return Err(usage(anyhow!("--data-range {lo},{hi}: black comes first, and is less than white")));
         }
         let shape = image_shape(rows.name(), rows.item_shape())?;
         let attack = Attack { kind: self.kind, strength: self.strength, shape, range: [lo, hi] };
         attack.check().map_err(usage)?;
-        with_dtype!(job.dtype(&[rows.dtype()]), T => carry_out::<T>(job, rows, attack))
+        with_dtype!(job.dtype(&[rows.dtype()]), T => carry_out::<T>(job, rows, attack, self.data_range.is_some()))
     }
 }
 
-fn carry_out<T: Scalar>(job: &Job, rows: Rows, attack: Attack) -> Result<()> {
+/// `told`: somebody has said which values are black and white.
+fn carry_out<T: Scalar>(job: &Job, rows: Rows, attack: Attack, told: bool) -> Result<()> {
     let out = job.array::<T>(rows.len(), rows.item_shape())?;
     let (name, most) = (rows.name().to_string(), block_rows(rows.width()));
     let [lo, hi] = attack.range;
@@ -76,7 +75,9 @@ fn carry_out<T: Scalar>(job: &Job, rows: Rows, attack: Attack) -> Result<()> {
         }
         Ok(vec![images])
     })?;
-    let odd = seen.into_inner().unwrap_or_else(PoisonError::into_inner).odd(range);
+    let seen = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let (least, most) = seen.ends();
+    let odd = seen.odd(range).or(range.unfilled(least, most).filter(|_| !told));
     if let Some(odd) = odd.filter(|_| attack.kind.has_range()) {
         job.warn(&format!("{name}: {odd}; say by --data-range which values are black and white"));
     }
