@@ -119,15 +119,15 @@ impl Expression {
                 Step::Name(i) => (names[i], false, String::new()),
                 Step::Unary(name, f) => {
                     let a = pop();
-                    (f(a), a.is_finite(), format!("{name}({a})"))
+                    (f(a), a.is_finite(), format!("{name}({a:?})"))
                 }
                 Step::Binary(sign, f) => {
                     let (b, a) = (pop(), pop());
-                    (f(a, b), a.is_finite() && b.is_finite(), format!("{a} {sign} {b}"))
+                    (f(a, b), a.is_finite() && b.is_finite(), format!("{a:?} {sign} {b:?}"))
                 }
             };
             if finite && !value.is_finite() {
-                return Some(format!("{shown} is {value}"));
+                return Some(format!("{shown} is {value:?}"));
             }
             stack.push(value);
         }

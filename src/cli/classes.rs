@@ -207,24 +207,14 @@ impl Job {
         model.ask(asked).map_err(|e| usage(anyhow!("{name}: {e:#}")))
     }
 
-    /// Refuses `--class` where none of the models can be asked for one, and notes where some cannot: they may stand for that
-    /// class, or for all.
+    /// Refuses `--class` where none of the models can be asked for one. Those of others may stand for that class, or for all.
     ///
     /// # Errors
     /// A usage error that names it.
     pub fn class_is_for<'m>(&self, models: impl IntoIterator<Item = &'m Model>) -> Result<()> {
-        let (asked, others): (Vec<_>, Vec<_>) =
-            models.into_iter().partition(|model| model.classes().is_some());
-        if self.shared.class.is_some() && !asked.is_empty() && !others.is_empty() {
-            self.note(&format!(
-                "--class is asked of {} of {} models: the others have no classes and are taken as they are, whatever they were \
-                 fitted to",
-                asked.len(),
-                asked.len() + others.len()
-            ));
-        }
+        let any = models.into_iter().any(|model| model.classes().is_some());
         self.only(
-            !asked.is_empty(),
+            any,
             &["--class"],
             "no model here has classes: train one with dae-fit --labels, name a program that is one, or take \
              components of a mixture with mixture select",

@@ -113,8 +113,6 @@ fn levels_weights_units_and_conditions_that_mean_nothing_are_told() {
         ("pfd few-levels.st truth.st -n 300 --steps 4", "are above 1"),
         ("dae-apply moves.st states.npy --sigma 0.5 --condition far-states.npy", "standard deviations"),
         ("dae-apply moves.st states.npy --sigma 0.5 --condition states.npy", ""),
-        ("pfd classes.st truth.st -n 300 --steps 4 --class 1", "--class is asked of 1 of 2 models"),
-        ("dae-compare truth.st classes.st near.npy --sigma 1 --class 1", "--class is asked of 1 of 2 models"),
         ("dae-compare classes.st classes.st near.npy --sigma 1 --class 1", ""),
         ("dae-fit moved.npy --kind mlp -q --width 8 --steps 12", "times their standard deviation"),
         ("dae-fit moved.npy --kind vae -q --rank 2 --width 8 --steps 12", "npy let 'x - "),

@@ -226,10 +226,12 @@ fn samples_on_other_scales_are_warned_of() {
     assert!(said.contains("but signed.npy from -1.0 to 1.0"), "{said}");
     // mae counts shares of a range.
     let mae = |line: &str| column(&place, line, "value").1.contains("mae counts 1/255 of ");
-    assert!(
-        mae("rp-score a.csv b.npy --similarity mae")
-            && !mae("rp-score unit.npy --train a.npy --similarity mae --gl ratio,similarity")
-    );
+    assert!(mae("rp-score a.csv b.npy --similarity mae"));
+    // From 0 to 1 is half of the range that nobody gave.
+    assert!(mae("rp-score unit.npy --train a.npy --similarity mae --gl ratio,similarity"));
+    assert!(!mae(
+        "rp-score unit.npy --train unit.npy --similarity mae --gl ratio,similarity --data-range 0,1"
+    ));
     assert!(!mae("rp-score signed.npy signed.npy --similarity mae"));
     assert!(!mae("rp-score a.csv b.npy --similarity mae --data-range 0,16"));
 }

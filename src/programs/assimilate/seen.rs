@@ -42,7 +42,7 @@ pub fn truth(job: &Job, name: &OsStr, seen: &Rows, width: usize) -> Result<Truth
     // Of --rows both may have as many, and yet be of other paths.
     if let (Some(all), Some(were)) = (paths.total(), seen.total()) {
         ensure!(
-            all == were,
+            all == were || all == 0,
             "{}: {all} paths, where {} has observations of {were}; give the paths that were seen, all of them",
             paths.name(),
             seen.name()

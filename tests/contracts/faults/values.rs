@@ -66,7 +66,7 @@ const LARGEST: &[(&str, &str)] = &[
     ("--condition {} -o old", "the model's answer is not finite"),
     ("pf-sample gaussian.st", "the model's answer is not finite"),
     ("watermark embed", "too large to mark"),
-    ("npy let", "would hold numbers that are not finite"),
+    ("npy let", "is inf, which is not finite"),
     ("measure {}", "would hold numbers that are not finite"),
     ("measure whole.npy", "would hold numbers that are not finite"),
 ];
@@ -113,7 +113,7 @@ const DATA: &[Data] = &[
                 ("--kind random-features", "no deviation"),
                 ("probe", "4 labels for 1 rows"),
                 ("rfm", "4 labels for 1 rows"),
-                ("--method kalman --truth", "--truth has only 1 paths"),
+                ("--method kalman --truth", "1 paths, where seen.npy has observations of 4"),
                 ("linearity student.st {} --sigma 1 -o", "no pair"),
             ],
             NO_MASK,
@@ -125,7 +125,7 @@ const DATA: &[Data] = &[
         refused: &[
             &[
                 ("probe", "4 labels for 2 rows"),
-                ("--method kalman --truth", "--truth has only 2 paths"),
+                ("--method kalman --truth", "2 paths, where seen.npy has observations of 4"),
                 ("intrinsic-dimension {} --neighbours", "2 rows, where each needs 2 others"),
                 ("rfm", "4 labels for 2 rows"),
             ],
