@@ -6,7 +6,7 @@ SIMILARITY_SET := $(SIMILARITY_DATA)-rows$(call small,1024,10000)-setA
 SIMILARITY_STEPS := $(call small,600,6000)
 SIMILARITY_LENGTHS := $(call small,,3000) $(SIMILARITY_STEPS)
 # Where it has not, longer.
-SIMILARITY_LONGER_unet12-ve := 12000
+SIMILARITY_LONGER_unet12-ve := 12000 24000 48000
 SIMILARITY_LONGER_consistency := 12000 24000
 SIMILARITY_LONGER_consistency-flow := $(SIMILARITY_LONGER_consistency)
 similarity_lengths = $(SIMILARITY_LENGTHS) $(SIMILARITY_LONGER_$1)
