@@ -696,10 +696,11 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--narrow", action="store_true", help="without AVX-512, here and in the rivals, as if it had AVX2 alone")
     parser.add_argument("--peers", help="environment with NumPy, PyTorch and safetensors")
-    parser.add_argument("--output", type=Path, help="table (default: benches/results.csv, for small in target/bench)")
+    parser.add_argument("--output", type=Path, help="table (default: benches/results.csv or results-narrow.csv, for small in target/bench)")
     args = parser.parse_args()
     bench = Bench(args)
-    output = args.output or (HERE / "results.csv" if args.size == "full" else bench.scratch / "results.csv")
+    name = "results-narrow.csv" if args.narrow else "results.csv"
+    output = args.output or (HERE if args.size == "full" else bench.scratch) / name
     chosen = list(jobs(args.size, bench.scratch))
     order = [job.name for job in chosen]
     if unknown := set(args.jobs or []) - set(order):

@@ -115,7 +115,7 @@ impl Expression {
             // Reading has left no step without its operands.
             let mut pop = || stack.pop().unwrap_or(f64::NAN);
             let (value, finite, shown) = match *step {
-                Step::Number(x) => (x, false, String::new()),
+                Step::Number(x) => (x, true, "a number".to_string()),
                 Step::Name(i) => (names[i], false, String::new()),
                 Step::Unary(name, f) => {
                     let a = pop();

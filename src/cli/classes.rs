@@ -132,7 +132,7 @@ impl Job {
             let (found, due) = (labels[[i, 0]], due(i));
             bail!(
                 "{name}: row {}: a label of row {found}, where that of row {due} is due: of two numbers the first is the row's, \
-                 from one on without gaps; put them in that order (table sort --by)",
+                 from one on without gaps; write them in that order, or one label a row",
                 rows.start + i as u64
             );
         }

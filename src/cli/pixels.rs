@@ -40,6 +40,7 @@ impl Interval {
         (most > least)
             .then(|| format!("the values, {least:.4} to {most:.4}, fill {part} of {},{}", self.lo, self.hi))
     }
+
     /// Its ends become those of `to`: in this order of operations exactly. Onto itself nothing moves.
     pub fn map(self, x: f64, to: Interval) -> f64 {
         if self == to { x } else { to.lo + (x - self.lo) * (to.hi - to.lo) / (self.hi - self.lo) }

@@ -124,7 +124,7 @@ impl Problem<'_> {
         &self,
         filter: Filter,
         n: usize,
-        see: impl FnMut(usize, Known) -> Result<()>,
+        mut see: impl FnMut(usize, Known) -> Result<()>,
     ) -> Result<()> {
         match filter {
             Filter::Particle => self.particles(n, see),
@@ -143,7 +143,8 @@ impl Problem<'_> {
                     *x = transition.denoise(x.view(), 1.0, x.view())?;
                     Ok(())
                 };
-                self.ensemble(n, advance, see)
+                // Nor have its members the system's noise, so that they foresee y as if there were none.
+                self.ensemble(n, advance, |k, known| see(k, Known { surprise: None, ..known }))
             }
             Filter::Flowdas => self.flowdas(n, see),
         }

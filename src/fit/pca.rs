@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis, concatenate, s};
 
 use super::{Fit, Found, Iteration, ROUNDING, Settings, TOO_SMALL, finished, leading_basis, rows_of};
-use crate::linalg::{accumulate_moment, cast, symmetric_eigen, thin_svd};
+use crate::linalg::{accumulate_moment, cast, fix_signs, symmetric_eigen, thin_svd};
 use crate::mixture::{Component, Mixture};
 use crate::scalar::Scalar;
 
@@ -69,7 +69,7 @@ impl Moments {
 
     fn are_few(&self) -> bool {
         let d = self.sum.len();
-        d >= Moments::MANY && self.count as f64 <= Moments::FEW * d as f64
+        d >= Moments::MANY && self.count as f64 <= Moments::FEW * d as f64 && self.gram.is_empty()
     }
 
     /// Has all rows so far enter the second moment, block by block.
@@ -145,16 +145,23 @@ impl Moments {
     }
 
     /// The mean less the shift, and of few rows the eigenvalues of their covariance, largest first, with eigenvectors as columns,
-    /// as many as there are rows: singular values and vectors of the rows less their mean. And how many are more than rounding of
-    /// the largest root.
+    /// as many as there are rows: singular values and vectors of the rows less their mean. And how many are more than rounding, of
+    /// columns in very different units that of the largest root.
     fn few_axes(self) -> Result<(Array1<f64>, (Array1<f64>, Array2<f64>), usize)> {
         let n = self.count as f64;
         let mean = self.sum / n;
         let blocks: Vec<_> = self.waiting.iter().map(|rows| rows.view()).collect();
         let rows = concatenate(Axis(0), &blocks)? - &mean;
-        let (_, roots, axes) = thin_svd(rows.view())?;
-        let positive = roots.iter().filter(|s| **s > 1e-12 * roots[0]).count();
-        Ok((mean, (roots.mapv(|s| s * s / n), axes), positive))
+        let (_, roots, mut axes) = thin_svd(rows.view())?;
+        fix_signs(axes.view_mut());
+        let values = roots.mapv(|s| s * s / n);
+        let variances = rows.map_axis(Axis(0), |x| x.dot(&x) / n);
+        let positive = if in_unequal_units(&variances, values[0]) {
+            roots.iter().filter(|s| **s > 1e-12 * roots[0]).count()
+        } else {
+            above_rounding(&values)
+        };
+        Ok((mean, (values, axes), positive))
     }
 
     /// The Gaussian with these moments: mean, and covariance (divisor N) as
@@ -197,9 +204,7 @@ impl Moments {
 fn axes(covariance: ArrayView2<f64>) -> Result<((Array1<f64>, Array2<f64>), usize)> {
     let (values, vectors) = symmetric_eigen(covariance)?;
     let positive = above_rounding(&values);
-    let variances = covariance.diag();
-    let least = variances.iter().filter(|v| **v > 0.0).fold(f64::INFINITY, |m, v| m.min(*v));
-    if positive < values.len() && least < UNEQUAL * values[0] {
+    if positive < values.len() && in_unequal_units(&covariance.diag().to_owned(), values[0]) {
         let (axes, energies) = graded_eigen(covariance)?;
         let found = energies.len();
         if found > positive {
@@ -212,6 +217,10 @@ fn axes(covariance: ArrayView2<f64>) -> Result<((Array1<f64>, Array2<f64>), usiz
 /// Ratio of variances beyond which the eigenvalues of a covariance are looked for in units of
 /// its own.
 const UNEQUAL: f64 = 1e-10;
+
+fn in_unequal_units(variances: &Array1<f64>, largest: f64) -> bool {
+    variances.iter().any(|v| *v > 0.0 && *v < UNEQUAL * largest)
+}
 
 /// How many eigenvalues, largest first, are more than rounding of the largest; the others are
 /// zero: so many rows span no more dimensions.

@@ -1,6 +1,7 @@
 //! Eigenvectors of large symmetric matrices, on all threads: the reduction to tridiagonal form by Householder's reflections
 //! (Golub and Van Loan, §8.3), a panel of columns at a time, so that half of it are products; the tridiagonal problem by
-//! `faer`; and the reflections taken back. What is shared is cut by the size of the matrix alone, so threads change no bit.
+//! `faer`; and the reflections taken back. Sums are cut by the size of the matrix alone, products by what changes none, so threads
+//! change no bit.
 
 use anyhow::{Result, anyhow};
 use faer::diag::{DiagMut, DiagRef};
@@ -28,9 +29,9 @@ const TILE: usize = 128;
 /// When the iteration does not converge.
 pub(super) fn eigen(a: ArrayView2<f64>) -> Result<(Array1<f64>, Array2<f64>)> {
     let n = a.nrows();
-    // To entries of 1 at most, so that no square is too large; a power of two takes no digit off.
+    // To entries below 2, so that no square is too large; a power of two takes no digit off.
     let unit = binary_unit(a.iter().fold(0.0, |m: f64, v| m.max(v.abs())));
-    let mut a = a.mapv(|v| v * unit);
+    let mut a = a.as_standard_layout().mapv(|v| v * unit);
     let Tridiagonal { diagonal, beside, scales } = reduce(&mut a);
     let (values, vectors) = tridiagonal_eigen(&diagonal, &beside)?;
     let mut vectors = Array2::from_shape_vec((n, n), vectors)?;

@@ -240,11 +240,12 @@ impl Columns {
         self.rows.retain(|_| kept.next().unwrap_or(false));
     }
 
-    /// Keeps the rows that fit; several filters of one column keep those that fit any of them.
+    /// Keeps the rows that fit; several filters of one column keep those that fit any of them. Of part of a table's rows none
+    /// may.
     ///
     /// # Errors
-    /// No such column; no row left.
-    pub fn filter(&mut self, filters: &[Filter]) -> Result<()> {
+    /// No such column; no row left of a whole table.
+    pub fn filter(&mut self, filters: &[Filter], part: bool) -> Result<()> {
         let mut done = HashSet::new();
         for Filter { column: name, .. } in filters.iter().filter(|f| done.insert(&f.column)) {
             let column = self.column(name)?;
@@ -253,7 +254,7 @@ impl Columns {
             let held = (0..self.len()).map(|row| self.text(row, column)).filter(|text| seen.insert(*text));
             let mut held: Vec<String> = held.take(MOST_VALUES + 1).map(one_line).collect();
             self.retain(|columns, row| of_column.iter().any(|f| f.fits(columns.text(row, column))));
-            if self.is_empty() {
+            if self.is_empty() && !part {
                 let wanted: Vec<&str> = of_column.iter().map(|f| f.value.as_str()).collect();
                 let more = if held.len() > MOST_VALUES { ", …" } else { "" };
                 held.truncate(MOST_VALUES);

@@ -187,6 +187,19 @@ fn few_rows_have_the_gaussian_of_their_covariance() {
     }
 }
 
+/// What f32 has rounded is no dimension, of few rows as of many.
+#[test]
+fn rounded_rows_of_low_rank_have_their_rank() {
+    let (d, r) = (1040, 10);
+    let axes = normal_rows::<f64>(5, Purpose::Bases, 0..r as u64, d);
+    for n in [130, 131] {
+        let x = normal_rows::<f64>(6, Purpose::Coefficients, 0..n, r).dot(&axes).mapv(|v| v as f32);
+        let mut moments = Moments::new(d).unwrap();
+        moments.add(x.view());
+        assert_eq!(moments.gaussian(None).unwrap().components[0].basis.ncols(), r, "{n}");
+    }
+}
+
 #[test]
 fn variances_in_very_different_units_keep_their_digits() {
     let units = Array1::from(vec![1e8, 1.0, 1e-3]);

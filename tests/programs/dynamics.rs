@@ -105,6 +105,12 @@ fn transitions_that_are_learned_follow_and_forecast() {
     assert!(scores(mean, "--known-first --until 0")[1] < 1e-6);
     let blind = scores(mean, "");
     assert!(blind[1] < 0.5 * blind[0], "{blind:?}");
+    // They foresee observations as if nothing moved them by chance, which is no doubt of these.
+    place.out("sde --system ou --dt 0.5 -n 20 --steps 8 --noise-std 0.05 --observations sharp.npy --seed 5 -o sharp-paths.npy");
+    let sharp = place.run(&format!(
+        "assimilate sharp.npy --system ou {mean} --noise-std 0.05 --truth sharp-paths.npy -o x.npy"
+    ));
+    assert!(!sharp.err.contains("observations"), "{}", sharp.err);
     for (line, words) in [
         ("assimilate seen.npy --system ou --method flowdas", &["--model"][..]),
         ("assimilate seen.npy --system ou --method particle --model regression.st", &["--model", "flowdas"]),
@@ -171,7 +177,10 @@ fn observations_that_are_not_of_their_system_are_told() {
         let scored = format!("{system} --report r.csv --truth");
         told(&format!("seen.npy {scored} paths.npy"), "");
         told(&format!("seen.npy {scored} paths.npy --known-first --until 3"), "");
-        told(&format!("large.npy {system}"), "observations are not where their system is: (y − ȳ)²/(v + s²)");
+        told(
+            &format!("large.npy {system}"),
+            "the filter does not foresee the observations: (y − ȳ)²/(v + s²)",
+        );
         told(&format!("small.npy {system}"), "observations are nearer than their noise lets them be");
         told(&format!("seen.npy {system} --noise-std 2.5"), "--noise-std 2.5 or --diffusion is too large");
         told(&format!("seen.npy {system} --diffusion 0.02"), "on average of 144 steps, where 1 is due");

@@ -45,10 +45,12 @@ impl Job {
     pub fn warn_of_mean<T: Scalar>(&self, data: ArrayView2<T>, most: f64) {
         let (mean, deviation) = (mean_of_all(data), deviation(data));
         if mean.is_finite() && mean.abs() > most * deviation && deviation > 0.0 {
-            let (sign, off) = (if mean > 0.0 { '-' } else { '+' }, short(mean.abs()));
+            // To a digit of the deviation: what is left is about 0.
+            let decimals = (-deviation.log10().floor()).clamp(0.0, 300.0) as usize;
+            let (sign, off) = (if mean > 0.0 { '-' } else { '+' }, format!("{:.decimals$}", mean.abs()));
             self.warn(&format!(
                 "the mean of the data's numbers is {:.1} times their standard deviation ({:?} and {:?}): rows are nearly the same \
-                 to a network, and it learns little of how they differ; take the mean away (npy let 'x {sign} {off:?}'), and give \
+                 to a network, and it learns little of how they differ; take the mean away (npy let 'x {sign} {off}'), and give \
                  it back to what is drawn",
                 mean.abs() / deviation,
                 short(mean),

@@ -11,8 +11,8 @@ struct Squares {
     n: u64,
 }
 
-/// Noise, or distances, so many times as large as they are told to be are told: filters that are approximate stay within, as
-/// members do that are a few.
+/// Squares so many times as large as they should be, deviations of half as many, are told: filters that are approximate stay
+/// within, as members do that are a few.
 const FAR: f64 = 4.0;
 
 impl Squares {
@@ -74,9 +74,8 @@ impl Doubts {
         };
         if seen.is_above() {
             return Some(format!(
-                "observations are not where their system is: {}: they are of another system or unit, or {noise} is not theirs, or the \
-                 filter has lost them; give what sde --observations wrote with the same flags, or more --particles, or another \
-                 --method",
+                "the filter does not foresee the observations: {}: they are of another system or unit, or {noise} is not theirs, or it \
+                 has lost them; give what sde --observations wrote with the same flags, or more --particles, or another --method",
                 found(seen, what)
             ));
         }

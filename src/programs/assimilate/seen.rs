@@ -48,7 +48,9 @@ pub fn truth(job: &Job, name: &OsStr, seen: &Rows, width: usize) -> Result<Truth
             seen.name()
         );
     }
+    let total = paths.total();
     let (name, paths) = (paths.name().to_string(), paths.read_all::<f64>()?);
+    ensure!(total.is_none_or(|all| all == 0) || paths.nrows() > 0, "{name}: --rows leave none of its paths");
     ensure!(paths.nrows() > 0, "{name}: no rows; give the paths that were seen");
     Ok(Truth { name, paths })
 }

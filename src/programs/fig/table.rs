@@ -30,7 +30,7 @@ impl TableArgs {
     /// The rows that --rows and --filter leave.
     pub fn read(&self, job: &Job) -> Result<Table> {
         let mut columns = job.some_columns(self.input.as_deref())?;
-        columns.filter(&self.filter)?;
+        columns.filter(&self.filter, false)?;
         Ok(Table { columns, nan: job.shared.nan })
     }
 }

@@ -68,10 +68,8 @@ impl Program for Arguments {
             files => files.iter().map(|file| Some(file.as_os_str())).collect(),
         };
         let mut table = job.joined_columns(&files, self.fill)?;
-        // Parts of the rows may be empty.
-        if !table.is_empty() {
-            table.filter(&self.filter)?;
-        }
+        let part = !job.shared.rows.is_all() || table.is_empty();
+        table.filter(&self.filter, part)?;
         let chosen: Vec<(&str, usize)> = if self.columns.is_empty() {
             table.names().iter().map(String::as_str).zip(0..).collect()
         } else {

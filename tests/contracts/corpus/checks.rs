@@ -243,7 +243,7 @@ pub fn table(bytes: &[u8]) {
     let mut joined = Columns::join(vec![table, back], true);
     if let Ok(joined) = &mut joined {
         let filter: Filter = format!("{}={}", joined.column_name(0), joined.text(0, 0)).parse().unwrap();
-        let _ = one_line(joined.filter(&[filter]));
+        let _ = one_line(joined.filter(&[filter], false));
     }
 }
 
