@@ -144,16 +144,15 @@ impl Moments {
         (mean, covariance)
     }
 
-    /// The mean less the shift, and of few rows the eigenvalues of their covariance, largest first, with eigenvectors as columns,
-    /// as many as there are rows: singular values and vectors of the rows less their mean. And how many are more than rounding, of
-    /// columns in very different units that of the largest root.
-    fn few_axes(self) -> Result<(Array1<f64>, (Array1<f64>, Array2<f64>), usize)> {
+    /// The mean less the shift, and the axes of few rows, as many as there are rows: singular values and vectors of the rows less
+    /// their mean. Of columns in very different units rounding is that of the largest root.
+    fn few_axes(self) -> Result<(Array1<f64>, Axes)> {
         let n = self.count as f64;
         let mean = self.sum / n;
         let blocks: Vec<_> = self.waiting.iter().map(|rows| rows.view()).collect();
         let rows = concatenate(Axis(0), &blocks)? - &mean;
-        let (_, roots, mut axes) = thin_svd(rows.view())?;
-        fix_signs(axes.view_mut());
+        let (_, roots, mut vectors) = thin_svd(rows.view())?;
+        fix_signs(vectors.view_mut());
         let values = roots.mapv(|s| s * s / n);
         let variances = rows.map_axis(Axis(0), |x| x.dot(&x) / n);
         let positive = if in_unequal_units(&variances, values[0]) {
@@ -161,7 +160,7 @@ impl Moments {
         } else {
             above_rounding(&values)
         };
-        Ok((mean, (values, axes), positive))
+        Ok((mean, Axes { values, vectors, positive }))
     }
 
     /// The Gaussian with these moments: mean, and covariance (divisor N) as
@@ -179,12 +178,11 @@ impl Moments {
         );
         // Products of rounding may vanish, those of the numbers themselves may not.
         ensure!(self.largest == 0.0 || self.largest.powi(2) * ROUNDING >= f64::MIN_POSITIVE, TOO_SMALL);
-        let (mean, (values, vectors), positive) = if self.are_few() {
+        let (mean, Axes { values, vectors, positive }) = if self.are_few() {
             self.few_axes()?
         } else {
             let (mean, covariance) = self.covariance();
-            let (axes, positive) = axes(covariance.view())?;
-            (mean, axes, positive)
+            (mean, axes(covariance.view())?)
         };
         let kept = rank.unwrap_or(d).min(positive).max(1);
         let rest: f64 = values.slice(s![kept..positive.max(kept)]).sum();
@@ -201,17 +199,23 @@ impl Moments {
 }
 
 /// Eigenvalues, largest first, and eigenvectors as columns of a covariance; and how many are more than rounding.
-fn axes(covariance: ArrayView2<f64>) -> Result<((Array1<f64>, Array2<f64>), usize)> {
+struct Axes {
+    values: Array1<f64>,
+    vectors: Array2<f64>,
+    positive: usize,
+}
+
+fn axes(covariance: ArrayView2<f64>) -> Result<Axes> {
     let (values, vectors) = symmetric_eigen(covariance)?;
     let positive = above_rounding(&values);
     if positive < values.len() && in_unequal_units(&covariance.diag().to_owned(), values[0]) {
-        let (axes, energies) = graded_eigen(covariance)?;
-        let found = energies.len();
+        let (vectors, values) = graded_eigen(covariance)?;
+        let found = values.len();
         if found > positive {
-            return Ok(((energies, axes), found));
+            return Ok(Axes { values, vectors, positive: found });
         }
     }
-    Ok(((values, vectors), positive))
+    Ok(Axes { values, vectors, positive })
 }
 
 /// Ratio of variances beyond which the eigenvalues of a covariance are looked for in units of

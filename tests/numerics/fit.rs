@@ -181,8 +181,7 @@ fn few_rows_have_the_gaussian_of_their_covariance() {
         }
         assert!((&c.mean - &mean).iter().all(|v| v.abs() < 1e-11));
         assert!(
-            (&c.variances.sum() - about.iter().map(|v| v * v).sum::<f64>() / n as f64).abs()
-                < 1e-9 * d as f64
+            (c.variances.sum() - about.iter().map(|v| v * v).sum::<f64>() / n as f64).abs() < 1e-9 * d as f64
         );
     }
 }
