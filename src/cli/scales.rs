@@ -19,7 +19,8 @@ const ENOUGH: usize = 32;
 const NO_LATENTS: f64 = 3.0;
 
 /// Neighbours in a row of latents that correlate so much are told, if chance in one row alone has no part in it: of a row of d
-/// normal numbers the correlation has a deviation of 1/√d, and rows may all be copies or mixtures of a few.
+/// normal numbers the correlation has a deviation of 1/√d, and rows may all be copies or mixtures of a few. Four deviations are
+/// chance in one case of thirty thousand.
 const NEIGHBOURS: f64 = 0.5;
 const DEVIATIONS: f64 = 4.0;
 

@@ -6,7 +6,7 @@
 //! or columns around it, so a row's result is the same bits alone, in a block
 //! and in a shard. Factorizations are `f64`, by `faer`, one thread each,
 //! because their last bits depend on the thread count; eigenvectors of large symmetric matrices
-//! take all threads, in parts that the size alone makes.
+//! take all threads, whose number changes no sum.
 
 mod factor;
 mod symmetric;
