@@ -67,6 +67,8 @@ pub mod linalg;
 pub mod measure;
 pub mod mixture;
 pub mod network;
+#[cfg(target_os = "linux")]
+mod pages;
 pub mod programs;
 pub mod random;
 pub mod scalar;

@@ -176,6 +176,14 @@ pub fn vectorized<R>(work: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(work)
 }
 
+/// Looks at all numbers, which in vectors is faster than to stop at the first.
+pub fn all_finite<T: Scalar>(values: &[T]) -> bool {
+    vectorized(
+        #[inline(always)]
+        || values.iter().fold(true, |all, v| all & v.is_finite()),
+    )
+}
+
 /// Runs a generic function for the type a [`Dtype`] names:
 /// `with_dtype!(dtype, T => run::<T>(args))`.
 #[macro_export]

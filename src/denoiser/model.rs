@@ -21,7 +21,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, Axis};
 use rayon::prelude::*;
 
 use super::external::Ability;
@@ -34,7 +34,7 @@ use super::{
     LocalDenoiser, MixtureDenoiser, NetworkDenoiser, RandomFeatureDenoiser, RandomFeatures,
 };
 use crate::generator::Decoder;
-use crate::linalg::{cast, column_means, largest_eigenvalue};
+use crate::linalg::{cast, column_means, dot, largest_eigenvalue};
 use crate::mixture::{Component, Mixture};
 use crate::network::{self, Classes, Condition};
 use crate::scalar::{Dtype, Scalar};
@@ -239,19 +239,34 @@ fn ends_of(sigmas: &[f64]) -> (f64, f64) {
     sigmas.iter().fold((f64::INFINITY, 0.0), |(low, high), s| (low.min(*s), high.max(*s)))
 }
 
-/// How far the rows of a training set reach, (N, d): of those that are spread evenly over all, at most so many.
+/// How far the rows of a training set reach, (N, d): of those that are spread evenly over all, at most so many rows or numbers,
+/// since every run on a model asks.
 fn extent((n, d): (usize, usize), values: &Values) -> Extent {
     const ROWS: usize = 2000;
-    let kept = n.min(ROWS);
+    const NUMBERS: usize = 1 << 22;
+    // Rows of a sum; what a thread takes at once.
+    const BLOCK: usize = 64;
+    let kept = n.min(ROWS).min((NUMBERS / d).max(1));
     let mut rows = Array2::zeros((kept, d));
-    for (i, mut row) in rows.outer_iter_mut().enumerate() {
+    rows.axis_iter_mut(Axis(0)).into_par_iter().enumerate().for_each(|(i, mut row)| {
         let from = i * n / kept * d;
         row.assign(&Array1::from(Numbers::part(values, from..from + d).wide()));
-    }
+    });
     let mean = column_means(rows.view());
-    rows -= &mean;
-    let largest = largest_eigenvalue(d, |v| rows.t().dot(&rows.dot(v)) / kept as f64);
-    let variance = rows.iter().map(|v| v * v).sum::<f64>() / rows.len() as f64;
+    rows.axis_iter_mut(Axis(0)).into_par_iter().for_each(|mut row| row -= &mean);
+    let largest = largest_eigenvalue(d, |v| {
+        let blocks = rows.axis_chunks_iter(Axis(0), BLOCK).into_par_iter();
+        let parts: Vec<Array1<f64>> = blocks
+            .map(|block| {
+                let mut sum = Array1::zeros(d);
+                block.outer_iter().for_each(|row| sum.scaled_add(dot(row, v.view()), &row));
+                sum
+            })
+            .collect();
+        parts.iter().fold(Array1::zeros(d), |sum, part| sum + part) / kept as f64
+    });
+    let squares: Vec<f64> = rows.axis_iter(Axis(0)).into_par_iter().map(|row| dot(row, row)).collect();
+    let variance = squares.iter().sum::<f64>() / rows.len() as f64;
     Extent {
         mean: Some((mean.dot(&mean) / d as f64).sqrt()),
         deviation: largest.sqrt(),

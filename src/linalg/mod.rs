@@ -220,7 +220,21 @@ pub fn column_means<T: Scalar>(x: ArrayView2<T>) -> Array1<f64> {
     let parts: Vec<Array1<f64>> = x
         .axis_chunks_iter(Axis(0), BLOCK)
         .into_par_iter()
-        .map(|rows| rows.fold_axis(Axis(0), 0.0, |sum, v| sum + v.wide()))
+        .map(|rows| {
+            let rows = rows.as_standard_layout();
+            let mut sums = Array1::zeros(rows.ncols());
+            if let (Some(sums), Some(numbers)) = (sums.as_slice_mut(), rows.as_slice()) {
+                vectorized(
+                    #[inline(always)]
+                    || {
+                        for row in numbers.chunks_exact(sums.len().max(1)) {
+                            sums.iter_mut().zip(row).for_each(|(sum, v)| *sum += v.wide());
+                        }
+                    },
+                );
+            }
+            sums
+        })
         .collect();
     let zero = Array1::zeros(x.ncols());
     parts.iter().fold(zero, |sum, part| sum + part) / x.nrows().max(1) as f64

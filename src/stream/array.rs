@@ -11,7 +11,7 @@ use super::header::npy_header;
 use super::output::{Format, Output};
 use super::seen::Seen;
 use super::table::write_number;
-use crate::scalar::{Dtype, Scalar, le_bytes};
+use crate::scalar::{Dtype, Scalar, all_finite, le_bytes};
 
 /// Writes one array of rows.
 ///
@@ -137,8 +137,10 @@ impl<T: Scalar> ArrayWriter<T> {
             rows.ncols(),
             self.width
         );
+        let standard = rows.as_standard_layout();
+        let values = standard.as_slice().unwrap_or(&[]);
         ensure!(
-            !self.strict || rows.iter().all(|x| x.is_finite()),
+            !self.strict || all_finite(values),
             "{}: would hold numbers that are not finite: those it is made of are too large for {}; give them in \
              another unit or --dtype, or take it as it is with --nan pass",
             self.output.name(),
@@ -154,8 +156,6 @@ impl<T: Scalar> ArrayWriter<T> {
             self.output.name(),
             self.declared.unwrap_or(0)
         );
-        let rows = rows.as_standard_layout();
-        let values = rows.as_slice().unwrap_or(&[]);
         match self.format {
             Format::Npy => self.put(&le_bytes(values))?,
             Format::Csv => self.lines(values, "", "\n", "nan")?,

@@ -18,7 +18,7 @@ use super::items::{Layout, Turn, image_text};
 use super::ledger::{Ledger, Note};
 use super::seen::Seen;
 use super::tensor;
-use crate::scalar::{Dtype, Scalar};
+use crate::scalar::{Dtype, Scalar, all_finite};
 
 /// A half-open range of rows, as `--rows` takes it. The default is all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -586,11 +586,6 @@ pub(super) struct NotFinite {
     column: usize,
     value: f64,
     count: usize,
-}
-
-/// Looks at all numbers, which in vectors is faster than to stop at the first.
-fn all_finite<T: Scalar>(values: &[T]) -> bool {
-    values.iter().fold(true, |all, v| all & v.is_finite())
 }
 
 fn count_not_finite<T: Scalar>(values: &[T]) -> usize {

@@ -17,7 +17,7 @@ use safetensors::tensor::Metadata;
 use serde_json::{Map, Value, json};
 
 use super::read_full;
-use crate::scalar::{Dtype, Scalar, from_le_bytes, le_bytes};
+use crate::scalar::{Dtype, Scalar, all_finite, from_le_bytes, le_bytes};
 
 /// Longest header that is read: metadata and the tensors' names.
 pub(super) const MAX_HEADER: u64 = 1 << 24;
@@ -65,8 +65,8 @@ impl Values {
 
     pub fn all_finite(&self) -> bool {
         match self {
-            Values::F32(v) => all_finite(v),
-            Values::F64(v) => all_finite(v),
+            Values::F32(v) => are_finite(v),
+            Values::F64(v) => are_finite(v),
         }
     }
 
@@ -160,9 +160,9 @@ impl<'a> Numbers<'a> {
     }
 }
 
-/// On all threads, and to the end of a chunk: to stop at the first is slower.
-fn all_finite<T: Scalar>(values: &[T]) -> bool {
-    values.par_chunks(CHUNK).all(|chunk| chunk.iter().fold(true, |all, v| all & v.is_finite()))
+/// On all threads.
+fn are_finite<T: Scalar>(values: &[T]) -> bool {
+    values.par_chunks(CHUNK).all(all_finite)
 }
 
 /// Numbers converted, read, or looked at, at a time.

@@ -1,4 +1,4 @@
-//! Memory does not grow with the number of rows.
+//! Memory does not grow with the number of rows, and what is large is of large pages.
 
 use serde_json::Value;
 
@@ -100,4 +100,41 @@ fn pf_sample_of_a_program() {
         20_000,
         100_000,
     );
+}
+
+/// The flags that the system has of the memory around an address, by smaps.
+#[cfg(target_os = "linux")]
+fn flags_of(address: usize) -> String {
+    let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+    let mut within = false;
+    for line in maps.lines() {
+        let ends = line.split_once(' ').and_then(|(range, _)| range.split_once('-'));
+        let number = |text| usize::from_str_radix(text, 16).ok();
+        if let Some((Some(from), Some(to))) = ends.map(|(from, to)| (number(from), number(to))) {
+            within = (from..to).contains(&address);
+        }
+        if let Some(flags) = line.strip_prefix("VmFlags:").filter(|_| within) {
+            return flags.to_string();
+        }
+    }
+    String::new()
+}
+
+/// `hg` says that large pages are asked for: of an allocation that grows, too.
+#[test]
+#[cfg(target_os = "linux")]
+fn large_memory_asks_for_large_pages() {
+    if !std::path::Path::new("/sys/kernel/mm/transparent_hugepage").exists() {
+        eprintln!("not run: this system has no large pages");
+        return;
+    }
+    let middle = |numbers: &[f32]| flags_of(numbers[numbers.len() / 2..].as_ptr().addr());
+    let asked = |flags: &str| flags.split(' ').any(|flag| flag == "hg");
+    let zeros = vec![0.0f32; 16 << 20];
+    let mut grown = vec![1.0f32; 1 << 20];
+    grown.resize(16 << 20, 2.0);
+    for numbers in [&zeros, &grown] {
+        let flags = middle(numbers);
+        assert!(asked(&flags), "'{flags}'");
+    }
 }
