@@ -24,7 +24,8 @@ fn asked(start: *mut u8, size: usize) -> *mut u8 {
         // SAFETY: this advice never changes what memory holds or whether it may be used, of whomever it is: it says
         // which pages back it. The range begins where the page of the first byte does, so that page is mapped.
         #[expect(unsafe_code, reason = "the call takes a pointer")]
-        let _ = unsafe { madvise(start.wrapping_sub(into_page).cast(), into_page + size, Advice::LinuxHugepage) };
+        let _ =
+            unsafe { madvise(start.wrapping_sub(into_page).cast(), into_page + size, Advice::LinuxHugepage) };
     }
     start
 }

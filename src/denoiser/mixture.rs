@@ -28,7 +28,7 @@ use crate::linalg::{
     symmetric_eigen,
 };
 use crate::mixture::{Component, Mixture};
-use crate::scalar::{Dtype, Scalar};
+use crate::scalar::{Dtype, Scalar, vectorized};
 
 /// Two log weights further apart than this leave the smaller component a share
 /// below 1e-17, under the rounding of f64.
@@ -173,80 +173,92 @@ impl<T: Scalar> MixtureDenoiser<T> {
         level
     }
 
-    /// The log weights of a row, less ½‖x‖²/(δ_0+σ²), which all share. `p` is the row's product with the frame, of
-    /// which `centres` are those of the means, `distance(k)` is ‖x−μ_k‖² less something that all share and that
-    /// `norm` (‖x‖² less the same) shares too. Returns the sum of magnitudes over the largest's coordinates, which
-    /// its rounding is a share of.
+    /// The log weights of points, (K, n), less ½‖x‖²/(δ_0+σ²), which all of a point's share. `along` is frameᵀ of the points,
+    /// a row a column of the frame, so that loops over points become vector instructions; `centres` are that of the means,
+    /// `distances(k)` are ‖x−μ_k‖² less something that all of a point's share and that `norms` (‖x‖² less the same) share
+    /// too. Also the sums of magnitudes over the largest's coordinates, which its rounding is a share of.
     fn log_weights<P: Scalar>(
         &self,
         level: &Level,
-        p: &[P],
+        along: ArrayView2<P>,
         centres: &[f64],
-        norm: f64,
-        distance: impl Fn(usize) -> f64,
-        out: &mut [f64],
-    ) -> f64 {
+        norms: &[f64],
+        distances: impl Fn(usize) -> Vec<f64>,
+    ) -> (Array2<f64>, Vec<f64>) {
+        let n = along.ncols();
         let first = level.half_precision[0];
-        let mut size = 0.0f64;
-        for (k, log_weight) in out.iter_mut().enumerate() {
-            let columns = self.starts[k]..self.starts[k + 1];
-            let (mut gained, mut summed) = (0.0, 0.0);
-            for ((p, c), g) in
-                p[columns.clone()].iter().zip(&centres[columns.clone()]).zip(&level.gain[columns])
-            {
-                let z = p.wide() - c;
-                gained += g * z * z;
-                let most = z.abs() + c.abs();
-                summed += g.abs() * most * most;
+        let mut sizes = vec![0.0f64; n];
+        let mut log_weights = Array2::zeros((level.offset.len(), n));
+        for (k, mut log_weights) in log_weights.outer_iter_mut().enumerate() {
+            let (mut gained, mut summed) = (vec![0.0; n], vec![0.0; n]);
+            for i in self.starts[k]..self.starts[k + 1] {
+                let (c, g) = (centres[i], level.gain[i]);
+                let row = along.row(i);
+                let Some(row) = row.as_slice() else { continue };
+                vectorized(
+                    #[inline(always)]
+                    || {
+                        for ((p, gained), summed) in row.iter().zip(&mut gained).zip(&mut summed) {
+                            let z = p.wide() - c;
+                            *gained += g * z * z;
+                            let most = z.abs() + c.abs();
+                            *summed += g.abs() * most * most;
+                        }
+                    },
+                );
             }
-            let half = level.half_precision[k];
-            *log_weight = level.offset[k] + gained - half * (distance(k) - norm) - (half - first) * norm;
-            size = size.max(summed);
+            let (half, offset) = (level.half_precision[k], level.offset[k]);
+            let terms = distances(k).into_iter().zip(norms).zip(gained.iter().zip(&summed));
+            for ((log_weight, size), ((distance, norm), (gained, summed))) in
+                log_weights.iter_mut().zip(&mut sizes).zip(terms)
+            {
+                *log_weight = offset + gained - half * (distance - norm) - (half - first) * norm;
+                *size = size.max(*summed);
+            }
         }
-        size
+        (log_weights, sizes)
     }
 
-    /// w_k of every row of x, seen from the centre, (n, K), given P = x·frame. Of `points`, the same rows as they
-    /// came, those are taken that T cannot decide.
+    /// w_k of all points, (K, n), given the rows x, seen from the centre, and `along` = frameᵀxᵀ. Of `points`, the same rows
+    /// as they came, those are taken that T cannot decide.
     fn weights(
         &self,
         x: ArrayView2<T>,
         points: ArrayView2<T>,
-        projected: ArrayView2<T>,
+        along: ArrayView2<T>,
         level: &Level,
     ) -> Array2<f64> {
-        let count = self.mixture.components.len();
-        if count == 1 {
-            return Array2::ones((x.nrows(), 1));
+        let n = x.nrows();
+        if self.mixture.components.len() == 1 {
+            return Array2::ones((1, n));
         }
         let rank = self.centres.len();
         // ‖x‖² matters only where noise variances differ: elsewhere it cancels,
         // and is better not formed.
         let even = level.half_precision.iter().all(|h| *h == level.half_precision[0]);
-        let norms = if even && !self.has_means { Array1::zeros(x.nrows()) } else { squared_norms(x) };
+        let nothing = vec![0.0; n];
+        let squares = if even && !self.has_means { nothing.clone() } else { squared_norms(x).to_vec() };
+        let norms = if even { &nothing } else { &squares };
         // Of the largest product with a mean, as a multiple of ‖x‖.
         let reach = self.mean_norms.iter().zip(&level.half_precision).map(|(m, half)| 2.0 * half * m.sqrt());
         let reach = reach.fold(0.0, f64::max);
-        let mut undecided = Vec::new();
-        let mut weights = Array2::<f64>::zeros((x.nrows(), count));
-        for (i, (mut weights, p)) in weights.outer_iter_mut().zip(projected.outer_iter()).enumerate() {
-            let (Some(weights), Some(p)) = (weights.as_slice_mut(), p.as_slice()) else { continue };
-            let norm = if even { 0.0 } else { norms[i] };
-            let distance = |k: usize| {
-                let cross = if self.has_means { self.unit * p[rank + k].wide() } else { 0.0 };
+        let distances = |k: usize| -> Vec<f64> {
+            let distance = |(j, norm): (usize, &f64)| {
+                let cross = if self.has_means { self.unit * along[[rank + k, j]].wide() } else { 0.0 };
                 norm + self.mean_norms[k] - 2.0 * cross
             };
-            let coordinates = self.log_weights(level, p, &self.centres, norm, distance, weights);
-            if self.rounding_matters(weights, coordinates + reach * norms[i].sqrt()) {
-                undecided.push(i);
-            }
-            softmax(weights);
-        }
+            norms.iter().enumerate().map(distance).collect()
+        };
+        let (mut weights, sizes) = self.log_weights(level, along, &self.centres, norms, distances);
+        let undecided: Vec<usize> = (0..n)
+            .filter(|&j| self.rounding_matters(weights.column(j), sizes[j] + reach * squares[j].sqrt()))
+            .collect();
+        softmax(&mut weights);
         if !undecided.is_empty() {
             let wide = cast::<T, f64>(points.select(Axis(0), &undecided).view());
             let exact = self.exact_weights(seen_from(&self.centre, wide.view()).view(), level);
-            for (i, exact) in undecided.into_iter().zip(exact.outer_iter()) {
-                weights.row_mut(i).assign(&exact);
+            for (j, exact) in undecided.into_iter().zip(exact.columns()) {
+                weights.column_mut(j).assign(&exact);
             }
         }
         weights
@@ -254,7 +266,7 @@ impl<T: Scalar> MixtureDenoiser<T> {
 
     /// Whether log weights summed from numbers of this size are so near each other
     /// that the rounding of T's products, a few units each, shows in the weights.
-    fn rounding_matters(&self, log_weights: &[f64], size: f64) -> bool {
+    fn rounding_matters(&self, log_weights: ArrayView1<f64>, size: f64) -> bool {
         let rounding = 4.0 * T::epsilon().wide() * size;
         // A weight's error is at most a quarter of that of the difference of log
         // weights: up to there it stays below that of the products after it. Without
@@ -283,7 +295,7 @@ impl<T: Scalar> MixtureDenoiser<T> {
         z
     }
 
-    /// The weights of rows in f64, by differences from the means, (n, K).
+    /// The weights of rows in f64, by differences from the means, (K, n).
     fn exact_weights(&self, x: ArrayView2<f64>, level: &Level) -> Array2<f64> {
         self.weights_at(x, self.exact_coordinates(x).view(), level)
     }
@@ -300,22 +312,25 @@ impl<T: Scalar> MixtureDenoiser<T> {
     /// The same, given the rows' exact coordinates.
     fn weights_at(&self, x: ArrayView2<f64>, z: ArrayView2<f64>, level: &Level) -> Array2<f64> {
         let origin = vec![0.0; self.centres.len()];
-        let mut all = Array2::zeros((x.nrows(), level.offset.len()));
-        for ((x, p), mut weights) in x.outer_iter().zip(z.outer_iter()).zip(all.outer_iter_mut()) {
-            let (Some(p), Some(weights)) = (p.as_slice(), weights.as_slice_mut()) else { continue };
-            let (near, base) = self.nearest_mean(x);
-            // Relative to that, μ: (μ − μ_k)·(2x − μ − μ_k).
-            let distance = |k: usize| -> f64 {
-                let mean = &self.mixture.components[k].mean;
-                x.iter().zip(near).zip(mean).map(|((x, a), b)| (a - b) * (2.0 * x - a - b)).sum()
+        let nearest: Vec<(&Array1<f64>, f64)> = x.outer_iter().map(|x| self.nearest_mean(x)).collect();
+        // Relative to that, μ: (μ − μ_k)·(2x − μ − μ_k).
+        let distances = |k: usize| -> Vec<f64> {
+            let mean = &self.mixture.components[k].mean;
+            let of = |(x, (near, _)): (ArrayView1<f64>, &(&Array1<f64>, f64))| {
+                x.iter().zip(*near).zip(mean).map(|((x, a), b)| (a - b) * (2.0 * x - a - b)).sum()
             };
-            self.log_weights(level, p, &origin, 0.0, distance, weights);
-            for (l, half) in weights.iter_mut().zip(&level.half_precision) {
+            x.outer_iter().zip(&nearest).map(of).collect()
+        };
+        let along = z.t().as_standard_layout().into_owned();
+        let (mut weights, _) =
+            self.log_weights(level, along.view(), &origin, &vec![0.0; x.nrows()], distances);
+        for (mut weights, half) in weights.outer_iter_mut().zip(&level.half_precision) {
+            for (l, (_, base)) in weights.iter_mut().zip(&nearest) {
                 *l -= (half - level.half_precision[0]) * base;
             }
-            softmax(weights);
         }
-        all
+        softmax(&mut weights);
+        weights
     }
 
     /// The posterior at one point, as seen from the centre.
@@ -345,7 +360,7 @@ impl<T: Scalar> MixtureDenoiser<T> {
         let weights = self.exact_weights(x, level);
         let mut rest = Array2::zeros(x.raw_dim());
         for (k, c) in self.mixture.components.iter().enumerate() {
-            let weights = weights.column(k);
+            let weights = weights.row(k);
             // Most rows have one component or two.
             let rows: Vec<usize> = (0..x.nrows()).filter(|&i| weights[i] > 0.0).collect();
             if rows.is_empty() {
@@ -393,26 +408,36 @@ impl<T: Scalar> Denoiser<T> for MixtureDenoiser<T> {
         let x = seen_from(&self.centre, points);
         let x = x.view();
         let rank = self.centres.len();
-        let mut projected = product(x, self.frame.view());
-        let weights = self.weights(x, points, projected.view(), &level);
+        let mut along = product(self.frame.t(), x.t());
+        let weights = self.weights(x, points, along.view(), &level);
         // Coordinates become the coefficients by which the frame makes D − (Σ w s) x.
-        for (mut p, weights) in projected.outer_iter_mut().zip(weights.outer_iter()) {
-            let Some(p) = p.as_slice_mut() else { continue };
-            for (k, &w) in weights.iter().enumerate() {
-                let columns = self.starts[k]..self.starts[k + 1];
-                let terms = self.centres[columns.clone()].iter().zip(&level.shrink[columns.clone()]);
-                for (p, (centre, shrink)) in p[columns].iter_mut().zip(terms) {
-                    *p = T::of(w * shrink * (p.wide() - centre));
-                }
-                if self.has_means {
-                    // 1 − s = σ²/(δ+σ²).
-                    p[rank + k] = T::of(self.unit * w * 2.0 * level.half_precision[k] * level.sigma2);
-                }
+        for (k, weights) in weights.outer_iter().enumerate() {
+            let Some(weights) = weights.as_slice() else { continue };
+            for i in self.starts[k]..self.starts[k + 1] {
+                let (centre, shrink) = (self.centres[i], level.shrink[i]);
+                let mut row = along.row_mut(i);
+                let Some(row) = row.as_slice_mut() else { continue };
+                vectorized(
+                    #[inline(always)]
+                    || {
+                        for (p, w) in row.iter_mut().zip(weights) {
+                            *p = T::of(w * shrink * (p.wide() - centre));
+                        }
+                    },
+                );
+            }
+            if self.has_means {
+                // 1 − s = σ²/(δ+σ²).
+                let (half, sigma2) = (level.half_precision[k], level.sigma2);
+                let mut row = along.row_mut(rank + k);
+                row.iter_mut()
+                    .zip(weights)
+                    .for_each(|(p, w)| *p = T::of(self.unit * w * 2.0 * half * sigma2));
             }
         }
-        let mut d = product(projected.view(), self.frame.t());
+        let mut d = product(along.t(), self.frame.t());
         if level.slack.iter().any(|s| *s > 0.0) {
-            for ((mut d, x), weights) in d.outer_iter_mut().zip(x.outer_iter()).zip(weights.outer_iter()) {
+            for ((mut d, x), weights) in d.outer_iter_mut().zip(x.outer_iter()).zip(weights.columns()) {
                 let slack: f64 = weights.iter().zip(&level.slack).map(|(w, s)| w * s).sum();
                 d.scaled_add(T::of(slack), &x);
             }
@@ -607,16 +632,23 @@ fn scaled_rows(mut rows: Array2<f64>) -> Array2<f64> {
     rows
 }
 
-/// Log weights become weights that sum to 1; below 2e-35 they are 0.
-fn softmax(log_weights: &mut [f64]) {
-    let best = log_weights.iter().fold(f64::NEG_INFINITY, |a, &b| a.max(b));
-    for l in log_weights.iter_mut() {
-        let behind = *l - best;
-        // Of two components that is half of the exponentials.
-        *l = if behind == 0.0 { 1.0 } else { behind.exp_flushed() };
+/// Log weights, (K, n), become weights that sum to 1 of every point; below 2e-35 they are 0.
+fn softmax(log_weights: &mut Array2<f64>) {
+    let n = log_weights.ncols();
+    let mut best = vec![f64::NEG_INFINITY; n];
+    for row in log_weights.outer_iter() {
+        best.iter_mut().zip(row).for_each(|(best, l)| *best = best.max(*l));
     }
-    let total: f64 = log_weights.iter().sum();
-    for w in log_weights.iter_mut() {
-        *w /= total;
+    let mut total = vec![0.0; n];
+    for mut row in log_weights.outer_iter_mut() {
+        for ((l, best), total) in row.iter_mut().zip(&best).zip(&mut total) {
+            let behind = *l - best;
+            // Of two components that is half of the exponentials.
+            *l = if behind == 0.0 { 1.0 } else { behind.exp_flushed() };
+            *total += *l;
+        }
+    }
+    for mut row in log_weights.outer_iter_mut() {
+        row.iter_mut().zip(&total).for_each(|(w, total)| *w /= total);
     }
 }

@@ -58,6 +58,9 @@ fn help_and_version_end_well_when_nobody_reads_on() {
             let text = place.text(&format!("{command} {flag}"));
             let done = place.bash(&format!("{command} {flag} | head -1")).silent(flag);
             assert_eq!(String::from_utf8(done).unwrap(), text[..=text.find('\n').unwrap()]);
+            if flag != "--help" {
+                continue;
+            }
             let mut run = place.command(&format!("{command} {flag}"));
             let mut child = run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
             drop(child.stdout.take());

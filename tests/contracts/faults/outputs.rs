@@ -9,7 +9,8 @@ use std::process::Stdio;
 
 use super::super::place::{Place, only_warnings};
 use super::{
-    EARLIER, OLD, OUTPUTS, command_of, forget, refused, small, sound_calls, to_stdout, unchanged, writes,
+    EARLIER, OLD, OUTPUTS, command_of, forget, refused, small, sound_calls, to_stdout, turn, unchanged,
+    writes,
 };
 
 /// Every call with each of its outputs in turn left open, `{}`, and the name that was there.
@@ -65,8 +66,9 @@ fn an_output_that_cannot_be_written_is_named_and_the_others_do_not_appear() {
     symlink("loop.svg", place.path("loop.svg")).unwrap();
     let before = place.files();
     let mut seen = 0;
-    for (line, was) in calls_by_output() {
-        for (path, words) in [
+    for (place_in_turn, (line, was)) in calls_by_output().enumerate() {
+        // Each output takes every other path, all of them over the outputs.
+        let paths = [
             ("/dev/full", "/dev/full: cannot write: No space left on device"),
             ("nowhere/out", ": there is no directory nowhere; create it first"),
             // Directories in which nobody may make a file, not even root.
@@ -75,7 +77,8 @@ fn an_output_that_cannot_be_written_is_named_and_the_others_do_not_appear() {
             ("old/out", ": cannot write in directory old: "),
             ("directory", ": is a directory; name a file in it"),
             ("loop", ": is a symbolic link that leads nowhere"),
-        ] {
+        ];
+        for (path, words) in paths.into_iter().skip(place_in_turn % 2).step_by(2) {
             let mut line = at(&line, &was, path);
             if path == "/dev/full" {
                 line = without_truth(&line);
@@ -229,7 +232,12 @@ fn a_write_that_fails_at_any_byte_is_an_error() {
         forget(&place);
         let before = place.files();
         let largest = *sizes.iter().max().unwrap();
-        let limits = sizes.iter().flat_map(|s| [0, 1, s / 2, s - 1]).chain([127, 128, 129, largest]);
+        // Within each file, at its ends, and where headers end: half of that by turns, and no limit that is met.
+        let ends = match turn(line, 2) {
+            0 => |s: usize| [0, s / 2],
+            _ => |s: usize| [1, s - 1],
+        };
+        let limits = sizes.iter().flat_map(|s| ends(*s)).chain([127 + turn(line, 3), largest]);
         for limit in limits.filter(|limit| *limit <= largest).collect::<std::collections::BTreeSet<_>>() {
             let limited = place
                 .process("prlimit".as_ref())

@@ -60,16 +60,19 @@ fn a_stopped_run_leaves_what_was_there() {
         let part = &bytes[..bytes.len() - 9];
         runs.extend(readers.iter().map(|line| (line.replace("{}", "-"), part.to_vec())));
     }
-    for signal in ["TERM", "KILL", "INT"] {
+    for (turn, signal) in ["TERM", "KILL", "INT"].into_iter().enumerate() {
         let start = |(line, part): &(String, Vec<u8>)| {
             let mut child = start(&place, line);
             let mut pipe = child.stdin.take().unwrap();
             let _ = pipe.write_all(part);
             (line.clone(), child, pipe)
         };
-        // A few at once: those without an end write as fast as the disk takes it.
+        // Those without an end get every signal, those that wait for input one each. A few at once: the former write as fast as
+        // the disk takes it.
+        let waiting = runs[ENDLESS.len()..].iter().skip(turn).step_by(3);
+        let runs: Vec<_> = runs[..ENDLESS.len()].iter().chain(waiting).collect();
         for runs in runs.chunks(6) {
-            let children: Vec<_> = runs.iter().map(start).collect();
+            let children: Vec<_> = runs.iter().map(|run| start(run)).collect();
             for (line, mut child, pipe) in children {
                 under_way(&child);
                 let kill = format!("kill -{signal} {}", child.id());
