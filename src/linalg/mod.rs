@@ -23,7 +23,7 @@ use rayon::prelude::*;
 
 #[cfg(all(target_arch = "x86_64", feature = "avx512"))]
 use crate::scalar::Dtype;
-use crate::scalar::{Scalar, vectorized};
+use crate::scalar::{Scalar, sum_by, vectorized};
 
 /// Longest inner dimension given to the kernel at once. `gemm` splits longer
 /// ones by a rule that depends on the shape and the processor, which would
@@ -417,22 +417,6 @@ fn sum_of<T: Scalar>(a: ArrayView1<T>, b: ArrayView1<T>, term: impl Fn(f64, f64)
         ),
         _ => sum_of(a.to_owned().view(), b.to_owned().view(), term),
     }
-}
-
-/// Σ term(a_i, b_i) in f64, in the order of [`dot`].
-#[inline(always)]
-pub fn sum_by<T: Scalar>(a: &[T], b: &[T], term: impl Fn(f64, f64) -> f64) -> f64 {
-    const LANES: usize = 8;
-    let mut parts = [0.0; LANES];
-    let (a8, a_rest) = a.as_chunks::<LANES>();
-    let (b8, b_rest) = b.as_chunks::<LANES>();
-    for (x, y) in a8.iter().zip(b8) {
-        for l in 0..LANES {
-            parts[l] += term(x[l].wide(), y[l].wide());
-        }
-    }
-    let rest: f64 = a_rest.iter().zip(b_rest).map(|(&x, &y)| term(x.wide(), y.wide())).sum();
-    parts.iter().sum::<f64>() + rest
 }
 
 /// The matrix in another number type.

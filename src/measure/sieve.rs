@@ -9,7 +9,7 @@ use std::ops::Range;
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 
-use crate::linalg::{cast, dot, orthonormalize, product, squared_norms, symmetric_eigen};
+use crate::linalg::{cast, dot, orthonormalize, product, product_wide, squared_norms, symmetric_eigen};
 use crate::random::{Purpose, row_rng, standard_normals};
 use crate::scalar::Scalar;
 
@@ -126,10 +126,10 @@ fn leading_frame<T: Scalar>(rows: ArrayView2<T>, centre: ArrayView1<T>, axes: us
     let drawn = Array2::from_shape_vec((d, axes), standard_normals::<f64>(&mut rng, d * axes)).ok()?;
     let mut frame = orthonormalize(drawn.view());
     for _ in 0..ROUNDS {
-        let image = product(sampled.view(), frame.view());
-        frame = orthonormalize(product(sampled.t(), image.view()).view());
+        let image = product_wide(sampled.view(), frame.view());
+        frame = orthonormalize(product_wide(sampled.t(), image.view()).view());
     }
-    let image = product(sampled.view(), frame.view());
+    let image = product_wide(sampled.view(), frame.view());
     let (_, turn) = symmetric_eigen(product(image.t(), image.view()).view()).ok()?;
     Some(product(frame.view(), turn.view()))
 }

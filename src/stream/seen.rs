@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ndarray::ArrayView2;
 
-use crate::scalar::Scalar;
+use crate::scalar::{Scalar, all_finite, sum_by, vectorized};
 
 /// Sums over the rows that have passed, those left out that hold a number which is not finite. Clones share them.
 #[derive(Clone, Debug)]
@@ -58,20 +58,26 @@ impl Seen {
         let mut sums = self.sums.lock().unwrap_or_else(PoisonError::into_inner);
         for row in x.outer_iter().take(self.most - sums.passed.min(self.most)) {
             sums.passed += 1;
-            if !row.iter().all(|v| v.is_finite()) {
-                continue;
-            }
+            let row = row.as_standard_layout();
+            let Some(row) = row.as_slice().filter(|row| all_finite(row)) else { continue };
             if sums.rows == 0 {
                 sums.pivot = row.first().map_or(0.0, |v| v.wide());
             }
             let pivot = sums.pivot;
-            let about = || row.iter().map(|v| v.wide() - pivot);
             sums.rows += 1;
             sums.numbers += row.len();
-            sums.sum += about().sum::<f64>();
-            sums.squares += about().map(|v| v * v).sum::<f64>();
-            sums.neighbours +=
-                row.iter().zip(row.iter().skip(1)).map(|(a, b)| a.wide() * b.wide()).sum::<f64>();
+            let (sum, squares, neighbours) = vectorized(
+                #[inline(always)]
+                || {
+                    let sum = sum_by(row, row, |v, _| v - pivot);
+                    let squares = sum_by(row, row, |v, _| (v - pivot) * (v - pivot));
+                    let next = row.get(1..).unwrap_or(&[]);
+                    (sum, squares, sum_by(&row[..next.len()], next, |a, b| a * b))
+                },
+            );
+            sums.sum += sum;
+            sums.squares += squares;
+            sums.neighbours += neighbours;
         }
     }
 

@@ -24,11 +24,11 @@ use anyhow::{Result, ensure};
 use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut1, Axis};
 use rayon::prelude::*;
 
-use crate::linalg::{dot, squared_distance, squared_norms, sum_by};
+use crate::linalg::{dot, squared_distance, squared_norms};
 use crate::network::preconditioning::{Coefficients, Preconditioning};
 use crate::network::{Class, Graph, Tape};
 use crate::random::{Purpose, fill_normal, step_rng, uniform};
-use crate::scalar::{Scalar, vectorized};
+use crate::scalar::{Scalar, sum_by, vectorized};
 use crate::schedule::SIGMAS;
 use loss::{Level, Levels};
 use optimizer::Step;

@@ -6,9 +6,8 @@ use rayon::prelude::*;
 
 use super::group_norm::EPSILON;
 use super::{At, Layer, Span};
-use crate::linalg::sum_by;
 use crate::network::batch::{Batch, Shape};
-use crate::scalar::{Scalar, vectorized};
+use crate::scalar::{Scalar, sum_by, vectorized};
 
 pub struct LayerNorm {
     /// γ and β, (channels).
