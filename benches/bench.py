@@ -31,8 +31,10 @@ AVX2, and MKL too: on AMD it never takes others.
 
 import argparse
 import csv
+import itertools
 import json
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -383,6 +385,23 @@ def jobs(size, scratch):
         images = FASHION.with_name(f"{part}-images-idx3-ubyte.gz")
         return file, {file: program("npy", "images", images, "--rows", f"..{n}", "-o", file)}
 
+    def features(filters, images):
+        """Rectified products of images of 28 × 28 with filters of 5 × 5, three pixels apart."""
+        if not Path(filters).exists():
+            normal = random.Random(1).gauss
+            weights = [[normal(0, 0.2) for _ in range(25)] for _ in range(8)]
+            with open(filters, "w", newline="") as file:
+                for weight in weights:
+                    for top, left in itertools.product(range(0, 24, 3), repeat=2):
+                        row = [0.0] * 784
+                        for (i, j), w in zip(itertools.product(range(5), repeat=2), weight):
+                            row[28 * (top + i) + left + j] = w
+                        csv.writer(file, lineterminator="\n").writerow(row)
+        file = images.replace("fashion", "features")
+        seen = images.replace("fashion", "filtered")
+        product = program("measure", images, "--operator", f"matrix:{filters}", "--noise-std", 0, "-o", seen)
+        return file, {seen: product, file: program("npy", "let", "max(x, 0)", "--in", f"x={seen}", "-o", file)}
+
     def latents(n, d):
         file = path(f"latents-{n}-{d}.npy")
         return file, {file: program("npy", "noise", "-n", n, "-d", d, "--seed", 7, "-o", file)}
@@ -501,6 +520,27 @@ def jobs(size, scratch):
             2e-4 if full else 2e-3,
             (2 * n * rows * 784, 0),
             data=4 * rows * 784,
+            rounds=pick(2, 3),
+            note="floor is of all comparisons",
+        )
+
+        # What 8 filters that nothing was trained for see of them at 8 × 8 places, as far as it is positive.
+        filters, images = path("filters.csv"), files | more
+        (train, more), (fresh, last) = features(filters, train), features(filters, fresh)
+        gl = ["rp-score", fresh, "--train", train]
+        per_sample = path("gl-features-per-sample.csv")
+        yield Job(
+            "gl-features",
+            f"{n} x {rows} x 512, random convolution of Fashion-MNIST",
+            program(*gl),
+            "generalization",
+            {"samples": fresh, "train": train, "per_sample": per_sample, "ours": output},
+            ("pytorch", "numpy"),
+            4,
+            images | more | last | {per_sample: program(*gl, "--rows", "..256", "--per-sample", per_sample)},
+            2e-4 if full else 2e-3,
+            (2 * n * rows * 512, 0),
+            data=4 * rows * 512,
             rounds=pick(2, 3),
             note="floor is of all comparisons",
         )

@@ -15,7 +15,7 @@ from math import log
 from pathlib import Path
 from statistics import linear_regression
 
-from bench import HERE, ROOT, Command, program
+from bench import FASHION, HERE, ROOT, Command, program
 
 DOUBLINGS = (1, 2, 4, 8)
 
@@ -54,6 +54,16 @@ def cases(size, scratch):
         (train, files), (fresh, more) = samples(N, d), samples(n, d, skip=N)
         return program("rp-score", fresh, "--train", train), files | more
 
+    def gl_images(n, N):
+        # Real images, of which most rows are ruled out by a few coordinates.
+        files = {}
+        for part, rows in ("t10k", n), ("train", N):
+            file = str(scratch / f"growth-{part}-{rows}.npy")
+            images = FASHION.with_name(f"{part}-images-idx3-ubyte.gz")
+            files[file] = program("npy", "images", images, "--rows", f"..{rows}", "-o", file)
+        fresh, train = files
+        return program("rp-score", fresh, "--train", train), files
+
     def generation(n, d):
         return program("molrg-gen", "-n", n, "-d", d, "-k", 8, "-r", 16), {}
 
@@ -61,6 +71,7 @@ def cases(size, scratch):
         ("mixture flow", mixture, mixture_work, {"n": 4096, "d": 2048, "K": 8, "r": 32}, {"n": 1024, "d": 1024, "K": 2, "r": 8}),
         ("empirical flow", empirical, linear, {"n": 512, "N": 2500, "d": 512}, {"n": 512, "N": 2500, "d": 256}),
         ("gl", gl, linear, {"n": 2048, "N": 25_000, "d": 512}, {"n": 1024, "N": 12_500, "d": 128}),
+        *([("gl of images", gl_images, linear, {"n": 10_000, "N": 50_000}, {"n": 1250, "N": 6250})] if FASHION.exists() else []),
         ("generation", generation, linear, {"n": 100_000, "d": 512}, {"n": 50_000, "d": 256}),
     ]
     for job, make, work, fixed, first in jobs:
