@@ -390,13 +390,14 @@ def jobs(size, scratch):
         if not Path(filters).exists():
             normal = random.Random(1).gauss
             weights = [[normal(0, 0.2) for _ in range(25)] for _ in range(8)]
-            with open(filters, "w", newline="") as file:
+            with open(f"{filters}.part", "w", newline="") as file:
                 for weight in weights:
                     for top, left in itertools.product(range(0, 24, 3), repeat=2):
                         row = [0.0] * 784
                         for (i, j), w in zip(itertools.product(range(5), repeat=2), weight):
                             row[28 * (top + i) + left + j] = w
                         csv.writer(file, lineterminator="\n").writerow(row)
+            os.replace(f"{filters}.part", filters)
         file = images.replace("fashion", "features")
         seen = images.replace("fashion", "filtered")
         product = program("measure", images, "--operator", f"matrix:{filters}", "--noise-std", 0, "-o", seen)

@@ -6,7 +6,6 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 
 use rustix::mm::{Advice, madvise};
-use rustix::param::page_size;
 
 /// The system's allocator, which asks for large pages from [`LARGE`] on.
 struct LargePages;
@@ -17,12 +16,15 @@ static MEMORY: LargePages = LargePages;
 /// Bytes; NumPy's limit. Of smaller memory a page of 2 MB would be a part that counts.
 const LARGE: usize = 4 << 20;
 
+/// Advice begins at a multiple of the size of a page, of which this is one: to begin too early does no harm.
+const PAGE: usize = if cfg!(target_arch = "x86_64") { 1 << 12 } else { 1 << 16 };
+
 /// Asks for large pages, where an allocation is large and did not fail. Who is refused has small ones.
 fn asked(start: *mut u8, size: usize) -> *mut u8 {
     if size >= LARGE && !start.is_null() {
-        let into_page = start.addr() % page_size();
+        let into_page = start.addr() % PAGE;
         // SAFETY: this advice never changes what memory holds or whether it may be used, of whomever it is: it says
-        // which pages back it. The range begins where the page of the first byte does, so that page is mapped.
+        // which pages back it. What is not mapped is passed over with an error.
         #[expect(unsafe_code, reason = "the call takes a pointer")]
         let _ =
             unsafe { madvise(start.wrapping_sub(into_page).cast(), into_page + size, Advice::LinuxHugepage) };
@@ -31,7 +33,8 @@ fn asked(start: *mut u8, size: usize) -> *mut u8 {
 }
 
 // SAFETY: every call goes to `System` as it came, and what `System` gives goes back as it is; `asked` neither allocates
-// nor panics.
+// nor panics, since it is a few operations on integers that cannot overflow (no allocation is beyond isize::MAX) and one
+// call of the system.
 #[expect(unsafe_code, reason = "an allocator is unsafe to write")]
 unsafe impl GlobalAlloc for LargePages {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {

@@ -192,7 +192,7 @@ pub fn sum_by<T: Scalar>(a: &[T], b: &[T], term: impl Fn(f64, f64) -> f64) -> f6
     parts.iter().sum::<f64>() + rest
 }
 
-/// Looks at all numbers, which in vectors is faster than to stop at the first.
+/// Whether all numbers are finite. It looks at all, which in vectors is faster than to stop at the first.
 pub fn all_finite<T: Scalar>(values: &[T]) -> bool {
     vectorized(
         #[inline(always)]

@@ -173,10 +173,11 @@ impl<T: Scalar> MixtureDenoiser<T> {
         level
     }
 
-    /// The log weights of points, (K, n), less ½‖x‖²/(δ_0+σ²), which all of a point's share. `along` is frameᵀ of the points,
-    /// a row a column of the frame, so that loops over points become vector instructions; `centres` are that of the means,
-    /// `distances(k)` are ‖x−μ_k‖² less something that all of a point's share and that `norms` (‖x‖² less the same) share
-    /// too. Also the sums of magnitudes over the largest's coordinates, which its rounding is a share of.
+    /// The log weights of points, (K, n), less ½‖x‖²/(δ_0+σ²), which is the same for all components of a point. `along` is
+    /// frameᵀ of the points, a row a column of the frame, so that loops over points become vector instructions; `centres`
+    /// is that of the means. `distances(k)` is ‖x−μ_k‖² of every point, less a number that does not depend on k and that
+    /// `norms` is less than ‖x‖² by, too. Also the sums of magnitudes over the largest's coordinates, which its rounding is
+    /// a share of.
     fn log_weights<P: Scalar>(
         &self,
         level: &Level,

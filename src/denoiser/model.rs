@@ -239,14 +239,15 @@ fn ends_of(sigmas: &[f64]) -> (f64, f64) {
     sigmas.iter().fold((f64::INFINITY, 0.0), |(low, high), s| (low.min(*s), high.max(*s)))
 }
 
-/// How far the rows of a training set reach, (N, d): of those that are spread evenly over all, at most so many rows or numbers,
-/// since every run on a model asks.
+/// How far the rows of a training set reach, (N, d): of those that are spread evenly over all, at most so many rows, and so
+/// many numbers if that leaves some rows, since every run on a model asks.
 fn extent((n, d): (usize, usize), values: &Values) -> Extent {
     const ROWS: usize = 2000;
     const NUMBERS: usize = 1 << 22;
+    const SOME: usize = 64;
     // Rows of a sum; what a thread takes at once.
     const BLOCK: usize = 64;
-    let kept = n.min(ROWS).min((NUMBERS / d).max(1));
+    let kept = n.min(ROWS).min((NUMBERS / d.max(1)).max(SOME));
     let mut rows = Array2::zeros((kept, d));
     rows.axis_iter_mut(Axis(0)).into_par_iter().enumerate().for_each(|(i, mut row)| {
         let from = i * n / kept * d;

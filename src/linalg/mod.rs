@@ -280,7 +280,7 @@ fn outer_sum<T: Scalar>(mut c: ArrayViewMut2<T>, a: ArrayView2<T>, b: ArrayView2
     }
 }
 
-#[expect(unsafe_code, reason = "kernels take pointers; this and `kernel_of_rows` are the only places")]
+#[expect(unsafe_code, reason = "kernels take pointers; of products, this and `kernel_of_rows` are all")]
 fn kernel<T: Scalar>(mut c: ArrayViewMut2<T>, a: ArrayView2<T>, b: ArrayView2<T>, onto: Onto) {
     #[cfg(all(target_arch = "x86_64", feature = "avx512"))]
     if along_inner(&c, &a, &b) && pulp::x86::V4::is_available() {

@@ -130,10 +130,11 @@ fn large_memory_asks_for_large_pages() {
     }
     let middle = |numbers: &[f32]| flags_of(numbers[numbers.len() / 2..].as_ptr().addr());
     let asked = |flags: &str| flags.split(' ').any(|flag| flag == "hg");
-    let zeros = vec![0.0f32; 16 << 20];
-    let mut grown = vec![1.0f32; 1 << 20];
+    let (zeros, ones) = (vec![0.0f32; 16 << 20], vec![1.0f32; 16 << 20]);
+    // From what is too small to ask.
+    let mut grown = vec![1.0f32; 1 << 18];
     grown.resize(16 << 20, 2.0);
-    for numbers in [&zeros, &grown] {
+    for numbers in [&zeros, &ones, &grown] {
         let flags = middle(numbers);
         assert!(asked(&flags), "'{flags}'");
     }

@@ -346,7 +346,8 @@ fn unchanged(place: &Place, before: &BTreeMap<String, Vec<u8>>, line: &str) {
     }
 }
 
-/// Whose turn it is of so many, by what a line says: where each call meets each fault, all of them meet all turns.
+/// Whose turn it is of so many, by what a line says: over many faults each call meets all turns, and over many calls each
+/// fault.
 fn turn(line: &str, of: usize) -> usize {
     line.bytes().map(usize::from).sum::<usize>() % of
 }

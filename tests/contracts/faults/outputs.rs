@@ -1,6 +1,6 @@
 //! Outputs that cannot be written, or are no ordinary files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -65,9 +65,9 @@ fn an_output_that_cannot_be_written_is_named_and_the_others_do_not_appear() {
     symlink("loop", place.path("loop")).unwrap();
     symlink("loop.svg", place.path("loop.svg")).unwrap();
     let before = place.files();
-    let mut seen = 0;
-    for (place_in_turn, (line, was)) in calls_by_output().enumerate() {
-        // Each output takes every other path, all of them over the outputs.
+    let (mut seen, mut met) = (0, BTreeSet::new());
+    for (line, was) in calls_by_output() {
+        // Each output takes every other path; a call's only output and its manifest take different ones.
         let paths = [
             ("/dev/full", "/dev/full: cannot write: No space left on device"),
             ("nowhere/out", ": there is no directory nowhere; create it first"),
@@ -78,7 +78,8 @@ fn an_output_that_cannot_be_written_is_named_and_the_others_do_not_appear() {
             ("directory", ": is a directory; name a file in it"),
             ("loop", ": is a symbolic link that leads nowhere"),
         ];
-        for (path, words) in paths.into_iter().skip(place_in_turn % 2).step_by(2) {
+        for (path, words) in paths.into_iter().skip(turn(&line, 2)).step_by(2) {
+            met.insert((path, was.ends_with(".svg")));
             let mut line = at(&line, &was, path);
             if path == "/dev/full" {
                 line = without_truth(&line);
@@ -88,7 +89,7 @@ fn an_output_that_cannot_be_written_is_named_and_the_others_do_not_appear() {
             seen += 1;
         }
     }
-    assert!(seen > 300, "{seen}");
+    assert!(seen > 300 && met.len() == 14, "{seen} runs of {met:?}");
 }
 
 #[test]
@@ -232,13 +233,10 @@ fn a_write_that_fails_at_any_byte_is_an_error() {
         forget(&place);
         let before = place.files();
         let largest = *sizes.iter().max().unwrap();
-        // Within each file, at its ends, and where headers end: half of that by turns, and no limit that is met.
-        let ends = match turn(line, 2) {
-            0 => |s: usize| [0, s / 2],
-            _ => |s: usize| [1, s - 1],
-        };
-        let limits = sizes.iter().flat_map(|s| ends(*s)).chain([127 + turn(line, 3), largest]);
-        for limit in limits.filter(|limit| *limit <= largest).collect::<std::collections::BTreeSet<_>>() {
+        // The last byte of each file, another one and one where headers end by turns, and no byte.
+        let limits = sizes.iter().flat_map(|s| [[0, 1, s / 2][turn(line, 3)], s - 1]);
+        let limits = limits.chain([127 + turn(line, 3), largest]);
+        for limit in limits.filter(|limit| *limit <= largest).collect::<BTreeSet<_>>() {
             let limited = place
                 .process("prlimit".as_ref())
                 .arg(format!("--fsize={limit}"))
