@@ -192,8 +192,9 @@ impl<T: Scalar> MixtureDenoiser<T> {
         let mut log_weights = Array2::zeros((level.offset.len(), n));
         for (k, mut log_weights) in log_weights.outer_iter_mut().enumerate() {
             let (mut gained, mut summed) = (vec![0.0; n], vec![0.0; n]);
-            for i in self.starts[k]..self.starts[k + 1] {
-                let (c, g) = (centres[i], level.gain[i]);
+            let columns = self.starts[k]..self.starts[k + 1];
+            let terms = centres[columns.clone()].iter().zip(&level.gain[columns.clone()]);
+            for (i, (&c, &g)) in columns.zip(terms) {
                 let row = along.row(i);
                 let Some(row) = row.as_slice() else { continue };
                 vectorized(
@@ -414,8 +415,9 @@ impl<T: Scalar> Denoiser<T> for MixtureDenoiser<T> {
         // Coordinates become the coefficients by which the frame makes D − (Σ w s) x.
         for (k, weights) in weights.outer_iter().enumerate() {
             let Some(weights) = weights.as_slice() else { continue };
-            for i in self.starts[k]..self.starts[k + 1] {
-                let (centre, shrink) = (self.centres[i], level.shrink[i]);
+            let columns = self.starts[k]..self.starts[k + 1];
+            let terms = self.centres[columns.clone()].iter().zip(&level.shrink[columns.clone()]);
+            for (i, (&centre, &shrink)) in columns.zip(terms) {
                 let mut row = along.row_mut(i);
                 let Some(row) = row.as_slice_mut() else { continue };
                 vectorized(
