@@ -1,6 +1,6 @@
 //! The same calls on other kinds of processors, emulated: `make test-portable` runs what is ignored here.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use molrg::stream::{Columns, Input, Ledger, NanPolicy, ReadOptions, Rows};
@@ -125,10 +125,15 @@ const BOUND: f64 = 1e-4;
 #[test]
 #[ignore = "needs qemu-user: make test-portable"]
 fn another_kind_of_processor_differs_by_rounding() {
-    // Of programs without a bound a call each, which has to run.
-    let mut seen = BTreeSet::new();
-    let calls: Vec<&Call> =
-        CALLS.iter().filter(|call| seen.insert(call.program) || BOUNDED.contains(&call.program)).collect();
+    // Of programs without a bound a call each, which has to run; of the others, whose many calls have most of their work in
+    // common, every other one.
+    let mut seen = BTreeMap::<&str, usize>::new();
+    let calls = CALLS.iter().filter(|call| {
+        let before = seen.entry(call.program).or_default();
+        *before += 1;
+        *before == 1 || BOUNDED.contains(&call.program) && *before % 2 == 1
+    });
+    let calls: Vec<&Call> = calls.collect();
     // A place of its own for each thread: calls overwrite each other's outputs.
     let parts = calls.chunks(calls.len().div_ceil(rayon::current_num_threads()));
     parts.par_bridge().for_each(|calls| {
