@@ -9,6 +9,9 @@ SIMILARITY_LENGTHS := $(call small,,3000) $(SIMILARITY_STEPS)
 SIMILARITY_LONGER_unet12-ve := 12000 24000 48000
 SIMILARITY_LONGER_consistency := 12000 24000
 SIMILARITY_LONGER_consistency-flow := $(SIMILARITY_LONGER_consistency)
+# And longer still, for their agreement with themselves alone.
+SIMILARITY_ALONE_consistency := 48000
+SIMILARITY_ALONE_consistency-flow := $(SIMILARITY_ALONE_consistency)
 similarity_lengths = $(SIMILARITY_LENGTHS) $(SIMILARITY_LONGER_$1)
 # The models, and how each is fitted.
 SIMILARITY_gaussian := --kind gaussian
@@ -45,7 +48,7 @@ SIMILARITY_MODELS := $(call small,gaussian mixture mlp unet8 gan vae linear-vae,
     unet12-ve consistency-flow consistency gan vae linear-vae)
 SIMILARITY_SEEDED := $(filter-out gaussian,$(SIMILARITY_MODELS))
 SIMILARITY_TRAINED := $(filter-out $(SIMILARITY_CLOSED),$(SIMILARITY_SEEDED))
-SIMILARITY_SELF := $(foreach model,$(SIMILARITY_TRAINED),$(patsubst %,$(model)-steps%,$(call similarity_lengths,$(model)))) \
+SIMILARITY_SELF := $(foreach model,$(SIMILARITY_TRAINED),$(patsubst %,$(model)-steps%,$(call similarity_lengths,$(model)) $(call small,,$(SIMILARITY_ALONE_$(model))))) \
     $(filter $(SIMILARITY_CLOSED),$(SIMILARITY_SEEDED))
 CELLS_similarity := $(SIMILARITY_MODELS:%=$(CELLS)/similarity/drawn/%) $(SIMILARITY_SELF:%=$(CELLS)/similarity/self/%.csv)
 

@@ -442,15 +442,17 @@ fn similarity(figures: &Figures) {
         // The longer a network has been trained, the nearer it is to itself, until it is trained to its end: there two
         // shares of 1000 images differ by .016, their standard error.
         let longer = figures.table("similarity-self");
-        let ve: Vec<f64> = longer
-            .with(&[("a", "unet12-ve")])
-            .into_iter()
-            .filter(|row| row["measure"].starts_with("RP"))
-            .map(|row| number(row, "value"))
-            .collect();
+        let by_length = |model: &str| -> Vec<f64> {
+            let rows = longer.with(&[("a", model)]).into_iter().filter(|row| row["measure"].starts_with("RP"));
+            rows.map(|row| number(row, "value")).collect()
+        };
+        let ve = by_length("unet12-ve");
         let (rising, end) = ve.split_at(ve.len() - 2);
         assert!(rising.len() == 3 && rising.windows(2).all(|w| w[0] + 0.05 < w[1]), "{ve:?}");
         assert!(end.iter().all(|rp| rising[2] + 0.05 < *rp) && (end[0] - end[1]).abs() < 0.05, "{ve:?}");
+        // One step of consistency training has not come there: its two longest trainings rise by .08 and .11.
+        let one_step = by_length("consistency");
+        assert!(one_step.len() == 5 && one_step[2..].windows(2).all(|w| w[0] + 0.04 < w[1]), "{one_step:?}");
     }
     // And what they agree on is not the Gaussian.
     let unlike: &[&str] =
