@@ -23,6 +23,8 @@
 //! and the rest of the mathematics does not know it. So what measures samples takes rows and gives numbers, in
 //! [`measure`], and a program of [`programs`] has `cli` read the rows and write the numbers.
 //!
+//! `pages` is called by nobody: it is the allocator, which has large memory ask for large pages.
+//!
 //! | module | holds |
 //! |---|---|
 //! | [`mixture`] | p = Σ π_k N(μ_k, U_k diag(λ) U_kᵀ + δ(I − U_kU_kᵀ)): planting, drawing |

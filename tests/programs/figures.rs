@@ -443,7 +443,8 @@ fn similarity(figures: &Figures) {
         // shares of 1000 images differ by .016, their standard error.
         let longer = figures.table("similarity-self");
         let by_length = |model: &str| -> Vec<f64> {
-            let rows = longer.with(&[("a", model)]).into_iter().filter(|row| row["measure"].starts_with("RP"));
+            let rows =
+                longer.with(&[("a", model)]).into_iter().filter(|row| row["measure"].starts_with("RP"));
             rows.map(|row| number(row, "value")).collect()
         };
         let ve = by_length("unet12-ve");
