@@ -480,71 +480,47 @@ def jobs(size, scratch):
         rounds=pick(2, 5),
     )
 
+    def gl(name, what, target, n, rows, d, fresh, train, files, **settings):
+        """GL of n rows against a training set (rows, d)."""
+        score = ["rp-score", fresh, "--train", train]
+        per_sample = path(f"{name}-per-sample.csv")
+        return Job(
+            name,
+            f"{n} x {rows} x {d}{what}",
+            program(*score),
+            "generalization",
+            {"samples": fresh, "train": train, "per_sample": per_sample, "ours": output},
+            ("pytorch", "numpy"),
+            target,
+            files | {per_sample: program(*score, "--rows", "..256", "--per-sample", per_sample)},
+            # A cosine's rounding in f32; the score itself counts in steps of one sample, 1e-4.
+            2e-4 if full else 2e-3,
+            (2 * n * rows * d, 0),
+            data=4 * rows * d,
+            rounds=pick(2, 3),
+            **settings,
+        )
+
     n, rows, d = pick((1000, 5000, 256), (10_000, 50_000, 512))
     # So many dimensions that about half of the samples have a training row beyond the threshold.
     train, files = samples(rows, d, 4, 48)
     fresh, more = samples(n, d, 4, 48, 0, rows)
-    per_sample = path("gl-per-sample.csv")
-    gl = ["rp-score", fresh, "--train", train]
-    yield Job(
-        "gl",
-        f"{n} x {rows} x {d}",
-        program(*gl),
-        "generalization",
-        {"samples": fresh, "train": train, "per_sample": per_sample, "ours": output},
-        ("pytorch", "numpy"),
-        1.1,
-        files | more | {per_sample: program(*gl, "--rows", "..256", "--per-sample", per_sample)},
-        # A cosine's rounding in f32; the score itself counts in steps of one sample, 1e-4.
-        2e-4 if full else 2e-3,
-        (2 * n * rows * d, 0),
-        data=4 * rows * d,
-        beside=100,
-        rounds=pick(2, 3),
-    )
+    yield gl("gl", "", 1.1, n, rows, d, fresh, train, files | more, beside=100)
 
     if FASHION.exists():
         # Real images: of low dimension, so that few rows need be looked at whole.
+        note = "floor is of all comparisons"
         n, rows = pick((1000, 5000), (10_000, 50_000))
         (train, files), (fresh, more) = fashion("train", rows), fashion("t10k", n)
-        per_sample = path("gl-images-per-sample.csv")
-        gl = ["rp-score", fresh, "--train", train]
-        yield Job(
-            "gl-images",
-            f"{n} x {rows} x 784, Fashion-MNIST",
-            program(*gl),
-            "generalization",
-            {"samples": fresh, "train": train, "per_sample": per_sample, "ours": output},
-            ("pytorch", "numpy"),
-            4,
-            files | more | {per_sample: program(*gl, "--rows", "..256", "--per-sample", per_sample)},
-            2e-4 if full else 2e-3,
-            (2 * n * rows * 784, 0),
-            data=4 * rows * 784,
-            rounds=pick(2, 3),
-            note="floor is of all comparisons",
-        )
+        files |= more
+        yield gl("gl-images", ", Fashion-MNIST", 4, n, rows, 784, fresh, train, files, note=note)
 
         # What 8 filters that nothing was trained for see of them at 8 × 8 places, as far as it is positive.
-        filters, images = path("filters.csv"), files | more
+        filters = path("filters.csv")
         (train, more), (fresh, last) = features(filters, train), features(filters, fresh)
-        gl = ["rp-score", fresh, "--train", train]
-        per_sample = path("gl-features-per-sample.csv")
-        yield Job(
-            "gl-features",
-            f"{n} x {rows} x 512, random convolution of Fashion-MNIST",
-            program(*gl),
-            "generalization",
-            {"samples": fresh, "train": train, "per_sample": per_sample, "ours": output},
-            ("pytorch", "numpy"),
-            4,
-            images | more | last | {per_sample: program(*gl, "--rows", "..256", "--per-sample", per_sample)},
-            2e-4 if full else 2e-3,
-            (2 * n * rows * 512, 0),
-            data=4 * rows * 512,
-            rounds=pick(2, 3),
-            note="floor is of all comparisons",
-        )
+        files |= more | last
+        what = ", random convolution of Fashion-MNIST"
+        yield gl("gl-features", what, 4, n, rows, 512, fresh, train, files, note=note)
 
     rows, d, count = pick((2000, 196, 50), (50_000, 784, 500))
     data, files = samples(rows, d, 10, 16, 0.05)
