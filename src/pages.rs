@@ -1,7 +1,7 @@
 //! Large pages for large memory.
 //!
 //! Linux gives pages of 2 MB in most installations only where they are asked for. Without, every 4 kB that are touched
-//! first cost a fault: .2 s where 600 MB of data are read, as long as reading them. NumPy asks as well.
+//! first cost a fault: .2 s where 600 MB of data are held, twice what reading them takes. NumPy asks as well.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 
