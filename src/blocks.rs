@@ -14,10 +14,15 @@ use rayon::prelude::*;
 
 use crate::scalar::Scalar;
 
-/// Rows of one block, for a job of `rows` rows: at most 256, where products
-/// reach their full speed; fewer when that would leave threads without work.
+/// Rows of one block, for a job of `rows` rows: at most 256, where products reach their full speed, and so many that
+/// every thread has as many blocks.
 pub fn block_size(rows: usize) -> usize {
-    (rows / rayon::current_num_threads()).clamp(16, 256)
+    const MOST: usize = 256;
+    // Of which kernels take whole vectors.
+    const UNIT: usize = 16;
+    let threads = rayon::current_num_threads();
+    let blocks = threads * rows.div_ceil(threads * MOST).max(1);
+    rows.div_ceil(blocks).next_multiple_of(UNIT).clamp(UNIT, MOST)
 }
 
 /// Refuses work for which the system has no room: an allocation that fails ends the program without a word of ours.

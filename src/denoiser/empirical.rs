@@ -18,14 +18,14 @@ use crate::linalg::{
     accumulate, cast, column_means, dot, orthonormalize, product, squared_distance, squared_norms,
     symmetric_eigen,
 };
-use crate::scalar::{Scalar, vectorized};
+use crate::scalar::{Dtype, Scalar, vectorized};
 
 /// Rows of the data that are looked at together: the tile of weights and the
 /// tile of data both stay in the cache.
 const TILE: usize = 512;
 
-/// Tiles that one thread takes one after the other; what they give is put together
-/// in pairs, in an order that the number of points alone decides.
+/// Tiles that one thread takes one after the other, at most: halves of halves of all, so that threads have equal shares.
+/// What they give is put together in pairs, in an order that the number of points alone decides.
 const RUN: usize = 8;
 
 /// Rows of x computed together, at most: threads share the data rather than the rows,
@@ -35,6 +35,10 @@ const ROWS: usize = 256;
 /// Weights under exp(−80) are set to exactly 0: they change no digit, and
 /// denormal numbers would slow the products down thirtyfold.
 const NEGLIGIBLE: f64 = -80.0;
+
+/// In f32 those under exp(−40): of a billion points they are, all together, a fifteenth of its rounding. Products pass
+/// over them.
+const NEGLIGIBLE_F32: f64 = -40.0;
 
 /// When rounding matters, a weight above this share of all is recomputed
 /// exactly. At most 100 points of a tile can have it; those below are many, so
@@ -225,8 +229,8 @@ impl<T: Scalar> Denoiser<T> for EmpiricalDenoiser<T> {
 
     fn block(&self, rows: usize) -> usize {
         // Few points make few runs to share: then threads share the rows, too.
-        let runs = self.data.nrows().div_ceil(TILE * RUN);
-        let shares = rayon::current_num_threads().div_ceil(runs.max(1));
+        let runs = self.data.nrows().div_ceil(TILE * RUN).next_power_of_two();
+        let shares = rayon::current_num_threads().div_ceil(runs);
         (rows / shares).clamp(16, ROWS)
     }
 
@@ -335,8 +339,7 @@ impl<T: Scalar> EmpiricalDenoiser<T> {
         if tiles.len() <= RUN {
             return self.run(tiles, points);
         }
-        // A whole number of runs on the left.
-        let middle = tiles.start + (tiles.len().div_ceil(RUN) / 2) * RUN;
+        let middle = tiles.start.midpoint(tiles.end);
         let (mut left, right) =
             rayon::join(|| self.over(tiles.start..middle, points), || self.over(middle..tiles.end, points));
         left.add(right, points.scale);
@@ -407,6 +410,10 @@ impl<T: Scalar> EmpiricalDenoiser<T> {
             added.push(Added { rescale, count: 0 });
         }
         let (reference, factor) = (top, T::of(scale));
+        let least = T::of(match T::DTYPE {
+            Dtype::F32 => NEGLIGIBLE_F32,
+            Dtype::F64 => NEGLIGIBLE,
+        });
         let (mut sums, mut counts) = (vec![0.0; m], vec![0u32; m]);
         vectorized(
             #[inline(always)]
@@ -415,9 +422,11 @@ impl<T: Scalar> EmpiricalDenoiser<T> {
                     for (((w, reference), sum), count) in
                         w.iter_mut().zip(&reference).zip(&mut sums).zip(&mut counts)
                     {
-                        *w = ((*w - *reference) * factor).exp_flushed();
+                        let log = (*w - *reference) * factor;
+                        *w = if log < least { T::zero() } else { log.exp_flushed() };
                         *sum += w.wide();
-                        *count += (*w > T::zero()) as u32;
+                        // At most TILE; a check would keep the loop from becoming vector instructions.
+                        *count = count.wrapping_add((*w > T::zero()) as u32);
                     }
                 }
             },

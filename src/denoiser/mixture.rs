@@ -638,12 +638,18 @@ fn scaled_rows(mut rows: Array2<f64>) -> Array2<f64> {
 /// Log weights, (K, n), become weights that sum to 1 of every point; below 2e-35 they are 0.
 fn softmax(log_weights: &mut Array2<f64>) {
     let n = log_weights.ncols();
+    let Some(logs) = log_weights.as_slice_mut().filter(|_| n > 0) else { return };
     let mut best = vec![f64::NEG_INFINITY; n];
-    for row in log_weights.outer_iter() {
-        best.iter_mut().zip(row).for_each(|(best, l)| *best = best.max(*l));
-    }
+    vectorized(
+        #[inline(always)]
+        || {
+            for row in logs.chunks_exact(n) {
+                best.iter_mut().zip(row).for_each(|(best, l)| *best = if *l > *best { *l } else { *best });
+            }
+        },
+    );
     let mut total = vec![0.0; n];
-    for mut row in log_weights.outer_iter_mut() {
+    for row in logs.chunks_exact_mut(n) {
         for ((l, best), total) in row.iter_mut().zip(&best).zip(&mut total) {
             let behind = *l - best;
             // Of two components that is half of the exponentials.
@@ -651,7 +657,12 @@ fn softmax(log_weights: &mut Array2<f64>) {
             *total += *l;
         }
     }
-    for mut row in log_weights.outer_iter_mut() {
-        row.iter_mut().zip(&total).for_each(|(w, total)| *w /= total);
-    }
+    vectorized(
+        #[inline(always)]
+        || {
+            for row in logs.chunks_exact_mut(n) {
+                row.iter_mut().zip(&total).for_each(|(w, total)| *w /= total);
+            }
+        },
+    );
 }

@@ -8,22 +8,19 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use ndarray::{Array1, Array2, ArrayView2, Axis, CowArray, s};
 use rayon::prelude::*;
 
 use super::reproducibility::{Similarity, cosine_of};
 use super::sieve::{Seen, Sieve};
-use crate::linalg::{cast, column_means, dot, product, squared_distance};
+use crate::linalg::{column_means, dot, product, squared_distance};
 use crate::scalar::{Dtype, Scalar, vectorized};
 
 /// Rows of the set compared with a block at a time: their scores stay in the cache.
 const TILE: usize = 512;
 
-/// Rows of a block.
-const BLOCK: usize = 256;
-
-/// Bounds of a row that are looked at together.
+/// Bounds of a row that are looked at together: a vector of them.
 const LANES: usize = 16;
 
 /// Smaller sets are searched without a sieve.
@@ -110,16 +107,26 @@ pub struct Neighbour {
 /// When one of their numbers is too large.
 pub fn check_scale<T: Scalar>(x: ArrayView2<T>) -> Result<()> {
     let most = most::<T>();
+    // Nearly always so, and of NaN it is not.
+    if all(x, |v| v.wide().abs() <= most) {
+        return Ok(());
+    }
     ensure!(
-        !x.iter().any(|x| x.is_nan()),
+        all(x, |v| !v.is_nan()),
         "a number is NaN, which is near to nothing; correct such rows, or leave them out with npy cat --nan drop"
     );
-    ensure!(
-        x.iter().all(|x| x.wide().abs() <= most),
-        "numbers beyond {most:e} are too large to search in {}; give them in another unit",
-        T::DTYPE
-    );
-    Ok(())
+    bail!("numbers beyond {most:e} are too large to search in {}; give them in another unit", T::DTYPE)
+}
+
+/// Whether all numbers are so; on all threads.
+fn all<T: Scalar>(x: ArrayView2<T>, so: impl Fn(T) -> bool + Sync) -> bool {
+    x.axis_iter(Axis(0)).into_par_iter().all(|row| match row.as_slice() {
+        Some(row) => vectorized(
+            #[inline(always)]
+            || row.iter().fold(true, |all, &v| all & so(v)),
+        ),
+        None => row.iter().all(|&v| so(v)),
+    })
 }
 
 /// Sums of so large squares are numbers of T, of numbers all smaller than its inverse nothing at all.
@@ -346,7 +353,7 @@ impl<T: Scalar> Searched<T> {
         form: Form,
         sieve: Option<&Sieve<T>>,
     ) -> (Vec<Vec<Found>>, f64) {
-        let block = crate::blocks::block_size(x.nrows()).min(BLOCK);
+        let block = crate::blocks::block_size(x.nrows());
         let blocks: Vec<(Vec<Vec<Found>>, f64)> = x
             .axis_chunks_iter(Axis(0), block)
             .into_par_iter()
@@ -379,8 +386,16 @@ struct Search<'a, T: Scalar> {
     begun: Array2<bool>,
     /// What a bound must reach.
     limits: Vec<T>,
+    /// Of a row and every so many samples, whether it reaches the limit of any.
+    reached: Vec<bool>,
     /// Rows that passed the first bound of a sieve.
     passed: f64,
+}
+
+/// Whether any bound reaches its limit.
+#[inline(always)]
+fn reached<T: Scalar>(bounds: &[T], limits: &[T]) -> bool {
+    bounds.iter().zip(limits).fold(false, |any, (bound, limit)| any | (bound >= limit))
 }
 
 impl<'a, T: Scalar> Search<'a, T> {
@@ -397,7 +412,7 @@ impl<'a, T: Scalar> Search<'a, T> {
             Form::Cosine => CowArray::from(x),
             Form::Distance => CowArray::from(&x - &of.centre),
         };
-        let sieve = sieve.map(|sieve| (sieve, sieve.see(cast(seen.view()).view())));
+        let sieve = sieve.map(|sieve| (sieve, sieve.see(seen.view())));
         let columns = match &sieve {
             Some((_, seen)) => seen.first.t().as_standard_layout().into_owned(),
             None => seen.t().as_standard_layout().into_owned(),
@@ -415,6 +430,7 @@ impl<'a, T: Scalar> Search<'a, T> {
             begun: Array2::from_elem((TILE.min(of.rows.nrows()), n), false),
             found: vec![Vec::with_capacity(count + 1); n],
             limits: vec![T::neg_infinity(); n],
+            reached: vec![false; n.div_ceil(LANES)],
             passed: 0.0,
             of,
             x,
@@ -489,26 +505,30 @@ impl<'a, T: Scalar> Search<'a, T> {
 
     /// Compares a row with the samples where its bound reaches what has been found.
     fn row(&mut self, j: usize, bounds: &[T]) {
-        let reached = |bounds: &[T], limits: &[T]| {
-            bounds.iter().zip(limits).fold(false, |any, (bound, limit)| any | (bound >= limit))
-        };
-        // Few rows are among any one's best: most are passed over for all samples at once.
-        if !vectorized(
+        // Few rows are among any one's best: most samples are passed over, many at once.
+        vectorized(
             #[inline(always)]
-            || reached(bounds, &self.limits),
-        ) {
-            return;
-        }
-        for start in (0..bounds.len()).step_by(LANES) {
-            let lanes = start..bounds.len().min(start + LANES);
-            if !reached(&bounds[lanes.clone()], &self.limits[lanes.clone()]) {
+            || {
+                let (bounds, rest) = bounds.as_chunks::<LANES>();
+                let (limits, rest_limits) = self.limits.as_chunks::<LANES>();
+                let groups = bounds.iter().zip(limits).map(|(bounds, limits)| reached(bounds, limits));
+                for (group, reached) in
+                    self.reached.iter_mut().zip(groups.chain([reached(rest, rest_limits)]))
+                {
+                    *group = reached;
+                }
+            },
+        );
+        for group in 0..self.reached.len() {
+            if !self.reached[group] {
                 continue;
             }
+            let lanes = group * LANES..bounds.len().min((group + 1) * LANES);
             for (i, &bound) in lanes.clone().zip(&bounds[lanes]) {
                 if bound >= self.limits[i] && !(j < TILE && self.begun[[j, i]]) {
                     self.passed += 1.0;
                     let closer = self.sieve.as_ref().map(|(sieve, seen)| sieve.second(seen, i, j, bound));
-                    if closer.is_none_or(|closer| closer >= self.limits[i].wide()) {
+                    if closer.is_none_or(|closer| closer >= self.limits[i]) {
                         self.compare(i, j);
                     }
                 }
@@ -549,7 +569,8 @@ impl<'a, T: Scalar> Search<'a, T> {
             None => d.min(512) + d / 512,
         };
         let terms = (terms + 8) as f64;
-        let units_lost = terms * units.max(1e-14);
+        let coordinates = self.sieve.as_ref().map_or(0.0, |(sieve, _)| sieve.lost());
+        let units_lost = terms * units.max(1e-14) + coordinates;
         let (score, lost) = match self.form {
             Form::Cosine => (key * size, units_lost * size + terms * least * self.of.largest_inverse),
             Form::Distance => {
@@ -571,6 +592,7 @@ impl<'a, T: Scalar> Search<'a, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::linalg::cast;
     use crate::random::{Purpose, normal_rows};
 
     /// Rows of low rank with some noise, (n, d).

@@ -22,7 +22,7 @@ use crate::with_dtype;
 /// (those that `subset` has chosen are not: they lie too evenly, and the estimate is too high), and the bias is left out: with d it grows beyond the error. Where the mean of the parts differs much from the value of
 /// all rows, a warning says so: then only sets of as many rows are to be compared.
 ///
-/// Memory: the samples, two or three times with --descriptor, and 165 numbers more for each of thousands of wide rows.
+/// Memory: the samples, two or three times with --descriptor, and 197 numbers more for each of thousands of wide rows.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

@@ -35,7 +35,7 @@ use written::{COLUMNS, PER_SAMPLE};
 /// it is below its own: RP .72 beside .71, or GL 0 beside 0, says that the threshold tells nothing apart on
 /// these data. Raw pixels do that; --descriptor whiten:32, features of a network or another threshold help.
 ///
-/// Memory: the training set, for each form of GL 165 numbers more a row where a large and wide set is searched for many,
+/// Memory: the training set, for each form of GL 197 numbers more a row where a large and wide set is searched for many,
 /// and fixed-size tiles, however many rows are scored.
 #[derive(Args)]
 #[command(after_help = "\

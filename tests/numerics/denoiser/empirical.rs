@@ -231,3 +231,32 @@ fn a_finite_set_is_a_mixture_of_points() {
         assert!((a - b).iter().all(|v| v.abs() < 1e-12));
     }
 }
+
+/// Many points beyond one, all in one direction, so that their weights add up: those that are left out are nothing of
+/// the answer's digits, and those that are not are there.
+#[test]
+fn weights_that_are_left_out_change_no_digit() {
+    fn check<T: Scalar>(logs: [f64; 4], counted: usize) {
+        let (n, d) = (5000, 20);
+        let (near, along) = (normal::<f64>(1, 1, d), normal::<f64>(2, 1, d));
+        let along = &along / norm(along.row(0));
+        for (i, log) in logs.into_iter().enumerate() {
+            // −‖x − y‖²/2 of x = y_0 is the logarithm of a weight at σ = 1.
+            let far = &near + &(&along * (-2.0 * log).sqrt()) + normal::<f64>(3, n, d) * 1e-3;
+            let data: Array2<T> = cast(ndarray::concatenate![Axis(0), near, far].view());
+            let x = data.slice(s![..1, ..]);
+            let expected = direct(data.view(), x, 1.0);
+            let got = EmpiricalDenoiser::new(data.clone()).denoise(x, 1.0).unwrap().mapv(Scalar::wide);
+            // What sums of all terms may lose, half a unit each: of small ones beside 1 that is much of them.
+            let tolerance = 0.5 * n as f64 * T::epsilon().wide() * norm(expected.row(0));
+            let error = norm((&got - &expected).row(0));
+            assert!(error < tolerance, "{} at {log}: {error:e}", T::DTYPE);
+            // Of those that count, leaving all out would be seen.
+            let moved = norm((&expected - &near).row(0));
+            assert_eq!(moved > 10.0 * tolerance, i < counted, "{} at {log}: {moved:e}", T::DTYPE);
+        }
+    }
+    // Below −40 and −80 they are left out.
+    check::<f32>([-8.0, -14.0, -39.0, -41.0], 2);
+    check::<f64>([-20.0, -34.0, -79.0, -81.0], 2);
+}
