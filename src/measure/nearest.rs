@@ -5,15 +5,15 @@
 //! that were found are compared by themselves in f64. So what is found is exact, ties go to the lower row, and neither
 //! sieve nor blocks nor threads change a bit.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use anyhow::{Result, bail, ensure};
-use ndarray::{Array1, Array2, ArrayView2, Axis, CowArray, s};
+use ndarray::{Array1, Array2, ArrayView2, Axis, CowArray, Ix1, s};
 use rayon::prelude::*;
 
 use super::reproducibility::{Similarity, cosine_of};
-use super::sieve::{Seen, Sieve};
+use super::sieve::{Frame, Seen, Sieve, Single};
 use crate::linalg::{column_means, dot, product, squared_distance};
 use crate::scalar::{Dtype, Scalar, vectorized};
 
@@ -29,9 +29,8 @@ const LARGE: usize = 4096;
 /// Rows of fewer times the root of the least number of T are tiny.
 const TINY: f64 = 4096.0;
 
-/// Samples that try a sieve, and the share of rows passing its first bound beyond which it is given up.
-const PILOT: usize = 64;
-const GIVEN_UP: f64 = 0.05;
+/// Samples that try a sieve, few of them first.
+const PILOTS: [usize; 2] = [4, 64];
 
 /// A set of rows to be searched.
 pub struct Searched<T: Scalar> {
@@ -302,10 +301,15 @@ impl<T: Scalar> Searched<T> {
             return self.compared(x, count, but, form, None).0;
         };
         let (found, passed) = self.compared(x, count, but, form, Some(sieve));
-        if passed > GIVEN_UP * x.nrows() as f64 * self.rows.nrows() as f64 {
+        if !self.bearable(sieve, passed, x.nrows()) {
             self.sieves[form as usize].useless.store(true, Ordering::Relaxed);
         }
         found
+    }
+
+    /// Whether so many rows passing a sieve for so many samples leave it worth its time.
+    fn bearable(&self, sieve: &Sieve<T>, passed: f64, samples: usize) -> bool {
+        passed <= sieve.single().may_pass() * samples as f64 * self.rows.nrows() as f64
     }
 
     /// The sieve, where it pays: for many samples of a large set, of which it lets few rows pass. What is found is the
@@ -319,28 +323,37 @@ impl<T: Scalar> Searched<T> {
         {
             return None;
         }
+        let pays = |sieve: &Sieve<T>| {
+            PILOTS.into_iter().all(|samples| {
+                let pilot = x.slice(s![..x.nrows().min(samples), ..]);
+                let but = but.map(|but| &but[..pilot.nrows()]);
+                let (_, passed) = self.compared(pilot, count, but, form, Some(sieve));
+                self.bearable(sieve, passed, pilot.nrows())
+            })
+        };
         let sieve = || {
-            let sieve = self.new_sieve(form)?;
-            let pilot = x.slice(s![..x.nrows().min(PILOT), ..]);
-            let but = but.map(|but| &but[..pilot.nrows()]);
-            let (_, passed) = self.compared(pilot, count, but, form, Some(&sieve));
-            (passed <= GIVEN_UP * (pilot.nrows() * self.rows.nrows()) as f64).then_some(sieve)
+            let frame = Arc::new(Frame::of(self.rows.view(), self.seen_from(form).view())?);
+            let sieves = [Single::Leading, Single::All].into_iter();
+            sieves.map(|single| self.new_sieve(&frame, single, form)).find(pays)
         };
         state.sieve.get_or_init(sieve).as_ref()
     }
 
-    fn new_sieve(&self, form: Form) -> Option<Sieve<T>> {
-        let (rows, n) = (self.rows.view(), self.rows.nrows());
+    /// What is subtracted from rows and samples.
+    fn seen_from(&self, form: Form) -> CowArray<'_, T, Ix1> {
         match form {
-            Form::Cosine => {
-                let norms: Vec<f64> = self.inverse_norms.iter().map(|v| v.wide()).collect();
-                Sieve::of(rows, Array1::zeros(rows.ncols()).view(), &norms, &vec![0.0; n])
-            }
-            Form::Distance => {
-                let halves: Vec<f64> = self.half_norms.iter().map(|v| -v.wide()).collect();
-                Sieve::of(rows, self.centre.view(), &vec![1.0; n], &halves)
-            }
+            Form::Cosine => CowArray::from(Array1::zeros(self.rows.ncols())),
+            Form::Distance => CowArray::from(&self.centre),
         }
+    }
+
+    fn new_sieve(&self, frame: &Arc<Frame<T>>, single: Single, form: Form) -> Sieve<T> {
+        let n = self.rows.nrows();
+        let [alpha, beta] = match form {
+            Form::Cosine => [self.inverse_norms.iter().map(|v| v.wide()).collect(), vec![0.0; n]],
+            Form::Distance => [vec![1.0; n], self.half_norms.iter().map(|v| -v.wide()).collect()],
+        };
+        Sieve::of(frame, single, self.rows.view(), self.seen_from(form).view(), [&alpha, &beta])
     }
 
     /// Blocks of samples with tiles of the set: products bound every score from above, and rows whose bound reaches
@@ -611,8 +624,11 @@ mod tests {
         fn agree<T: Scalar>(rows: Array2<T>, x: Array2<T>, what: &str, share: f64) {
             let searched = Searched::new(rows);
             let own: Vec<usize> = (0..searched.rows.nrows()).step_by(37).collect();
-            for form in [Form::Cosine, Form::Distance] {
-                let sieve = searched.new_sieve(form).expect("rows are wide enough");
+            let forms = [Form::Cosine, Form::Distance].into_iter();
+            for (form, single) in forms.flat_map(|form| [(form, Single::Leading), (form, Single::All)]) {
+                let frame = Frame::of(searched.rows.view(), searched.seen_from(form).view());
+                let frame = Arc::new(frame.expect("rows are wide enough"));
+                let sieve = searched.new_sieve(&frame, single, form);
                 for count in [1, 9] {
                     let found = |x, but, sieve| {
                         let (found, passed) = searched.compared(x, count, but, form, sieve);
