@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::Result;
 
 use super::Arguments;
-use super::guidance::Guides;
+use super::guides::Guides;
 use crate::cli::{Job, Source, Taken};
 use crate::denoiser::Model;
 use crate::flow::{Plan, Trajectory, Work, at_once};

@@ -3,6 +3,7 @@
 mod flowed;
 mod generated;
 mod guidance;
+mod guides;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
