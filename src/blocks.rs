@@ -15,14 +15,16 @@ use rayon::prelude::*;
 use crate::scalar::Scalar;
 
 /// Rows of one block, for a job of `rows` rows: at most 256, where products reach their full speed, and so many that
-/// every thread has as many blocks.
+/// threads have about equal shares, where there are enough.
 pub fn block_size(rows: usize) -> usize {
     const MOST: usize = 256;
-    // Of which kernels take whole vectors.
+    // Kernels take whole vectors, which fewer rows than these lose more by unequal shares than they gain by.
     const UNIT: usize = 16;
+    const MANY: usize = MOST / 2;
     let threads = rayon::current_num_threads();
     let blocks = threads * rows.div_ceil(threads * MOST).max(1);
-    rows.div_ceil(blocks).next_multiple_of(UNIT).clamp(UNIT, MOST)
+    let even = rows.div_ceil(blocks);
+    if even > MANY { even.next_multiple_of(UNIT).min(MOST) } else { even.max(UNIT) }
 }
 
 /// Refuses work for which the system has no room: an allocation that fails ends the program without a word of ours.

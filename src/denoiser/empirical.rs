@@ -24,7 +24,7 @@ use crate::scalar::{Dtype, Scalar, vectorized};
 /// tile of data both stay in the cache.
 const TILE: usize = 512;
 
-/// Tiles that one thread takes one after the other, at most: halves of halves of all, so that threads have equal shares.
+/// Tiles that one thread takes one after the other, at most: halves of halves of all, so that threads have about equal shares.
 /// What they give is put together in pairs, in an order that the number of points alone decides.
 const RUN: usize = 8;
 
@@ -36,8 +36,8 @@ const ROWS: usize = 256;
 /// denormal numbers would slow the products down thirtyfold.
 const NEGLIGIBLE: f64 = -80.0;
 
-/// In f32 those under exp(−40): of a billion points they are, all together, a fifteenth of its rounding. Products pass
-/// over them.
+/// In f32 those under exp(−40), as products give them: of a billion points they are, all together, less than a tenth of
+/// its rounding. Products pass over them.
 const NEGLIGIBLE_F32: f64 = -40.0;
 
 /// When rounding matters, a weight above this share of all is recomputed

@@ -638,6 +638,7 @@ fn scaled_rows(mut rows: Array2<f64>) -> Array2<f64> {
 /// Log weights, (K, n), become weights that sum to 1 of every point; below 2e-35 they are 0.
 fn softmax(log_weights: &mut Array2<f64>) {
     let n = log_weights.ncols();
+    // They lie row after row, as `log_weights` makes them.
     let Some(logs) = log_weights.as_slice_mut().filter(|_| n > 0) else { return };
     let mut best = vec![f64::NEG_INFINITY; n];
     vectorized(

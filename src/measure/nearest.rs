@@ -1,12 +1,12 @@
 //! The rows of a set that are nearest to others, or most similar: the one place where all are compared with all.
 //!
 //! Blocks of samples meet tiles of the set in products, which bound every score from above: scores themselves up to their
-//! rounding, or, where the set is large and real, bounds of far fewer columns ([`Sieve`]). Rows whose bound reaches the best
+//! rounding, or, where the set is large and has few dimensions, bounds of fewer columns ([`Sieve`]). Rows whose bound reaches the best
 //! that were found are compared by themselves in f64. So what is found is exact, ties go to the lower row, and neither
 //! sieve nor blocks nor threads change a bit.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use anyhow::{Result, bail, ensure};
 use ndarray::{Array1, Array2, ArrayView2, Axis, CowArray, Ix1, s};
@@ -74,8 +74,8 @@ struct Sifting<T: Scalar> {
     sieve: OnceLock<Option<Sieve<T>>>,
     /// Samples so far, or that are expected.
     asked: AtomicUsize,
-    /// Too many rows passed.
-    useless: AtomicBool,
+    /// Samples that it was used for, and how many rows passed it for all of them.
+    sifted: Mutex<(usize, f64)>,
 }
 
 /// The row most similar to another.
@@ -186,7 +186,7 @@ impl<T: Scalar> Searched<T> {
             sieves: [(); 2].map(|()| Sifting {
                 sieve: OnceLock::new(),
                 asked: AtomicUsize::new(0),
-                useless: AtomicBool::new(false),
+                sifted: Mutex::new((0, 0.0)),
             }),
             centre,
             rows,
@@ -301,15 +301,17 @@ impl<T: Scalar> Searched<T> {
             return self.compared(x, count, but, form, None).0;
         };
         let (found, passed) = self.compared(x, count, but, form, Some(sieve));
-        if !self.bearable(sieve, passed, x.nrows()) {
-            self.sieves[form as usize].useless.store(true, Ordering::Relaxed);
-        }
+        let mut sifted = self.sieves[form as usize].sifted.lock().unwrap_or_else(PoisonError::into_inner);
+        *sifted = (sifted.0 + x.nrows(), sifted.1 + passed);
         found
     }
 
-    /// Whether so many rows passing a sieve for so many samples leave it worth its time.
-    fn bearable(&self, sieve: &Sieve<T>, passed: f64, samples: usize) -> bool {
-        passed <= sieve.single().may_pass() * samples as f64 * self.rows.nrows() as f64
+    /// Whether so many rows passing a sieve for so many samples leave it worth its time. Of those that are looked for some
+    /// pass whatever the sieve.
+    fn bearable(&self, sieve: &Sieve<T>, (samples, passed): (usize, f64), count: usize) -> bool {
+        const WHATEVER: usize = 16;
+        let each = sieve.single().may_pass() * self.rows.nrows() as f64 + (WHATEVER * count) as f64;
+        passed <= samples as f64 * each
     }
 
     /// The sieve, where it pays: for many samples of a large set, of which it lets few rows pass. What is found is the
@@ -317,10 +319,7 @@ impl<T: Scalar> Searched<T> {
     fn sieve(&self, x: ArrayView2<T>, count: usize, but: Option<&[usize]>, form: Form) -> Option<&Sieve<T>> {
         let state = &self.sieves[form as usize];
         let asked = state.asked.fetch_add(x.nrows(), Ordering::Relaxed) + x.nrows();
-        if self.rows.nrows() < LARGE
-            || asked < Sieve::<T>::worth(self.rows.nrows())
-            || state.useless.load(Ordering::Relaxed)
-        {
+        if self.rows.nrows() < LARGE || x.nrows() == 0 || asked < Sieve::<T>::worth(self.rows.nrows()) {
             return None;
         }
         let pays = |sieve: &Sieve<T>| {
@@ -328,7 +327,7 @@ impl<T: Scalar> Searched<T> {
                 let pilot = x.slice(s![..x.nrows().min(samples), ..]);
                 let but = but.map(|but| &but[..pilot.nrows()]);
                 let (_, passed) = self.compared(pilot, count, but, form, Some(sieve));
-                self.bearable(sieve, passed, pilot.nrows())
+                self.bearable(sieve, (pilot.nrows(), passed), count)
             })
         };
         let sieve = || {
@@ -336,7 +335,8 @@ impl<T: Scalar> Searched<T> {
             let sieves = [Single::Leading, Single::All].into_iter();
             sieves.map(|single| self.new_sieve(&frame, single, form)).find(pays)
         };
-        state.sieve.get_or_init(sieve).as_ref()
+        let sifted = *state.sifted.lock().unwrap_or_else(PoisonError::into_inner);
+        state.sieve.get_or_init(sieve).as_ref().filter(|sieve| self.bearable(sieve, sifted, count))
     }
 
     /// What is subtracted from rows and samples.
@@ -541,7 +541,8 @@ impl<'a, T: Scalar> Search<'a, T> {
                 if bound >= self.limits[i] && !(j < TILE && self.begun[[j, i]]) {
                     self.passed += 1.0;
                     let closer = self.sieve.as_ref().map(|(sieve, seen)| sieve.second(seen, i, j, bound));
-                    if closer.is_none_or(|closer| closer >= self.limits[i]) {
+                    // What is no number rules nothing out.
+                    if !closer.is_some_and(|closer| closer < self.limits[i]) {
                         self.compare(i, j);
                     }
                 }
@@ -584,6 +585,10 @@ impl<'a, T: Scalar> Search<'a, T> {
         let terms = (terms + 8) as f64;
         let coordinates = self.sieve.as_ref().map_or(0.0, |(sieve, _)| sieve.lost());
         let units_lost = terms * units.max(1e-14) + coordinates;
+        if self.form == Form::Cosine && size < least.sqrt() * TINY {
+            // As tiny rows are, it is compared with all.
+            return T::neg_infinity();
+        }
         let (score, lost) = match self.form {
             Form::Cosine => (key * size, units_lost * size + terms * least * self.of.largest_inverse),
             Form::Distance => {
@@ -615,6 +620,41 @@ mod tests {
         let mut x = product(rows(Purpose::Coefficients, n, 12).view(), axes.view());
         x.scaled_add(noise, &rows(Purpose::Latents, n, d));
         cast(x.view())
+    }
+
+    /// Which sieve is taken, if any, and that what is found with it is what is found without.
+    #[test]
+    fn a_sieve_is_taken_where_it_pays() {
+        let (n, d) = (LARGE, 400);
+        let drawn = |seed, n, d| normal_rows::<f64>(seed, Purpose::Coefficients, 0..n as u64, d);
+        // Numbers of one size in this many dimensions, in axes of their own.
+        let of_rank = |seed, n, rank| {
+            let axes = normal_rows::<f64>(0, Purpose::Bases, 0..rank as u64, d);
+            cast::<f64, f32>(product(drawn(seed, n, rank).view(), axes.view()).view())
+        };
+        for (rank, taken) in [(12, Some(Single::Leading)), (150, Some(Single::All)), (d, None)] {
+            let (train, x) = (of_rank(1, n, rank), of_rank(2, 70, rank));
+            let searched = Searched::new(train).expecting(10_000);
+            for form in [Form::Cosine, Form::Distance] {
+                let sieve = searched.sieve(x.view(), 2, None, form);
+                assert_eq!(sieve.map(Sieve::single), taken, "rank {rank}");
+                let found = |found: Vec<Vec<Found>>| -> Vec<(u64, usize)> {
+                    found.into_iter().flatten().map(|f| (f.key.to_bits(), f.row)).collect()
+                };
+                let without = searched.compared(x.view(), 2, None, form, None).0;
+                assert_eq!(found(searched.search(x.view(), 2, None, form)), found(without), "rank {rank}");
+            }
+            // Nothing has been tried yet by samples of which there are none.
+            let untried = Searched::new(of_rank(1, n, rank)).expecting(10_000);
+            assert!(untried.best(x.slice(s![..0, ..]), Similarity::Cosine, 1.0).is_empty());
+            assert_eq!(untried.sieve(x.view(), 1, None, Form::Cosine).map(Sieve::single), taken);
+        }
+        // Samples that are nothing like the rows let all pass, after which it is not used.
+        let searched = Searched::new(of_rank(1, n, 12)).expecting(10_000);
+        assert!(searched.sieve(of_rank(2, 70, 12).view(), 1, None, Form::Cosine).is_some());
+        let zeros = Array2::<f32>::zeros((70, d));
+        searched.best(zeros.view(), Similarity::Cosine, 1.0);
+        assert!(searched.sieve(zeros.view(), 1, None, Form::Cosine).is_none());
     }
 
     /// Whatever is let through: structured, noisy and random rows, repeated ones, some far from the origin and one from
@@ -652,6 +692,7 @@ mod tests {
             agree(&train + T::of(300.0), &x + T::of(300.0), "far from the origin", 1.0);
             let size = |v: f64| T::min_positive_value().sqrt() * T::of(v);
             agree(&train * size(0.01), &x * size(0.1), "near the least numbers", 1.0);
+            agree(&train * T::of(1e8), &x * size(1e-6), "tiny samples, large rows", 1.0);
             if size_of::<T>() == 8 {
                 // But for rounding, both types go the same ways.
                 return;

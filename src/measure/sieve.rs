@@ -1,4 +1,4 @@
-//! Rules rows of a set out, exactly: real data have low intrinsic dimension, so that few coordinates bound most scores.
+//! Rules rows of a set out, exactly: data of few dimensions have most of every score in few coordinates.
 //!
 //! For t' = t − c and an orthonormal frame F of q axes, x·t' = (Fᵀx)·(Fᵀt') + r_x·r_t, where r is what the frame leaves
 //! of a vector. By Cauchy and Schwarz a bound from above has, for r_x·r_t and for blocks of the coordinates, products of
@@ -82,14 +82,14 @@ impl<T: Scalar> Frame<T> {
         Some(Frame(cast(leading_axes(rows, centre, AXES.min(d / 2))?.view())))
     }
 
-    /// By how much coordinates of a vector, and the axes from orthonormal ones, are away from exact ones at most, over its
-    /// norm: half a unit of rounding for the axes' numbers, the vector's, and every sum.
+    /// How far coordinates of a vector are from exact ones at most, over its norm: half a unit of rounding for the axes'
+    /// numbers, the vector's, and every sum, and what axes lack of being orthonormal.
     fn lost(&self) -> f64 {
         // To which axes are orthonormal in f64.
         const ORTHONORMAL: f64 = 1e-13;
         let (d, q) = self.0.dim();
         let sums = d.min(PIECE) + d.div_ceil(PIECE);
-        (0.5 * T::DTYPE.rounding() * (sums + 2) as f64 * (q as f64).sqrt()).max(ORTHONORMAL)
+        0.5 * T::DTYPE.rounding() * (sums + 2) as f64 * (q as f64).sqrt() + ORTHONORMAL
     }
 }
 
@@ -111,10 +111,10 @@ pub struct Seen<T: Scalar> {
 }
 
 impl<T: Scalar> Sieve<T> {
-    /// So many samples, at least, take longer to be compared with n rows than a sieve takes to make: its frame, by three
-    /// products in f64, and the coordinates of all rows. Twice as many are worth it.
+    /// So many samples, at least, take longer to be compared with n rows than sieves take to make: their frame, by three
+    /// products in f64, and the coordinates of all rows, once for each of two. Twice as many are worth it.
     pub fn worth(n: usize) -> usize {
-        2 * (AXES + 2 * 3 * AXES * SAMPLED.min(n) / n.max(1))
+        2 * (2 * AXES + 2 * 3 * AXES * SAMPLED.min(n) / n.max(1))
     }
 
     /// For `rows` (N, d) less `centre`, with α and β of each.
@@ -157,7 +157,7 @@ impl<T: Scalar> Sieve<T> {
         seen
     }
 
-    /// Of how many products of rounded numbers a bound is the sum, the second one in T too.
+    /// Of how many products of rounded numbers a bound is the sum.
     pub fn terms(&self) -> usize {
         self.first.ncols() + self.second.ncols()
     }

@@ -33,7 +33,7 @@ use crate::with_dtype;
 /// of the rows, as of entropy (empty where they are too few), that of components by the delta method (too large where all
 /// eigenvalues are alike), that of a model from its samples. Rows are taken to be independent, and no bias is in it.
 ///
-/// Memory: the samples, for nearest a number a row, and for components two d × d matrices; of a model, the model, and
+/// Memory: the samples, for nearest a number a row (of thousands of wide rows 197 more), and for components two d × d matrices; of a model, the model, and
 /// without a closed form, or for normals, some d × d matrices for each thread.
 #[derive(Args)]
 #[command(after_help = "\

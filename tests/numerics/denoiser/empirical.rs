@@ -232,10 +232,10 @@ fn a_finite_set_is_a_mixture_of_points() {
     }
 }
 
-/// Many points beyond one, all in one direction, so that their weights add up: those that are left out are nothing of
-/// the answer's digits, and those that are not are there.
+/// Many points beyond one, all in one direction, so that their weights add up: those that count are there, to what sums
+/// lose, and those beyond where weights are left out do not.
 #[test]
-fn weights_that_are_left_out_change_no_digit() {
+fn small_weights_of_many_points_add_up() {
     fn check<T: Scalar>(logs: [f64; 4], counted: usize) {
         let (n, d) = (5000, 20);
         let (near, along) = (normal::<f64>(1, 1, d), normal::<f64>(2, 1, d));
