@@ -480,7 +480,7 @@ def jobs(size, scratch):
         rounds=pick(2, 5),
     )
 
-    def gl(name, what, target, n, rows, d, fresh, train, files, **settings):
+    def gl(name, what, target, n, rows, d, fresh, train, files):
         """GL of n rows against a training set (rows, d)."""
         score = ["rp-score", fresh, "--train", train]
         per_sample = path(f"{name}-per-sample.csv")
@@ -498,29 +498,29 @@ def jobs(size, scratch):
             (2 * n * rows * d, 0),
             data=4 * rows * d,
             rounds=pick(2, 3),
-            **settings,
+            beside=100,
+            note="floor is of all comparisons",
         )
 
     n, rows, d = pick((1000, 5000, 256), (10_000, 50_000, 512))
     # So many dimensions that about half of the samples have a training row beyond the threshold.
     train, files = samples(rows, d, 4, 48)
     fresh, more = samples(n, d, 4, 48, 0, rows)
-    yield gl("gl", "", 1.1, n, rows, d, fresh, train, files | more, beside=100)
+    yield gl("gl", "", 1.1, n, rows, d, fresh, train, files | more)
 
     if FASHION.exists():
         # Real images: of low dimension, so that few rows need be looked at whole.
-        note = "floor is of all comparisons"
         n, rows = pick((1000, 5000), (10_000, 50_000))
         (train, files), (fresh, more) = fashion("train", rows), fashion("t10k", n)
         files |= more
-        yield gl("gl-images", ", Fashion-MNIST", 4, n, rows, 784, fresh, train, files, note=note)
+        yield gl("gl-images", ", Fashion-MNIST", 4, n, rows, 784, fresh, train, files)
 
         # What 8 filters that nothing was trained for see of them at 8 × 8 places, as far as it is positive.
         filters = path("filters.csv")
         (train, more), (fresh, last) = features(filters, train), features(filters, fresh)
         files |= more | last
         what = ", random convolution of Fashion-MNIST"
-        yield gl("gl-features", what, 4, n, rows, 512, fresh, train, files, note=note)
+        yield gl("gl-features", what, 4, n, rows, 512, fresh, train, files)
 
     rows, d, count = pick((2000, 196, 50), (50_000, 784, 500))
     data, files = samples(rows, d, 10, 16, 0.05)
