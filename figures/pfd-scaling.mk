@@ -8,10 +8,11 @@ SCALING_MIXTURE := $(foreach seed,$(SCALING_SEEDS),$(foreach width,$(SCALING_WID
     $(SCALING_RATIOS:%=rank6-width$(width)-ratio%-seed$(seed))))
 
 SCALING_IMAGE_ROWS := $(call small,,16 64 256 1024 4096 16384)
-# One seed has all rows and widths; two more, of all but the widest, the rows around the crossing.
+# One seed has all rows; two more the rows around the crossing.
 SCALING_IMAGE_AROUND_8 := 16 64 256
 SCALING_IMAGE_AROUND_12 := 64 256
 SCALING_IMAGE_AROUND_16 := 64 256
+SCALING_IMAGE_AROUND_24 := 64 256
 SCALING_IMAGES := $(foreach width,8 12 16 24,$(SCALING_IMAGE_ROWS:%=width$(width)-rows%-seed1) \
     $(foreach seed,$(call small,,2 3),$(SCALING_IMAGE_AROUND_$(width):%=width$(width)-rows%-seed$(seed))))
 
@@ -147,6 +148,7 @@ $(DRAWN)/pfd-scaling-law.svg: $(CELLS)/pfd-scaling/law.csv
 # A panel for each error and axis.
 scaling_panel = table cat $< --columns teacher,parameters,x=$1,value=$2,std_error=$2_std_error --with panel='$3'
 $(CELLS)/pfd-scaling/panels.csv: $(DRAWN)/pfd-scaling.csv
+	@mkdir -p $(@D)
 	table cat <($(call scaling_panel,log2_rows,gen,E_gen against log2 N)) \
 	    <($(call scaling_panel,log2_rows_over_sqrt_parameters,gen,E_gen against log2 N/√|θ|)) \
 	    <($(call scaling_panel,log2_rows,mem_relative,E_mem (relative) against log2 N)) \
