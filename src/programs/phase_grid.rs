@@ -4,9 +4,9 @@ use anyhow::{Result, ensure};
 use clap::Args;
 
 use crate::blocks::room;
-use crate::cli::{FitArgs, Integers, Job, Numbers, Program, count, parse_list, usage};
+use crate::cli::{Block, FitArgs, Integers, Job, Numbers, Program, Source, count, parse_list, usage};
 use crate::fit::{Settings, Solver};
-use crate::measure::phase::{Cell, Experiment};
+use crate::measure::phase::{Cell, Experiment, Outcome};
 use crate::with_dtype;
 
 /// Measure how often learning recovers planted subspaces, over ranks and sample counts.
@@ -128,9 +128,7 @@ impl Program for Arguments {
         ])?;
         let solver =
             clap::ValueEnum::to_possible_value(&self.solver).map_or(String::new(), |v| v.get_name().into());
-        let mut progress = job.progress(Some(selected.end - selected.start), "cells");
-        for &cell in &cells[selected.start as usize..selected.end as usize] {
-            let outcome = with_dtype!(job.dtype(&[]), T => experiment.outcome::<T>(cell))?;
+        let mut keep = |cell: Cell, outcome: Outcome| {
             table.row(&[
                 cell.rank.into(),
                 cell.samples.into(),
@@ -141,9 +139,16 @@ impl Program for Arguments {
                 outcome.mean_error.into(),
                 outcome.success.ci_low.into(),
                 outcome.success.ci_high.into(),
-            ])?;
-            progress.advance(1);
-        }
+            ])
+        };
+        // Cells side by side, too: the trials of one are few, and short.
+        with_dtype!(job.dtype(&[]), T => job.each_block::<T, _>(
+            Source::Numbers(selected),
+            1,
+            "cells",
+            |block: Block<T>| experiment.outcome::<T>(cells[block.rows.start as usize]),
+            |rows, outcome| keep(cells[rows.start as usize], outcome),
+        ))?;
         table.finish()
     }
 }
