@@ -210,13 +210,20 @@ impl<T: Scalar> MixtureDenoiser<T> {
                 );
             }
             let (half, offset) = (level.half_precision[k], level.offset[k]);
-            let terms = distances(k).into_iter().zip(norms).zip(gained.iter().zip(&summed));
-            for ((log_weight, size), ((distance, norm), (gained, summed))) in
-                log_weights.iter_mut().zip(&mut sizes).zip(terms)
-            {
-                *log_weight = offset + gained - half * (distance - norm) - (half - first) * norm;
-                *size = size.max(*summed);
-            }
+            let distances = distances(k);
+            let Some(log_weights) = log_weights.as_slice_mut() else { continue };
+            vectorized(
+                #[inline(always)]
+                || {
+                    let terms = distances.iter().zip(norms).zip(gained.iter().zip(&summed));
+                    for ((log_weight, size), ((distance, norm), (gained, summed))) in
+                        log_weights.iter_mut().zip(&mut sizes).zip(terms)
+                    {
+                        *log_weight = offset + gained - half * (distance - norm) - (half - first) * norm;
+                        *size = if *summed > *size { *summed } else { *size };
+                    }
+                },
+            );
         }
         (log_weights, sizes)
     }
@@ -245,16 +252,22 @@ impl<T: Scalar> MixtureDenoiser<T> {
         let reach = self.mean_norms.iter().zip(&level.half_precision).map(|(m, half)| 2.0 * half * m.sqrt());
         let reach = reach.fold(0.0, f64::max);
         let distances = |k: usize| -> Vec<f64> {
-            let distance = |(j, norm): (usize, &f64)| {
-                let cross = if self.has_means { self.unit * along[[rank + k, j]].wide() } else { 0.0 };
-                norm + self.mean_norms[k] - 2.0 * cross
-            };
-            norms.iter().enumerate().map(distance).collect()
+            let own = self.mean_norms[k];
+            if !self.has_means {
+                return norms.iter().map(|norm| norm + own).collect();
+            }
+            let cross = along.row(rank + k);
+            norms
+                .iter()
+                .zip(&cross)
+                .map(|(norm, cross)| norm + own - 2.0 * (self.unit * cross.wide()))
+                .collect()
         };
-        let (mut weights, sizes) = self.log_weights(level, along, &self.centres, norms, distances);
-        let undecided: Vec<usize> = (0..n)
-            .filter(|&j| self.rounding_matters(weights.column(j), sizes[j] + reach * squares[j].sqrt()))
-            .collect();
+        let (mut weights, mut sizes) = self.log_weights(level, along, &self.centres, norms, distances);
+        if self.has_means {
+            sizes.iter_mut().zip(&squares).for_each(|(size, square)| *size += reach * square.sqrt());
+        }
+        let undecided = self.undecided(weights.view(), &sizes);
         softmax(&mut weights);
         if !undecided.is_empty() {
             let wide = cast::<T, f64>(points.select(Axis(0), &undecided).view());
@@ -266,10 +279,9 @@ impl<T: Scalar> MixtureDenoiser<T> {
         weights
     }
 
-    /// Whether log weights summed from numbers of this size are so near each other
+    /// Points whose log weights, (K, n), summed from numbers of these sizes, are so near each other
     /// that the rounding of T's products, a few units each, shows in the weights.
-    fn rounding_matters(&self, log_weights: ArrayView1<f64>, size: f64) -> bool {
-        let rounding = 4.0 * T::epsilon().wide() * size;
+    fn undecided(&self, log_weights: ArrayView2<f64>, sizes: &[f64]) -> Vec<usize> {
         // A weight's error is at most a quarter of that of the difference of log
         // weights: up to there it stays below that of the products after it. Without
         // means f64 has nothing better.
@@ -277,11 +289,22 @@ impl<T: Scalar> MixtureDenoiser<T> {
             Dtype::F32 => (8e-6, true),
             Dtype::F64 => (8e-13, self.has_means),
         };
-        if !better || rounding <= tolerated {
-            return false;
+        let rounding = |size: f64| 4.0 * T::epsilon().wide() * size;
+        let tolerable = |size: f64| rounding(size) <= tolerated;
+        // At most levels all are, which vectors see at once.
+        let all = vectorized(
+            #[inline(always)]
+            || sizes.iter().fold(true, |all, &size| all & tolerable(size)),
+        );
+        if all || !better {
+            return Vec::new();
         }
-        let best = log_weights.iter().fold(f64::NEG_INFINITY, |a, &b| a.max(b));
-        log_weights.iter().filter(|&&l| l > best - DECIDED - rounding).count() > 1
+        let near = |j: usize| {
+            let column = log_weights.column(j);
+            let best = column.iter().fold(f64::NEG_INFINITY, |a, &b| a.max(b));
+            column.iter().filter(|&&l| l > best - DECIDED - rounding(sizes[j])).count() > 1
+        };
+        (0..sizes.len()).filter(|&j| !tolerable(sizes[j]) && near(j)).collect()
     }
 
     /// U_kᵀ(x − μ_k) of all components in a row, by differences from the means, (n, R).
@@ -440,10 +463,7 @@ impl<T: Scalar> Denoiser<T> for MixtureDenoiser<T> {
         }
         let mut d = product(along.t(), self.frame.t());
         if level.slack.iter().any(|s| *s > 0.0) {
-            for ((mut d, x), weights) in d.outer_iter_mut().zip(x.outer_iter()).zip(weights.columns()) {
-                let slack: f64 = weights.iter().zip(&level.slack).map(|(w, s)| w * s).sum();
-                d.scaled_add(T::of(slack), &x);
-            }
+            add_shares(&mut d, x, weights.view(), &level.slack);
         }
         put_back(&self.centre, &mut d);
         Ok(d)
@@ -633,6 +653,29 @@ fn scaled_rows(mut rows: Array2<f64>) -> Array2<f64> {
         }
     }
     rows
+}
+
+/// d ← d + (Σ_k w_k s_k) x, row by row, for weights (K, n).
+fn add_shares<T: Scalar>(d: &mut Array2<T>, x: ArrayView2<T>, weights: ArrayView2<f64>, slack: &[f64]) {
+    let mut shares = vec![0.0; d.nrows()];
+    for (weights, slack) in weights.outer_iter().zip(slack) {
+        let Some(weights) = weights.as_slice() else { continue };
+        vectorized(
+            #[inline(always)]
+            || shares.iter_mut().zip(weights).for_each(|(share, w)| *share += w * slack),
+        );
+    }
+    let (width, x) = (d.ncols().max(1), x.as_standard_layout());
+    let (Some(d), Some(x)) = (d.as_slice_mut(), x.as_slice()) else { return };
+    vectorized(
+        #[inline(always)]
+        || {
+            for ((d, x), share) in d.chunks_exact_mut(width).zip(x.chunks_exact(width)).zip(&shares) {
+                let share = T::of(*share);
+                d.iter_mut().zip(x).for_each(|(d, x)| *d += share * *x);
+            }
+        },
+    );
 }
 
 /// Log weights, (K, n), become weights that sum to 1 of every point; below 2e-35 they are 0.

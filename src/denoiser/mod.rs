@@ -59,7 +59,7 @@ use anyhow::Result;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 
 use crate::blocks::block_size;
-use crate::linalg::{cast, thin_svd};
+use crate::linalg::{cast, right_svd};
 use crate::scalar::Scalar;
 
 /// A denoiser in σ-space: x̂ = x_t/α_t, σ = β_t/α_t.
@@ -152,7 +152,7 @@ pub trait Differentiable<T: Scalar>: Denoiser<T> {
     /// listed. The default forms J; closed forms override it with a problem of their own size.
     fn spectrum(&self, x: ArrayView1<T>, sigma: f64, vectors: usize) -> Result<Singular> {
         let _ = vectors;
-        let (_, values, right) = thin_svd(cast::<T, f64>(self.jacobian(x, sigma)?.view()).view())?;
+        let (values, right) = right_svd(cast::<T, f64>(self.jacobian(x, sigma)?.view()).view())?;
         Ok(Singular { values, right, rest: (0.0, 0) })
     }
 

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis, concatenate, s};
 
 use super::{Fit, Found, Iteration, ROUNDING, Settings, TOO_SMALL, finished, leading_basis, rows_of};
-use crate::linalg::{accumulate_moment, cast, fix_signs, symmetric_eigen, thin_svd};
+use crate::linalg::{accumulate_moment, cast, fix_signs, right_svd, symmetric_eigen};
 use crate::mixture::{Component, Mixture};
 use crate::scalar::Scalar;
 
@@ -151,7 +151,7 @@ impl Moments {
         let mean = self.sum / n;
         let blocks: Vec<_> = self.waiting.iter().map(|rows| rows.view()).collect();
         let rows = concatenate(Axis(0), &blocks)? - &mean;
-        let (_, roots, mut vectors) = thin_svd(rows.view())?;
+        let (roots, mut vectors) = right_svd(rows.view())?;
         fix_signs(vectors.view_mut());
         let values = roots.mapv(|s| s * s / n);
         let variances = rows.map_axis(Axis(0), |x| x.dot(&x) / n);
@@ -246,6 +246,6 @@ fn graded_eigen(covariance: ArrayView2<f64>) -> Result<(Array2<f64>, Array1<f64>
     let rank = above_rounding(&values);
     let factor =
         Array2::from_shape_fn((rank, unit.len()), |(j, i)| unit[i] * vectors[[i, j]] * values[j].sqrt());
-    let (_, roots, axes) = thin_svd(factor.view())?;
+    let (roots, axes) = right_svd(factor.view())?;
     Ok((axes, roots.mapv(|s| s * s)))
 }

@@ -1,7 +1,10 @@
 //! Factorizations, in f64: eigenvalues, singular values, orthonormal bases.
 
 use anyhow::{Context, Result, anyhow, ensure};
+use faer::diag::Diag;
+use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::solvers::{Llt, Solve};
+use faer::linalg::svd::{ComputeSvdVectors, svd, svd_scratch};
 use faer::linalg::triangular_inverse::invert_lower_triangular;
 use faer::{Mat, MatMut, MatRef, Par, Side};
 use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis, concatenate, s};
@@ -108,6 +111,26 @@ pub fn thin_svd(a: ArrayView2<f64>) -> Result<(Array2<f64>, Array1<f64>, Array2<
     Ok((from_faer(svd.U()), s, from_faer(svd.V())))
 }
 
+/// s and V of [`thin_svd`], to the bit, without the work for U.
+pub fn right_svd(a: ArrayView2<f64>) -> Result<(Array1<f64>, Array2<f64>)> {
+    let (m, n) = a.dim();
+    let (mut s, mut v) = (Diag::zeros(m.min(n)), Mat::zeros(n, m.min(n)));
+    let (none, thin) = (ComputeSvdVectors::No, ComputeSvdVectors::Thin);
+    let mut room = MemBuffer::new(svd_scratch::<f64>(m, n, none, thin, Par::Seq, Default::default()));
+    svd(
+        finite(a)?.as_ref(),
+        s.as_mut(),
+        None,
+        Some(v.as_mut()),
+        Par::Seq,
+        MemStack::new(&mut room),
+        Default::default(),
+    )
+    .map_err(|_| anyhow!(TOO_LARGE))?;
+    let s = s.column_vector();
+    Ok((Array1::from_shape_fn(s.nrows(), |i| s[i]), from_faer(v.as_ref())))
+}
+
 /// Singular values alone, largest first.
 pub fn singular_values(a: ArrayView2<f64>) -> Result<Array1<f64>> {
     let s = finite(a)?.singular_values().map_err(|_| anyhow!(TOO_LARGE))?;
@@ -199,7 +222,7 @@ pub fn leading_right_vectors(x: ArrayView2<f64>, r: usize) -> Result<(Array2<f64
         return Ok((Array2::zeros((d, 0)), Array1::zeros(0)));
     }
     let (mut v, s) = if n <= 4 * d && n.max(d) <= 512 {
-        let (_, s, v) = thin_svd(x)?;
+        let (s, v) = right_svd(x)?;
         (v, s.mapv(|s| s * s))
     } else if d <= n {
         let mut gram = Array2::zeros((d, d));

@@ -13,7 +13,7 @@ mod symmetric;
 
 pub use factor::{
     complete_basis, divide_by_symmetric, fix_signs, inverse_cholesky, largest_eigenvalue,
-    leading_right_vectors, orthonormal_rows, orthonormal_rows_by_parts, orthonormalize, polar,
+    leading_right_vectors, orthonormal_rows, orthonormal_rows_by_parts, orthonormalize, polar, right_svd,
     singular_values, symmetric_eigen, thin_svd, turn_rows,
 };
 

@@ -13,8 +13,8 @@ use rand::Rng;
 use super::numerical_rank::leading_vectors;
 use crate::denoiser::{Differentiable, Singular};
 use crate::linalg::{
-    cast, complete_basis, fix_signs, orthonormal_rows_by_parts, orthonormalize, product, squared_norms,
-    thin_svd, turn_rows,
+    cast, complete_basis, fix_signs, orthonormal_rows_by_parts, orthonormalize, product, right_svd,
+    squared_norms, thin_svd, turn_rows,
 };
 use crate::random::{Purpose, row_rng, standard_normals, step_rng};
 use crate::scalar::Scalar;
@@ -188,7 +188,7 @@ impl<T: Scalar> Search<'_, T> {
             (Known::Closed(j), None) => leading_vectors(j, count, rng),
             (Known::Closed(j), Some(inside)) => leading_of_part(j, inside, count, rng)?,
             (Known::Formed(j), _) => {
-                let (_, _, v) = thin_svd(j.select(Axis(0), &places(inside, j.nrows())).view())?;
+                let (_, v) = right_svd(j.select(Axis(0), &places(inside, j.nrows())).view())?;
                 let found = v.slice(s![.., ..count.min(v.ncols())]);
                 // Of an output of fewer numbers than directions are asked for, the others are anything.
                 complete_basis(found, count, Array2::zeros((v.nrows(), 0)).view(), rng)
@@ -309,7 +309,7 @@ fn leading_of_part(j: &Singular, inside: &[bool], count: usize, rng: &mut impl R
     let mut own = product(scaled.view(), bf.t());
     own.diag_mut().mapv_inplace(|k| k + rho);
     let k = concatenate![Axis(1), own, product(scaled.view(), cf.t())];
-    let (_, values, w) = thin_svd(k.view())?;
+    let (values, w) = right_svd(k.view())?;
     // Back to all d coordinates.
     let lift = |part: ArrayView2<f64>, places: &[usize]| {
         let mut all = Array2::zeros((d, part.ncols()));

@@ -7,7 +7,7 @@ use rand::Rng;
 
 use crate::denoiser::{Differentiable, Singular};
 use crate::flow::Plan;
-use crate::linalg::{cast, complete_basis, orthonormalize, product, thin_svd};
+use crate::linalg::{cast, complete_basis, orthonormalize, product, right_svd};
 use crate::random::{NoisyPoints, Purpose, row_rng, standard_normals};
 use crate::scalar::Scalar;
 
@@ -92,7 +92,7 @@ pub fn randomized<T: Scalar>(
     }
     // QᵀJ = (JᵀQ)ᵀ, whose singular values and right vectors are J's leading ones.
     let small = cast::<T, f64>(denoiser.vjp(x, range.view(), sigma)?.view());
-    let (_, values, right) = thin_svd(small.view())?;
+    let (values, right) = right_svd(small.view())?;
     let mut total = values.dot(&values);
     if width < d {
         let image = denoiser.jvp(x, fresh.view(), sigma)?;

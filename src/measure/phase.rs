@@ -5,7 +5,7 @@ use anyhow::{Result, ensure};
 use rayon::prelude::*;
 
 use super::interval::Estimate;
-use super::subspace_error::{largest, matched};
+use super::subspace_error::assigned;
 use crate::fit::{Settings, fit_mixture};
 use crate::mixture::{Design, Mixture, Sampler};
 use crate::scalar::Scalar;
@@ -88,8 +88,8 @@ impl Experiment {
         let sampler = Sampler::<T>::new(&truth, seed, self.weights.is_none());
         let (x, _) = sampler.draw(0..(cell.samples * cell.components) as u64);
         let fit = fit_mixture(x.view(), &Settings { seed, ..self.settings(cell) })?;
-        let matches = matched(&stored::<T>(fit.mixture), &stored::<T>(truth))?;
-        Ok(largest(&matches).0)
+        let pairs = assigned(&stored::<T>(fit.mixture), &stored::<T>(truth))?;
+        Ok(pairs.into_iter().fold(0.0, |most, (_, error)| error.max(most)))
     }
 
     /// All trials of a cell.

@@ -6,7 +6,7 @@ use ndarray::{Array2, ArrayView2};
 use pathfinding::prelude::{Matrix, kuhn_munkres_min};
 
 use crate::linalg::{product, singular_values};
-use crate::mixture::Mixture;
+use crate::mixture::{Component, Mixture};
 
 /// The error of one component of the truth.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -22,33 +22,37 @@ pub struct Match {
 }
 
 /// ‖ÛÛᵀ − UUᵀ‖_F and the largest principal angle in degrees.
-///
-/// The square is ‖(I−ÛÛᵀ)U‖² + ‖(I−UUᵀ)Û‖²: r̂ + r − 2‖ÛᵀU‖² would lose half the
-/// digits of a small error.
 pub fn between(fitted: ArrayView2<f64>, truth: ArrayView2<f64>) -> Result<(f64, f64)> {
-    let outside = |u: ArrayView2<f64>, v: ArrayView2<f64>| {
-        let inner = product(u.t(), v);
-        &v - &product(u, inner.view())
-    };
-    let missed = outside(fitted, truth);
-    let extra = outside(truth, fitted);
-    let square = |m: &Array2<f64>| m.iter().map(|v| v * v).sum::<f64>();
-    let error = (square(&missed) + square(&extra)).sqrt();
-    let angle = if fitted.ncols() == truth.ncols() {
-        let sine = singular_values(missed.view())?.first().copied().unwrap_or(0.0);
-        sine.min(1.0).asin().to_degrees()
-    } else {
-        90.0
-    };
-    Ok((error, angle))
+    Ok((error(fitted, truth), angle(fitted, truth)?))
 }
 
-/// Matches fitted components with those of the truth so that the sum of squared
-/// errors is least (assignment problem), one row per component of the truth.
+/// ‖ÛÛᵀ − UUᵀ‖_F. The square is ‖(I−ÛÛᵀ)U‖² + ‖(I−UUᵀ)Û‖²: r̂ + r − 2‖ÛᵀU‖² would lose half the digits of a small error.
+fn error(fitted: ArrayView2<f64>, truth: ArrayView2<f64>) -> f64 {
+    let square = |m: Array2<f64>| m.iter().map(|v| v * v).sum::<f64>();
+    (square(outside(fitted, truth)) + square(outside(truth, fitted))).sqrt()
+}
+
+/// The largest principal angle in degrees.
+fn angle(fitted: ArrayView2<f64>, truth: ArrayView2<f64>) -> Result<f64> {
+    if fitted.ncols() != truth.ncols() {
+        return Ok(90.0);
+    }
+    let sine = singular_values(outside(fitted, truth).view())?.first().copied().unwrap_or(0.0);
+    Ok(sine.min(1.0).asin().to_degrees())
+}
+
+/// V less its part in the span of U's columns.
+fn outside(u: ArrayView2<f64>, v: ArrayView2<f64>) -> Array2<f64> {
+    let inner = product(u.t(), v);
+    &v - &product(u, inner.view())
+}
+
+/// Per component of the truth the fitted one matched with it, and their error: so that the sum of squared errors is least
+/// (assignment problem).
 ///
 /// # Errors
 /// When dimensions differ, or there are fewer fitted components than true ones.
-pub fn matched(fitted: &Mixture, truth: &Mixture) -> Result<Vec<Match>> {
+pub fn assigned(fitted: &Mixture, truth: &Mixture) -> Result<Vec<(usize, f64)>> {
     ensure!(
         fitted.dim() == truth.dim(),
         "the fitted mixture has dimension {}, the truth {}; compare models of the same data",
@@ -57,25 +61,30 @@ pub fn matched(fitted: &Mixture, truth: &Mixture) -> Result<Vec<Match>> {
     );
     let (k, l) = (truth.components.len(), fitted.components.len());
     ensure!(k <= l, "the fitted mixture has {l} components, the truth {k}; fit at least as many");
-    let mut found = Vec::with_capacity(k * l);
-    for t in &truth.components {
-        for f in &fitted.components {
-            found.push(between(f.basis.view(), t.basis.view())?);
-        }
-    }
+    let of = |t: &Component| {
+        fitted.components.iter().map(|f| error(f.basis.view(), t.basis.view())).collect::<Vec<_>>()
+    };
+    let errors: Vec<f64> = truth.components.iter().flat_map(of).collect();
     // The solver wants integers: squared errors are at most 2d, and 1e-12 of one
     // is rounding.
-    let costs: Vec<i64> = found.iter().map(|(e, _)| (e * e * 1e12) as i64).collect();
-    let costs = Matrix::from_vec(k, l, costs)?;
-    let (_, assignment) = kuhn_munkres_min(&costs);
-    Ok(assignment
-        .into_iter()
-        .enumerate()
-        .map(|(component, matched)| {
-            let (error, max_angle_deg) = found[component * l + matched];
-            Match { component, matched, error, max_angle_deg }
+    let costs = errors.iter().map(|e| (e * e * 1e12) as i64).collect();
+    let (_, assignment) = kuhn_munkres_min(&Matrix::from_vec(k, l, costs)?);
+    let of = |(component, matched): (usize, usize)| (matched, errors[component * l + matched]);
+    Ok(assignment.into_iter().enumerate().map(of).collect())
+}
+
+/// [`assigned`], one row per component of the truth, with angles.
+///
+/// # Errors
+/// As there.
+pub fn matched(fitted: &Mixture, truth: &Mixture) -> Result<Vec<Match>> {
+    let pairs = assigned(fitted, truth)?.into_iter().zip(&truth.components).enumerate();
+    pairs
+        .map(|(component, ((matched, error), t))| {
+            let max_angle_deg = angle(fitted.components[matched].basis.view(), t.basis.view())?;
+            Ok(Match { component, matched, error, max_angle_deg })
         })
-        .collect())
+        .collect()
 }
 
 /// The largest error of all components: the row `all` of the table.

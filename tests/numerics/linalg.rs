@@ -358,9 +358,13 @@ fn eigenvalues_of_symmetric_matrices() {
 
 #[test]
 fn singular_values_and_vectors() {
-    for (m, n) in [(1, 1), (1, 5), (5, 1), (8, 8), (40, 12), (12, 40), (200, 48), (3, 100)] {
+    // Those beyond 128 are divided and conquered.
+    let shapes =
+        [(1, 1), (1, 5), (5, 1), (8, 8), (40, 12), (12, 40), (200, 48), (3, 100), (160, 150), (140, 400)];
+    for (m, n) in shapes {
         let a = normal::<f64>((m * n) as u64, m, n);
         let (u, values, v) = thin_svd(a.view()).unwrap();
+        assert_eq!(right_svd(a.view()).unwrap(), (values.clone(), v.clone()), "to the bit");
         let p = m.min(n);
         assert_eq!((u.dim(), values.len(), v.dim()), ((m, p), p, (n, p)));
         assert!(values.windows(2).into_iter().all(|w| w[0] >= w[1]) && values[p - 1] >= 0.0);
