@@ -1,10 +1,11 @@
 //! One component: principal directions, and the Gaussian of streamed moments.
 
 use anyhow::{Result, ensure};
-use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis, concatenate, s};
+use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis, Zip, concatenate, s};
+use rayon::prelude::*;
 
 use super::{Fit, Found, Iteration, ROUNDING, Settings, TOO_SMALL, finished, leading_basis, rows_of};
-use crate::linalg::{accumulate_moment, cast, fix_signs, right_svd, symmetric_eigen};
+use crate::linalg::{accumulate_moment, fix_signs, right_svd, symmetric_eigen};
 use crate::mixture::{Component, Mixture};
 use crate::scalar::Scalar;
 
@@ -38,6 +39,8 @@ pub struct Moments {
     gram: Vec<f64>,
     /// Blocks that have not entered it: all, as long as rows are [few](Moments::FEW).
     waiting: Vec<Array2<f64>>,
+    /// A block that has, whose memory is the next one's: new memory costs as much again.
+    spare: Option<Array2<f64>>,
     /// The first row, subtracted throughout: a covariance does not lose the
     /// digits that a mean far from 0 would cost.
     shift: Option<Array1<f64>>,
@@ -57,6 +60,7 @@ impl Moments {
             sum: Array1::zeros(dim),
             gram,
             waiting: Vec::new(),
+            spare: None,
             shift: None,
             largest: 0.0,
         })
@@ -74,14 +78,19 @@ impl Moments {
 
     /// Has all rows so far enter the second moment, block by block.
     fn enter(&mut self) {
+        for rows in std::mem::take(&mut self.waiting) {
+            self.accumulate(rows.view());
+            self.spare = Some(rows);
+        }
+    }
+
+    fn accumulate(&mut self, rows: ArrayView2<f64>) {
         let d = self.sum.len();
         if self.gram.is_empty() {
             self.gram.resize(d * d, 0.0);
         }
-        let Ok(mut gram) = ArrayViewMut2::from_shape((d, d), &mut self.gram) else { return };
-        for rows in std::mem::take(&mut self.waiting) {
-            accumulate_moment(gram.view_mut(), rows.view(), rows.view(), true);
-        }
+        let Ok(gram) = ArrayViewMut2::from_shape((d, d), &mut self.gram) else { return };
+        accumulate_moment(gram, rows, rows, true);
     }
 
     /// Takes in a block of rows. The same rows in blocks of other sizes give
@@ -90,9 +99,13 @@ impl Moments {
         if block.nrows() == 0 {
             return;
         }
-        let mut rows = cast::<T, f64>(block);
-        let shift = self.shift.get_or_insert_with(|| rows.row(0).to_owned());
-        rows -= &*shift;
+        let spare = self.spare.take().filter(|spare| spare.dim() == block.dim());
+        let mut rows = spare.unwrap_or_else(|| Array2::zeros(block.dim()));
+        let shift = &*self.shift.get_or_insert_with(|| block.row(0).mapv(Scalar::wide));
+        let places = rows.axis_iter_mut(Axis(0)).into_par_iter().zip(block.axis_iter(Axis(0)));
+        places.for_each(|(place, row)| {
+            Zip::from(place).and(row).and(shift).for_each(|place, v, s| *place = v.wide() - s);
+        });
         self.see(rows.view());
         self.waiting.push(rows);
         if !self.are_few() {
@@ -108,8 +121,7 @@ impl Moments {
     /// [`Moments::add`] of rows that are given less the shift.
     pub(super) fn add_shifted(&mut self, rows: ArrayView2<f64>) {
         self.see(rows);
-        self.waiting.push(rows.to_owned());
-        self.enter();
+        self.accumulate(rows);
     }
 
     fn see(&mut self, rows: ArrayView2<f64>) {
@@ -133,6 +145,8 @@ impl Moments {
     pub fn covariance(mut self) -> (Array1<f64>, Array2<f64>) {
         self.enter();
         let (n, d) = (self.count as f64, self.sum.len());
+        // Of no rows none has entered.
+        self.gram.resize(d * d, 0.0);
         let mean = self.sum / n;
         let mut covariance = Array2::from_shape_vec((d, d), self.gram).unwrap_or_default() / n;
         for i in 0..mean.len() {

@@ -7,7 +7,7 @@ use anyhow::{Result, anyhow};
 use faer::diag::{DiagMut, DiagRef};
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::evd;
-use faer::{Mat, Par};
+use faer::{MatMut, Par};
 use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis, concatenate, s};
 use rayon::prelude::*;
 
@@ -204,22 +204,20 @@ fn rows_and_columns<const R: usize>(y: &mut [f64], rows: [&[f64]; R], x: &[f64],
 /// Eigenvalues of a tridiagonal matrix, from the least on, and its eigenvectors one after the other.
 fn tridiagonal_eigen(diagonal: &[f64], beside: &[f64]) -> Result<(Vec<f64>, Vec<f64>)> {
     let n = diagonal.len();
-    let (mut values, mut vectors) = (vec![0.0; n], Mat::<f64>::zeros(n, n));
+    let (mut values, mut vectors) = (vec![0.0; n], vec![0.0; n * n]);
     let scratch =
         evd::self_adjoint_evd_scratch::<f64>(n, evd::ComputeEigenvectors::Yes, Par::Seq, Default::default());
     evd::tridiagonal_self_adjoint_evd(
         DiagRef::from_slice(diagonal),
         DiagRef::from_slice(beside),
         DiagMut::from_slice_mut(&mut values),
-        Some(vectors.as_mut()),
+        Some(MatMut::from_column_major_slice_mut(&mut vectors, n, n)),
         Par::Seq,
         MemStack::new(&mut MemBuffer::new(scratch)),
         Default::default(),
     )
     .map_err(|_| anyhow!(TOO_LARGE))?;
-    let mut rows = Vec::with_capacity(n * n);
-    (0..n).for_each(|j| rows.extend(vectors.col_as_slice(j)));
-    Ok((values, rows))
+    Ok((values, vectors))
 }
 
 /// Rows x ← x Qᵀ for the reflections that [`reduce`] left.
