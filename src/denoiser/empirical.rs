@@ -15,8 +15,8 @@ use rayon::prelude::*;
 
 use super::{Denoiser, Differentiable, Singular};
 use crate::linalg::{
-    accumulate, cast, column_means, dot, orthonormalize, product, squared_distance, squared_norms,
-    symmetric_eigen,
+    accumulate, assign_product, cast, column_means, dot, orthonormalize, product, squared_distance,
+    squared_norms, symmetric_eigen,
 };
 use crate::scalar::{Dtype, Scalar, vectorized};
 
@@ -349,13 +349,16 @@ impl<T: Scalar> EmpiricalDenoiser<T> {
     /// The same, one tile after the other.
     fn run(&self, tiles: Range<usize>, points: &Points<T>) -> Partial<T> {
         let mut partial = Partial { running: points.start.to_vec(), sums: Array2::zeros(points.x.raw_dim()) };
-        for start in tiles.map(|tile| tile * TILE) {
-            let stop = (start + TILE).min(self.data.nrows());
-            let tile = self.data.slice(s![start..stop, ..]);
+        let mut weights = Array2::zeros((TILE, points.x.nrows()));
+        let first = tiles.start;
+        for tile in tiles {
+            let (start, stop) = (tile * TILE, ((tile + 1) * TILE).min(self.data.nrows()));
+            let rows = self.data.slice(s![start..stop, ..]);
             // A column a row of x, so that loops over rows become vector instructions.
             // x centred, y not: the difference, centred x times the centre, is
             // the same for all points of a row, and weights do not see it.
-            let mut weights = product(tile, points.centred.t());
+            let mut weights = weights.slice_mut(s![..stop - start, ..]);
+            assign_product(weights.view_mut(), rows, points.centred.t());
             let added = match weights.as_slice_mut() {
                 Some(weights) => self.weigh(weights, start, points.x, points.scale, &mut partial.running),
                 None => continue,
@@ -363,7 +366,7 @@ impl<T: Scalar> EmpiricalDenoiser<T> {
             for (row, added) in partial.sums.outer_iter_mut().zip(&added) {
                 rescale(row, added.rescale);
             }
-            add_weighted(&mut partial.sums, weights.view(), tile, &added);
+            add_weighted(&mut partial.sums, tile == first, weights.view(), rows, &added);
         }
         partial
     }
@@ -529,17 +532,19 @@ fn rescale<T: Scalar>(mut row: ArrayViewMut1<T>, factor: f64) {
     }
 }
 
-/// out ← out + wᵀ·points, w (points, rows): rows of few weights point by point, so
-/// that a tile costs the less the fewer of its points any row is near.
+/// out ← out + wᵀ·points, w (points, rows), `out` being zeros if nothing has been added: rows of few weights point by point,
+/// so that a tile costs the less the fewer of its points any row is near.
 fn add_weighted<T: Scalar>(
     out: &mut Array2<T>,
+    zeros: bool,
     weights: ArrayView2<T>,
     points: ArrayView2<T>,
     added: &[Added],
 ) {
     let many: Vec<usize> = (0..added.len()).filter(|&i| added[i].count > FEW).collect();
     if many.len() == added.len() {
-        return accumulate(out.view_mut(), weights.t(), points);
+        let add = if zeros { assign_product } else { accumulate };
+        return add(out.view_mut(), weights.t(), points);
     }
     if !many.is_empty() {
         let sums = product(weights.select(Axis(1), &many).t(), points);

@@ -30,6 +30,9 @@ use crate::scalar::{Scalar, sum_by, vectorized};
 /// change the order of additions; we split them ourselves, evenly.
 const MAX_INNER: usize = 512;
 
+/// Sums of fewer products than these are added one by one.
+const SHORT: usize = 3;
+
 /// Below this many entries `gemm` takes a dot-product kernel, with another
 /// order of additions, when both factors run along the inner dimension.
 const DOT_KERNEL_ENTRIES: usize = 16 * 16;
@@ -39,6 +42,14 @@ pub fn product<T: Scalar>(a: ArrayView2<T>, b: ArrayView2<T>) -> Array2<T> {
     let mut c = Array2::zeros((a.nrows(), b.ncols()));
     multiply(c.view_mut(), a, b, Onto::Zeros);
     c
+}
+
+/// C ← A·B: C is written and not read.
+pub fn assign_product<T: Scalar>(mut c: ArrayViewMut2<T>, a: ArrayView2<T>, b: ArrayView2<T>) {
+    if a.ncols() < SHORT {
+        c.fill(T::zero());
+    }
+    multiply(c, a, b, Onto::Zeros);
 }
 
 /// A·B, large ones by tiles of rows of A on all threads, which change no bit.
@@ -80,7 +91,7 @@ fn multiply<T: Scalar>(mut c: ArrayViewMut2<T>, a: ArrayView2<T>, b: ArrayView2<
     }
     // Single rows and columns, and very short sums, take kernels of their own
     // with another rounding: give them the general one.
-    if k <= 2 {
+    if k < SHORT {
         return outer_sum(c, a, b);
     }
     if m == 1 {
@@ -164,7 +175,7 @@ fn moment<T: Scalar>(mut c: ArrayViewMut2<T>, a: ArrayView2<T>, b: ArrayView2<T>
 fn multiply_lower<T: Scalar>(mut c: ArrayViewMut2<T>, a: ArrayView2<T>, b: ArrayView2<T>, onto: Onto) {
     #[cfg(all(target_arch = "x86_64", feature = "avx512"))]
     if large(&c)
-        && a.ncols() > 2
+        && a.ncols() >= SHORT
         && a.strides().iter().chain(b.strides()).all(|s| *s > 0)
         && pulp::x86::V4::is_available()
     {

@@ -246,6 +246,17 @@ fn empty_products() {
 }
 
 #[test]
+fn what_a_product_is_assigned_to_is_not_read() {
+    for (m, k, n) in [(3, 0, 4), (5, 1, 4), (5, 2, 40), (1, 9, 7), (7, 9, 1), (40, 700, 30), (200, 1100, 150)]
+    {
+        let (a, b) = (normal::<f32>(1, m, k), normal::<f32>(2, k, n));
+        let mut c = Array2::from_elem((m, n), f32::NAN);
+        assign_product(c.view_mut(), a.view(), b.view());
+        assert_eq!(c, product(a.view(), b.view()), "{m} x {k} x {n}");
+    }
+}
+
+#[test]
 fn sums_of_rows() {
     for n in [1, 7, 8, 9, 64, 1000] {
         let x = normal::<f32>(n as u64, 3, n);
