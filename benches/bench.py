@@ -9,9 +9,10 @@
 Each round times a job here and then in its rival, so that both meet the same
 machine; `ratio` is the median over rounds of the faster rival's time over ours. Ours is
 the wall time of the whole program, from start to exit, reading its files and
-writing its result included. Of turns of less than 3 s the second of two in a row
-counts, but of SIZE=small: the host of a virtual machine takes back memory that nobody
-uses, and to get it again would be part of some turns and not of others. A rival
+writing its result included. Where ours takes less than 3 s, but of SIZE=small, the
+second of two turns in a row counts, of rivals, too: the host of a virtual machine takes
+back memory that nobody uses, and to get it again would be part of some turns and not of
+others. A rival
 (peers/) reads the same files and does the same work; its start and imports are not
 counted, nor is writing a result that is only compared. Of two rivals the slower one
 takes one turn.
@@ -56,7 +57,7 @@ COLUMNS = (
     "limit,met,difference,tolerance,rounds,note"
 ).split(",")
 
-# Seconds of a turn up to which the second of two in a row counts.
+# Seconds that ours takes up to which, of everyone's turns, the second of two in a row counts.
 SHORT = 3
 
 # A rival needs its own choice of kernels and cache sizes: what the environment says of these, or of threads,
@@ -258,22 +259,23 @@ class Bench:
     def take_turns(self, job, competitors):
         """What everyone's turns gave, and what went wrong with a rival."""
         turns, failures = {name: [] for name in competitors}, []
+        twice = self.size == "full" and competitors["ours"].turn()["seconds"] < SHORT
         for number in range(self.rounds or job.rounds):
             for name, competitor in competitors.items():
                 if number > 0 and (not turns[name] or self.is_slower(job, turns, name)):
                     continue
                 try:
-                    turns[name].append(self.turn(competitor))
+                    turns[name].append(self.turn(competitor, twice))
                 except (RuntimeError, OSError) as error:
                     if name == "ours":
                         raise
                     failures.append(f"{name}: {error}")
         return turns, failures
 
-    def turn(self, competitor):
-        """A turn; of a short one the second of two, with the memory of the first."""
+    def turn(self, competitor, twice):
+        """A turn, or the second of two with the memory of the first."""
         first = competitor.turn()
-        if self.size != "full" or first["seconds"] > SHORT:
+        if not twice:
             return first
         return competitor.turn() | {key: first[key] for key in ("peak", "before") if key in first}
 

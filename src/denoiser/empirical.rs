@@ -532,8 +532,8 @@ fn rescale<T: Scalar>(mut row: ArrayViewMut1<T>, factor: f64) {
     }
 }
 
-/// out ← out + wᵀ·points, w (points, rows), `out` being zeros if nothing has been added: rows of few weights point by point,
-/// so that a tile costs the less the fewer of its points any row is near.
+/// out ← out + wᵀ·points, w (points, rows). Where nothing has been added `out` is `zeros`, and is written first, not read.
+/// Rows of few weights go point by point, so that a tile costs the less the fewer of its points any row is near.
 fn add_weighted<T: Scalar>(
     out: &mut Array2<T>,
     zeros: bool,

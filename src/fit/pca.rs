@@ -31,7 +31,7 @@ pub fn fit<T: Scalar>(x: ArrayView2<T>, settings: &Settings) -> Result<Fit> {
     })
 }
 
-/// Count, sum and second moment of rows, streamed: memory d².
+/// Count, sum and second moment of rows, streamed: memory d², and a block.
 pub struct Moments {
     count: usize,
     sum: Array1<f64>,
@@ -121,6 +121,8 @@ impl Moments {
     /// [`Moments::add`] of rows that are given less the shift.
     pub(super) fn add_shifted(&mut self, rows: ArrayView2<f64>) {
         self.see(rows);
+        // In the order of the rows.
+        self.enter();
         self.accumulate(rows);
     }
 

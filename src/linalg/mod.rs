@@ -44,7 +44,7 @@ pub fn product<T: Scalar>(a: ArrayView2<T>, b: ArrayView2<T>) -> Array2<T> {
     c
 }
 
-/// C ← A·B: C is written and not read.
+/// C ← A·B, whatever C holds: it is written and, but for single rows and columns, not read.
 pub fn assign_product<T: Scalar>(mut c: ArrayViewMut2<T>, a: ArrayView2<T>, b: ArrayView2<T>) {
     if a.ncols() < SHORT {
         c.fill(T::zero());

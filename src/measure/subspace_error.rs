@@ -65,6 +65,7 @@ pub fn assigned(fitted: &Mixture, truth: &Mixture) -> Result<Vec<(usize, f64)>> 
         fitted.components.iter().map(|f| error(f.basis.view(), t.basis.view())).collect::<Vec<_>>()
     };
     let errors: Vec<f64> = truth.components.iter().flat_map(of).collect();
+    ensure!(errors.iter().all(|e| e.is_finite()), "a basis holds numbers that are not finite");
     // The solver wants integers: squared errors are at most 2d, and 1e-12 of one
     // is rounding.
     let costs = errors.iter().map(|e| (e * e * 1e12) as i64).collect();

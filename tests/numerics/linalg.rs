@@ -254,6 +254,18 @@ fn what_a_product_is_assigned_to_is_not_read() {
         assign_product(c.view_mut(), a.view(), b.view());
         assert_eq!(c, product(a.view(), b.view()), "{m} x {k} x {n}");
     }
+    // Of rows with rows, which have a kernel of their own, into a part of what there is.
+    fn of_rows<T: Scalar>() {
+        for (m, k, n) in [(200, 1100, 150), (512, 784, 256), (20, 784, 16)] {
+            let (a, b) = (normal::<T>(1, m, k), normal::<T>(2, n, k));
+            let mut c = Array2::from_elem((m + 5, n), T::nan());
+            assign_product(c.slice_mut(s![..m, ..]), a.view(), b.t());
+            assert_eq!(c.slice(s![..m, ..]), product(a.view(), b.t()), "{m} x {k} x {n}");
+            assert!(c.slice(s![m.., ..]).iter().all(|v| v.is_nan()));
+        }
+    }
+    of_rows::<f32>();
+    of_rows::<f64>();
 }
 
 #[test]
@@ -369,9 +381,24 @@ fn eigenvalues_of_symmetric_matrices() {
 
 #[test]
 fn singular_values_and_vectors() {
-    // Those beyond 128 are divided and conquered.
-    let shapes =
-        [(1, 1), (1, 5), (5, 1), (8, 8), (40, 12), (12, 40), (200, 48), (3, 100), (160, 150), (140, 400)];
+    // Those of 128 and more are divided and conquered, those of 256 and more twice.
+    let shapes = [
+        (1, 1),
+        (1, 5),
+        (5, 1),
+        (8, 8),
+        (40, 12),
+        (12, 40),
+        (200, 48),
+        (3, 100),
+        (160, 150),
+        (140, 400),
+        (300, 300),
+        (260, 400),
+        (300, 700),
+        (520, 600),
+        (600, 520),
+    ];
     for (m, n) in shapes {
         let a = normal::<f64>((m * n) as u64, m, n);
         let (u, values, v) = thin_svd(a.view()).unwrap();
