@@ -12,10 +12,9 @@ the wall time of the whole program, from start to exit, reading its files and
 writing its result included. Where ours takes less than 3 s, but of SIZE=small, the
 second of two turns in a row counts, of rivals, too: the host of a virtual machine takes
 back memory that nobody uses, and to get it again would be part of some turns and not of
-others. A rival
-(peers/) reads the same files and does the same work; its start and imports are not
-counted, nor is writing a result that is only compared. Of two rivals the slower one
-takes one turn.
+others. A rival (peers/) reads the same files and does the same work; its start and
+imports are not counted, nor is writing a result that is only compared. Of two rivals
+the slower one takes one turn.
 
 Every result is compared with the rival's; a difference beyond the tolerance ends
 the run with exit code 1. `floor` is the time that the job's operations take at the
@@ -169,6 +168,10 @@ class Peer:
         self.repeat = job.repeat
         self.child = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment(threads, narrow))
 
+    def wait(self):
+        """Until it has imported what it needs, which would slow down whoever has a turn."""
+        self.child.stdout.readline()
+
     def turn(self):
         self.child.stdin.write(f"{self.repeat}\n")
         self.child.stdin.flush()
@@ -252,6 +255,9 @@ class Bench:
                 found["cat"] = self.command(job.settings["cat"])
             elif self.python:
                 found[rival] = Peer(self.python, job, rival, self.threads, self.narrow)
+        for rival in found.values():
+            if isinstance(rival, Peer):
+                rival.wait()
         if job.written:
             found["disk"] = Disk(str(self.scratch / "disk"), job.written)
         return found

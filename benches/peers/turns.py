@@ -2,7 +2,7 @@
 
     python benches/peers/flow.py --library pytorch --threads 2 --job '{"latents": "x.npy", …}'
 
-A rival is started once for a job. For every line that comes in, a number of
+A rival is started once for a job, and says when it is ready. For every line that comes in, a number of
 repetitions, it does the job so many times, reading its data each time, and prints
 one line of JSON: the median seconds, how far its numbers are from those of the
 programs, and its memory. Importing the library and starting its threads are not
@@ -49,6 +49,7 @@ def take(**libraries):
         np.ones((512, 512), np.float32) @ np.ones((512, 512), np.float32)
     work, difference = libraries[args.library](args.job)
     before = resident()
+    print("ready", flush=True)
     for line in sys.stdin:
         seconds, busy = [], []
         for _ in range(int(line)):

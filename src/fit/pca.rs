@@ -84,6 +84,7 @@ impl Moments {
         }
     }
 
+    /// Adds the second moment of rows less the shift.
     fn accumulate(&mut self, rows: ArrayView2<f64>) {
         let d = self.sum.len();
         if self.gram.is_empty() {

@@ -114,7 +114,10 @@ pub fn thin_svd(a: ArrayView2<f64>) -> Result<(Array2<f64>, Array1<f64>, Array2<
 /// Rows from which `faer` divides a wide matrix more than once, in sums of another order if U is not asked for.
 const DIVIDED: usize = 256;
 
-/// s and V of [`thin_svd`], to the bit, without the work for U where that changes none.
+/// s (min(m, n)) and V (n, min(m, n)) of [`thin_svd`] of A (m, n), to the bit, without the work for U where that changes none.
+///
+/// # Errors
+/// As there: numbers that are not finite, or whose squares are not.
 pub fn right_svd(a: ArrayView2<f64>) -> Result<(Array1<f64>, Array2<f64>)> {
     let (m, n) = a.dim();
     if m < n && m >= DIVIDED {

@@ -51,7 +51,7 @@ fn outside(u: ArrayView2<f64>, v: ArrayView2<f64>) -> Array2<f64> {
 /// (assignment problem).
 ///
 /// # Errors
-/// When dimensions differ, or there are fewer fitted components than true ones.
+/// When dimensions differ, there are fewer fitted components than true ones, or a basis is not finite.
 pub fn assigned(fitted: &Mixture, truth: &Mixture) -> Result<Vec<(usize, f64)>> {
     ensure!(
         fitted.dim() == truth.dim(),
