@@ -21,19 +21,18 @@ pub struct Match {
     pub max_angle_deg: f64,
 }
 
-/// ‖ÛÛᵀ − UUᵀ‖_F and the largest principal angle in degrees.
-pub fn between(fitted: ArrayView2<f64>, truth: ArrayView2<f64>) -> Result<(f64, f64)> {
-    Ok((error(fitted, truth), angle(fitted, truth)?))
-}
-
-/// ‖ÛÛᵀ − UUᵀ‖_F. The square is ‖(I−ÛÛᵀ)U‖² + ‖(I−UUᵀ)Û‖²: r̂ + r − 2‖ÛᵀU‖² would lose half the digits of a small error.
-fn error(fitted: ArrayView2<f64>, truth: ArrayView2<f64>) -> f64 {
+/// ‖ÛÛᵀ − UUᵀ‖_F of orthonormal columns (d, r̂) and (d, r).
+pub fn distance(fitted: ArrayView2<f64>, truth: ArrayView2<f64>) -> f64 {
+    // The square is ‖(I−ÛÛᵀ)U‖² + ‖(I−UUᵀ)Û‖²: r̂ + r − 2‖ÛᵀU‖² would lose half the digits of a small one.
     let square = |m: Array2<f64>| m.iter().map(|v| v * v).sum::<f64>();
     (square(outside(fitted, truth)) + square(outside(truth, fitted))).sqrt()
 }
 
-/// The largest principal angle in degrees.
-fn angle(fitted: ArrayView2<f64>, truth: ArrayView2<f64>) -> Result<f64> {
+/// The largest principal angle in degrees; 90 when ranks differ.
+///
+/// # Errors
+/// When its singular values are not found.
+pub fn angle(fitted: ArrayView2<f64>, truth: ArrayView2<f64>) -> Result<f64> {
     if fitted.ncols() != truth.ncols() {
         return Ok(90.0);
     }
@@ -62,7 +61,7 @@ pub fn assigned(fitted: &Mixture, truth: &Mixture) -> Result<Vec<(usize, f64)>> 
     let (k, l) = (truth.components.len(), fitted.components.len());
     ensure!(k <= l, "the fitted mixture has {l} components, the truth {k}; fit at least as many");
     let of = |t: &Component| {
-        fitted.components.iter().map(|f| error(f.basis.view(), t.basis.view())).collect::<Vec<_>>()
+        fitted.components.iter().map(|f| distance(f.basis.view(), t.basis.view())).collect::<Vec<_>>()
     };
     let errors: Vec<f64> = truth.components.iter().flat_map(of).collect();
     ensure!(errors.iter().all(|e| e.is_finite()), "a basis holds numbers that are not finite");

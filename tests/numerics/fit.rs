@@ -6,7 +6,7 @@ use molrg::fit::pca::Moments;
 use molrg::fit::{Assumptions, Fit, Init, Parts, Settings, Solver, Weighting, fit_mixture, start};
 use molrg::linalg::{cast, orthonormalize, thin_svd};
 use molrg::measure::phase::{Cell, Experiment};
-use molrg::measure::subspace_error::{between, largest, matched};
+use molrg::measure::subspace_error::{distance, largest, matched};
 use molrg::mixture::{Component, Design, Mixture, Sampler, Spectrum};
 use molrg::random::{Purpose, normal_rows};
 use molrg::scalar::{Dtype, Scalar};
@@ -100,7 +100,7 @@ fn principal_components_are_the_svd() {
         let mean = x.mean_axis(Axis(0)).unwrap();
         let centred = if means { &x - &mean } else { x.clone() };
         let (_, values, v) = thin_svd(centred.view()).unwrap();
-        assert!(between(c.basis.view(), v.slice(s![.., ..4])).unwrap().0 < 1e-12);
+        assert!(distance(c.basis.view(), v.slice(s![.., ..4])) < 1e-12);
         let energies = values.mapv(|s| s * s / 200.0);
         for (a, b) in c.variances.iter().zip(&energies) {
             assert!((a / b - 1.0).abs() < 1e-12);
@@ -247,7 +247,7 @@ fn moments_of_wide_rows_and_few() {
     for (a, b) in c.variances.iter().zip(&values) {
         assert!((a / (b * b / 20.0) - 1.0).abs() < 1e-11);
     }
-    assert!(between(c.basis.view(), v.slice(s![.., ..19])).unwrap().0 < 1e-10);
+    assert!(distance(c.basis.view(), v.slice(s![.., ..19])) < 1e-10);
     assert!(c.noise_variance < 1e-12);
 }
 
@@ -287,7 +287,7 @@ fn subspaces_under_noise_reach_the_labels_own_svd() {
         let rows = cast::<f32, f64>(x.select(Axis(0), &mine).view());
         let v = thin_svd(rows.view()).unwrap().2;
         let fitted = &fit.mixture.components[m.matched].basis;
-        let apart = between(fitted.view(), v.slice(s![.., ..3])).unwrap().0;
+        let apart = distance(fitted.view(), v.slice(s![.., ..3]));
         // Of 900 rows a few near the origin are nearer to another subspace;
         // they are short, so they turn the basis by about their share of energy.
         assert!(apart < 0.01, "{apart}");
@@ -677,7 +677,7 @@ fn expectation_maximization_of_one_component_is_probabilistic_pca() {
     moments.add(x.view());
     let exact = moments.gaussian(Some(3)).unwrap();
     let (c, e) = (&fit.mixture.components[0], &exact.components[0]);
-    assert!(between(c.basis.view(), e.basis.view()).unwrap().0 < 1e-10);
+    assert!(distance(c.basis.view(), e.basis.view()) < 1e-10);
     assert!((c.noise_variance / e.noise_variance - 1.0).abs() < 1e-12);
     for (a, b) in c.variances.iter().zip(&e.variances) {
         assert!((a / b - 1.0).abs() < 1e-12);
@@ -735,7 +735,7 @@ fn descent_reaches_the_subspace_of_the_svd() {
         let v = thin_svd(x.view()).unwrap().2;
         let settings = Settings { solver: Solver::Gradient, ..Settings::new(vec![r]) };
         let fit = fit_mixture(x.view(), &settings).unwrap();
-        let e = between(fit.mixture.components[0].basis.view(), v.slice(s![.., ..r])).unwrap().0;
+        let e = distance(fit.mixture.components[0].basis.view(), v.slice(s![.., ..r]));
         // A thousand steps: the distance falls geometrically with the gap of
         // the spectrum until the learning rate's decay ends it.
         assert!(e < 1e-10, "d {d}, r {r}: {e}");

@@ -31,7 +31,7 @@ use molrg::measure::numerical_rank::{Survey, numerical_rank, randomized, ranks_a
 use molrg::measure::phase::{Cell, Experiment};
 use molrg::measure::probability_flow_distance::{BiasVariance, Distance, Relative, Shifted};
 use molrg::measure::reproducibility::{Reproducibility, Side, Similarity, cosine};
-use molrg::measure::subspace_error::{between, largest, matched};
+use molrg::measure::subspace_error::{angle, distance, largest, matched};
 use molrg::mixture::{Design, Mixture, Sampler};
 use molrg::random::{Purpose, normal_rows, row_rng, subset, uniform};
 use molrg::scalar::Scalar;

@@ -110,7 +110,7 @@ fn randomized_spectra_are_the_exact_ones() {
         let clear = (1..20).filter(|&q| all[q] < 0.2 * all[q - 1]).collect::<Vec<_>>();
         for q in clear {
             let (u, v) = (found.right.slice(s![.., ..q]), exact.right.slice(s![.., ..q]));
-            assert!(between(u, v).unwrap().0 < 1e-3, "{name}: the {q} leading directions");
+            assert!(distance(u, v) < 1e-3, "{name}: the {q} leading directions");
         }
         // E‖Jω‖² = ‖J‖²; of 30 directions the mean has a relative standard
         // deviation of √(2 Σs⁴/30)/Σs².

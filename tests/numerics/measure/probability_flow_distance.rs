@@ -28,7 +28,7 @@ fn distance_of_low_rank_gaussians() {
         atol: 1e-10,
     };
     let t: f64 = 80.0;
-    let exact = t / (1.0 + t * t).sqrt() * between(u.view(), v.view()).unwrap().0;
+    let exact = t / (1.0 + t * t).sqrt() * distance(u.view(), v.view());
     // Heun's 18 steps from 80 to 0.002 make 1.04481255 of a unit variance, the
     // last step to 0 takes 1 − σ²/2 = 2e-6 of it.
     let last = 1.0 / (1.0 + 0.002f64.powi(2)).sqrt();

@@ -30,7 +30,7 @@ fn subspace_errors_of_known_angles() {
         let v = &u * theta.cos() + &w * theta.sin();
         // In any basis of the same subspace.
         let v = v.dot(&frame(2, r, r));
-        let (error, angle) = between(v.view(), u).unwrap();
+        let (error, angle) = (distance(v.view(), u), angle(v.view(), u).unwrap());
         let exact = (2.0 * r as f64).sqrt() * theta.sin();
         assert!((error - exact).abs() < 2e-15 + 1e-14 * exact, "θ {theta}: {error}, not {exact}");
         // An arc sine near a right angle knows it to 1e-8.
@@ -41,11 +41,10 @@ fn subspace_errors_of_known_angles() {
         assert!((projectors.mapv(|v| v * v).sum().sqrt() - error).abs() < 1e-14);
     }
     // A part of the whole: √(r − r̂), and no angle.
-    let (error, angle) = between(u.slice(s![.., ..2]), u).unwrap();
-    assert!((error - 1.0).abs() < 1e-14 && angle == 90.0);
-    let (error, _) = between(both.view(), u).unwrap();
-    assert!((error - 3f64.sqrt()).abs() < 1e-14);
-    assert!(between(u, u).unwrap().0 < 1e-14, "0 to itself");
+    let part = u.slice(s![.., ..2]);
+    assert!((distance(part, u) - 1.0).abs() < 1e-14 && angle(part, u).unwrap() == 90.0);
+    assert!((distance(both.view(), u) - 3f64.sqrt()).abs() < 1e-14);
+    assert!(distance(u, u) < 1e-14, "0 to itself");
 }
 
 #[test]
@@ -60,8 +59,8 @@ fn components_are_matched_for_the_least_sum() {
     let found = matched(&shuffled, &truth).unwrap();
     for (k, m) in found.iter().enumerate() {
         assert_eq!((m.component, order[m.matched]), (k, k));
-        let direct = between(shuffled.components[m.matched].basis.view(), bases[k].view()).unwrap();
-        assert_eq!((m.error, m.max_angle_deg), direct);
+        let (u, v) = (shuffled.components[m.matched].basis.view(), bases[k].view());
+        assert_eq!((m.error, m.max_angle_deg), (distance(u, v), angle(u, v).unwrap()));
     }
     let worst = found.iter().map(|m| m.error).fold(0.0, f64::max);
     assert_eq!(largest(&found).0, worst);
@@ -97,7 +96,7 @@ fn every_matching_of_random_mixtures_is_the_best_of_all() {
         let (truth, fitted) = (Mixture::of_bases(bases(1)), Mixture::of_bases(bases(2)));
         let cost = |t: usize, f: usize| {
             let u = fitted.components[f].basis.view();
-            between(u, truth.components[t].basis.view()).unwrap().0.powi(2)
+            distance(u, truth.components[t].basis.view()).powi(2)
         };
         let mut best = f64::INFINITY;
         for code in 0..256usize {
