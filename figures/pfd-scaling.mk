@@ -27,9 +27,9 @@ CELLS_pfd-scaling := $(SCALING_STUDENTS)
 $(CELLS)/parameters/mlp%.csv: $(CELLS)/train/rank6-ratio2-seed1.npy
 	@mkdir -p $(@D)
 	dae-fit $< --kind mlp --width $* --steps 1 --quiet --report $@ -o /dev/null
-$(CELLS)/parameters/unet%.csv: $(CELLS)/teacher/unet.npy
+$(CELLS)/parameters/unet%.csv: $(CELLS)/set/$(firstword $(REGIMES_DATA))-rows16-setA.npy
 	@mkdir -p $(@D)
-	npy cat $< --rows ..16 | dae-fit --kind unet --width $* --steps 1 --quiet --report $@ -o /dev/null
+	dae-fit $< --kind unet --width $* --steps 1 --quiet --report $@ -o /dev/null
 
 # One row a student: E_gen, E_mem, and the distance from its optimal memorizer to the teacher, which falls with N.
 # $1 latents, $2 the columns that name the student. Prerequisites: student, teacher, empirical, parameters.

@@ -42,3 +42,35 @@ $(DRAWN)/regimes.svg:
 MORE_regimes := $(call small,,regimes-fashion)
 $(DRAWN)/regimes-fashion.svg: $(DRAWN)/regimes.csv
 	$(call regimes_lines,--filter data=fashion)
+
+# Where does GL pass a half when the widest is trained longer? Networks of 3000 steps, and of as many for each unit of
+# width as the one of 24 has; rows on both sides.
+REGIMES_LAWS := $(call small,,constant width)
+REGIMES_LAW_constant := $(foreach rows,32 64 128,mnist-width12-rows$(rows)) $(foreach rows,128 256,mnist-width24-rows$(rows)) \
+    $(foreach rows,64 256,mnist-width48-rows$(rows))
+REGIMES_LAW_width := $(foreach rows,32 64 128,mnist-width12-rows$(rows)-steps1500) \
+    $(foreach rows,128 256,mnist-width24-rows$(rows)) $(foreach rows,256 512,mnist-width48-rows$(rows)-steps6000)
+REGIMES_LABEL_constant := 3000 steps
+REGIMES_LABEL_width := 125 steps a unit
+
+$(CELLS)/regimes/steps/%.csv: $(CELLS)/drawn/%-setA.npy $(CELLS)/set/$$(data)-rows$$(call field,rows)-setA.npy \
+    $(CELLS)/fitted/$$(data).npy $(CELLS)/parameters/unet$$(call field,width).csv
+	@mkdir -p $(@D)
+	parameters=$$(table cat $(word 4,$^) --columns parameters | tail -n 1); \
+	    rp-score $< --train $(word 2,$^) $(SIMILAR) | table cat --filter score=gl $(call with,width rows) \
+	    --with steps=$(unet_steps) --with parameters=$$parameters \
+	    --columns score,value,std_error,ci_low,ci_high -o $@
+CELLS_regimes += $(sort $(foreach law,$(REGIMES_LAWS),$(REGIMES_LAW_$(law):%=$(CELLS)/regimes/steps/%.csv)))
+.PRECIOUS: $(CELLS)/regimes/steps/%.csv
+regimes_law = $(REGIMES_LAW_$1:%=$(CELLS)/regimes/steps/%.csv)
+$(CELLS)/regimes/law-%.csv: $$(call regimes_law,%)
+	table cat $^ | table cat --with law='$(REGIMES_LABEL_$*)' -o $@
+
+TABLES_regimes := $(if $(REGIMES_LAWS),regimes-steps regimes-steps-crossing regimes-steps-slope)
+$(DRAWN)/regimes-steps.csv: $(REGIMES_LAWS:%=$(CELLS)/regimes/law-%.csv)
+	$(joined)
+$(DRAWN)/regimes-steps-crossing.csv: $(DRAWN)/regimes-steps.csv
+	table crossing $< --x rows --log-x --y value --level 0.5 --by law,width,steps,parameters -o $@
+$(DRAWN)/regimes-steps-slope.csv: $(DRAWN)/regimes-steps-crossing.csv
+	table let $< 'log2_sqrt_parameters=log2(sqrt(parameters))' 'log2_rows=log2(rows)' \
+	    | table slope --x log2_sqrt_parameters --y log2_rows --by law -o $@

@@ -52,10 +52,11 @@ $(CELLS)/fitted/%.npy: $(CELLS)/images/%.npy
 UNET_STEPS_digits := $(call small,1000,3000)
 UNET_STEPS_mnist := 3000
 UNET_STEPS_fashion := 6000
+unet_steps = $(or $(call field,steps),$(UNET_STEPS_$(data)))
 
 $(CELLS)/unet/%.st: $(CELLS)/set/$$(set_of).npy
 	@mkdir -p $(@D)
-	dae-fit $< --kind unet --width $(call field,width) --steps $(UNET_STEPS_$(data)) --batch $(call small,32,64) --lr 0.003 \
+	dae-fit $< --kind unet --width $(call field,width) --steps $(unet_steps) --batch $(call small,32,64) --lr 0.003 \
 	    --seed $(if $(filter A,$(call field,set)),1,2) --quiet -o $@
 
 # What networks, and the optimal denoiser of their training set, make of the same latents; and of others.
