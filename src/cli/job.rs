@@ -24,7 +24,7 @@ use crate::flow::Solver;
 use crate::measure::scale::Scale;
 use crate::scalar::{Dtype, Scalar};
 use crate::stream::{
-    Columns, Described, Held, Input, Ledger, LeftOut, NanPolicy, ReadOptions, RowRange, Rows,
+    Columns, CountedOff, Described, Held, Input, Ledger, LeftOut, NanPolicy, ReadOptions, RowRange, Rows,
 };
 
 /// One run of a program: its shared flags, and the doors to its inputs and outputs.
@@ -44,6 +44,7 @@ pub struct Job {
     pub(super) places: Mutex<Vec<PathBuf>>,
     /// Rows that --nan drop has left out so far.
     left_out: LeftOut,
+    counted_off: CountedOff,
     /// Rows that have met a model so far.
     pub(super) met: Mutex<Vec<Meeting>>,
     /// What models are asked for, once that is known.
@@ -77,6 +78,7 @@ impl Job {
             held: Held::default(),
             places: Mutex::default(),
             left_out: LeftOut::default(),
+            counted_off: CountedOff::default(),
             met: Mutex::default(),
             asked: OnceLock::new(),
             conditions: OnceLock::new(),
@@ -186,6 +188,7 @@ impl Job {
     pub(super) fn rows_again(&self, name: &OsStr) -> Result<Rows> {
         let options = ReadOptions {
             left_out: LeftOut::default(),
+            counted_off: CountedOff::default(),
             described: None,
             ..self.read_options(self.shared.rows)
         };
@@ -238,6 +241,7 @@ impl Job {
             item_shape: self.shared.shape.as_ref().map(|s| s.0.clone()),
             numbered: self.numbered.load(Ordering::Relaxed),
             left_out: self.left_out.clone(),
+            counted_off: self.counted_off.clone(),
             described: self.describes_inputs(),
         }
     }
@@ -436,6 +440,13 @@ impl Job {
         Ok(())
     }
 
+    /// Counts a row of a table that --nan drop leaves out of what is computed.
+    pub fn leave_out(&self, table: &Columns) {
+        if self.shared.nan == NanPolicy::Drop {
+            self.left_out.add(table.name(), 1);
+        }
+    }
+
     /// Says of every input how many rows --nan drop took from it.
     pub(super) fn warn_of_rows_left_out(&self) {
         for (name, rows) in self.left_out.counts() {
@@ -446,6 +457,16 @@ impl Job {
             self.warn(&format!(
                 "{rows} {rows_were} left out of {name}; correct them, or see whether what is \
                  left still stands for the whole"
+            ));
+        }
+    }
+
+    /// Says of csv where its first row may have been names.
+    pub(super) fn warn_of_counted_off(&self) {
+        for name in self.counted_off.names() {
+            self.warn(&format!(
+                "{name}: its first row, 0,1,2,…, is taken as data; if it numbers the columns, as pandas writes it, leave it out \
+                 (to_csv(header=False), or npy cat --rows 1..)"
             ));
         }
     }

@@ -90,6 +90,7 @@ pub fn run(entry: &'static Entry, arguments: &[OsString], revision: &'static str
         job.release()
     })();
     job.warn_of_rows_left_out();
+    job.warn_of_counted_off();
     end(program, result)
 }
 

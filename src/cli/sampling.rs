@@ -115,8 +115,16 @@ impl SamplerArgs {
             }
             None => self.grid().levels().map_err(usage)?,
         };
-        if !(self.churn >= 0.0 && self.churn_noise >= 0.0) {
-            return Err(usage(anyhow::anyhow!("--churn and --churn-noise must not be negative")));
+        let added = [self.churn, self.churn_noise];
+        if !added.iter().all(|v| *v >= 0.0 && v.is_finite()) {
+            return Err(usage(anyhow::anyhow!("--churn and --churn-noise must be finite and not negative")));
+        }
+        if !(self.churn_min >= 0.0 && self.churn_min <= self.churn_max) {
+            return Err(usage(anyhow::anyhow!(
+                "--churn-min {} and --churn-max {} hold no level between them; give 0 <= min <= max",
+                self.churn_min,
+                self.churn_max
+            )));
         }
         let positive = sigmas.iter().filter(|s| **s > 0.0).count();
         let churn = (self.churn > 0.0).then_some(Churn {

@@ -35,6 +35,7 @@ use super::{
 };
 use crate::generator::Decoder;
 use crate::linalg::{cast, column_means, dot, largest_eigenvalue};
+use crate::measure::copies::Known;
 use crate::mixture::{Component, Mixture};
 use crate::network::{self, Classes, Condition};
 use crate::scalar::{Dtype, Scalar};
@@ -576,6 +577,14 @@ impl Model {
     pub fn only_component(&self) -> Option<&Component> {
         let Kind::Molrg(mixture) = &self.kind else { return None };
         if let [only] = &mixture.components[..] { Some(only) } else { None }
+    }
+
+    /// The rows of a finite set, known to the bit; of other kinds none.
+    pub fn known_rows<T: Scalar>(&self) -> Option<Known> {
+        let Kind::Empirical(points) = &self.kind else { return None };
+        let wide = Numbers::from(&points.values).wide();
+        let rows = Array2::from_shape_vec(points.shape, wide.iter().map(|v| T::of(*v)).collect()).ok()?;
+        Some(Known::new(rows.view()))
     }
 
     /// The mixture, or why there is none. `name` is the file's, for the message.

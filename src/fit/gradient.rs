@@ -165,7 +165,7 @@ fn hardmax_loss(x: ArrayView2<f64>, bases: &[Array2<f64>]) -> (f64, Array2<f64>)
 }
 
 /// The loss of one draw of noise levels and noise, and its gradient. With
-/// s = 1/(1+σ²), e = D − x_0, z_k = U_kᵀx, φ = 1/(2σ²(1+σ²)):
+/// s = 1/(1+σ²), e = D − x_0, z_k = U_kᵀx, φ = 1/(2σ²(1+σ²)), w_k ∝ exp(φ‖z_k‖²) (s σ²)^(r_k/2) of N(0, U_kU_kᵀ + σ²I):
 /// ∂/∂U_k = 2s w_k (e z_kᵀ + x (U_kᵀe)ᵀ) + 4sφ w_k (e·p_k − Σ_j w_j e·p_j) x z_kᵀ.
 pub fn softmax_loss(
     x0: ArrayView2<f64>,
@@ -184,7 +184,9 @@ pub fn softmax_loss(
         let (s, phi) = (1.0 / (1.0 + sigma * sigma), 0.5 / (sigma * sigma * (1.0 + sigma * sigma)));
         let z: Vec<_> = bases.iter().map(|b| b.t().dot(&x)).collect();
         let p: Vec<_> = bases.iter().zip(&z).map(|(b, z)| b.dot(z)).collect();
-        let logs: Vec<f64> = z.iter().map(|z| phi * z.dot(z)).collect();
+        // ½ ln det of the covariance over σ², of each of its directions.
+        let spread = 0.5 * (sigma * sigma).recip().ln_1p();
+        let logs: Vec<f64> = z.iter().map(|z| phi * z.dot(z) - spread * z.len() as f64).collect();
         let top = logs.iter().fold(f64::NEG_INFINITY, |a, &b| a.max(b));
         let mut w: Vec<f64> = logs.iter().map(|l| (l - top).exp()).collect();
         let total: f64 = w.iter().sum();

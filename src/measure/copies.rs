@@ -1,6 +1,6 @@
 //! Rows that are equal to the bit: the same seed, or the same file, was used twice.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hasher};
 
 use ndarray::{ArrayView1, ArrayView2};
@@ -41,6 +41,17 @@ pub fn first_of_each<T: Scalar>(rows: ArrayView2<T>) -> Vec<usize> {
     let mut seen = HashSet::new();
     let digests = digests(rows).into_iter().enumerate();
     digests.filter(|(_, digest)| seen.insert(*digest)).map(|(row, _)| row).collect()
+}
+
+/// How many rows are equal to the bit to a row of another part, `part` being that of every row.
+pub fn copies_apart<T: Scalar>(rows: ArrayView2<T>, part: &[usize]) -> u64 {
+    let mut parts = HashMap::<u64, (usize, bool)>::new();
+    let digests = digests(rows);
+    for (digest, &part) in digests.iter().zip(part) {
+        let (first, several) = parts.entry(*digest).or_insert((part, false));
+        *several |= *first != part;
+    }
+    digests.iter().filter(|digest| parts[digest].1).count() as u64
 }
 
 fn digests<T: Scalar>(rows: ArrayView2<T>) -> Vec<u64> {

@@ -152,7 +152,9 @@ pub fn two_nearest<T: Scalar>(x: &Searched<T>) -> Result<Estimate> {
     };
     let (dimension, at_others, ratios) = of(x)?;
     let parts = in_parts(x, 2, |part| Ok(of(part)?.0))?;
-    let (std_error, coarser) = (parts.map(|parts| parts.std_error), parts.map(|parts| parts.mean));
+    // Parts see a coarser scale, where the dimension may be another: their error is taken as a share of it.
+    let std_error = parts.map(|parts| parts.std_error * dimension / parts.mean);
+    let coarser = parts.map(|parts| parts.mean);
     Ok(Estimate { dimension, std_error, coarser, at_others, uneven: Uneven::of(&ratios, 2) })
 }
 

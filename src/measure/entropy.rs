@@ -3,12 +3,14 @@
 //! when a model is trained on what it drew itself (arXiv 2509.16499).
 
 use anyhow::{Result, ensure};
-use ndarray::{Array2, Axis};
+use ndarray::{Array2, ArrayView2, Axis};
 use statrs::function::gamma::{digamma, ln_gamma};
 
 use super::interval::Mean;
 use super::nearest::Searched;
 use super::subset::shuffled;
+use crate::fit::pca::Moments;
+use crate::linalg::symmetric_eigen;
 use crate::scalar::Scalar;
 
 /// Parts of the rows, each with an estimate of its own: their spread is the standard error.
@@ -28,6 +30,8 @@ pub(super) const ROWS: usize = 4096;
 pub struct Entropy {
     pub value: f64,
     pub parts: Option<Parts>,
+    /// As [`directions`].
+    pub directions: Option<usize>,
 }
 
 /// What the same rows say in parts.
@@ -56,10 +60,33 @@ impl Entropy {
         let n = x.nrows();
         ensure!(n > k, "{n} rows, where each needs {k} others; give more rows or fewer --neighbours");
         let searched = Searched::checked(x)?.expecting(n);
+        let directions = directions(searched.rows())?;
         let value = estimate(&searched, k, &mut progress)?;
         let parts = in_parts(&searched, k, |part| estimate(part, k, &mut progress))?;
-        Ok(Entropy { value, parts })
+        Ok(Entropy { value, parts, directions })
     }
+}
+
+/// Below this share of the largest variance, columns in units of their deviations, a direction has none: the covariance is
+/// rounded to about 1e-15, and numbers in f32 to 4e-15 in square.
+const FLAT: f64 = 1e-12;
+
+/// In how many directions rows (N, d) spread; nothing where they are too few to spread in all.
+///
+/// # Errors
+/// d² numbers that do not fit in memory; numbers too large.
+pub fn directions<T: Scalar>(x: ArrayView2<T>) -> Result<Option<usize>> {
+    let (n, d) = x.dim();
+    if n <= d {
+        return Ok(None);
+    }
+    let mut moments = Moments::new(d)?;
+    x.axis_chunks_iter(Axis(0), ROWS).for_each(|rows| moments.add(rows));
+    let (_, mut covariance) = moments.covariance();
+    let scale = covariance.diag().mapv(|v| if v > 0.0 { v.sqrt().recip() } else { 0.0 });
+    covariance.indexed_iter_mut().for_each(|((i, j), v)| *v *= scale[i] * scale[j]);
+    let (variances, _) = symmetric_eigen(covariance.view())?;
+    Ok(Some(variances.iter().filter(|v| **v > FLAT * variances[0]).count()))
 }
 
 /// What up to 20 parts of the rows have each by itself, of values that take the k-th nearest; none where there are too

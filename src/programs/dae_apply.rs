@@ -31,7 +31,7 @@ pub struct Arguments {
     points: Option<OsString>,
     #[command(flatten)]
     levels: TimedLevelArgs,
-    /// Add σ·ε to the points first, with ε drawn per row from the seed
+    /// Add σ·ε to the points first, with ε drawn per row from the seed: row i of other points has the same, unless --seed differs
     #[arg(long)]
     add_noise: bool,
     /// What to compute

@@ -148,7 +148,8 @@ impl Arguments {
                 let work = |block: Block<T>| {
                     let rows = block.rows.clone();
                     let points = inputs.rows(block);
-                    let x = NoisyPoints::once(points, job.shared.seed, rows.start, draw, sigma);
+                    // Draw 0 is what the map is looked at by, with the same points and seed: it would know that noise.
+                    let x = NoisyPoints::once(points, job.shared.seed, rows.start, draw + 1, sigma);
                     let answer = denoiser.denoise_rows(x.view(), rows.start, sigma)?;
                     job.finite(answer.view(), rows.start)?;
                     Ok((x, answer))

@@ -50,7 +50,7 @@ pub struct Arguments {
     /// A row a point instead: how unevenly its units share it
     #[arg(long)]
     summary: bool,
-    /// Add σ·ε to the points first, with ε drawn per row from the seed
+    /// Add σ·ε to the points first, with ε drawn per row from the seed: row i of other points has the same, unless --seed differs
     #[arg(long)]
     add_noise: bool,
 }

@@ -20,7 +20,8 @@ use crate::with_dtype;
 /// std_error is from up to 20 parts of the rows, drawn for each, with an estimate of their own: their deviation over the
 /// root of their number; empty where there would be fewer than 5 parts of 5(k + 1) rows. Rows are taken to be independent
 /// (those that `subset` has chosen are not: they lie too evenly, and the estimate is too high), and the bias is left out: with d it grows beyond the error. Where the mean of the parts differs much from the value of
-/// all rows, a warning says so: then only sets of as many rows are to be compared.
+/// all rows, a warning says so: then only sets of as many rows are to be compared. So it does where rows spread in fewer
+/// than all directions, as with a column that is constant: of these the entropy is -inf.
 ///
 /// Memory: the samples, two or three times with --descriptor, and 197 numbers more for each of thousands of wide rows.
 #[derive(Args)]
@@ -79,7 +80,12 @@ impl Arguments {
                 Entropy::fewest(self.neighbours as usize)
             ));
         }
-        if let Some(parts) = found.parts {
+        if let Some(directions) = found.directions.filter(|directions| *directions < d) {
+            job.warn(&format!(
+                "{name}: its rows spread in {directions} of {d} directions: their entropy is -inf, and the estimate falls without \
+                 end as rows are added; compare sets of as many rows only, or give --descriptor pca:{directions}"
+            ));
+        } else if let Some(parts) = found.parts {
             let drift = parts.mean - found.value;
             if drift.abs() > DRIFT.max(DRIFT_ERRORS * parts.std_error) {
                 job.warn(&format!(

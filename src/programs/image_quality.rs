@@ -13,7 +13,7 @@ use crate::stream::{Layout, Paired, Value, block_rows};
 
 /// Compare images with others, row by row: PSNR, SSIM and where they differ.
 ///
-/// rmse is the root of the mean squared difference. psnr, in dB, is inf for equal images. ssim is the published one
+/// rmse is the root of the mean squared difference. psnr, in dB, is inf for equal images (null in json). ssim is the published one
 /// (Gaussian window of 11 pixels, σ = 1.5, K = .01, .03; without the border of 5 pixels; the mean over channels). With
 /// --mask, inside and outside are the shares of the sum of squared differences; they are empty for equal images. rmse,
 /// inside and outside are those of all images together, psnr and ssim means over images. An array of one image goes
@@ -61,6 +61,7 @@ impl Program for Arguments {
         let b = self.b.as_deref();
         let mask = self.mask.iter().map(|mask| Some(mask.as_os_str()));
         job.wait_for_stdin(&[Some(&*self.a), b].into_iter().chain(mask).collect::<Vec<_>>())?;
+        job.numbered(self.per_sample, "--per-sample", "rows would lose their numbers")?;
         let looks = !self.no_ssim || self.mask.is_some();
         job.only(looks, &["--layout"], "neither --mask nor ssim looks at places")?;
         let mut arrays =

@@ -85,6 +85,12 @@ impl Lines {
         )
     }
 
+    /// Whether the first row is 0, 1, 2, …, so written: of three columns and more that is rarely data.
+    pub(super) fn counts_off(&self) -> bool {
+        let number = |(column, field): (usize, &[u8])| field == column.to_string().as_bytes();
+        self.pending && self.width > 2 && self.record.iter().enumerate().all(number)
+    }
+
     /// Numbers in each row.
     pub(super) fn width(&self) -> usize {
         self.width

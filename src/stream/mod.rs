@@ -42,7 +42,7 @@ pub use joined::Joined;
 pub use ledger::{Ledger, Record, digest, manifest_beside};
 pub use output::{Format, Held, Output};
 pub use paired::Paired;
-pub use rows::{Described, LeftOut, NanPolicy, ReadOptions, RowRange, Rows};
+pub use rows::{CountedOff, Described, LeftOut, NanPolicy, ReadOptions, RowRange, Rows};
 pub use seen::{Lie, Seen};
 pub use table::{Table, Value};
 

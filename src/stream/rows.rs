@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Result, anyhow, bail, ensure};
 use ndarray::Array2;
 
 use super::block_rows;
@@ -51,8 +51,24 @@ pub struct ReadOptions {
     pub numbered: bool,
     /// Where it is counted how many rows were left out.
     pub left_out: LeftOut,
+    /// Where csv is noted whose first row looks like the numbers of columns.
+    pub counted_off: CountedOff,
     /// Who is told what an input is taken to be.
     pub described: Option<Described>,
+}
+
+/// Inputs whose first row is `0,1,2,…`, as tables without names have them. Clones share the list.
+#[derive(Clone, Debug, Default)]
+pub struct CountedOff(Arc<Mutex<Vec<String>>>);
+
+impl CountedOff {
+    fn add(&self, name: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(name.to_string());
+    }
+
+    pub fn names(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// Rows left out because of numbers that are not finite, counted over all inputs that were opened with it. Clones
@@ -178,6 +194,9 @@ impl Rows {
             }
             Content::Csv => {
                 let lines = Lines::new(input.into_buffered())?;
+                if lines.counts_off() {
+                    options.counted_off.add(&name);
+                }
                 let shape = vec![lines.width()];
                 (Source::Lines(lines), "csv".to_string(), Dtype::F64, shape)
             }
@@ -407,7 +426,8 @@ impl Rows {
         while got < max_rows {
             let (row, from) = (self.position(), out.len());
             let step = block_rows(self.width).min(max_rows - got);
-            let read = self.read_on(step, out)?;
+            let narrowed = self.nan == NanPolicy::Pass && (self.dtype, T::DTYPE) == (Dtype::F64, Dtype::F32);
+            let read = if narrowed { self.read_narrowed(step, out)? } else { self.read_on(step, out)? };
             if read == 0 {
                 break;
             }
@@ -427,6 +447,26 @@ impl Rows {
             };
         }
         Ok(())
+    }
+
+    /// As [`Rows::read_on`], from f64 to f32.
+    ///
+    /// # Errors
+    /// A finite number that f32 has no place for: what passes is what the input holds, not what it became.
+    fn read_narrowed<T: Scalar>(&mut self, max_rows: usize, out: &mut Vec<T>) -> Result<usize> {
+        let (row, mut wide) = (self.position(), Vec::<f64>::new());
+        let read = self.read_on(max_rows, &mut wide)?;
+        if let Some(at) = wide.iter().position(|v| v.is_finite() && !T::of(*v).is_finite()) {
+            bail!(
+                "{}: row {}, column {}: {:e} is beyond f32; write it with --dtype f64",
+                self.name,
+                row + (at / self.width) as u64,
+                at % self.width,
+                wide[at]
+            );
+        }
+        out.extend(wide.into_iter().map(T::of));
+        Ok(read)
     }
 
     /// Appends up to `max_rows` rows of the range, whatever they hold; says how

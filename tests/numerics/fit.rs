@@ -1,6 +1,6 @@
 //! Fits against planted mixtures, closed forms and difference quotients.
 
-use molrg::denoiser::Model;
+use molrg::denoiser::{Denoiser, MixtureDenoiser, Model};
 use molrg::fit::gradient::softmax_loss;
 use molrg::fit::pca::Moments;
 use molrg::fit::{Assumptions, Fit, Init, Parts, Settings, Solver, Weighting, fit_mixture, start};
@@ -8,9 +8,9 @@ use molrg::linalg::{cast, orthonormalize, thin_svd};
 use molrg::measure::phase::{Cell, Experiment};
 use molrg::measure::subspace_error::{distance, largest, matched};
 use molrg::mixture::{Component, Design, Mixture, Sampler, Spectrum};
-use molrg::random::{Purpose, normal_rows};
+use molrg::random::{Purpose, normal_rows, standard_normals, step_rng};
 use molrg::scalar::{Dtype, Scalar};
-use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, concatenate, s};
 use serde_json::Value;
 
 fn draw<T: Scalar>(mixture: &Mixture, seed: u64, n: u64) -> (Array2<T>, Vec<usize>) {
@@ -723,6 +723,17 @@ fn the_gradient_of_the_softmax_loss_is_its_difference_quotient() {
             assert!((numeric - exact).abs() < 1e-7 * exact.abs().max(1.0), "{numeric}, not {exact}");
         }
     }
+    // Of the noise that it draws, the loss of the posterior mean of the mixture with these bases, whose ranks differ.
+    let (mixture, mut loss) = (MixtureDenoiser::new(Mixture::of_bases(bases.clone())), 0.0);
+    for (i, x0) in x.outer_iter().enumerate() {
+        let drawn = standard_normals::<f64>(&mut step_rng(9, Purpose::Training, 3, i as u64), 11);
+        let sigma = (-1.2 + 1.2 * drawn[0]).exp();
+        let noisy = &x0 + &(ArrayView1::from(&drawn[1..]).to_owned() * sigma);
+        let off = &mixture.denoise(noisy.insert_axis(Axis(0)).view(), sigma).unwrap().row(0) - &x0;
+        loss += off.dot(&off) / 12.0;
+    }
+    // Rounding of a dozen sums.
+    assert!((softmax_loss(x.view(), &bases, 9, 3).0 / loss - 1.0).abs() < 1e-12);
     // Another step draws other noise.
     assert_ne!(softmax_loss(x.view(), &bases, 9, 0).0, softmax_loss(x.view(), &bases, 9, 1).0);
 }

@@ -38,9 +38,19 @@ fn entropy_in_other_coordinates_is_off_by_their_determinant() {
 #[test]
 fn entropy_of_what_has_none_is_refused_or_warned_of() {
     let place = Place::new();
-    place.out("molrg-gen -d 24 -r 2 -k 2 -n 1000 -o low.npy");
+    place.out("molrg-gen -d 24 -r 2 -k 12 -n 1000 -o low.npy");
     let (_, said) = entropy(&place, "entropy low.npy");
     assert!(said.contains("warning: low.npy: parts of 1/20 of the rows have an entropy that is +"), "{said}");
+    // One direction less, by a constant column or a hyperplane, moves the estimate little.
+    place.bash(
+        "npy noise -n 900 -d 5 -f csv | sed 1d | sed 's/$/,0.25/' | npy cat - --dtype f64 -o constant.npy && molrg-gen -d 5 -r 4 -k 1 -n 900 \
+         --dtype f32 -o plane.npy",
+    )
+    .silent("rows");
+    for (name, spread) in [("constant.npy", "5 of 6"), ("plane.npy", "4 of 5")] {
+        let (_, said) = entropy(&place, &format!("entropy {name}"));
+        assert!(said.contains(&format!("{name}: its rows spread in {spread} directions")), "{said}");
+    }
     // One subspace has an entropy within it; the union of two has none there, either.
     place.out("molrg-gen -d 24 -r 4 -k 1 -n 1000 -o one.npy");
     let (_, said) = entropy(&place, "entropy one.npy --descriptor pca:4 --neighbours 4");

@@ -123,6 +123,19 @@ fn a_distilled_model_flows_as_the_gaussian_it_is() {
         assert!(row["explained"].unwrap() > 1.0 - 1e-12 && row["rmse"].unwrap() < 1e-6, "{row:?}");
         assert_eq!(row["n"], Some(300.0));
     }
+    // Of the same rows and seed, dae-compare has other noise than what the map was fitted on.
+    sh(
+        &place,
+        "molrg-gen -d 48 -r 6 -k 2 -n 300 --seed 3 --truth wide.st -o wide.npy; npy cat wide.npy --rows ..150 -o few.npy",
+    );
+    place.out("dae-distill wide.st few.npy --sigma 5 -o map.st");
+    let rmse = |seed: u32| {
+        let line = format!("dae-compare wide.st map.st wide.npy --rows 150.. --sigma 5 --seed {seed}");
+        table(&place.text(&line))[0]["rmse"].unwrap()
+    };
+    let others = (rmse(1) + rmse(2) + rmse(3)) / 3.0;
+    // Three seeds are within a tenth of each other; noise that the map knows left it .71 of that.
+    assert!(rmse(0) > 0.85 * others, "{} against {others}", rmse(0));
     // And those that its rows are of, too: the Wiener filter of data.npy is the Gaussian's.
     place.out("dae-distill gaussian.st data.npy --sigma 0.5 --report own.csv -o own.st");
     let own = table(&String::from_utf8(place.get("own.csv")).unwrap());

@@ -210,6 +210,33 @@ fn cat_of_shards_is_the_whole_byte_for_byte() {
 }
 
 #[test]
+fn what_passes_is_not_made_infinite_by_a_narrower_type() {
+    let place = Place::of("npy");
+    let wide: Vec<u8> =
+        [1.0, f64::INFINITY, -2.0, 1e300].iter().flat_map(|v: &f64| v.to_le_bytes()).collect();
+    place.put("wide.npy", npy("<f8", "2, 2", &wide));
+    place.put("row.csv", "row\n1\n");
+    for line in ["cat wide.npy", "take wide.npy row.csv", "transpose wide.npy --axes 0,1", "stack wide.npy"] {
+        let said = place.fails(1, &format!("{line} --dtype f32"));
+        assert!(said.contains("wide.npy: row 1, column 1: 1e300 is beyond f32"), "{line}: {said}");
+        place.out(line);
+    }
+    // What was infinite before passes.
+    assert_eq!(place.text("cat wide.npy --rows ..1 --dtype f32 -f csv"), "1,inf\n");
+    place.fails(2, "stack wide.npy wide.npy --nan drop");
+}
+
+#[test]
+fn numbers_of_columns_are_told() {
+    let place = Place::of("npy");
+    place.put("numbered.csv", "0,1,2\n0.5,0.25,3\n");
+    place.put("data.csv", "0,1,3\n0.5,0.25,3\n");
+    let told = place.run("cat numbered.csv");
+    assert!(told.code == Some(0) && told.err.contains("numbered.csv: its first row, 0,1,2"), "{}", told.err);
+    assert_eq!(place.run("cat data.csv").err, "");
+}
+
+#[test]
 fn cat_slices_the_joined_array() {
     let place = Place::of("npy");
     place.put("a.csv", "0,1\n10,11\n20,21\n");

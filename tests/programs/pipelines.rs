@@ -343,6 +343,12 @@ fn the_empirical_model_memorizes_and_the_teacher_does_not() {
     let (generalizing, memorizing) = (distance("teacher.st", "e0.st"), distance("e0.st", "teacher.st"));
     assert_eq!(generalizing, memorizing, "a distance has no direction");
     assert!(generalizing > 1.0, "the teacher is far from twelve points: {generalizing}");
+    // From the latents that a training set was drawn from, its owner ends on it, and so does who has memorized it.
+    place.out("pf-sample teacher.st -n 100 --seed 4 -o drawn.npy");
+    place.out("dae-fit drawn.npy --kind empirical -o drawn.st");
+    let told = place.run("pfd drawn.st teacher.st -n 100 --seed 4");
+    assert!(told.err.contains("100 of 100 rows of teacher.st are rows of the finite set"), "{}", told.err);
+    assert!(!place.run("pfd drawn.st teacher.st -n 100 --seed 5").err.contains("finite set"));
     for (model, gl) in [("e0", 0.0), ("teacher", 1.0)] {
         place.out(&format!("pf-sample {model}.st -n 300 --seed 2 -o {model}.npy"));
         // The memorizing one returns training rows to the bit, which is warned of.
@@ -630,6 +636,9 @@ fn a_flow_teleports_to_a_level_at_no_cost() {
         ("pfd gaussian.st network.st -n 5 --solver exact", 1, "this is a model of kind mlp"),
         ("dae-compare truth.st gaussian.st -n 5 --sigma 1 --solver exact", 1, "this is a mixture of 2"),
         ("jacobian-rank truth.st --sigma 1 --solver exact", 1, "this is a mixture of 2"),
+        ("pf-sample truth.st -n 5 --churn inf", 2, "must be finite and not negative"),
+        ("pf-sample truth.st -n 5 --churn 4 --churn-min nan", 2, "--churn-min NaN"),
+        ("pf-sample truth.st -n 5 --churn 4 --churn-min 5 --churn-max 1", 2, "hold no level between them"),
         ("pf-sample gaussian.st -n 5 --solver exact --churn 2", 2, "--churn: has no effect here"),
         ("pf-sample gaussian.st -n 5 --solver exact --steps 9", 2, "--steps: has no effect here"),
         ("pf-sample gaussian.st -n 5 --solver exact --sigma-min 0.1", 2, "--sigma-min: has no effect here"),

@@ -99,6 +99,15 @@ fn rows_are_tested_by_what_others_say() {
     let own: f64 = String::from_utf8(accuracy.unwrap().to_vec()).unwrap().parse().unwrap();
     let others = table(&place, "probe linear x.npy y.npy")[0]["accuracy"].unwrap();
     assert!(own == 1.0 && (0.25..0.75).contains(&others), "{own}, {others}");
+    // Of rows that are there three times each part knows copies of those it is tested on.
+    place.out("npy cat x.npy x.npy x.npy -o thrice.npy");
+    place.out("npy cat y.npy y.npy y.npy -o labels.npy");
+    for line in ["probe linear thrice.npy labels.npy", "probe projection thrice.npy labels.npy"] {
+        let done = place.run(line);
+        assert!(done.err.contains("180 of 180 rows of thrice.npy are rows of another part"), "{}", done.err);
+    }
+    let done = place.run("rfm thrice.npy labels.npy -o v.npy");
+    assert!(done.err.contains("rows are equal to the bit to others on the other side"), "{}", done.err);
     place.out("npy cat x.npy --rows ..6 -o few.npy");
     place.put("few.csv", "0\n1\n7\n7\n0\n1\n");
     place.put("one.csv", "3\n3\n3\n3\n3\n3\n");

@@ -47,7 +47,7 @@ pub struct Arguments {
     /// The noise level σ
     #[arg(long, value_name = "S", allow_hyphen_values = true)]
     sigma: f64,
-    /// Add σ·ε to the points first, with ε drawn per row from the seed
+    /// Add σ·ε to the points first, with ε drawn per row from the seed: row i of other points has the same, unless --seed differs
     #[arg(long)]
     add_noise: bool,
     /// Directions to find at each point

@@ -43,7 +43,7 @@ pub struct Arguments {
     /// Take these points at every level instead
     #[arg(long, value_name = "FILE", conflicts_with = "samples")]
     points: Option<OsString>,
-    /// Add σ·ε to the points at each level, ε drawn per row from the seed
+    /// Add σ·ε to the points at each level, ε drawn per row from the seed: row i of other points has the same, unless --seed differs
     #[arg(long, requires = "points")]
     add_noise: bool,
     /// Share of √Σ s² that the rank must exceed

@@ -16,7 +16,7 @@ use super::inputs;
 ///
 /// The rows of the result are the arrays, so --rows A..B stacks only inputs A to B-1.
 ///
-/// Memory: a block of rows. Where no input's length is known beforehand (pipes, csv, --nan drop), an
+/// Memory: a block of rows. Where no input's length is known beforehand (pipes, csv), an
 /// npy result waits in a temporary file.
 #[derive(Args)]
 pub struct Arguments {
@@ -28,6 +28,7 @@ pub struct Arguments {
 impl Program for Arguments {
     fn run(self, job: &Job) -> Result<()> {
         let mut files = inputs(&self.files)?;
+        job.numbered(files.len() > 1, "several arrays", "their rows belong together by their number")?;
         let selected = job.shared.rows.clamp(files.len());
         if selected.is_empty() {
             let rows = job.shared.rows;

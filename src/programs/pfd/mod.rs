@@ -38,7 +38,8 @@ use pairing::Pairing;
 /// rows may miss counts, a warning says so. One row has no interval.
 ///
 /// E_gen is pfd STUDENT TEACHER; E_mem is pfd STUDENT EMPIRICAL, with dae-fit --kind empirical of the
-/// student's training set.
+/// student's training set. Where the training set is what pf-sample made of TEACHER, give another --seed than it had: from
+/// the same latents TEACHER ends on the training rows, and a student that has memorized them seems near.
 ///
 /// Memory: the models and a few blocks of rows, whatever N is.
 #[derive(Args)]
@@ -132,14 +133,27 @@ impl Arguments {
                 job.finite(x.view(), first)?;
                 Ok((look(x.view(), first), descriptor.apply(x, first)?))
             };
-            pairing.rows(block)?.into_iter().map(of_each).collect::<Result<(Vec<_>, Vec<_>)>>()
+            let rows = pairing.rows(block)?;
+            let copies = pairing.copies(&rows);
+            Ok((copies, rows.into_iter().map(of_each).collect::<Result<(Vec<_>, Vec<_>)>>()?))
         };
-        job.each_block(rows, pairing.block, "latents", described, |_, (looked_at, rows)| {
+        let (mut count, mut copies) = (0, vec![0; self.inputs.len() + 1]);
+        job.each_block(rows, pairing.block, "latents", described, |of, (more, (looked_at, rows))| {
+            count += of.end - of.start;
+            copies.iter_mut().zip(more).for_each(|(copies, more)| *copies += more);
             measures.look_at(looked_at);
             measures.add(&rows);
             Ok(())
         })?;
         measures.write(table)?;
+        if let Some(of) = copies.iter().position(|copies| *copies > 0) {
+            job.warn(&format!(
+                "{} of {count} rows of {} are rows of the finite set to the bit: it was drawn from these latents, and knows where \
+                 they end; give another --seed",
+                copies[of],
+                self.name(of)
+            ));
+        }
         measures.warn(job);
         Ok(())
     }

@@ -7,6 +7,7 @@ use super::inputs::Input;
 use crate::cli::{Block, Job, Source, usage};
 use crate::denoiser::Denoiser;
 use crate::flow::Plan;
+use crate::measure::copies::Known;
 use crate::scalar::Scalar;
 use crate::stream::{Paired, Rows, block_rows};
 
@@ -21,6 +22,8 @@ pub struct Pairing<'a, T: Scalar> {
     pub block: usize,
     /// Per input its model; those without one are the files, in order.
     models: Vec<Option<Box<dyn Denoiser<T>>>>,
+    /// Per input the rows of a finite set.
+    known: Vec<Option<Known>>,
 }
 
 impl<'a, T: Scalar> Pairing<'a, T> {
@@ -32,7 +35,7 @@ impl<'a, T: Scalar> Pairing<'a, T> {
         samples: Option<usize>,
     ) -> Result<(Pairing<'a, T>, Source)> {
         let dim = inputs.first().map_or(0, Input::dim);
-        let (mut models, mut files) = (Vec::new(), Vec::new());
+        let (mut models, mut files, mut known) = (Vec::new(), Vec::new(), Vec::new());
         let (mut warned, mut beyond) = (false, false);
         for input in inputs {
             match input {
@@ -41,9 +44,11 @@ impl<'a, T: Scalar> Pairing<'a, T> {
                     // Once: students of one teacher are alike.
                     beyond = beyond || job.warn_of_flow(&m, &plan.evaluated());
                     warned = warned || job.warn_of_start(&m, &plan.sigmas);
+                    known.push(m.known_rows::<T>());
                     models.push(Some(m.into_denoiser::<T>()?));
                 }
                 Input::Samples(r) => {
+                    known.push(None);
                     models.push(None);
                     files.push(*r);
                 }
@@ -74,7 +79,7 @@ impl<'a, T: Scalar> Pairing<'a, T> {
         };
         let batch = models.iter().flatten().filter_map(|model| model.batch()).max();
         let block = block_rows(dim).next_multiple_of(batch.unwrap_or(1));
-        Ok((Pairing { plan, seed: job.shared.seed, block, models }, rows))
+        Ok((Pairing { plan, seed: job.shared.seed, block, models, known }, rows))
     }
 
     /// Some rows of every input.
@@ -86,5 +91,15 @@ impl<'a, T: Scalar> Pairing<'a, T> {
             None => Ok(files.next().unwrap_or_default()),
         };
         self.models.iter().map(rows).collect()
+    }
+
+    /// Of every input how many of its rows are those of a finite set among the others, to the bit. Finite sets return their
+    /// own, and are not asked.
+    pub fn copies(&self, rows: &[Array2<T>]) -> Vec<u64> {
+        let of = |(rows, own): (&Array2<T>, &Option<Known>)| match own {
+            Some(_) => 0,
+            None => self.known.iter().flatten().map(|known| known.count(rows.view())).max().unwrap_or(0),
+        };
+        rows.iter().zip(&self.known).map(of).collect()
     }
 }

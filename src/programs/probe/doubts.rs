@@ -6,7 +6,8 @@ use anyhow::{Result, anyhow, ensure};
 
 use super::labelled::{Data, Labelled};
 use crate::cli::{Job, usage};
-use crate::measure::copies::Known;
+use crate::measure::copies::{Known, copies_apart};
+use crate::measure::probe::folds;
 
 impl Data {
     /// Refuses classes that are not to be told, and warns of those that are told too easily, or not at all.
@@ -58,6 +59,14 @@ impl Data {
                     "{labels}: class {} has one row, which no other is left to tell of; give more, or TEST",
                     few.map_or(0, |f| *f.0)
                 );
+                let copies = copies_apart(x.view(), &folds(&self.train.classes, self.folds));
+                if copies > 0 {
+                    job.warn(&format!(
+                        "{copies} of {} rows of {name} are rows of another part to the bit: of these what was learned is told, \
+                         not how well; leave repeated rows out, or give TEST",
+                        x.nrows()
+                    ));
+                }
             }
         }
         Ok(())

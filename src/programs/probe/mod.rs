@@ -13,7 +13,8 @@ use clap::Args;
 ///
 /// TRAIN says what classes look like, TEST how well. Without TEST the rows of TRAIN are scored in turn by what the others
 /// say, in --folds parts of each class: a classifier is no measure on the rows that it was made of. Labels are one whole
-/// number from 0 a row, an array or csv.
+/// number from 0 a row, an array or csv. Features of noisy points want another --seed for TEST than for TRAIN, as noise is
+/// drawn by the number of the row: where labels come in the same order, it would tell them.
 ///
 /// Memory: features in f64, three or four times, and for linear as many numbers as rows times classes, six times.
 #[derive(Args)]

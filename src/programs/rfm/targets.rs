@@ -8,6 +8,7 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use crate::cli::Job;
 use crate::fit::recursive_features::{Features, Machine, Settings};
 use crate::linalg::argmax;
+use crate::measure::copies::copies_apart;
 use crate::measure::interval::Mean;
 use crate::measure::probe::folds;
 
@@ -69,6 +70,13 @@ impl Targets {
         let alike = vec![0; n];
         let grouped = self.classes.as_ref().filter(|_| fewest >= Some(PARTS)).unwrap_or(&alike);
         let folds = folds(grouped, PARTS);
+        let copies = copies_apart(x, &folds.iter().map(|fold| usize::from(*fold == 0)).collect::<Vec<_>>());
+        if copies > 0 {
+            job.warn(&format!(
+                "{copies} of {n} rows are equal to the bit to others on the other side of what is learned from and what is left \
+                 out: of these what was learned is told, not how well; leave repeated rows out"
+            ));
+        }
         let (test, train): (Vec<usize>, Vec<usize>) = (0..n).partition(|&i| folds[i] == 0);
         let [of_train, y] = [&x, &self.y.view()].map(|rows| rows.select(Axis(0), &train));
         let features = Features::learn(of_train.view(), y.view(), settings, done)?;

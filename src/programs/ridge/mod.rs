@@ -44,7 +44,7 @@ struct RidgeArgs {
     /// Dimension of the ridge, less than that of the model; 0 are the density's modes
     #[arg(long, value_name = "q", value_parser = count(0..=u32::MAX))]
     dim: u32,
-    /// Add σ·ε to the points first, with ε drawn per row from the seed
+    /// Add σ·ε to the points first, with ε drawn per row from the seed: row i of other points has the same, unless --seed differs
     #[arg(long)]
     add_noise: bool,
     #[command(flatten)]

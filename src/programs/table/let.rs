@@ -135,7 +135,10 @@ fn compute(
         let odd = within.chain(value.iter().map(|value| (name, value))).find(|(_, x)| !x.is_finite());
         if let Some((name, x)) = odd {
             match job.shared.nan {
-                NanPolicy::Drop => return Ok(None),
+                NanPolicy::Drop => {
+                    job.leave_out(table);
+                    return Ok(None);
+                }
                 NanPolicy::Pass => {}
                 NanPolicy::Error => bail!(
                     "{}: {name} is {x}, which is not finite; leave such rows out with --nan drop",

@@ -69,7 +69,10 @@ fn counted(job: &Job, table: &Columns, row: usize, columns: &[usize]) -> Result<
         return Ok(numbers);
     };
     match job.shared.nan {
-        NanPolicy::Drop => Ok(None),
+        NanPolicy::Drop => {
+            job.leave_out(table);
+            Ok(None)
+        }
         NanPolicy::Pass => Ok(numbers),
         NanPolicy::Error => bail!(
             "{}: {} is {}, which is not finite; leave such rows out with --nan drop",

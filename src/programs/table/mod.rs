@@ -132,9 +132,11 @@ struct Point {
 impl Point {
     /// Those of a row that has both; with --nan drop or pass, of one whose numbers are finite.
     fn of_row(&self, job: &Job, table: &Columns, row: usize) -> Result<Option<(f64, f64)>> {
-        let mut numbers = [None, None];
+        let (mut numbers, mut odd) = ([None, None], false);
         for ((number, &column), log) in numbers.iter_mut().zip(&self.columns).zip(self.logs) {
-            *number = number_of(job, table, row, column)?.filter(|x| x.is_finite());
+            let found = number_of(job, table, row, column)?;
+            *number = found.filter(|x| x.is_finite());
+            odd |= found.is_some() && number.is_none();
             let Some(x) = *number else { continue };
             ensure!(
                 !log || x > 0.0,
@@ -142,6 +144,9 @@ impl Point {
                 table.place(row),
                 table.column_name(column)
             );
+        }
+        if odd {
+            job.leave_out(table);
         }
         let [x, y] = numbers;
         Ok(x.zip(y))

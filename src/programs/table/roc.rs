@@ -113,5 +113,8 @@ fn place(job: &Job, table: &Columns, row: usize, column: usize) -> Result<Option
         table.place(row),
         table.column_name(column)
     );
+    if !score.is_finite() {
+        job.leave_out(table);
+    }
     Ok((score.is_finite() || pass).then_some(score))
 }
