@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use ndarray::{Array2, ArrayView1, s};
 
 use super::Control;
 use super::systems::System;
+use crate::dynamics::overshoot;
 use crate::random::{Purpose, normal_rows};
 
 /// What is simulated: X_0 = start, X_{k+1} = X_k + b(X_k) Δt + σ ΔB_k, Δt = T/K.
@@ -39,7 +40,23 @@ impl Setting {
 
     /// x + b(x) Δt, the mean of one step.
     pub fn mean(&self, x: f64) -> f64 {
-        x + self.system.drift(x) * self.step()
+        x + self.drift(x)
+    }
+
+    /// b(x) Δt.
+    fn drift(&self, x: f64) -> f64 {
+        self.system.drift(x) * self.step()
+    }
+
+    /// Refuses a step from x, the k-th of a row, that leads to longer ones.
+    fn check(&self, x: f64, k: usize, row: u64, why: &str) -> Result<()> {
+        let overshot = overshoot(x, self.drift(x), self.drift(self.mean(x)));
+        overshot.map_or(Ok(()), |times| {
+            bail!(
+                "row {row}: the path runs away: at step {k} its drift leads over a place of rest, and the next step is {times:.2e} \
+                 times as long: {why}"
+            )
+        })
     }
 }
 
@@ -68,7 +85,7 @@ pub struct Scored {
 /// coordinate moves by itself, and so has a score of its own.
 ///
 /// # Errors
-/// A path that leaves the numbers there are.
+/// A path that runs away.
 pub fn simulate(setting: &Setting, mode: Mode, start: &[f64], rows: Range<u64>, seed: u64) -> Result<Scored> {
     let (steps, d) = (setting.steps, start.len());
     let mut increments: Array2<f64> = normal_rows(seed, Purpose::FreePaths, rows.clone(), steps * d);
@@ -76,26 +93,29 @@ pub fn simulate(setting: &Setting, mode: Mode, start: &[f64], rows: Range<u64>, 
     let mut paths = Array2::zeros((increments.nrows(), (steps + 1) * d));
     let mut scores = Array2::zeros((increments.nrows(), steps * d));
     for (i, db) in increments.outer_iter().enumerate() {
+        let row = rows.start + i as u64;
         for (j, &start) in start.iter().enumerate() {
             let of = s![j..; d];
             let (mut path, db) = (paths.slice_mut(s![i, j..; d]), db.slice(of));
             let mut x = start;
             path[0] = x;
             for (k, db) in db.iter().enumerate() {
+                setting.check(x, k, row, TOO_LONG)?;
                 x = setting.mean(x) + setting.noise_std * db;
                 path[k + 1] = x;
             }
-            finite(
-                x,
-                rows.start + i as u64,
-                "its steps are too long for this drift; give more steps, or a start nearer to where it comes to rest",
-            )?;
+            finite(x, row, TOO_LONG)?;
             let s = self::scores(setting, mode, path.view(), db);
             scores.slice_mut(s![i, j..; d]).iter_mut().zip(s).for_each(|(to, s)| *to = s);
         }
     }
     Ok(Scored { paths, scores })
 }
+
+const TOO_LONG: &str =
+    "its steps are too long for this drift; give more steps, or a start nearer to where it comes to rest";
+const LED_ASTRAY: &str = "the control drives it where it knows nothing, or steps are too long; give bridge fit more paths, fewer \
+                          degrees or units, or more steps";
 
 fn finite(x: f64, row: u64, why: &str) -> Result<()> {
     ensure!(x.is_finite(), "row {row}: the path runs away beyond all numbers: {why}");
@@ -132,7 +152,7 @@ pub fn scores(setting: &Setting, mode: Mode, path: ArrayView1<f64>, increments: 
 /// Paths X_0 … X_K under a control, (n, (K + 1) d): of drift b + σ²u.
 ///
 /// # Errors
-/// A path that leaves the numbers there are.
+/// A path that runs away.
 pub fn controlled(
     control: &Control,
     start: &[f64],
@@ -149,17 +169,13 @@ pub fn controlled(
     for k in 0..setting.steps {
         let u = control.at(k, x.view(), target);
         for (i, x) in x.indexed_iter_mut() {
+            setting.check(*x, k, rows.start + i.0 as u64, LED_ASTRAY)?;
             *x = setting.mean(*x) + variance * u[i] * dt + setting.step_noise() * z[[i.0, k * d + i.1]];
         }
         paths.slice_mut(s![.., (k + 1) * d..(k + 2) * d]).assign(&x);
     }
     for ((i, _), x) in x.indexed_iter() {
-        finite(
-            *x,
-            rows.start + i as u64,
-            "the control drives it where it knows nothing, or steps are too long; give bridge fit more paths, fewer degrees \
-             or units, or more steps",
-        )?;
+        finite(*x, rows.start + i as u64, LED_ASTRAY)?;
     }
     Ok(paths)
 }

@@ -12,6 +12,7 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
+use super::euler::overshoot;
 use crate::random::{Purpose, fill_normal, step_rng};
 
 /// What moves, with its parameters.
@@ -58,6 +59,15 @@ impl Dynamics {
 
     /// First states of `n`, (d, n).
     pub fn begin(&self, n: usize, streams: &mut Streams) -> Array2<f64> {
+        let mut x = self.drawn(n, streams);
+        for _ in 0..self.burn_in {
+            self.advance(&mut x, streams);
+        }
+        x
+    }
+
+    /// States before burn-in.
+    fn drawn(&self, n: usize, streams: &mut Streams) -> Array2<f64> {
         let mut x = Array2::zeros((self.dim(), n));
         streams.in_parts(&mut x, |mut x, rng| {
             let (d, n) = x.dim();
@@ -65,41 +75,52 @@ impl Dynamics {
             for ((mut x, mean), std) in x.outer_iter_mut().zip(&self.start).zip(&self.start_std) {
                 x.mapv_inplace(|z| mean + std * z);
             }
-            (0..self.burn_in).for_each(|_| self.move_part(x.view_mut(), rng));
+            0.0
         });
         x
     }
 
-    /// x_k ← x_{k+1} for every column of (d, n).
-    pub fn advance(&self, x: &mut Array2<f64>, streams: &mut Streams) {
-        streams.in_parts(x, |x, rng| self.move_part(x, rng));
+    /// x_k ← x_{k+1} for every column of (d, n). Returns the largest [`overshoot`] of all steps on the way, or 0.
+    pub fn advance(&self, x: &mut Array2<f64>, streams: &mut Streams) -> f64 {
+        streams.in_parts(x, |x, rng| self.move_part(x, rng))
     }
 
-    fn move_part(&self, mut x: ArrayViewMut2<f64>, rng: &mut ChaCha8Rng) {
+    fn move_part(&self, mut x: ArrayViewMut2<f64>, rng: &mut ChaCha8Rng) -> f64 {
         if let Some((a, q)) = self.linear() {
             x *= a;
-            return stir(x, q.sqrt(), rng);
+            stir(x, q.sqrt(), rng);
+            return 0.0;
         }
         let h = self.interval / f64::from(self.substeps);
+        let mut overshot: f64 = 0.0;
         for _ in 0..self.substeps {
-            self.drift(x.view_mut(), h);
+            overshot = overshot.max(self.drift(x.view_mut(), h));
             stir(x.view_mut(), self.diffusion * h.sqrt(), rng);
         }
+        overshot
     }
 
-    /// One step of the scheme without its noise.
-    fn drift(&self, mut x: ArrayViewMut2<f64>, h: f64) {
+    /// One step of the scheme without its noise. Returns its largest [`overshoot`], or 0.
+    fn drift(&self, mut x: ArrayViewMut2<f64>, h: f64) -> f64 {
+        let mut overshot: f64 = 0.0;
         match self.system {
+            // Steps of RK4 that are too long leave all numbers within two.
             System::Lorenz63 { sigma, rho, beta } => {
                 let f = |[x, y, z]: [f64; 3]| [sigma * (y - x), x * (rho - z) - y, x * y - beta * z];
                 each_column(x, |x| rk4(f, x, h));
             }
             System::DoubleWell { barrier } => {
-                x.mapv_inplace(|x| x - h * 4.0 * barrier * x * (x * x - 1.0));
+                let back = |x: f64| h * 4.0 * barrier * x * (x * x - 1.0);
+                x.mapv_inplace(|x| {
+                    let next = x - back(x);
+                    overshot = overshot.max(overshoot(x, -back(x), -back(next)).unwrap_or(0.0));
+                    next
+                });
             }
             // Their transitions are exact.
             System::Ou { .. } | System::Brownian => {}
         }
+        overshot
     }
 
     /// Whether anything is drawn.
@@ -113,11 +134,17 @@ impl Dynamics {
     /// Where the scheme is unstable.
     pub fn path(&self, steps: usize, seed: u64, row: u64) -> Result<Array2<f64>> {
         let mut streams = Streams::new(1, seed, Purpose::Paths, row);
-        let mut x = self.begin(1, &mut streams);
+        let mut x = self.drawn(1, &mut streams);
         let mut path = Array2::zeros((steps + 1, self.dim()));
         for (k, mut state) in path.outer_iter_mut().enumerate() {
-            if k > 0 {
-                self.advance(&mut x, &mut streams);
+            let transitions = if k == 0 { self.burn_in } else { 1 };
+            for _ in 0..transitions {
+                let overshot = self.advance(&mut x, &mut streams);
+                ensure!(
+                    overshot == 0.0,
+                    "path {row}, step {k}: a step of the scheme leads over a place of rest, and the next is {overshot:.2e} times as \
+                     long: its steps are too long; give a smaller --dt or more --substeps"
+                );
             }
             ensure!(
                 x.iter().all(|x| x.is_finite()),
@@ -159,14 +186,18 @@ impl Streams {
         &mut self.0[0]
     }
 
-    /// As [`in_parts`], each with its generator.
-    fn in_parts(&mut self, x: &mut Array2<f64>, f: impl Fn(ArrayViewMut2<f64>, &mut ChaCha8Rng) + Sync) {
+    /// As [`in_parts`], each with its generator. Returns the largest of what the parts return.
+    fn in_parts(
+        &mut self,
+        x: &mut Array2<f64>,
+        f: impl Fn(ArrayViewMut2<f64>, &mut ChaCha8Rng) -> f64 + Sync,
+    ) -> f64 {
         // One state of a path is moved sooner than a thread is told of it.
         if let [rng] = &mut self.0[..] {
             return f(x.view_mut(), rng);
         }
         let parts = x.axis_chunks_iter_mut(Axis(1), AT_ONCE).into_par_iter();
-        parts.zip(&mut self.0).for_each(|(x, rng)| f(x, rng));
+        parts.zip(&mut self.0).map(|(x, rng)| f(x, rng)).reduce(|| 0.0, f64::max)
     }
 }
 

@@ -18,7 +18,7 @@ use crate::with_dtype;
 /// Draw paths of a stochastic system: x_0, …, x_T, a path a row, for assimilate.
 ///
 /// With --observations, what is seen of each state goes to a file of its own. A path depends on the seed and its number alone:
-/// longer ones begin as shorter ones do. Steps are computed in f64.
+/// longer ones begin as shorter ones do. Steps are computed in f64; of double-well those so long that the next grow are refused.
 ///
 /// Memory: a few blocks of paths, whatever N is.
 #[derive(Args)]

@@ -2,7 +2,7 @@
 
 use molrg::dynamics::filters::{Filter, Known, Learned, Problem};
 use molrg::dynamics::{
-    Dynamics, Endpoint, Observation, Quirk, Sampler, Streams, System, Through, Transition,
+    Dynamics, Endpoint, Observation, Quirk, Sampler, Streams, System, Through, Transition, overshoot,
 };
 use molrg::measure::ensemble::{of_members, of_normal};
 use molrg::random::{Purpose, row_rng, standard_normals};
@@ -21,6 +21,29 @@ fn dynamics(system: System) -> Dynamics {
 }
 
 const LORENZ: System = System::Lorenz63 { sigma: 10.0, rho: 28.0, beta: 8.0 / 3.0 };
+
+/// Of b = −θx steps grow where θh > 2; of x − x³ where they lead beyond the other well's side, |x| > (1 + 2/h)^½; none do in a
+/// well up to h = 1, nor by rounding where nothing moves.
+#[test]
+fn steps_that_grow_are_known() {
+    let linear = |rate: f64| overshoot(1.0, -rate, -rate * (1.0 - rate));
+    assert_eq!(linear(1.9), None);
+    assert!((linear(2.5).unwrap() - 1.5).abs() < 1e-15);
+    let well = |h: f64, x: f64| {
+        let step = |x: f64| h * (x - x * x * x);
+        overshoot(x, step(x), step(x + step(x)))
+    };
+    for h in [0.01_f64, 0.5, 0.99] {
+        let edge = (1.0 + 2.0 / h).sqrt();
+        for i in -999..1000 {
+            let x = edge * f64::from(i) / 1000.0;
+            assert_eq!(well(h, x), None, "{h} {x}");
+        }
+        assert!(well(h, -1.01 * edge).unwrap() > 1.0);
+    }
+    assert!(well(1.1, 1.01).is_some());
+    assert_eq!(overshoot(1.0, 1e-16, -3e-16), None);
+}
 
 /// Without noise: 40 steps of SciPy's DOP853 (rtol and atol 1e-12) from (1, 2, 20), the script beside.
 #[test]

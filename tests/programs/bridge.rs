@@ -154,6 +154,24 @@ fn what_is_no_control_is_refused_by_its_line() {
     refused(&place, runaway, 1, &["row 0", "runs away"]);
 }
 
+/// Steps from which paths grow, though not beyond all numbers before their end.
+#[test]
+fn steps_too_long_for_the_drift_are_refused() {
+    let place = Place::new();
+    for line in [
+        "bridge fit --system double-well:5 --start 1 -n 100 --steps 5",
+        "bridge score --system double-well:5 --start 3 -n 9 --steps 3",
+        "bridge score --system ou:9 --start 1 -n 9 --steps 4",
+        "bridge fit --system double-well:1 --kind mlp --start 2 -n 640 --steps 3",
+    ] {
+        refused(&place, &format!("{line} -o x"), 1, &["row 0", "runs away", "times as long", "more steps"]);
+    }
+    place.out("bridge exact --system double-well:5 --target 1 --steps 5 -o exact.csv");
+    refused(&place, "bridge sample exact.csv --start 1 -n 99 -o x", 1, &["runs away", "more steps"]);
+    let done = place.run("bridge score --system ou:7 --start 1 -n 9 --steps 4 -o x.npy");
+    assert_eq!((done.code, done.err.as_str()), (Some(0), ""));
+}
+
 /// A network in two dimensions: what goes in and out, and the distance of ends beside the noise of one step.
 #[test]
 fn a_network_leads_two_coordinates() {

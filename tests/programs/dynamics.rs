@@ -221,6 +221,16 @@ fn what_has_no_meaning_is_refused() {
         ),
         ("sde --system brownian -n 4 --steps 3 --diffusion 0 --seed 1", 2, &["--seed", "nothing is drawn"]),
         ("sde --system double-well -n 4 --steps 9 --dt 9", 1, &["path 0", "--substeps"]),
+        (
+            "sde --system double-well --barrier 20 --substeps 1 --diffusion 1 -n 4 --steps 3",
+            1,
+            &["times as long"],
+        ),
+        (
+            "sde --system double-well --barrier 20 --substeps 1 --burn-in 3 -n 4 --steps 1",
+            1,
+            &["path 0, step 0"],
+        ),
         ("assimilate seen.npy --system lorenz63 --method kalman", 2, &["--method kalman"]),
         (
             "assimilate seen.npy --system double-well --method kalman",
