@@ -108,6 +108,17 @@ pub struct GridControl {
 }
 
 impl GridControl {
+    /// The same of every second place, where there are three or more.
+    pub fn thinned(&self) -> Option<GridControl> {
+        let thin = |all: &Vec<f64>| all.iter().step_by(2).copied().collect();
+        (self.x.len() > 2).then(|| GridControl {
+            setting: self.setting,
+            target: self.target,
+            x: thin(&self.x),
+            u: self.u.iter().map(thin).collect(),
+        })
+    }
+
     /// u(t_k, x).
     pub fn at(&self, k: usize, x: f64) -> f64 {
         let right = self.x.partition_point(|place| *place <= x).clamp(1, self.x.len() - 1);

@@ -154,6 +154,28 @@ fn what_is_no_control_is_refused_by_its_line() {
     refused(&place, runaway, 1, &["row 0", "runs away"]);
 }
 
+/// Where an exact control is asked between places that are far apart, or outside them.
+#[test]
+fn places_that_do_not_hold_a_control_are_told() {
+    let place = Place::new();
+    for (drift, flags, words) in [
+        (
+            "double-well:2",
+            "--range=-0.2,0.2 --places 21",
+            "points lie outside the places of the control, -0.2 to 0.2",
+        ),
+        ("double-well:2", "--places 9", "between the 9 places of the control"),
+        ("double-well:2", "--places 41", ""),
+        ("double-well:2", "--range=-2,2 --places 40", ""),
+        ("ou:2", "--range=-0.2,0.2 --places 2", ""),
+    ] {
+        place.out(&format!("bridge exact --system {drift} --target=-1 --steps 100 {flags} -o exact.csv"));
+        let done = place.run("bridge sample exact.csv --start 0.1 -n 300 -o x.npy");
+        assert_eq!(done.code, Some(0), "{flags}: {}", done.err);
+        assert!(done.err.contains(words) && done.err.is_empty() == words.is_empty(), "{flags}: {}", done.err);
+    }
+}
+
 /// Steps from which paths grow, though not beyond all numbers before their end.
 #[test]
 fn steps_too_long_for_the_drift_are_refused() {

@@ -1,8 +1,10 @@
 //! Where paths begin and end of which a control knows nothing.
 
+use ndarray::ArrayView2;
+
 use crate::bridge::control::{PolynomialControl, Scales};
 use crate::bridge::network::NetworkControl;
-use crate::bridge::{Control, System};
+use crate::bridge::{Control, GridControl, System};
 
 /// Of what free paths have done, no place so many of their deviations away.
 const BEYOND: f64 = 4.0;
@@ -24,18 +26,92 @@ pub(super) fn target(target: &[f64], scales: &[Scales]) -> Option<String> {
     ))
 }
 
+/// Points outside the places of a control are told from this share of them on.
+const OUTSIDE: f64 = 0.02;
+/// How much straight lines between places may tell of themselves, as the divergence of a path from one that is led rightly.
+const ASTRAY: f64 = 0.02;
+
+/// Where paths were, and what a control on a grid knows there.
+pub(super) struct Visits<'a> {
+    grid: &'a GridControl,
+    /// The same of every second place.
+    thinned: Option<GridControl>,
+    paths: u64,
+    outside: u64,
+    /// Σσ²(u − v)²Δt of all paths, v by every second place.
+    apart: f64,
+}
+
+impl<'a> Visits<'a> {
+    /// Of a control on a grid; linear ones go on rightly between places and beyond.
+    pub fn of(control: &'a Control) -> Option<Visits<'a>> {
+        match control {
+            Control::Grid(grid) if !is_linear(control) => {
+                Some(Visits { grid, thinned: grid.thinned(), paths: 0, outside: 0, apart: 0.0 })
+            }
+            _ => None,
+        }
+    }
+
+    pub fn add(&mut self, paths: ArrayView2<f64>) {
+        let setting = &self.grid.setting;
+        let unit = setting.noise_std * setting.noise_std * setting.step();
+        self.paths += paths.nrows() as u64;
+        for path in paths.outer_iter() {
+            for (k, &x) in path.iter().enumerate().take(setting.steps) {
+                self.outside += u64::from(!contains(self.grid, x));
+                if let Some(thinned) = self.thinned.as_ref().filter(|thinned| contains(thinned, x)) {
+                    self.apart += unit * (self.grid.at(k, x) - thinned.at(k, x)).powi(2);
+                }
+            }
+        }
+    }
+
+    pub fn tell(&self) -> Vec<String> {
+        let places = &self.grid.x;
+        let (n, first, last) = (places.len(), places[0], places[places.len() - 1]);
+        let points = self.paths as f64 * self.grid.setting.steps as f64;
+        let share = self.outside as f64 / points.max(1.0);
+        let outside = (share > OUTSIDE).then(|| {
+            format!(
+                "{:.1} % of the paths' points lie outside the places of the control, {first} to {last}, beyond which it goes on straight, \
+                 as the drift does not; give exact a wider --range",
+                100.0 * share
+            )
+        });
+        // Of a parabola the square off a straight line is on average a tenth of that between lines of twice the length and it;
+        // by Girsanov half of what is left is the divergence.
+        let divergence = self.apart / 20.0 / self.paths.max(1) as f64;
+        let coarse = (divergence > ASTRAY).then(|| {
+            format!(
+                "between the {n} places of the control, from {first} to {last}, straight lines lead paths astray by a divergence of about \
+                 {divergence:.2e}, as every second place shows, where {ASTRAY} is little; give exact more --places"
+            )
+        });
+        outside.into_iter().chain(coarse).collect()
+    }
+}
+
+fn contains(grid: &GridControl, x: f64) -> bool {
+    (grid.x[0]..=grid.x[grid.x.len() - 1]).contains(&x)
+}
+
+/// Of these systems controls are linear, and go on rightly.
+fn is_linear(control: &Control) -> bool {
+    matches!(control.setting().system, System::Brownian | System::Ou { .. })
+}
+
 fn coordinate(j: usize, all: &[f64]) -> String {
     if all.len() > 1 { format!(" of coordinate {j}") } else { String::new() }
 }
 
 /// A start from which the first steps are where the control knows nothing.
 pub(super) fn start(start: &[f64], control: &Control) -> Option<String> {
-    // Their controls are linear, and go on rightly.
-    let linear = matches!(control.setting().system, System::Brownian | System::Ou { .. });
+    let linear = is_linear(control);
     match control {
         Control::Grid(grid) => {
             let (x, first, last) = (start[0], grid.x[0], grid.x[grid.x.len() - 1]);
-            (!linear && !(first..=last).contains(&x)).then(|| {
+            (!linear && !contains(grid, x)).then(|| {
                 format!(
                     "--start {x}: outside the places of the control, {first} to {last}, beyond which it goes on straight, as the \
                      drift does not; give exact a wider --range"

@@ -7,7 +7,7 @@ use anyhow::{Result, anyhow};
 use clap::Args;
 use ndarray::{Array2, s};
 
-use super::doubts;
+use super::doubts::{self, Visits};
 use super::setting::{places, shape};
 use super::table::control;
 use crate::blocks::room;
@@ -25,7 +25,8 @@ use crate::with_dtype;
 /// The control is a table of fit, for any target, or of exact, for the one that it is made for. Of the exact control paths
 /// end within the noise of one step, σ√(dT/K), of the target; --report has how far they end from it, in the root mean
 /// square, beside that: it tells of the last steps, since these alone lead to it, and not of the way there. Row i
-/// depends only on the control, the seed and i.
+/// depends only on the control, the seed and i. Warnings say where paths leave the places of an exact control, and where these
+/// are so far apart that straight lines between them lead paths astray.
 ///
 /// Memory: the control and a few blocks of rows for each thread.
 #[derive(Args)]
@@ -76,6 +77,7 @@ impl Arguments {
         let columns = ["distance", "std_error", "ci_low", "ci_high", "n", "step_noise"];
         let report = self.report.as_ref().map(|path| job.side_table(path, &columns)).transpose()?;
         let mut squares = Amounts::default();
+        let mut visits = Visits::of(control);
         let work =
             |block: crate::cli::Block<f64>| controlled(control, &start, &target, block.rows, job.shared.seed);
         job.each_block(source, most, "paths", work, |_, paths: Array2<f64>| {
@@ -83,6 +85,7 @@ impl Arguments {
             for end in ends.outer_iter() {
                 squares.add(end.iter().zip(&target).map(|(x, y)| (x - y).powi(2)).sum());
             }
+            visits.iter_mut().for_each(|visits| visits.add(paths.view()));
             output.write(cast(paths.view()).view())
         })?;
         let (distance, noise) = (squares.root(), setting.step_noise() * (d as f64).sqrt());
@@ -94,6 +97,7 @@ impl Arguments {
                 distance.value / noise
             ));
         }
+        visits.iter().flat_map(Visits::tell).for_each(|text| job.warn(&text));
         if let Some(mut report) = report {
             let mut row = crate::cli::estimate(&distance).to_vec();
             row.push(noise.into());
