@@ -103,6 +103,24 @@ fn matrices_in_another_order_are_told() {
     }
 }
 
+/// Matrices of other prompts are no repeats of one, be they in turns or of a prompt that is not given.
+#[test]
+fn matrices_of_several_prompts_are_not_taken_as_one() {
+    let place = Place::new();
+    let flags = "-d 12 -r 3 --noise-std 0.5";
+    place.out(&format!("icl optimal {flags} --prompt 4,30 --gamma both.npy -o /dev/null"));
+    place.out("npy cat both.npy both.npy -o turns.npy");
+    place.out(&format!("icl train {flags} --prompt 4,30 --steps 100 --gamma trained.npy -o /dev/null"));
+    for (name, prompt, told) in
+        [("both", "4", true), ("both", "4,30", false), ("turns", "4,30", true), ("trained", "4,30", false)]
+    {
+        let done = place.run(&format!("icl risk {name}.npy {flags} --prompt {prompt} --angle 0"));
+        assert_eq!(done.code, Some(0), "{name}, {prompt}: {}", done.err);
+        let said = done.err.contains("matrices that GAMMA has for 4 pairs have traces from 1.4545 to 2.6277");
+        assert!(said == told && done.err.is_empty() != told, "{name}, {prompt}: {}", done.err);
+    }
+}
+
 #[test]
 fn what_is_no_setting_is_refused() {
     let place = Place::new();

@@ -39,9 +39,9 @@ impl Program for Arguments {
         let gammas = self.gammas(job, &setting)?;
         let mut table = job.table(COLUMNS)?;
         let each = gammas.len() / setting.prompts.len();
-        if let Some(text) = disorder(&setting.prompts, &gammas, each) {
-            job.warn(&text);
-        }
+        let doubt =
+            mixed(&setting.prompts, &gammas, each).or_else(|| disorder(&setting.prompts, &gammas, each));
+        doubt.iter().for_each(|text| job.warn(text));
         for (&prompt, gammas) in setting.prompts.iter().zip(gammas.chunks(each)) {
             let mut risks = setting.nothing_known();
             match self.simulate {
@@ -69,8 +69,26 @@ impl Program for Arguments {
 }
 
 /// The trace of a Γ of longer prompts is larger, as h is surer: by less than this share it may be smaller where training has not
-/// come to its end.
+/// come to its end. Repeats of one training are nearer to each other.
 const LARGER: f64 = 0.9;
+
+/// Why matrices of a prompt are hardly repeats of one: their traces differ.
+fn mixed(prompts: &[Prompt], gammas: &[Array2<f64>], each: usize) -> Option<String> {
+    let differ = |(prompt, gammas): (&Prompt, &[Array2<f64>])| {
+        let traces = || gammas.iter().map(|gamma| gamma.diag().sum());
+        let (least, most) =
+            (traces().fold(f64::INFINITY, f64::min), traces().fold(f64::NEG_INFINITY, f64::max));
+        (least < LARGER * most).then(|| {
+            format!(
+                "the {each} matrices that GAMMA has for {} pairs have traces from {least:.4} to {most:.4}, where repeats of one \
+                 training have about the same: matrices are of other prompts or tasks; give --prompt as they were trained, or take \
+                 them apart with npy cat --rows",
+                prompt.pairs
+            )
+        })
+    };
+    prompts.iter().zip(gammas.chunks(each)).find_map(differ)
+}
 
 /// Why matrices are hardly those of these prompts in this order: two prompts, the longer of which has the smaller trace.
 fn disorder(prompts: &[Prompt], gammas: &[Array2<f64>], each: usize) -> Option<String> {
