@@ -118,8 +118,14 @@ impl PairMean {
         }
     }
 
-    /// Of one pair there is none.
-    pub fn error(&self) -> Option<f64> {
+    /// Fewest points that tell the error over draws of them: of two it is six times too small.
+    const FEWEST: usize = 5;
+
+    /// Of one pair there is none, nor of pairs of fewer points than tell it.
+    pub fn error(&self, points: usize) -> Option<f64> {
+        if points < PairMean::FEWEST {
+            return None;
+        }
         let (alone, n) = (self.of_pairs.error()?, self.of_pairs.n as f64);
         let of_points = self.points.iter().map(|(count, sum)| (sum - count * self.of_pairs.mean).powi(2));
         let squares = self.of_pairs.variance() * (n - 1.0);

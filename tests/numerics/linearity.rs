@@ -141,13 +141,15 @@ fn the_error_over_pairs_is_that_of_repeated_draws() {
         for seed in 0..200 {
             let mean = pairs_of(seed, points, pairs);
             values.add(mean.of_pairs.mean);
-            errors.add(mean.error().unwrap().powi(2));
+            errors.add(mean.error(points as usize).unwrap().powi(2));
         }
         // Deviations of 200 draws are known to 5 %; of 40 points the estimate is up to a fortieth too small.
         let ratio = errors.mean.sqrt() / values.variance().sqrt();
         assert!((ratio - 1.0).abs() < 0.18, "{points} points, {pairs} pairs: {ratio}");
     }
-    assert_eq!(PairMean::default().error(), None);
+    assert_eq!(PairMean::default().error(9), None);
+    // Of four points it would be half of what it is.
+    assert!(pairs_of(0, 4, 100).error(4).is_none() && pairs_of(0, 5, 100).error(5).is_some());
 }
 
 /// ‖D(x + λv) − D(x) − λJv‖ is as λ².

@@ -235,6 +235,10 @@ fn linearity_tells_memorizing_from_one_gaussian() {
     assert!(centred.iter().all(|c| (c - 1.0).abs() < 1e-12), "{centred:?}");
     let memory = cosines("linearity memory.st data.npy --rows ..40 --sigma 0.1,1,10");
     assert!(memory[0] < 0.9 && memory[2] > 0.95, "{memory:?}");
+    for (rows, told) in [(2, false), (4, false), (5, true)] {
+        let found = table(&place.text(&format!("linearity memory.st data.npy --rows ..{rows} --sigma 1")));
+        assert_eq!(found[0]["std_error"].is_some(), told, "{rows} rows");
+    }
     // A direction for all, for each, and the same drawn.
     sh(
         &place,
@@ -249,6 +253,12 @@ fn linearity_tells_memorizing_from_one_gaussian() {
         "linearity truth.st data.npy --rows ..6 --sigma 1 --local --lambda 1 --directions five.npy",
     );
     assert!(said.contains("no rows for row 5 of the points, after 5"), "{said}");
+    sh(&place, "npy let v-v --in v=one.npy -o zero.npy; npy cat one.npy zero.npy -o both.npy");
+    for (name, row) in [("zero.npy", 0), ("both.npy", 1)] {
+        let line = "linearity truth.st data.npy --rows ..2 --sigma 1 --local --lambda 1 --directions";
+        let said = place.fails(1, &format!("{line} {name}"));
+        assert!(said.contains(&format!("{name}: row {row} has only zeros")), "{said}");
+    }
     let [drawn, differences] =
         ["drawn.csv", "differences.csv"].map(|name| table(&String::from_utf8(place.get(name)).unwrap()));
     assert_eq!(drawn.len(), 4);

@@ -1,6 +1,6 @@
 //! About each point.
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use ndarray::{Array1, Array2};
 
 use crate::cli::{Block, Job, Source};
@@ -77,7 +77,11 @@ enum Directions<T> {
 impl<T: Scalar> Directions<T> {
     fn read(seed: u64, given: Option<Rows>) -> Result<Directions<T>> {
         let Some(mut rows) = given else { return Ok(Directions::Random(seed)) };
-        Ok(Directions::Given(rows.read_all()?, rows.name().to_string()))
+        let (given, name) = (rows.read_all::<T>()?, rows.name().to_string());
+        if let Some(row) = given.outer_iter().position(|v| v.iter().all(|v| v.is_zero())) {
+            bail!("{name}: row {row} has only zeros, which lead nowhere; give a direction of some length");
+        }
+        Ok(Directions::Given(given, name))
     }
 
     /// That of a row.

@@ -17,7 +17,7 @@ use crate::with_dtype;
 /// Over pairs of different POINTS, drawn by the seed, each with noise σ·ε: D((x₁ + x₂)/√2) against (D(x₁) + D(x₂))/√2.
 /// cosine is the mean of the absolute cosines of the two, and nmse the mean of the length of their difference over that
 /// of D((x₁ + x₂)/√2). std_error is that of cosine over draws of POINTS and pairs, of which those that share a point are
-/// alike. With --center the same of D(μ + ·) − μ, μ the mean of POINTS: a mean image that all answers share hides how they
+/// alike; fewer than five do not tell it, and its field is empty. With --center the same of D(μ + ·) − μ, μ the mean of POINTS: a mean image that all answers share hides how they
 /// differ, and where it makes most of nmse a warning says so. One Gaussian without mean has 1, and with --center one of
 /// any mean; what memorized dips where noise is as large as the distance of its rows.
 ///

@@ -63,7 +63,7 @@ impl Arguments {
                     Ok(())
                 },
             )?;
-            let (error, pairs) = (cosine.error().into(), u64::from(self.pairs).into());
+            let (error, pairs) = (cosine.error(x.nrows()).into(), u64::from(self.pairs).into());
             table.row(&[sigma.into(), cosine.of_pairs.value().into(), nmse.value().into(), error, pairs])?;
             if let Some((share, nmse)) = common.share().zip(nmse.value()).filter(|_| !self.center) {
                 let worse = share > COMMON && nmse > MUCH && most_common.is_none_or(|(s, ..)| share > s);
