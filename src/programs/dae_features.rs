@@ -22,7 +22,7 @@ use crate::with_dtype;
 /// --layers lists them, from the data to the output; those called `.active` come right after a nonlinearity. With
 /// --summary a row a point: the deviation of its units and ‖h‖₄/‖h‖₂. Units that have stored an image speak alone, so
 /// that both are larger for memorized images than for new ones (arXiv 2512.20963): compare them with those of images
-/// that were not trained on, by table roc.
+/// that were not trained on, by table roc. An --edit of a layer that comes later is refused.
 ///
 /// Memory: the network and a few blocks of points for each thread.
 #[derive(Args)]
@@ -105,6 +105,12 @@ impl Arguments {
             let all: Vec<&str> = network.layers().map(|(name, _)| name).collect();
             return Err(usage(anyhow!("--layer {layer}: the network has {}", all.join(", "))));
         };
+        for edit in &job.shared.edits {
+            // Both are layers of the network, in the order in which it computes them.
+            let later = network.layers().skip_while(|(name, _)| *name != layer).skip(1);
+            let seen = later.map(|(name, _)| name).all(|name| name != edit.layer);
+            job.only(seen, &["--edit"], &format!("{} comes after {layer}, which is looked at", edit.layer))?;
+        }
         job.only(shape.places() > 1, &["--pool"], "the layer has one place")?;
         let pooled = match (self.pool, shape.is_image()) {
             (Pool::None, true) => vec![shape.height, shape.width, shape.channels],

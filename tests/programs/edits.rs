@@ -111,6 +111,11 @@ fn what_is_no_edit_is_refused_with_the_reason() {
             "does not show its layers",
         ),
         (2, "dae-apply m.st - --sigma 1 --edit in=-:1", "more than once"),
+        (
+            2,
+            "dae-features m.st x.npy --sigma 1 --layer blocks.0 --edit in=v.npy:1 --edit blocks.1=v.npy:1",
+            "--edit: has no effect here: blocks.1 comes after blocks.0",
+        ),
         (2, "dae-features m.st --layers --edit in=v.npy:1", "--edit: has no effect here"),
         (2, "pfd x.npy x.npy --edit in=v.npy:1", "--edit: has no effect here"),
         (2, "intrinsic-dimension x.npy --edit in=v.npy:1", "--edit: has no effect here"),
