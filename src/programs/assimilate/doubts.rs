@@ -11,9 +11,23 @@ struct Squares {
     n: u64,
 }
 
-/// Squares so many times as large as they should be, deviations of half as many, are told: filters that are approximate stay
-/// within, as members do that are a few.
-const FAR: f64 = 4.0;
+/// What the mean of squares may be, within it and its inverse, and within chance.
+#[derive(Clone, Copy)]
+struct Bounds {
+    most: f64,
+    /// Independent squares in one of ours.
+    independent: usize,
+}
+
+impl Bounds {
+    /// Filters that are approximate stay within, as members do that are a few. Numbers of a step may not be independent.
+    const APPROXIMATE: Bounds = Bounds { most: 4.0, independent: 1 };
+
+    /// Of m numbers a step, each normal and of variance 1: beyond chance, what would be an eighth off in deviations.
+    fn exact(m: usize) -> Bounds {
+        Bounds { most: 1.25, independent: m }
+    }
+}
 
 impl Squares {
     fn add(&mut self, square: Option<f64>) {
@@ -29,16 +43,16 @@ impl Squares {
     }
 
     /// What the mean square of so many normal numbers leaves in one case of a million, to that side.
-    fn by_chance(self, deviations: f64) -> f64 {
-        gamma_quantile(1.0, 2.0 / self.n as f64, deviations)
+    fn by_chance(self, bounds: Bounds, deviations: f64) -> f64 {
+        gamma_quantile(1.0, 2.0 / (self.n as f64 * bounds.independent as f64), deviations)
     }
 
-    fn is_above(self) -> bool {
-        self.n > 0 && self.mean() > FAR.max(self.by_chance(4.75))
+    fn is_above(self, bounds: Bounds) -> bool {
+        self.n > 0 && self.mean() > bounds.most.max(self.by_chance(bounds, 4.75))
     }
 
-    fn is_below(self) -> bool {
-        self.n > 0 && self.mean() < FAR.recip().min(self.by_chance(-4.75))
+    fn is_below(self, bounds: Bounds) -> bool {
+        self.n > 0 && self.mean() < bounds.most.recip().min(self.by_chance(bounds, -4.75))
     }
 }
 
@@ -72,21 +86,29 @@ impl Doubts {
         let found = |squares: Squares, what: &str| {
             format!("{what} is {:.3e} on average of {} steps, where 1 is due", squares.mean(), squares.n)
         };
-        if seen.is_above() {
+        let exact = Bounds::exact(followed.observation.count());
+        let foreseen = if followed.filter == Filter::Kalman { exact } else { Bounds::APPROXIMATE };
+        let (lost, others) = match followed.filter {
+            Filter::Kalman => ("", ""),
+            _ => (", or it has lost them", ", or more --particles, or another --method"),
+        };
+        if seen.is_above(foreseen) {
             return Some(format!(
-                "the filter does not foresee the observations: {}: they are of another system or unit, or {noise} is not theirs, or it \
-                 has lost them; give what sde --observations wrote with the same flags, or more --particles, or another --method",
+                "the filter does not foresee the observations: {}: they are of another system or unit, or {noise} is not \
+                 theirs{lost}; give what sde --observations wrote with the same flags{others}",
                 found(seen, what)
             ));
         }
-        if seen.is_below() {
+        if seen.is_below(foreseen) {
             return Some(format!(
                 "observations are nearer than their noise lets them be: {}: {noise} or --diffusion is too large for them, or they are \
                  in another unit; give what sde --observations wrote with the same flags",
                 found(seen, what)
             ));
         }
-        let truth = followed.truth.as_ref().filter(|_| self.truth.is_above() || self.truth.is_below())?;
+        // Of the truth itself it is known what the noise makes of it, whatever the filter.
+        let truth =
+            followed.truth.as_ref().filter(|_| self.truth.is_above(exact) || self.truth.is_below(exact))?;
         Some(format!(
             "{}: observations are not of these paths: {}: they are other paths, or {noise} is not that of the observations; give the \
              paths that were seen, in their order",
