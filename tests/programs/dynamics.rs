@@ -239,6 +239,18 @@ fn what_is_exact_is_told_from_chance() {
     }
 }
 
+/// Of all methods the reason is told; what comes after --until is not used.
+#[test]
+fn observations_that_are_no_numbers_are_named() {
+    let place = Place::new();
+    place.put("seen.csv", "0.1,0.2,nan,0.3\n");
+    for method in ["kalman", "particle --particles 20", "ensemble-kalman --particles 20"] {
+        let line = format!("assimilate seen.csv --system ou --method {method} --nan pass -o x.npy");
+        refused(&place, &line, 1, &["row 0: step 2: an observation is NaN", "--until"]);
+        place.out(&format!("{line} --until 1"));
+    }
+}
+
 #[test]
 fn what_has_no_meaning_is_refused() {
     let place = Place::new();

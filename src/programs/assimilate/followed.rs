@@ -1,7 +1,7 @@
 //! What becomes of one observed path.
 
 use anyhow::{Result, bail, ensure};
-use ndarray::{ArrayView1, Axis, s};
+use ndarray::{ArrayView1, ArrayView2, Axis, s};
 
 use super::seen::Truth;
 use crate::dynamics::filters::{Belief, Known, Learned, Problem};
@@ -57,6 +57,7 @@ impl Followed {
             None => None,
         };
         let y = y.to_shape((y.len() / m, m))?;
+        self.check(y.view())?;
         let first_known = truth.filter(|_| self.known_first).map(|all| Dynamics {
             start: all.slice(s![..d]).to_vec(),
             start_std: vec![0.0; d],
@@ -88,6 +89,20 @@ impl Followed {
             Ok(())
         })?;
         Ok(steps)
+    }
+
+    /// Refuses observations that tell nothing.
+    fn check(&self, y: ArrayView2<f64>) -> Result<()> {
+        let used = y.outer_iter().take(self.until + 1).enumerate();
+        for (k, y) in used {
+            if let Some(y) = y.iter().find(|y| !y.is_finite()) {
+                bail!(
+                    "step {k}: an observation is {y}, of which no filter knows what it says; leave its path out, or forecast from \
+                     before it on with --until"
+                );
+            }
+        }
+        Ok(())
     }
 
     /// Refuses a truth of more paths than were seen.
