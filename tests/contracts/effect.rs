@@ -133,3 +133,19 @@ fn a_flag_without_effect_is_refused() {
     }
     assert!(idle.is_empty(), "no effect, and not refused:\n{}", idle.join("\n"));
 }
+
+/// A table of rows by their number does not say which were left out.
+#[test]
+fn rows_that_are_numbered_are_not_left_out() {
+    let (place, entries) = (Place::stocked("f32"), entries());
+    let mut called = BTreeSet::new();
+    for line in CALLS.iter().map(Call::line).filter(|line| line.contains("--per-sample")) {
+        let done = place.run(&format!("{line} --nan drop"));
+        assert!(done.code == Some(2) && done.err.contains("--nan"), "{line}: {:?}, {}", done.code, done.err);
+        called.insert(command_of(&line));
+    }
+    let has = |command: &clap::Command| command.get_arguments().any(|a| a.get_long() == Some("per-sample"));
+    let all: BTreeSet<_> =
+        entries.iter().filter(|(_, e)| has(&e.command())).map(|(name, _)| name.clone()).collect();
+    assert_eq!(called, all, "programs with --per-sample and a call of it");
+}

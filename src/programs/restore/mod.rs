@@ -28,7 +28,8 @@ use crate::with_dtype;
 /// estimate has; the others take any model. dps (arXiv 2209.14687) and ddnm (2212.00490) take ancestral steps down the noise
 /// levels, pigdm (ICLR 2023) is a flow by any --solver, and dcdp (2403.06054) takes turns of descent and of purification.
 /// dps and pigdm take the model's Jacobian. --steps and the other flags of the sampler mean what they mean in pf-sample;
-/// dps, which is not exact however many steps there are, wants hundreds; ddnm leaves noise of the size of --sigma-min, so that a
+/// dps, which is not exact however many steps there are, wants hundreds, but its --step-size knows neither their number nor the
+/// noise: where that is large, more steps fit it, unless the size falls with them; ddnm leaves noise of the size of --sigma-min, so that a
 /// smaller noise of measurements wants a smaller one. --solver exact is for dcdp alone: a guided flow has no closed form.
 ///
 /// What is drawn for row i depends on the seed and i alone, and is other than what molrg-gen, pf-sample and measure draw from
