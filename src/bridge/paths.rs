@@ -48,10 +48,15 @@ impl Setting {
         self.system.drift(x) * self.step()
     }
 
-    /// Refuses a step from x, the k-th of a row, that leads to longer ones.
-    fn check(&self, x: f64, k: usize, row: u64, why: &str) -> Result<()> {
-        let overshot = overshoot(x, self.drift(x), self.drift(self.mean(x)));
-        overshot.map_or(Ok(()), |times| {
+    /// The mean of the step from x, the k-th of a row.
+    ///
+    /// # Errors
+    /// Where it leads to longer ones: the last leads to none.
+    fn checked_mean(&self, x: f64, k: usize, row: u64, why: &str) -> Result<f64> {
+        let step = self.drift(x);
+        let mean = x + step;
+        let overshot = if k + 1 < self.steps { overshoot(x, step, self.drift(mean)) } else { None };
+        overshot.map_or(Ok(mean), |times| {
             bail!(
                 "row {row}: the path runs away: at step {k} its drift leads over a place of rest, and the next step is {times:.2e} \
                  times as long: {why}"
@@ -100,8 +105,7 @@ pub fn simulate(setting: &Setting, mode: Mode, start: &[f64], rows: Range<u64>, 
             let mut x = start;
             path[0] = x;
             for (k, db) in db.iter().enumerate() {
-                setting.check(x, k, row, TOO_LONG)?;
-                x = setting.mean(x) + setting.noise_std * db;
+                x = setting.checked_mean(x, k, row, TOO_LONG)? + setting.noise_std * db;
                 path[k + 1] = x;
             }
             finite(x, row, TOO_LONG)?;
@@ -114,6 +118,7 @@ pub fn simulate(setting: &Setting, mode: Mode, start: &[f64], rows: Range<u64>, 
 
 const TOO_LONG: &str =
     "its steps are too long for this drift; give more steps, or a start nearer to where it comes to rest";
+const TOO_LONG_EXACT: &str = "its steps are too long for this drift; give bridge exact more steps, or a target nearer to where it comes to rest";
 const LED_ASTRAY: &str = "the control drives it where it knows nothing, or steps are too long; give bridge fit more paths, fewer \
                           degrees or units, or more steps";
 
@@ -163,19 +168,20 @@ pub fn controlled(
     let (setting, d) = (control.setting(), start.len());
     let z: Array2<f64> = normal_rows(seed, Purpose::Bridges, rows.clone(), setting.steps * d);
     let (dt, variance) = (setting.step(), setting.noise_std * setting.noise_std);
+    let astray = if let Control::Grid(_) = control { TOO_LONG_EXACT } else { LED_ASTRAY };
     let mut paths = Array2::zeros((z.nrows(), (setting.steps + 1) * d));
     let mut x = Array2::from_shape_fn((z.nrows(), d), |(_, j)| start[j]);
     paths.slice_mut(s![.., ..d]).assign(&x);
     for k in 0..setting.steps {
         let u = control.at(k, x.view(), target);
         for (i, x) in x.indexed_iter_mut() {
-            setting.check(*x, k, rows.start + i.0 as u64, LED_ASTRAY)?;
-            *x = setting.mean(*x) + variance * u[i] * dt + setting.step_noise() * z[[i.0, k * d + i.1]];
+            let mean = setting.checked_mean(*x, k, rows.start + i.0 as u64, astray)?;
+            *x = mean + variance * u[i] * dt + setting.step_noise() * z[[i.0, k * d + i.1]];
         }
         paths.slice_mut(s![.., (k + 1) * d..(k + 2) * d]).assign(&x);
     }
     for ((i, _), x) in x.indexed_iter() {
-        finite(*x, rows.start + i as u64, LED_ASTRAY)?;
+        finite(*x, rows.start + i as u64, astray)?;
     }
     Ok(paths)
 }

@@ -466,7 +466,7 @@ impl Job {
         for name in self.counted_off.names() {
             self.warn(&format!(
                 "{name}: its first row, 0,1,2,…, is taken as data; if it numbers the columns, as pandas writes it, leave it out \
-                 (to_csv(header=False), or npy cat --rows 1..)"
+                 (to_csv(header=False), or tail -n +2)"
             ));
         }
     }

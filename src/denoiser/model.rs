@@ -579,6 +579,18 @@ impl Model {
         if let [only] = &mixture.components[..] { Some(only) } else { None }
     }
 
+    /// Whether it stands for a law, not for rows that it holds; of a program that is not known.
+    pub fn is_law(&self) -> bool {
+        matches!(
+            self.kind,
+            Kind::Molrg(_)
+                | Kind::Affine(_)
+                | Kind::RandomFeatures(_)
+                | Kind::Network(_)
+                | Kind::Generator(_)
+        )
+    }
+
     /// The rows of a finite set, known to the bit; of other kinds none.
     pub fn known_rows<T: Scalar>(&self) -> Option<Known> {
         let Kind::Empirical(points) = &self.kind else { return None };

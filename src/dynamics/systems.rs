@@ -104,7 +104,7 @@ impl Dynamics {
     fn drift(&self, mut x: ArrayViewMut2<f64>, h: f64) -> f64 {
         let mut overshot: f64 = 0.0;
         match self.system {
-            // Steps of RK4 that are too long leave all numbers within two.
+            // Steps of RK4 that are too long leave all numbers, or come to rest where the system does not: nothing at a step tells.
             System::Lorenz63 { sigma, rho, beta } => {
                 let f = |[x, y, z]: [f64; 3]| [sigma * (y - x), x * (rho - z) - y, x * y - beta * z];
                 each_column(x, |x| rk4(f, x, h));

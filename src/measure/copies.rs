@@ -23,11 +23,17 @@ pub fn paired_copies<T: Scalar>(a: ArrayView2<T>, b: ArrayView2<T>) -> u64 {
 
 /// A set of rows, known by 64 bits of each: among a million rows against a million, one that is no copy
 /// counts as one with a chance of 1e-7.
+#[derive(Default)]
 pub struct Known(HashSet<u64>);
 
 impl Known {
     pub fn new<T: Scalar>(rows: ArrayView2<T>) -> Known {
         Known(digests(rows).into_iter().collect())
+    }
+
+    /// The rows of another set, too.
+    pub fn extend(&mut self, other: Option<Known>) {
+        self.0.extend(other.into_iter().flat_map(|other| other.0));
     }
 
     /// How many of the rows are in the set.

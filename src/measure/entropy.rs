@@ -67,26 +67,27 @@ impl Entropy {
     }
 }
 
-/// Below this share of the largest variance, columns in units of their deviations, a direction has none: the covariance is
-/// rounded to about 1e-15, and numbers in f32 to 4e-15 in square.
-const FLAT: f64 = 1e-12;
+/// Of each dimension: below so large a share of the largest variance, columns in units of their deviations, a direction's is
+/// rounding, of the covariance to about 1e-15 and of numbers in f32 to 4e-15.
+const FLAT: f64 = 1e-14;
 
-/// In how many directions rows (N, d) spread; nothing where they are too few to spread in all.
+/// In how many directions rows (N, d) spread beyond rounding; nothing where they are too few to spread in all, or a covariance
+/// does not fit in memory.
 ///
 /// # Errors
-/// d² numbers that do not fit in memory; numbers too large.
+/// Numbers too large.
 pub fn directions<T: Scalar>(x: ArrayView2<T>) -> Result<Option<usize>> {
     let (n, d) = x.dim();
     if n <= d {
         return Ok(None);
     }
-    let mut moments = Moments::new(d)?;
+    let Ok(mut moments) = Moments::new(d) else { return Ok(None) };
     x.axis_chunks_iter(Axis(0), ROWS).for_each(|rows| moments.add(rows));
     let (_, mut covariance) = moments.covariance();
     let scale = covariance.diag().mapv(|v| if v > 0.0 { v.sqrt().recip() } else { 0.0 });
     covariance.indexed_iter_mut().for_each(|((i, j), v)| *v *= scale[i] * scale[j]);
     let (variances, _) = symmetric_eigen(covariance.view())?;
-    Ok(Some(variances.iter().filter(|v| **v > FLAT * variances[0]).count()))
+    Ok(Some(variances.iter().filter(|v| **v > FLAT * d as f64 * variances[0]).count()))
 }
 
 /// What up to 20 parts of the rows have each by itself, of values that take the k-th nearest; none where there are too

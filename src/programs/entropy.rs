@@ -21,9 +21,10 @@ use crate::with_dtype;
 /// root of their number; empty where there would be fewer than 5 parts of 5(k + 1) rows. Rows are taken to be independent
 /// (those that `subset` has chosen are not: they lie too evenly, and the estimate is too high), and the bias is left out: with d it grows beyond the error. Where the mean of the parts differs much from the value of
 /// all rows, a warning says so: then only sets of as many rows are to be compared. So it does where rows spread in fewer
-/// than all directions, as with a column that is constant: of these the entropy is -inf.
+/// than all directions, as with a column that is constant: of these the entropy is -inf. (That is looked for where there are
+/// more rows than columns.)
 ///
-/// Memory: the samples, two or three times with --descriptor, and 197 numbers more for each of thousands of wide rows.
+/// Memory: the samples, two or three times with --descriptor, three times the square of their columns, and 197 numbers more for each of thousands of wide rows.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -82,8 +83,9 @@ impl Arguments {
         }
         if let Some(directions) = found.directions.filter(|directions| *directions < d) {
             job.warn(&format!(
-                "{name}: its rows spread in {directions} of {d} directions: their entropy is -inf, and the estimate falls without \
-                 end as rows are added; compare sets of as many rows only, or give --descriptor pca:{directions}"
+                "{name}: its rows spread in {directions} of {d} directions, and in others by no more than rounding: where that is \
+                 nothing the entropy is -inf, and the estimate falls without end as rows are added; compare sets of as many rows \
+                 only, or give --descriptor pca:{directions}"
             ));
         } else if let Some(parts) = found.parts {
             let drift = parts.mean - found.value;

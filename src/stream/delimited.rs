@@ -20,6 +20,8 @@ pub(super) struct Lines {
     /// A line that was read to learn the width, or whether there is a first.
     pending: bool,
     width: usize,
+    /// Whether the first line is 0,1,2,…, so written: of three columns and more that is rarely data.
+    pub(super) counts_off: bool,
     /// A line of blanks that was passed over before the record just read.
     blank: Option<u64>,
 }
@@ -36,10 +38,13 @@ impl Lines {
             record: ByteRecord::new(),
             pending: true,
             width: 0,
+            counts_off: false,
             blank: None,
         };
         ensure!(lines.advance()?, "holds no rows, only blank lines or comments");
         lines.width = lines.record.len();
+        let number = |(column, field): (usize, &[u8])| field == column.to_string().as_bytes();
+        lines.counts_off = lines.width > 2 && lines.record.iter().enumerate().all(number);
         let first = lines.record.get(0).unwrap_or(b"");
         ensure!(
             !first.starts_with(b"[") && !first.starts_with(b"{"),
@@ -83,12 +88,6 @@ impl Lines {
             shown(field),
             other + 1
         )
-    }
-
-    /// Whether the first row is 0, 1, 2, …, so written: of three columns and more that is rarely data.
-    pub(super) fn counts_off(&self) -> bool {
-        let number = |(column, field): (usize, &[u8])| field == column.to_string().as_bytes();
-        self.pending && self.width > 2 && self.record.iter().enumerate().all(number)
     }
 
     /// Numbers in each row.

@@ -63,7 +63,10 @@ pub struct CountedOff(Arc<Mutex<Vec<String>>>);
 
 impl CountedOff {
     fn add(&self, name: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(name.to_string());
+        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !names.iter().any(|known| known == name) {
+            names.push(name.to_string());
+        }
     }
 
     pub fn names(&self) -> Vec<String> {
@@ -194,7 +197,7 @@ impl Rows {
             }
             Content::Csv => {
                 let lines = Lines::new(input.into_buffered())?;
-                if lines.counts_off() {
+                if lines.counts_off && options.rows.start == 0 {
                     options.counted_off.add(&name);
                 }
                 let shape = vec![lines.width()];

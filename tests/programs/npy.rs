@@ -233,7 +233,11 @@ fn numbers_of_columns_are_told() {
     place.put("data.csv", "0,1,3\n0.5,0.25,3\n");
     let told = place.run("cat numbered.csv");
     assert!(told.code == Some(0) && told.err.contains("numbered.csv: its first row, 0,1,2"), "{}", told.err);
-    assert_eq!(place.run("cat data.csv").err, "");
+    assert_eq!(place.run("cat numbered.csv numbered.csv").err.lines().count(), 1);
+    place.put("named.csv", "a,b,c\n0,1,2\n0.5,0.25,3\n");
+    for line in ["cat data.csv", "cat named.csv"] {
+        assert_eq!(place.run(line).err, "", "{line}");
+    }
 }
 
 #[test]

@@ -349,6 +349,9 @@ fn the_empirical_model_memorizes_and_the_teacher_does_not() {
     let told = place.run("pfd drawn.st teacher.st -n 100 --seed 4");
     assert!(told.err.contains("100 of 100 rows of teacher.st are rows of the finite set"), "{}", told.err);
     assert!(!place.run("pfd drawn.st teacher.st -n 100 --seed 5").err.contains("finite set"));
+    // Its own samples are those rows by what it is.
+    place.out("pf-sample drawn.st -n 100 --seed 4 -o own.npy");
+    assert!(!place.run("pfd own.npy drawn.st --seed 4").err.contains("finite set"));
     for (model, gl) in [("e0", 0.0), ("teacher", 1.0)] {
         place.out(&format!("pf-sample {model}.st -n 300 --seed 2 -o {model}.npy"));
         // The memorizing one returns training rows to the bit, which is warned of.

@@ -96,9 +96,9 @@ impl Followed {
         let used = y.outer_iter().take(self.until + 1).enumerate();
         for (k, y) in used {
             if let Some(y) = y.iter().find(|y| !y.is_finite()) {
+                let forecast = if k > 0 { ", or forecast from before it on with --until" } else { "" };
                 bail!(
-                    "step {k}: an observation is {y}, of which no filter knows what it says; leave its path out, or forecast from \
-                     before it on with --until"
+                    "step {k}: an observation is {y}, of which no filter knows what it says; leave its path out{forecast}"
                 );
             }
         }

@@ -88,7 +88,10 @@ impl<'a> Visits<'a> {
                  {divergence:.2e}, as every second place shows, where {ASTRAY} is little; give exact more --places"
             )
         });
-        outside.into_iter().chain(coarse).collect()
+        let two = self.thinned.is_none().then(|| {
+            format!("the control has {n} places, a straight line, where that of this system bends; give exact more --places")
+        });
+        outside.into_iter().chain(coarse).chain(two).collect()
     }
 }
 

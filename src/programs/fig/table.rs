@@ -1,7 +1,6 @@
 //! Rows and columns of the table that is drawn.
 
-use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::ffi::OsString;
 
 use anyhow::{Result, ensure};
@@ -9,7 +8,7 @@ use clap::Args;
 
 use crate::cli::Job;
 use crate::draw::{Scale, order};
-use crate::stream::{Columns, Filter, LeftOut, NanPolicy};
+use crate::stream::{Columns, Filter, NanPolicy};
 
 #[derive(Args)]
 pub struct TableArgs {
@@ -25,9 +24,6 @@ pub struct TableArgs {
 pub struct Table {
     columns: Columns,
     nan: NanPolicy,
-    left_out: LeftOut,
-    /// The rows that are counted there.
-    counted: RefCell<BTreeSet<usize>>,
 }
 
 impl TableArgs {
@@ -35,8 +31,7 @@ impl TableArgs {
     pub fn read(&self, job: &Job) -> Result<Table> {
         let mut columns = job.some_columns(self.input.as_deref())?;
         columns.filter(&self.filter, false)?;
-        let left_out = job.read_options(job.shared.rows).left_out;
-        Ok(Table { columns, nan: job.shared.nan, left_out, counted: RefCell::default() })
+        Ok(Table { columns, nan: job.shared.nan })
     }
 }
 
@@ -77,9 +72,6 @@ impl Table {
                 self.columns.column_name(column),
                 self.columns.text(row, column)
             );
-            if self.nan == NanPolicy::Drop && self.counted.borrow_mut().insert(row) {
-                self.left_out.add(self.name(), 1);
-            }
             return Ok(None);
         }
         ensure!(

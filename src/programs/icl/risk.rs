@@ -78,7 +78,8 @@ fn mixed(prompts: &[Prompt], gammas: &[Array2<f64>], each: usize) -> Option<Stri
         let traces = || gammas.iter().map(|gamma| gamma.diag().sum());
         let (least, most) =
             (traces().fold(f64::INFINITY, f64::min), traces().fold(f64::NEG_INFINITY, f64::max));
-        (least < LARGER * most).then(|| {
+        let apart = (1.0 - LARGER) * most.abs().max(least.abs());
+        (most - least > apart).then(|| {
             format!(
                 "the {each} matrices that GAMMA has for {} pairs have traces from {least:.4} to {most:.4}, where repeats of one \
                  training have about the same: matrices are of other prompts or tasks; give --prompt as they were trained, or take \

@@ -50,6 +50,11 @@ impl Input {
         self.model().is_some()
     }
 
+    /// Whether a finite set among the others may have been drawn from it.
+    pub fn may_teach(&self) -> bool {
+        self.model().is_some_and(Model::is_law)
+    }
+
     pub fn dim(&self) -> usize {
         match self {
             Input::Model(model) => model.dim(),

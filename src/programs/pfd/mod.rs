@@ -71,6 +71,9 @@ pub struct Arguments {
     sampler: SamplerArgs,
 }
 
+/// One in so many rows of a teacher is in the set by chance, where numbers are few.
+const COPIES: f64 = 10.0;
+
 fn none_or_program(text: &str) -> Result<Choice, String> {
     match text.parse() {
         Ok(choice @ (Choice::Raw | Choice::Program(_))) => Ok(choice),
@@ -146,10 +149,10 @@ impl Arguments {
             Ok(())
         })?;
         measures.write(table)?;
-        if let Some(of) = copies.iter().position(|copies| *copies > 0) {
+        if let Some(of) = copies.iter().position(|copies| COPIES * *copies as f64 > count as f64) {
             job.warn(&format!(
-                "{} of {count} rows of {} are rows of the finite set to the bit: it was drawn from these latents, and knows where \
-                 they end; give another --seed",
+                "{} of {count} rows of {} are rows of the finite set to the bit, as where it was drawn from the latents of this \
+                 --seed: it knows where these end, and others not; give another --seed",
                 copies[of],
                 self.name(of)
             ));

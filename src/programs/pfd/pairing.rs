@@ -22,8 +22,10 @@ pub struct Pairing<'a, T: Scalar> {
     pub block: usize,
     /// Per input its model; those without one are the files, in order.
     models: Vec<Option<Box<dyn Denoiser<T>>>>,
-    /// Per input the rows of a finite set.
-    known: Vec<Option<Known>>,
+    /// Per input whether a finite set may have been drawn from it: mixtures and networks.
+    teachers: Vec<bool>,
+    /// The rows of all finite sets, where there are teachers.
+    known: Known,
 }
 
 impl<'a, T: Scalar> Pairing<'a, T> {
@@ -35,7 +37,8 @@ impl<'a, T: Scalar> Pairing<'a, T> {
         samples: Option<usize>,
     ) -> Result<(Pairing<'a, T>, Source)> {
         let dim = inputs.first().map_or(0, Input::dim);
-        let (mut models, mut files, mut known) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut models, mut files, mut known) = (Vec::new(), Vec::new(), Known::default());
+        let teachers: Vec<bool> = inputs.iter().map(Input::may_teach).collect();
         let (mut warned, mut beyond) = (false, false);
         for input in inputs {
             match input {
@@ -44,11 +47,12 @@ impl<'a, T: Scalar> Pairing<'a, T> {
                     // Once: students of one teacher are alike.
                     beyond = beyond || job.warn_of_flow(&m, &plan.evaluated());
                     warned = warned || job.warn_of_start(&m, &plan.sigmas);
-                    known.push(m.known_rows::<T>());
+                    if teachers.contains(&true) {
+                        known.extend(m.known_rows::<T>());
+                    }
                     models.push(Some(m.into_denoiser::<T>()?));
                 }
                 Input::Samples(r) => {
-                    known.push(None);
                     models.push(None);
                     files.push(*r);
                 }
@@ -79,7 +83,7 @@ impl<'a, T: Scalar> Pairing<'a, T> {
         };
         let batch = models.iter().flatten().filter_map(|model| model.batch()).max();
         let block = block_rows(dim).next_multiple_of(batch.unwrap_or(1));
-        Ok((Pairing { plan, seed: job.shared.seed, block, models, known }, rows))
+        Ok((Pairing { plan, seed: job.shared.seed, block, models, teachers, known }, rows))
     }
 
     /// Some rows of every input.
@@ -93,13 +97,11 @@ impl<'a, T: Scalar> Pairing<'a, T> {
         self.models.iter().map(rows).collect()
     }
 
-    /// Of every input how many of its rows are those of a finite set among the others, to the bit. Finite sets return their
-    /// own, and are not asked.
+    /// Of every input how many of its rows are those of a finite set among the others, to the bit; of others than teachers
+    /// none, which may return such a set's rows by what they are.
     pub fn copies(&self, rows: &[Array2<T>]) -> Vec<u64> {
-        let of = |(rows, own): (&Array2<T>, &Option<Known>)| match own {
-            Some(_) => 0,
-            None => self.known.iter().flatten().map(|known| known.count(rows.view())).max().unwrap_or(0),
-        };
-        rows.iter().zip(&self.known).map(of).collect()
+        let of =
+            |(rows, teaches): (&Array2<T>, &bool)| if *teaches { self.known.count(rows.view()) } else { 0 };
+        rows.iter().zip(&self.teachers).map(of).collect()
     }
 }

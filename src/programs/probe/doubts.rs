@@ -9,6 +9,9 @@ use crate::cli::{Job, usage};
 use crate::measure::copies::{Known, copies_apart};
 use crate::measure::probe::folds;
 
+/// Fewer than one in so many rows may repeat by chance, as where features are few values.
+const REPEATED: u64 = 10;
+
 impl Data {
     /// Refuses classes that are not to be told, and warns of those that are told too easily, or not at all.
     pub(super) fn check(&self, job: &Job) -> Result<()> {
@@ -60,7 +63,7 @@ impl Data {
                     few.map_or(0, |f| *f.0)
                 );
                 let copies = copies_apart(x.view(), &folds(&self.train.classes, self.folds));
-                if copies > 0 {
+                if REPEATED * copies > x.nrows() as u64 {
                     job.warn(&format!(
                         "{copies} of {} rows of {name} are rows of another part to the bit: of these what was learned is told, \
                          not how well; leave repeated rows out, or give TEST",

@@ -29,7 +29,7 @@ use crate::with_dtype;
 /// levels, pigdm (ICLR 2023) is a flow by any --solver, and dcdp (2403.06054) takes turns of descent and of purification.
 /// dps and pigdm take the model's Jacobian. --steps and the other flags of the sampler mean what they mean in pf-sample;
 /// dps, which is not exact however many steps there are, wants hundreds, but its --step-size knows neither their number nor the
-/// noise: where that is large, more steps fit it, unless the size falls with them; ddnm leaves noise of the size of --sigma-min, so that a
+/// noise: where the noise is large, more steps fit the noise, unless --step-size is smaller for them; ddnm leaves noise of the size of --sigma-min, so that a
 /// smaller noise of measurements wants a smaller one. --solver exact is for dcdp alone: a guided flow has no closed form.
 ///
 /// What is drawn for row i depends on the seed and i alone, and is other than what molrg-gen, pf-sample and measure draw from

@@ -26,6 +26,9 @@ const PARTS: usize = 5;
 /// So few rows are not taken apart.
 const FEW: usize = 20;
 
+/// Fewer than one in so many rows may repeat by chance, as where features are few values.
+const REPEATED: u64 = 10;
+
 /// A mean gain over chance below so many of its standard errors may be chance.
 const ERRORS: f64 = 2.0;
 
@@ -71,7 +74,7 @@ impl Targets {
         let grouped = self.classes.as_ref().filter(|_| fewest >= Some(PARTS)).unwrap_or(&alike);
         let folds = folds(grouped, PARTS);
         let copies = copies_apart(x, &folds.iter().map(|fold| usize::from(*fold == 0)).collect::<Vec<_>>());
-        if copies > 0 {
+        if REPEATED * copies > n as u64 {
             job.warn(&format!(
                 "{copies} of {n} rows are equal to the bit to others on the other side of what is learned from and what is left \
                  out: of these what was learned is told, not how well; leave repeated rows out"

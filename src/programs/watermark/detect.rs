@@ -10,8 +10,9 @@ use crate::stream::block_rows;
 /// Find marks: scores of every image, the larger the more likely one is marked.
 ///
 /// F are the image's marked frequencies, W the key's. distance: −mean |F − λW|. ratio: −|M| Σ|F − λW|² / Σ|F|², the η
-/// of arXiv 2410.21088. p_value: −log₁₀ of the probability that white noise comes as near (arXiv 2305.20030), at
-/// most: of few frequencies, from which its variance is taken, half as likely. A score
+/// of arXiv 2410.21088. p_value: −log₁₀ of the probability that white noise comes as near (arXiv 2305.20030);
+/// the variance of the noise is taken from these frequencies themselves, so that of few of them the true probability is down to
+/// a third of it. A score
 /// means something beside that of images without a mark: table roc compares both. With a key of zeros, and of images
 /// that have nothing at these frequencies, ratio and p_value say nothing and are left empty.
 ///
