@@ -66,11 +66,8 @@ regimes_law = $(REGIMES_LAW_$1:%=$(CELLS)/regimes/steps/%.csv)
 $(CELLS)/regimes/law-%.csv: $$(call regimes_law,%)
 	table cat $^ | table cat --with law='$(REGIMES_LABEL_$*)' -o $@
 
-TABLES_regimes := $(if $(REGIMES_LAWS),regimes-steps regimes-steps-crossing regimes-steps-slope)
+TABLES_regimes := $(if $(REGIMES_LAWS),regimes-steps regimes-steps-crossing)
 $(DRAWN)/regimes-steps.csv: $(REGIMES_LAWS:%=$(CELLS)/regimes/law-%.csv)
 	$(joined)
 $(DRAWN)/regimes-steps-crossing.csv: $(DRAWN)/regimes-steps.csv
 	table crossing $< --x rows --log-x --y value --level 0.5 --by law,width,steps,parameters -o $@
-$(DRAWN)/regimes-steps-slope.csv: $(DRAWN)/regimes-steps-crossing.csv
-	table let $< 'log2_sqrt_parameters=log2(sqrt(parameters))' 'log2_rows=log2(rows)' \
-	    | table slope --x log2_sqrt_parameters --y log2_rows --by law -o $@
