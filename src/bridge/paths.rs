@@ -48,18 +48,20 @@ impl Setting {
         self.system.drift(x) * self.step()
     }
 
-    /// The mean of the step from x, the k-th of a row.
+    /// The mean of the step from x, the k-th of a row. `over` is whether the step before led to a longer one, and becomes that
+    /// of this one: chance brings a path to where one step does, but it comes back.
     ///
     /// # Errors
-    /// Where it leads to longer ones: the last leads to none.
-    fn checked_mean(&self, x: f64, k: usize, row: u64, why: &str) -> Result<f64> {
+    /// Where both do; the last step leads to none.
+    fn checked_mean(&self, x: f64, k: usize, row: u64, over: &mut bool, why: &str) -> Result<f64> {
         let step = self.drift(x);
         let mean = x + step;
         let overshot = if k + 1 < self.steps { overshoot(x, step, self.drift(mean)) } else { None };
-        overshot.map_or(Ok(mean), |times| {
+        let before = std::mem::replace(over, overshot.is_some());
+        overshot.filter(|_| before).map_or(Ok(mean), |times| {
             bail!(
                 "row {row}: the path runs away: at step {k} its drift leads over a place of rest, and the next step is {times:.2e} \
-                 times as long: {why}"
+                 times as long, as the one before: {why}"
             )
         })
     }
@@ -102,10 +104,10 @@ pub fn simulate(setting: &Setting, mode: Mode, start: &[f64], rows: Range<u64>, 
         for (j, &start) in start.iter().enumerate() {
             let of = s![j..; d];
             let (mut path, db) = (paths.slice_mut(s![i, j..; d]), db.slice(of));
-            let mut x = start;
+            let (mut x, mut over) = (start, false);
             path[0] = x;
             for (k, db) in db.iter().enumerate() {
-                x = setting.checked_mean(x, k, row, TOO_LONG)? + setting.noise_std * db;
+                x = setting.checked_mean(x, k, row, &mut over, TOO_LONG)? + setting.noise_std * db;
                 path[k + 1] = x;
             }
             finite(x, row, TOO_LONG)?;
@@ -171,11 +173,12 @@ pub fn controlled(
     let astray = if let Control::Grid(_) = control { TOO_LONG_EXACT } else { LED_ASTRAY };
     let mut paths = Array2::zeros((z.nrows(), (setting.steps + 1) * d));
     let mut x = Array2::from_shape_fn((z.nrows(), d), |(_, j)| start[j]);
+    let mut over = Array2::from_elem(x.raw_dim(), false);
     paths.slice_mut(s![.., ..d]).assign(&x);
     for k in 0..setting.steps {
         let u = control.at(k, x.view(), target);
         for (i, x) in x.indexed_iter_mut() {
-            let mean = setting.checked_mean(*x, k, rows.start + i.0 as u64, astray)?;
+            let mean = setting.checked_mean(*x, k, rows.start + i.0 as u64, &mut over[i], astray)?;
             *x = mean + variance * u[i] * dt + setting.step_noise() * z[[i.0, k * d + i.1]];
         }
         paths.slice_mut(s![.., (k + 1) * d..(k + 2) * d]).assign(&x);

@@ -35,7 +35,6 @@ use super::{
 };
 use crate::generator::Decoder;
 use crate::linalg::{cast, column_means, dot, largest_eigenvalue};
-use crate::measure::copies::Known;
 use crate::mixture::{Component, Mixture};
 use crate::network::{self, Classes, Condition};
 use crate::scalar::{Dtype, Scalar};
@@ -591,12 +590,11 @@ impl Model {
         )
     }
 
-    /// The rows of a finite set, known to the bit; of other kinds none.
-    pub fn known_rows<T: Scalar>(&self) -> Option<Known> {
+    /// The rows of a finite set, (N, d); of other kinds none.
+    pub fn held_rows<T: Scalar>(&self) -> Option<Array2<T>> {
         let Kind::Empirical(points) = &self.kind else { return None };
         let wide = Numbers::from(&points.values).wide();
-        let rows = Array2::from_shape_vec(points.shape, wide.iter().map(|v| T::of(*v)).collect()).ok()?;
-        Some(Known::new(rows.view()))
+        Array2::from_shape_vec(points.shape, wide.iter().map(|v| T::of(*v)).collect()).ok()
     }
 
     /// The mixture, or why there is none. `name` is the file's, for the message.

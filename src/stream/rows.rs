@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::{Result, anyhow, bail, ensure};
+use anyhow::{Result, anyhow, ensure};
 use ndarray::Array2;
 
 use super::block_rows;
@@ -429,8 +429,7 @@ impl Rows {
         while got < max_rows {
             let (row, from) = (self.position(), out.len());
             let step = block_rows(self.width).min(max_rows - got);
-            let narrowed = self.nan == NanPolicy::Pass && (self.dtype, T::DTYPE) == (Dtype::F64, Dtype::F32);
-            let read = if narrowed { self.read_narrowed(step, out)? } else { self.read_on(step, out)? };
+            let read = self.read_on(step, out)?;
             if read == 0 {
                 break;
             }
@@ -450,26 +449,6 @@ impl Rows {
             };
         }
         Ok(())
-    }
-
-    /// As [`Rows::read_on`], from f64 to f32.
-    ///
-    /// # Errors
-    /// A finite number that f32 has no place for: what passes is what the input holds, not what it became.
-    fn read_narrowed<T: Scalar>(&mut self, max_rows: usize, out: &mut Vec<T>) -> Result<usize> {
-        let (row, mut wide) = (self.position(), Vec::<f64>::new());
-        let read = self.read_on(max_rows, &mut wide)?;
-        if let Some(at) = wide.iter().position(|v| v.is_finite() && !T::of(*v).is_finite()) {
-            bail!(
-                "{}: row {}, column {}: {:e} is beyond f32; write it with --dtype f64",
-                self.name,
-                row + (at / self.width) as u64,
-                at % self.width,
-                wide[at]
-            );
-        }
-        out.extend(wide.into_iter().map(T::of));
-        Ok(read)
     }
 
     /// Appends up to `max_rows` rows of the range, whatever they hold; says how

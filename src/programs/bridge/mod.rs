@@ -21,7 +21,7 @@ use setting::{ScoreArgs, SettingArgs};
 /// A path that is to end in y needs a further drift σ²u. u is the mean of a score process of free paths, given where they
 /// are and where they end: score simulates free paths and their scores, fit has u for every y by least squares, sample
 /// draws paths under it, and exact tells u itself, which a fit is measured by. Steps so long that they lead over a place of rest
-/// to longer ones are refused.
+/// to longer ones, twice in turn, are refused.
 ///
 /// Memory: see each.
 #[derive(Args)]

@@ -48,7 +48,7 @@ impl<'a, T: Scalar> Pairing<'a, T> {
                     beyond = beyond || job.warn_of_flow(&m, &plan.evaluated());
                     warned = warned || job.warn_of_start(&m, &plan.sigmas);
                     if teachers.contains(&true) {
-                        known.extend(m.known_rows::<T>());
+                        known.extend(m.held_rows::<T>().map(|rows| Known::new(rows.view())));
                     }
                     models.push(Some(m.into_denoiser::<T>()?));
                 }

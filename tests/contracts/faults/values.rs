@@ -165,6 +165,7 @@ const DATA: &[Data] = &[
             ("--kind mlp", "its numbers are all the same"),
             ("--mask {}", "marks nothing"),
             ("mask:{}", "marks nothing"),
+            ("--directions {}", "has only zeros"),
             ("entropy {}", "4 of 4 rows lie on another"),
             ("intrinsic-dimension {} --neighbours", "all rows are equal"),
             ("--kind random-features", "no deviation"),
