@@ -511,7 +511,7 @@ pub const CALLS: &[Call] = &[
         "bridge",
         300,
         &["-", "told.npy"],
-        "score --system double-well:1 --mode optimal --start 1 -n 300 --steps 12 --time 1.5 --paths told.npy",
+        "score --system double-well:1 --mode optimal --start 1 -n 300 --steps 24 --time 1.5 --paths told.npy",
     ),
     rowwise(
         "bridge",
