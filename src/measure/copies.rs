@@ -8,6 +8,9 @@ use rayon::prelude::*;
 
 use crate::scalar::Scalar;
 
+/// Fewer than one in so many rows may repeat by chance, as where their numbers are few values.
+pub const BY_CHANCE: u64 = 10;
+
 /// Whether two rows are equal to the bit.
 pub fn same_bits<T: Scalar>(a: ArrayView1<T>, b: ArrayView1<T>) -> bool {
     match (a.as_slice(), b.as_slice()) {

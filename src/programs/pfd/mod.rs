@@ -13,6 +13,7 @@ use ndarray::Array2;
 
 use crate::cli::{Block, Job, Program, SamplerArgs, usage};
 use crate::flow::Plan;
+use crate::measure::copies::BY_CHANCE;
 use crate::measure::descriptor::{Choice, Descriptor};
 use crate::measure::scale::look;
 use crate::scalar::{Dtype, Scalar};
@@ -70,9 +71,6 @@ pub struct Arguments {
     #[command(flatten)]
     sampler: SamplerArgs,
 }
-
-/// One in so many rows of a teacher is in the set by chance, where numbers are few.
-const COPIES: f64 = 10.0;
 
 fn none_or_program(text: &str) -> Result<Choice, String> {
     match text.parse() {
@@ -149,7 +147,7 @@ impl Arguments {
             Ok(())
         })?;
         measures.write(table)?;
-        if let Some(of) = copies.iter().position(|copies| COPIES * *copies as f64 > count as f64) {
+        if let Some(of) = copies.iter().position(|copies| BY_CHANCE * *copies > count) {
             job.warn(&format!(
                 "{} of {count} rows of {} are rows of the finite set to the bit, as where it was drawn from the latents of this \
                  --seed: it knows where these end, and others not; give another --seed",

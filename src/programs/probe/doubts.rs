@@ -6,11 +6,8 @@ use anyhow::{Result, anyhow, ensure};
 
 use super::labelled::{Data, Labelled};
 use crate::cli::{Job, usage};
-use crate::measure::copies::{Known, copies_apart};
+use crate::measure::copies::{BY_CHANCE, Known, copies_apart};
 use crate::measure::probe::folds;
-
-/// Fewer than one in so many rows may repeat by chance, as where features are few values.
-const REPEATED: u64 = 10;
 
 impl Data {
     /// Refuses classes that are not to be told, and warns of those that are told too easily, or not at all.
@@ -63,7 +60,7 @@ impl Data {
                     few.map_or(0, |f| *f.0)
                 );
                 let copies = copies_apart(x.view(), &folds(&self.train.classes, self.folds));
-                if REPEATED * copies > x.nrows() as u64 {
+                if BY_CHANCE * copies > x.nrows() as u64 {
                     job.warn(&format!(
                         "{copies} of {} rows of {name} are rows of another part to the bit: of these what was learned is told, \
                          not how well; leave repeated rows out, or give TEST",

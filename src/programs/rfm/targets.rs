@@ -8,7 +8,7 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use crate::cli::Job;
 use crate::fit::recursive_features::{Features, Machine, Settings};
 use crate::linalg::argmax;
-use crate::measure::copies::copies_apart;
+use crate::measure::copies::{BY_CHANCE, copies_apart};
 use crate::measure::interval::Mean;
 use crate::measure::probe::folds;
 
@@ -25,9 +25,6 @@ const PARTS: usize = 5;
 
 /// So few rows are not taken apart.
 const FEW: usize = 20;
-
-/// Fewer than one in so many rows may repeat by chance, as where features are few values.
-const REPEATED: u64 = 10;
 
 /// A mean gain over chance below so many of its standard errors may be chance.
 const ERRORS: f64 = 2.0;
@@ -74,7 +71,7 @@ impl Targets {
         let grouped = self.classes.as_ref().filter(|_| fewest >= Some(PARTS)).unwrap_or(&alike);
         let folds = folds(grouped, PARTS);
         let copies = copies_apart(x, &folds.iter().map(|fold| usize::from(*fold == 0)).collect::<Vec<_>>());
-        if REPEATED * copies > n as u64 {
+        if BY_CHANCE * copies > n as u64 {
             job.warn(&format!(
                 "{copies} of {n} rows are equal to the bit to others on the other side of what is learned from and what is left \
                  out: of these what was learned is told, not how well; leave repeated rows out"
